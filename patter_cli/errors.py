@@ -1,0 +1,146 @@
+"""The whole error tree: a stable code, a hint for the next step, and the exit code of the command line."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PatterError(Exception):
+    """Anything that goes wrong in a way we can name.
+
+    code: stable, for scripts. hint: what to do next, ideally the exact command. exit_code: of the CLI.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InputError(PatterError):
+    """A bad flag, number, scenario or agent file."""
+
+    code = "bad_input"
+    exit_code = 2
+
+
+class ConfigError(PatterError):
+    """Something is missing or wrong in the set-up; found before the first ring."""
+
+    code = "bad_config"
+    exit_code = 3
+
+
+class MissingCredential(ConfigError):
+    """A key that a chosen provider needs is not set."""
+
+    code = "missing_credential"
+
+
+class MissingExtra(ConfigError):
+    """A feature needs packages that are not installed; the hint is the command that installs them."""
+
+    code = "missing_extra"
+
+
+class UnknownProvider(ConfigError):
+    """No vendor has this name."""
+
+    code = "unknown_provider"
+
+
+class BadSetting(ConfigError):
+    """A setting has a value it cannot have."""
+
+    code = "bad_setting"
+
+
+class CarrierError(PatterError):
+    """The telephone side refused, forged or garbled something."""
+
+    code = "carrier"
+    exit_code = 4
+
+
+class StreamProtocolError(CarrierError):
+    """A media stream message that the wire's description does not allow."""
+
+    code = "stream_protocol"
+
+
+class CallRejected(CarrierError):
+    """A call was not let in, or the carrier would not place it."""
+
+    code = "call_rejected"
+
+
+class ProviderError(PatterError):
+    """A speech or language vendor failed. provider: whose. retryable: whether trying again may help."""
+
+    code = "provider"
+    exit_code = 5
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, provider: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.provider = provider
+
+
+class TimedOut(ProviderError):
+    """No answer within the deadline."""
+
+    code = "provider_timed_out"
+    retryable = True
+
+
+class Unavailable(ProviderError):
+    """The vendor cannot be reached or says it is down."""
+
+    code = "provider_unavailable"
+    retryable = True
+
+
+class BadReply(ProviderError):
+    """The vendor answered with something that is not in its contract."""
+
+    code = "provider_bad_reply"
+
+
+class NetworkError(PatterError):
+    """Something between us and the other side is not reachable."""
+
+    code = "network"
+    exit_code = 6
+
+
+class NotReachable(NetworkError):
+    """Nothing answers at this address."""
+
+    code = "not_reachable"
+
+
+class PortBusy(NetworkError):
+    """Another program listens on the port we were told to use."""
+
+    code = "port_busy"
+
+
+class InternalError(PatterError):
+    """Always our own bug."""
+
+    code = "internal"
+    exit_code = 70
+
+
+class InvalidTransition(InternalError):
+    """The floor was asked for a change of state that its table does not have."""
+
+    code = "invalid_transition"
+
+
+class AudioFormatError(InternalError):
+    """Audio reached a place that cannot take its rate, shape or type."""
+
+    code = "audio_format"
