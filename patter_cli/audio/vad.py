@@ -1,0 +1,174 @@
+"""When the caller speaks: windows for a voice model, and speech edges from its probabilities.
+
+Theory of operation. The model scores windows of many calls in one inference, so a call's detector works in two
+steps. `windows` cuts what the line brings into windows and says which are plainly silent: those need no inference,
+their probability is 0. `decide` takes the probabilities back, in order, and turns them into edges with hysteresis:
+speech begins after a run of windows above `on_probability`, and is dated back to the window where the run began to
+rise; it ends when `hangover_ms` have passed with nothing above `off_probability`, and is dated to the last such
+window. Edges are in media time (samples heard), not in the time we got round to them, so a burst after a freeze of
+the line looks like what it is.
+
+Plainly silent is judged against the line's own noise: a floor that follows the quietest windows down at once and
+rises slowly. It is capped, so that a loud steady sound goes to the model, which knows noise from speech. Inside
+speech too a silent window counts as 0: the model goes on for 100-250 ms after the last word, the level does not, and
+the end of an utterance is found that much sooner. Shorter silences, the closed lips of a p, are inside the hangover.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from patter_cli.audio.frame import FloatSamples, Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VadPolicy:
+    """When windows make speech. Probabilities 0..1, levels in dB of full scale (rms)."""
+
+    on_probability: float = 0.5
+    """A window above it may begin speech. Source: LOCAL-SPEECH 1."""
+    on_windows: int = 3
+    """How many in a row begin it: 96 ms, longer than a click, shorter than "no". Source: LOCAL-SPEECH 1."""
+    strong_probability: float = 0.8
+    """STRONG_WINDOWS of the last on_windows above it begin speech too. Source: tests/bench/vad.py."""
+    off_probability: float = 0.35
+    """Speech goes on above it. Source: LOCAL-SPEECH 1."""
+    hangover_ms: int = 192
+    """Silence that ends an utterance: six windows, longer than the closure of a stop between two vowels."""
+    silent_db: float = -66.0
+    """Below it a window is silent on any line: within two steps of mu-law."""
+    floor_margin_db: float = 6.0
+    """A window this close above the line's noise floor is silent."""
+    floor_cap_db: float = -60.0
+    """The noise floor is not believed to be higher. Source: tests/bench/vad.py, the quiet ends of words."""
+    floor_rise_db_per_s: float = 1.0
+    """How fast the floor may rise: speech of ten seconds without a pause cannot lift it to its own level."""
+
+
+STRONG_WINDOWS = 2
+"""Two windows that leave no doubt are as good as three: 32 ms sooner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of the line. samples: float32, shape (window_samples,), -1..1; end_ms: media time of its end."""
+
+    samples: FloatSamples
+    end_ms: int
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceStarted:
+    """The caller began to speak at onset_ms of media time."""
+
+    onset_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceStopped:
+    """The caller stopped; the last window with voice in it ended at last_voiced_ms of media time."""
+
+    last_voiced_ms: int
+
+
+VoiceEdge: TypeAlias = VoiceStarted | VoiceStopped
+
+
+class VoiceDetector:
+    """One call's ear for speech."""
+
+    def __init__(self, policy: VadPolicy | None = None, *, rate_hz: int = 8000, window_samples: int = 256) -> None:
+        """rate_hz and window_samples: those of the voice model."""
+        self._policy = policy or VadPolicy()
+        self._rate_hz = rate_hz
+        self._size = window_samples
+        self._window_ms = window_samples * 1000 // rate_hz
+        self._partial: FloatSamples = np.empty(window_samples, np.float32)
+        self._fill = 0
+        self._cut = 0
+        """Windows cut so far."""
+        self._floor_db = self._policy.silent_db
+        self._speaking = False
+        self._recent: list[float] = [0.0] * self._policy.on_windows
+        """The last probabilities, newest last."""
+        self._onset_ms: int | None = None
+        """Where the present run of windows above off_probability began; one window below does not end it."""
+        self._below = 0
+        """Windows since the last one above off_probability."""
+        self._last_voiced_ms = 0
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the last edge was a VoiceStarted."""
+        return self._speaking
+
+    @property
+    def last_voiced_ms(self) -> int:
+        """Media time of the end of the last window above off_probability; 0 before there was one."""
+        return self._last_voiced_ms
+
+    def windows(self, samples: Samples) -> list[Window]:
+        """Take the next samples of the line and return the windows they complete, usually none or one.
+
+        samples: int16, shape (n,), any n, at the model's rate, joining the last ones without a hole.
+        """
+        out: list[Window] = []
+        at = 0
+        while at < len(samples):
+            count = min(self._size - self._fill, len(samples) - at)
+            piece = self._partial[self._fill : self._fill + count]
+            np.multiply(samples[at : at + count], np.float32(1 / 32768), out=piece)
+            self._fill += count
+            at += count
+            if self._fill == self._size:
+                full = self._partial
+                self._partial = np.empty(self._size, np.float32)
+                self._fill = 0
+                self._cut += 1
+                out.append(Window(full, self._cut * self._size * 1000 // self._rate_hz, self._is_silent(full)))
+        return out
+
+    def decide(self, probability: float, end_ms: int) -> VoiceEdge | None:
+        """Take the probability of the next window, in order, 0 for a silent one, and say if it makes an edge."""
+        policy = self._policy
+        self._recent.append(probability)
+        del self._recent[0]
+        if probability > policy.off_probability:
+            if self._onset_ms is None:
+                self._onset_ms = end_ms - self._window_ms
+            self._last_voiced_ms = end_ms
+            self._below = 0
+        else:
+            self._below += 1
+            if self._below > 1 and not self._speaking:
+                self._onset_ms = None
+        if self._speaking:
+            if end_ms - self._last_voiced_ms < policy.hangover_ms:
+                return None
+            self._speaking = False
+            self._onset_ms = None
+            return VoiceStopped(last_voiced_ms=self._last_voiced_ms)
+        if self._onset_ms is None or not self._begins():
+            return None
+        self._speaking = True
+        return VoiceStarted(onset_ms=self._onset_ms)
+
+    def _begins(self) -> bool:
+        above = sum(p > self._policy.on_probability for p in self._recent)
+        strong = sum(p > self._policy.strong_probability for p in self._recent)
+        return above == len(self._recent) or strong >= STRONG_WINDOWS
+
+    def _is_silent(self, window: FloatSamples) -> bool:
+        """Judge a window's level against the line's noise floor, and let the floor follow."""
+        policy = self._policy
+        power = float(np.dot(window, window)) / self._size
+        level_db = 10.0 * float(np.log10(power + 1e-12))
+        silent = level_db < max(policy.silent_db, self._floor_db + policy.floor_margin_db)
+        rise = policy.floor_rise_db_per_s * self._window_ms / 1000.0
+        followed = min(level_db, self._floor_db + rise, policy.floor_cap_db)
+        self._floor_db = max(followed, policy.silent_db - policy.floor_margin_db)
+        return silent

@@ -1,0 +1,146 @@
+"""From samples to windows and from probabilities to edges."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patter_cli.audio import tone
+from patter_cli.audio.vad import VadPolicy, VoiceDetector, VoiceEdge, VoiceStarted, VoiceStopped, Window
+
+SPEECH_LIKE = tone.hold_music(3000, 8000, level_db=-12.0)
+
+
+def decide_all(probabilities: list[float], policy: VadPolicy | None = None) -> list[VoiceEdge]:
+    """The edges that 32 ms windows with these probabilities make."""
+    detector = VoiceDetector(policy)
+    edges = [detector.decide(p, 32 * (n + 1)) for n, p in enumerate(probabilities)]
+    return [edge for edge in edges if edge is not None]
+
+
+def silent_share(windows: list[Window]) -> float:
+    """How many of the windows need no inference, 0..1."""
+    return sum(window.silent for window in windows) / len(windows)
+
+
+def test_frames_become_windows() -> None:
+    """20 ms frames are cut into windows of 32 ms that hold the same samples, and know when they end."""
+    detector = VoiceDetector()
+    samples = (np.arange(1600) * 20 - 16000).astype(np.int16)
+    windows = [window for frame in np.split(samples, 10) for window in detector.windows(frame)]
+    assert [window.end_ms for window in windows] == [32, 64, 96, 128, 160, 192]
+    joined = np.concatenate([window.samples for window in windows])
+    assert joined.dtype == np.float32
+    assert np.array_equal(joined * 32768, samples[: len(joined)])
+
+
+@given(st.lists(st.integers(0, 900), max_size=8))
+def test_cutting_changes_nothing(cuts: list[int]) -> None:
+    """However the stream is cut, the windows are the same."""
+    samples = tone.pink_noise(250, 8000, seed=5)
+    whole = VoiceDetector().windows(samples)
+    detector = VoiceDetector()
+    pieces = np.split(samples, sorted(cuts))
+    cut = [window for piece in pieces for window in detector.windows(piece)]
+    assert [(w.end_ms, w.silent) for w in cut] == [(w.end_ms, w.silent) for w in whole]
+    assert all(np.array_equal(a.samples, b.samples) for a, b in zip(cut, whole, strict=True))
+
+
+def test_a_window_stays_as_it_was() -> None:
+    """Windows wait for their batch: what comes after does not overwrite them."""
+    detector = VoiceDetector()
+    (first,) = detector.windows(np.full(256, 1000, np.int16))
+    detector.windows(np.full(256, -1000, np.int16))
+    assert (first.samples > 0).all()
+
+
+def test_sixteen_kilohertz() -> None:
+    """At another rate a window is still 32 ms."""
+    detector = VoiceDetector(rate_hz=16000, window_samples=512)
+    assert [w.end_ms for w in detector.windows(np.zeros(1100, np.int16))] == [32, 64]
+
+
+def test_digital_silence_is_silent() -> None:
+    """Zeros, and a line that wobbles by one step of mu-law, need no inference."""
+    zeros = VoiceDetector().windows(np.zeros(8000, np.int16))
+    wobble = VoiceDetector().windows(np.resize(np.array([0, 8, 0, -8], np.int16), 8000))
+    assert silent_share(zeros) == silent_share(wobble) == 1.0
+
+
+def test_comfort_noise_is_soon_silent() -> None:
+    """A steady faint hiss becomes the line's floor within a few seconds."""
+    windows = VoiceDetector().windows(tone.white_noise(20_000, 8000, seed=1, level_db=-62.0))
+    assert silent_share(windows[-300:]) > 0.95
+
+
+def test_loud_noise_is_left_to_the_model() -> None:
+    """The floor never rises to where quiet speech lies: a loud steady noise is scored."""
+    windows = VoiceDetector().windows(tone.white_noise(60_000, 8000, seed=1, level_db=-50.0))
+    assert silent_share(windows) == 0.0
+
+
+def test_speech_is_not_silent_after_a_long_talk() -> None:
+    """A minute of sound without a pause does not lift the floor to its own level."""
+    windows = VoiceDetector().windows(np.tile(SPEECH_LIKE, 20))
+    assert silent_share(windows) < 0.01
+
+
+def test_speech_begins_and_ends() -> None:
+    """Three voiced windows begin speech, dated to the first; 192 ms of silence end it, dated to the last."""
+    edges = decide_all([0.1, 0.1, 0.6, 0.6, 0.6, 0.6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    assert edges == [VoiceStarted(onset_ms=64), VoiceStopped(last_voiced_ms=192)]
+
+
+def test_the_onset_is_where_the_rise_begins() -> None:
+    """A window on its way up, above the lower threshold, belongs to the speech it leads to."""
+    assert decide_all([0.1, 0.4, 0.6, 0.6, 0.6]) == [VoiceStarted(onset_ms=32)]
+
+
+def test_no_doubt_needs_two_windows() -> None:
+    """Two windows without doubt begin speech a window sooner."""
+    assert decide_all([0.1, 0.95, 0.95]) == [VoiceStarted(onset_ms=32)]
+    assert decide_all([0.1, 0.95, 0.2, 0.95]) == [VoiceStarted(onset_ms=32)]
+
+
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        [0.95, 0.1, 0.1] * 20,
+        [0.6, 0.6, 0.1] * 20,
+        [0.45] * 60,
+        [0.79, 0.2] * 30,
+    ],
+)
+def test_clicks_and_doubts_are_not_speech(probabilities: list[float]) -> None:
+    """A click, a short blip, a long maybe: no edge."""
+    assert decide_all(probabilities) == []
+
+
+def test_a_pause_inside_a_word_is_not_the_end() -> None:
+    """Five silent windows are a breath; doubt goes on as speech."""
+    probabilities = [0.9] * 5 + [0.1] * 5 + [0.9] * 3 + [0.4] * 10 + [0.9]
+    assert decide_all(probabilities) == [VoiceStarted(onset_ms=0)]
+
+
+def test_the_state_can_be_asked() -> None:
+    """Between the edges the detector knows that somebody speaks, and until when it heard them."""
+    detector = VoiceDetector()
+    for n in range(3):
+        assert not detector.speaking
+        detector.decide(0.9 if n else 0.0, 32 * (n + 1))
+    assert detector.speaking
+    assert detector.last_voiced_ms == 96
+
+
+@given(st.lists(st.floats(0, 1), max_size=200))
+def test_edges_take_turns(probabilities: list[float]) -> None:
+    """Whatever the model says: started and stopped alternate, and their times never go back."""
+    edges = decide_all(probabilities)
+    assert [isinstance(edge, VoiceStarted) for edge in edges] == [n % 2 == 0 for n in range(len(edges))]
+    times = [e.onset_ms if isinstance(e, VoiceStarted) else e.last_voiced_ms for e in edges]
+    assert all(a <= b for a, b in pairwise(times))
+    stops = [e.last_voiced_ms for e in edges if isinstance(e, VoiceStopped)]
+    starts = [e.onset_ms for e in edges if isinstance(e, VoiceStarted)]
+    assert all(start < stop for start, stop in zip(starts, stops, strict=False))
