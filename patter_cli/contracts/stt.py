@@ -1,0 +1,75 @@
+"""Speech to text: what the engine relies on from any recogniser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from patter_cli.audio.frame import Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What a segment sounds like so far; a later Partial or Final of the same segment replaces it."""
+
+    segment: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final:
+    """What was said in a segment, up to a `finalize`. A later Final of the same segment replaces it.
+
+    text may be empty: the sound held no words.
+    """
+
+    segment: int
+    text: str
+
+
+Recognised: TypeAlias = Partial | Final
+
+
+class SttSession(Protocol):
+    """One caller's recognition, from the first frame to the end of the call.
+
+    `push`, `finalize` and `commit` never block and never raise for a vendor's failure: that comes out of
+    `results`, as a ProviderError raised from the iterator.
+    """
+
+    def push(self, samples: Samples) -> None:
+        """Take the next samples, at the recipe's `rate_hz`. Any length, also none."""
+
+    def finalize(self) -> None:
+        """Ask for a Final of everything pushed so far; exactly one Final answers each call, in order."""
+
+    def commit(self) -> None:
+        """The caller's turn is over: what is pushed from here on belongs to the next segment.
+
+        Segments count from 0 and grow by one with every commit; a vendor's own pieces are joined inside one.
+        """
+
+    def results(self) -> AsyncIterator[Recognised]:
+        """Partials and finals as they come; ends after `aclose`."""
+
+    async def aclose(self) -> None:
+        """Let go of everything, at once; twice is fine."""
+
+
+class SpeechToText(Protocol):
+    """A recipe: frozen, shared by all calls, holds no socket. `open` gives one call its session."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The rate of the samples its sessions want."""
+
+    @property
+    def speech_only(self) -> bool:
+        """True: push only what the voice detector calls speech, with its pre-roll. False: push everything."""
+
+    async def warm(self) -> None:
+        """Load what loads once per process (models, voices). Cheap the second time."""
+
+    async def open(self) -> SttSession:
+        """Begin recognition for one call."""
