@@ -1,0 +1,38 @@
+"""Speech with no key and no network: the names people use for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from patter_cli.errors import BadSetting
+
+if TYPE_CHECKING:
+    from patter_cli.providers import joe, moonshine
+
+_VOICES = {"joe": 1.0, "jo": 1.12}
+"""Name -> pitch. 1.08 to 1.2 are understood alike, within a few words. Source: tests/bench/stt.py."""
+
+
+def LocalSTT() -> moonshine.SpeechToText:
+    """The built-in ears: English, no key, no network."""
+    from patter_cli.providers import moonshine
+
+    return moonshine.SpeechToText()
+
+
+def LocalTTS(voice: str = "joe") -> joe.TextToSpeech:
+    """The built-in voice: "joe", or "jo", the same speaker in a higher timbre.
+
+    Raises BadSetting for any other name.
+    """
+    from patter_cli.providers import joe
+
+    if voice not in _VOICES:
+        raise BadSetting(f"there is no local voice {voice!r}", hint=f"choose one of: {', '.join(_VOICES)}")
+    return joe.TextToSpeech(pitch=_VOICES[voice])
+
+
+async def warm_all() -> None:
+    """Load the ears and the voice side by side, so that the first call does not wait. Raises MissingExtra."""
+    await asyncio.gather(LocalSTT().warm(), LocalTTS().warm())

@@ -1,0 +1,373 @@
+"""Moonshine tiny-en, run directly by onnxruntime: English speech to text on this machine, MIT, no key, no network.
+
+Theory of operation. The model reads a whole utterance at once, so a segment (everything since the last `commit`) is
+read again from its start each time an answer is due: a sentence taken up after a pause is heard as one sentence. A
+segment too long for the model loses its front: it is cut at the quietest moment before 15 s, the front is read once
+and its text is kept. Where it is cut depends on the sound alone, so partials never change what a final says.
+
+A session runs at most one reading. Asked for a final, it uses the reading that already heard everything, done or
+under way; otherwise it abandons a partial's reading, which stops within a token, and goes to the head of the queue.
+Everything but the reading itself happens on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from patter_cli.audio.frame import FloatSamples, Samples
+from patter_cli.contracts.stt import Final, Partial, Recognised
+from patter_cli.errors import ProviderError, Unavailable
+from patter_cli.providers.inference import POOL, InferencePool, Once, Rank, onnx_session, verified
+from patter_cli.text.pronounce import modern_spelling
+
+RATE_HZ = 16000
+"""What the model listens at."""
+
+PARTIAL_SAMPLES = RATE_HZ // 2
+"""New sound between two partials."""
+
+_LONGEST_SAMPLES = 15 * RATE_HZ
+"""What the model can take at once; it was trained on no more. Source: LOCAL-SPEECH, tests/bench/stt.py."""
+
+_SHORTEST_SAMPLES = RATE_HZ // 10
+"""Less than this is no word."""
+
+_CUT_SAMPLES = RATE_HZ // 5
+"""The stretch whose energy decides where a long segment is cut: as long as a breath."""
+
+_FRAME_SAMPLES = RATE_HZ // 50
+_SILENCE_RMS = 33.0
+"""The most that 20 ms without anybody in them measure, int16 units: -60 dBFS."""
+
+_TOKENS_PER_S = 6.5
+"""Nobody talks faster; a model that does is repeating itself."""
+
+_LAYERS, _HEADS, _HEAD_SIZE = 6, 8, 36
+_FIRST_TOKEN, _LAST_TOKEN = 1, 2
+
+_FOLDER = "assets/tiny-en"
+_ENCODER_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
+_DECODER_SHA256 = "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0"
+_TOKENIZER_SHA256 = "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d"
+
+Transcribe: TypeAlias = Callable[[FloatSamples, Callable[[], bool]], str]
+"""Speech of at most 15 s, -1..1, to text. Asks between steps whether it is unwanted; then anything will do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechToText:
+    """The built-in recogniser. All calls share one model; nothing to set."""
+
+    @property
+    def rate_hz(self) -> int:
+        """16000."""
+        return RATE_HZ
+
+    @property
+    def speech_only(self) -> bool:
+        """The model invents words for noise and silence, so it is only shown speech."""
+        return True
+
+    async def warm(self) -> None:
+        """Load the model: a third of a second, once. Raises MissingExtra."""
+        await _MODEL.warm()
+
+    async def open(self) -> Session:
+        """Begin recognition for one call. Raises MissingExtra."""
+        await self.warm()
+        return Session(transcribe=_MODEL.get().transcribe, pool=POOL)
+
+
+@dataclass(slots=True, eq=False)
+class _Segment:
+    """What a caller said between two commits. Offsets count samples from the segment's start."""
+
+    index: int
+    samples: Samples = field(default_factory=lambda: np.zeros(_LONGEST_SAMPLES, np.int16))
+    """Room for more than is there; holds what comes after the front."""
+    length: int = 0
+    front: int = 0
+    """How much at the start has been read for good, and is no longer kept."""
+    front_text: str = ""
+    read_length: int = 0
+    """How much the last finished reading heard, and what it understood."""
+    read_text: str = ""
+    partial_text: str = ""
+    partial_due: int = PARTIAL_SAMPLES
+
+    def append(self, samples: Samples) -> None:
+        """Add to the end."""
+        held = self.length - self.front
+        if held + samples.size > self.samples.size:
+            grown = np.zeros(2 * (held + samples.size), np.int16)
+            grown[:held] = self.samples[:held]
+            self.samples = grown
+        self.samples[held : held + samples.size] = samples
+        self.length += samples.size
+
+    def forget_front(self, front: int, text: str) -> None:
+        """Keep only the text of what lies before `front`."""
+        gone, held = front - self.front, self.length - self.front
+        self.samples[: held - gone] = self.samples[gone:held].copy()
+        self.front, self.front_text = front, text
+
+
+@dataclass(slots=True, eq=False)
+class _Reading:
+    """A segment being read, up to `length`."""
+
+    segment: _Segment
+    length: int
+    abandoned: bool = False
+    future: Future[_Read] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What a reading found: the whole text, and how much of the front need not be read again."""
+
+    text: str
+    front: int
+    front_text: str
+
+
+class Session:
+    """One call's recognition. transcribe: runs in the pool's threads. Used from one event loop only."""
+
+    def __init__(self, *, transcribe: Transcribe, pool: InferencePool) -> None:
+        self._transcribe = transcribe
+        self._pool = pool
+        self._loop = asyncio.get_running_loop()
+        self._segment = _Segment(0)
+        self._asked: deque[tuple[_Segment, int]] = deque()
+        self._reading: _Reading | None = None
+        self._found: deque[Recognised] = deque()
+        self._failure: ProviderError | None = None
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    def push(self, samples: Samples) -> None:
+        """Take the next samples of speech, int16 at 16 kHz."""
+        if self._closed:
+            return
+        segment = self._segment
+        segment.append(samples)
+        if segment.length >= segment.partial_due and self._reading is None and self._pool.idle:
+            self._read(segment, segment.length, Rank.SPARE)
+
+    def finalize(self) -> None:
+        """Ask for a Final of the segment so far."""
+        if not self._closed:
+            self._asked.append((self._segment, self._segment.length))
+            self._answer()
+
+    def commit(self) -> None:
+        """Begin the next segment."""
+        self._segment = _Segment(self._segment.index + 1)
+
+    async def results(self) -> AsyncIterator[Recognised]:
+        """Partials and finals as they come, for one reader. Raises ProviderError once, then the session is over."""
+        while True:
+            while self._found:
+                yield self._found.popleft()
+            if self._failure:
+                failure, self._failure = self._failure, None
+                raise failure
+            if self._closed:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def aclose(self) -> None:
+        """Stop reading; what has not been delivered is dropped."""
+        self._closed = True
+        self._abandon()
+        self._asked.clear()
+        self._found.clear()
+        self._changed.set()
+
+    def _answer(self) -> None:
+        """Serve what was asked for, in order, as far as it is known; start reading for the first that is not."""
+        while self._asked:
+            segment, length = self._asked[0]
+            if length < _SHORTEST_SAMPLES:
+                text = ""
+            elif length == segment.read_length:
+                text = segment.read_text
+            else:
+                self._read(segment, length, Rank.AWAITED)
+                return
+            self._asked.popleft()
+            self._deliver(Final(segment=segment.index, text=text))
+
+    def _read(self, segment: _Segment, length: int, rank: Rank) -> None:
+        under_way = self._reading
+        if under_way and under_way.segment is segment and under_way.length == length:
+            return
+        self._abandon()
+        segment.partial_due = length + PARTIAL_SAMPLES
+        reading = _Reading(segment, length)
+        samples = segment.samples[: length - segment.front].copy()
+        front, front_text, transcribe = segment.front, segment.front_text, self._transcribe
+
+        def work() -> _Read:
+            return _read_long(transcribe, samples, front, front_text, lambda: reading.abandoned)
+
+        self._reading = reading
+        reading.future = self._pool.submit(work, rank)
+        reading.future.add_done_callback(lambda future: self._from_thread(reading, future))
+
+    def _abandon(self) -> None:
+        if self._reading and self._reading.future:
+            self._reading.abandoned = True
+            self._reading.future.cancel()
+        self._reading = None
+
+    def _from_thread(self, reading: _Reading, future: Future[_Read]) -> None:
+        if not reading.abandoned and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._done, reading, future)
+
+    def _done(self, reading: _Reading, future: Future[_Read]) -> None:
+        if self._reading is not reading:
+            return
+        self._reading = None
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or error:
+            self._fail(error)
+            return
+        segment, read = reading.segment, future.result()
+        segment.read_length, segment.read_text = reading.length, read.text
+        if read.front > segment.front:
+            segment.forget_front(read.front, read.front_text)
+        wanted = bool(self._asked) and self._asked[0] == (segment, reading.length)
+        if not wanted and segment is self._segment and read.text != segment.partial_text:
+            segment.partial_text = read.text
+            self._deliver(Partial(segment=segment.index, text=read.text))
+        self._answer()
+
+    def _deliver(self, result: Recognised) -> None:
+        if self._found and isinstance(self._found[-1], Partial):
+            self._found.pop()  # nobody took it in time, and this one says more
+        self._found.append(result)
+        self._changed.set()
+
+    def _fail(self, error: BaseException | None) -> None:
+        if isinstance(error, ProviderError):
+            self._failure = error
+        else:
+            self._failure = Unavailable(f"local recognition failed: {error or 'shutting down'}", provider="moonshine")
+            self._failure.__cause__ = error
+        self._closed = True
+        self._asked.clear()
+        self._changed.set()
+
+
+def _read_long(
+    transcribe: Transcribe, samples: Samples, front: int, front_text: str, unwanted: Callable[[], bool]
+) -> _Read:
+    """Read what comes after the front, moving the front on while more is left than the model can take."""
+    while samples.size > _LONGEST_SAMPLES and not unwanted():
+        cut = _quietest(samples[:_LONGEST_SAMPLES])
+        front_text = f"{front_text} {_text(transcribe, samples[:cut], unwanted)}".strip()
+        front, samples = front + cut, samples[cut:]
+    text = f"{front_text} {_text(transcribe, samples, unwanted)}".strip()
+    return _Read(text=text, front=front, front_text=front_text)
+
+
+def _quietest(samples: Samples) -> int:
+    """Where to cut: the middle of the quietest stretch in the second half, the later one of equals."""
+    half = samples.size // 2
+    energy = np.concatenate(([0.0], np.cumsum(np.square(samples[half:].astype(np.float64)))))
+    stretches = energy[_CUT_SAMPLES:] - energy[:-_CUT_SAMPLES]
+    return half + stretches.size - 1 - int(np.argmin(stretches[::-1])) + _CUT_SAMPLES // 2
+
+
+def _text(transcribe: Transcribe, samples: Samples, unwanted: Callable[[], bool]) -> str:
+    """What was said in a piece; "" where nobody spoke. Silent ends are left out: the model hears thanks in them."""
+    frames = samples[: samples.size // _FRAME_SAMPLES * _FRAME_SAMPLES].reshape(-1, _FRAME_SAMPLES)
+    audible = np.flatnonzero(np.square(frames.astype(np.float32)).mean(axis=1) > _SILENCE_RMS**2)
+    if samples.size < _SHORTEST_SAMPLES or not audible.size:
+        return ""
+    start = max(0, int(audible[0]) * _FRAME_SAMPLES - _SHORTEST_SAMPLES)
+    end = (int(audible[-1]) + 1) * _FRAME_SAMPLES + _SHORTEST_SAMPLES
+    text = transcribe(samples[start:end].astype(np.float32) / np.float32(32768), unwanted).strip()
+    return "" if not {"♪", "©"}.isdisjoint(text) else modern_spelling(text)
+
+
+class Model:
+    """The network itself. Stateless between calls; any number of threads may use it at once."""
+
+    def __init__(self) -> None:
+        self._encoder = onnx_session(verified("moonshine_voice", f"{_FOLDER}/encoder_model.ort", _ENCODER_SHA256))
+        self._decoder = onnx_session(
+            verified("moonshine_voice", f"{_FOLDER}/decoder_model_merged.ort", _DECODER_SHA256)
+        )
+        self._tokens = _tokens(verified("moonshine_voice", f"{_FOLDER}/tokenizer.bin", _TOKENIZER_SHA256))
+
+    def transcribe(self, speech: FloatSamples, unwanted: Callable[[], bool]) -> str:
+        """Greedy decoding, the same on every run. speech: 16 kHz, -1..1, 0.1 to 15 s."""
+        mask = np.ones((1, speech.size), np.int64)
+        (heard,) = self._encoder.run(None, {"input_values": speech[np.newaxis], "attention_mask": mask})
+        nothing = np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)
+        inputs: dict[str, Any] = dict.fromkeys(_PAST_OWN + _PAST_HEARD, nothing)
+        inputs |= {"encoder_hidden_states": heard, "encoder_attention_mask": mask}
+        inputs |= {"use_cache_branch": np.array([False]), "input_ids": np.array([[_FIRST_TOKEN]], np.int64)}
+        past, wanted = _PAST_OWN + _PAST_HEARD, _PRESENT_OWN + _PRESENT_HEARD
+        said: list[int] = []
+        for _ in range(int(speech.size / RATE_HZ * _TOKENS_PER_S) + 2):
+            if unwanted():
+                break
+            logits, *present = self._decoder.run(["logits", *wanted], inputs)
+            token = int(logits[0, -1].argmax())
+            if token == _LAST_TOKEN:
+                break
+            said.append(token)
+            inputs.update(zip(past, present, strict=True))
+            inputs["input_ids"] = np.array([[token]], np.int64)
+            if past is not _PAST_OWN:  # what was heard stays as the first step left it
+                inputs["use_cache_branch"] = np.array([True])
+                past, wanted = _PAST_OWN, _PRESENT_OWN
+        return b"".join(self._tokens[token] for token in said).decode("utf-8", "ignore")
+
+
+def _cache_names(prefix: str, whose: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}.{layer}.{whose}.{part}" for layer in range(_LAYERS) for part in ("key", "value"))
+
+
+_PAST_OWN, _PAST_HEARD = _cache_names("past_key_values", "decoder"), _cache_names("past_key_values", "encoder")
+_PRESENT_OWN, _PRESENT_HEARD = _cache_names("present", "decoder"), _cache_names("present", "encoder")
+
+
+def _tokens(content: bytes) -> list[bytes]:
+    """The tokenizer's file: records of a length (one byte, or two from 128 up) and as many bytes of UTF-8."""
+    tokens: list[bytes] = []
+    at = 0
+    while at < len(content):
+        size = content[at]
+        at += 1
+        if size >= 128:
+            size = content[at] * 128 + size - 128
+            at += 1
+        tokens.append(_written(content[at : at + size]))
+        at += size
+    return tokens
+
+
+def _written(token: bytes) -> bytes:
+    """How a token is written: <0x41> is a raw byte, U+2581 a blank, <s> and the like nothing."""
+    if len(token) == 6 and token.startswith(b"<0x"):
+        return bytes([int(token[3:5], 16)])
+    if token in (b"<unk>", b"<s>", b"</s>"):
+        return b""
+    return token.replace("▁".encode(), b" ")
+
+
+_MODEL: Once[Model] = Once(Model)
+"""Loaded when it is first needed, shared by every call of the process."""
