@@ -1,0 +1,56 @@
+"""The routes: health, and a media socket for each carrier's wire. Nothing describes itself to strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from patter_cli.server.calls import CallFactory, LiveCalls
+from patter_cli.server.guard import Asgi, Guard, LocalOnly
+from patter_cli.server.limits import Limits
+from patter_cli.server.media import CodecFactory, MediaSocket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRoute:
+    """Where a carrier's media sockets come in."""
+
+    path: str
+    """With `{agent}` in it, such as /ws/loopback/{agent}."""
+
+    codec: CodecFactory
+    """Makes the wire's codec for one socket."""
+
+    local_only: bool
+    """It asks for no secret, so it is there for this machine alone."""
+
+
+def create_app(
+    *,
+    open_call: CallFactory,
+    streams: Sequence[StreamRoute],
+    live: LiveCalls,
+    version: str,
+    hosts: frozenset[str] = frozenset(),
+    limits: Limits | None = None,
+) -> Asgi:
+    """Build the application that `run.Server` serves.
+
+    hosts: what requests may name beside loopback: our public host. None: this machine only.
+    """
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse
+    from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+    bounds = limits or Limits()
+
+    async def health(request: Request) -> JSONResponse:
+        status = "draining" if live.draining else "ok"
+        return JSONResponse({"status": status, "live_calls": live.count, "version": version})
+
+    routes: list[BaseRoute] = [Route("/health", health)]
+    for stream in streams:
+        media: Asgi = MediaSocket(stream.codec, open_call, live, bounds)
+        routes.append(WebSocketRoute(stream.path, LocalOnly(media) if stream.local_only else media))
+    return Guard(Starlette(routes=routes), hosts=frozenset(map(str.lower, hosts)), limits=bounds)

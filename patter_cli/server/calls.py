@@ -1,0 +1,123 @@
+"""The calls that are live: who may come in, and how they leave when the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol, TypeAlias
+
+from patter_cli.contracts.carrier import StreamCodec, StreamMessage, StreamStarted
+from patter_cli.errors import CallRejected
+from patter_cli.server.limits import Limits
+
+
+class Sender(Protocol):
+    """The way to the caller."""
+
+    @property
+    def closed(self) -> bool:
+        """The caller is gone or the call is over: nothing that is sent arrives."""
+
+    def send(self, text: str) -> None:
+        """Send one message of the codec. Never blocks and never raises; drops what the line cannot take."""
+
+
+class Call(Protocol):
+    """One live call, made when its stream's `start` arrived."""
+
+    def on_stream(self, message: StreamMessage) -> None:
+        """Take one inbound message. Called for each, so it must be cheap."""
+
+    def on_closed(self, cause: str) -> None:
+        """The stream is over; `run` should return within a second.
+
+        cause: carrier_stop, carrier_close, carrier_stalled, media_timeout, protocol, internal_error (our own bug in
+        this call) or server_stopped (cut off at the end of a drain).
+        """
+
+    async def run(self) -> None:
+        """Hold the call until it is over; then the socket is closed."""
+
+    def begin_goodbye(self, reason: str) -> None:
+        """Say goodbye and end soon: the server is about to stop."""
+
+
+CallFactory: TypeAlias = Callable[[str, StreamStarted, StreamCodec, Sender], Call]
+"""(agent, started, codec, sender) to a call. Raises CallRejected where there is no such agent or no room."""
+
+
+class OpenStream(Protocol):
+    """A media socket, as the registry of live calls sees it."""
+
+    def begin_goodbye(self, reason: str) -> None:
+        """Ask its call to end."""
+
+    def turn_away(self, reason: str) -> None:
+        """Close it at once: it has no call."""
+
+
+class LiveCalls:
+    """Sockets that wait for `start`, and calls.
+
+    Waiting takes no call's place, or idle sockets could shut callers out.
+    """
+
+    def __init__(self, *, max_calls: int = 100, max_waiting: int = Limits().max_waiting) -> None:
+        self.max_calls = max_calls
+        self._max_waiting = max_waiting
+        self._waiting: set[OpenStream] = set()
+        self._live: set[OpenStream] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+
+    @property
+    def count(self) -> int:
+        """Calls that are live."""
+        return len(self._live)
+
+    def admit(self, stream: OpenStream) -> None:
+        """Let a socket in that will bring a call. Raises CallRejected; ask before the socket is accepted."""
+        self._check_room()
+        if len(self._waiting) >= self._max_waiting:
+            raise CallRejected("too many sockets wait for their call to start")
+        self._waiting.add(stream)
+        self._empty.clear()
+
+    def begin(self, stream: OpenStream) -> None:
+        """Its call starts. Raises CallRejected if the room went to others meanwhile."""
+        self._check_room()
+        self._waiting.discard(stream)
+        self._live.add(stream)
+
+    def leave(self, stream: OpenStream) -> None:
+        """The socket is closed, whatever it was. Twice is fine."""
+        self._waiting.discard(stream)
+        self._live.discard(stream)
+        if not self._waiting and not self._live:
+            self._empty.set()
+
+    def drain(self) -> None:
+        """From now on nobody is let in, and who has no call yet goes at once."""
+        self.draining = True
+        for stream in list(self._waiting):
+            stream.turn_away("server is stopping")
+
+    def say_goodbye(self, reason: str) -> None:
+        """Ask every live call to end."""
+        for stream in list(self._live):
+            stream.begin_goodbye(reason)
+
+    async def wait_empty(self, timeout_s: float) -> bool:
+        """Wait until the last one has left. False: some are still here."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._empty.wait()
+        return self._empty.is_set()
+
+    def _check_room(self) -> None:
+        if self.draining:
+            raise CallRejected("the server is stopping")
+        if len(self._live) >= self.max_calls:
+            raise CallRejected(f"all {self.max_calls} lines are busy")

@@ -1,0 +1,125 @@
+"""What passes the guard, asked as Hypercorn would, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from patter_cli.server.guard import Guard, LocalOnly, Message
+from patter_cli.server.limits import Limits
+
+
+class Request:
+    """One request, and what became of it."""
+
+    def __init__(
+        self,
+        kind: str = "http",
+        *,
+        client: str = "127.0.0.1",
+        body: tuple[bytes, ...] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        named = {"host": "localhost", **(headers or {})}
+        self.scope = {
+            "type": kind,
+            "client": (client, 1),
+            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        }
+        self.chunks = list(body)
+        self.stays = True  # until it is answered, as Hypercorn has it
+        self.answered = asyncio.Event()
+        self.status = 200
+        self.body: bytes | None = None
+
+    async def receive(self) -> Message:
+        if self.chunks:
+            chunk = self.chunks.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(self.chunks)}
+        if self.stays:
+            await self.answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        self.status = message.get("status", self.status)
+        if message["type"].endswith("body"):
+            self.answered.set()
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application behind the guard: takes the body, answers nothing."""
+        self.body = (await receive())["body"] if scope["type"] == "http" else b""
+
+    async def through(self, *, hosts: Iterable[str] = (), limits: Limits | None = None) -> int:
+        await Guard(self.app, hosts=frozenset(hosts), limits=limits or Limits())(self.scope, self.receive, self.send)
+        return self.status
+
+
+async def test_a_body_arrives_whole() -> None:
+    """The application gets the body in one piece, however it came."""
+    request = Request(body=(b"ab", b"", b"cd"))
+    assert await request.through() == 200
+    assert request.body == b"abcd"
+
+
+async def test_a_body_is_counted_as_it_comes() -> None:
+    """A body that lies about its length is refused at the limit."""
+    request = Request(body=(b"x" * 6, b"x" * 6), headers={"content-length": "3"})
+    assert await request.through(limits=Limits(body_bytes=10)) == 413
+    assert request.body is None
+
+
+@pytest.mark.parametrize("length", ["11", "9" * 5000])
+async def test_a_declared_body_is_not_waited_for(length: str) -> None:
+    """A length beyond the limit is refused before the first byte."""
+    request = Request(body=(b"x",), headers={"content-length": length})
+    assert await request.through(limits=Limits(body_bytes=10)) == 413
+    assert request.body is None
+
+
+async def test_a_caller_that_hangs_up_in_its_body() -> None:
+    """Nobody is there to be answered, and the application is not asked."""
+    request = Request()
+    request.stays = False
+    await request.through()
+    assert (request.body, request.status) == (None, 200)
+
+
+@pytest.mark.parametrize(("client", "hosts", "status"), [("192.0.2.1", set(), 403), ("192.0.2.1", {"a.example"}, 200)])
+async def test_who_is_served(client: str, hosts: set[str], status: int) -> None:
+    """Without a public host, this machine only."""
+    host = next(iter(hosts), "localhost")
+    assert await Request(client=client, headers={"host": host}, body=(b"",)).through(hosts=hosts) == status
+
+
+@pytest.mark.parametrize("origin", ["https://a.example", "http://A.example:8443"])
+async def test_pages_of_the_public_host(origin: str) -> None:
+    """They may open sockets."""
+    assert (
+        await Request("websocket", headers={"host": "a.example", "origin": origin}).through(hosts={"a.example"}) == 200
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost:0", "localhost:99999", "localhost:x", "local host", "localhost/a", "[::1"])
+async def test_hosts_that_make_no_sense(host: str) -> None:
+    """They are nobody's."""
+    assert await Request(headers={"host": host}).through(hosts={"a.example"}) == 421
+
+
+@pytest.mark.parametrize(
+    ("headers", "client", "status"),
+    [
+        ({}, "127.0.0.1", 200),
+        ({}, "::1", 200),
+        ({}, "192.0.2.1", 404),
+        ({"host": "a.example"}, "127.0.0.1", 404),
+        ({"x-forwarded-for": "127.0.0.1"}, "127.0.0.1", 404),
+    ],
+)
+async def test_local_only(headers: dict[str, str], client: str, status: int) -> None:
+    """A route without a secret is found from this machine, by a name of this machine, not carried by a tunnel."""
+    request = Request("websocket", client=client, headers=headers)
+    await LocalOnly(request.app)(request.scope, request.receive, request.send)
+    assert request.status == status
