@@ -1,0 +1,135 @@
+"""Every order the machine gives: frozen, JSON-able, imperative. A command starts work; the answer is an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareCall:
+    """Run on_call_start; answered by CallPrepared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalizeTranscript:
+    """Ask for the words of the open segment; answered by exactly one TranscriptFinal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitTranscript:
+    """The caller's turn is over: the next audio opens a new segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartResponse:
+    """Have the agent answer the caller's turn; the history is the machine's `history`."""
+
+    response_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOut:
+    """Deliver a fixed text as a reply: clauses, then ResponseFinished."""
+
+    response_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelResponse:
+    """Stop thinking and voicing this reply; nothing of it is wanted any more."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeClause:
+    """Run a code guardrail; answered by ClauseJudged with the same clause number, which Speak need not have."""
+
+    response_id: int
+    clause: int
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speak:
+    """Voice a clause after those before it, and mark its end."""
+
+    response_id: int
+    clause: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausePlayback:
+    """Silence the line at once but keep what was not heard; answered by PlaybackStopped."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumePlayback:
+    """Go on from a little before where the ear was."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearPlayback:
+    """Silence the line at once and forget what was not heard; answered by PlaybackStopped if anything played."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportTranscript:
+    """A line of the conversation is final: it is on disk, now tell whoever listens."""
+
+    role: str
+    text: str
+    interrupted: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Connect the caller to this number; answered by TransferFinished or TransferFailed."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """End the call at the carrier."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishCall:
+    """The conversation is over, nothing is ordered after this. outcome: answered or failed."""
+
+    outcome: str
+    reason: str
+
+
+Command: TypeAlias = (
+    PrepareCall
+    | FinalizeTranscript
+    | CommitTranscript
+    | StartResponse
+    | ReadOut
+    | CancelResponse
+    | JudgeClause
+    | Speak
+    | PausePlayback
+    | ResumePlayback
+    | ClearPlayback
+    | ReportTranscript
+    | Transfer
+    | HangUp
+    | FinishCall
+)

@@ -1,0 +1,247 @@
+"""Every fact the machine hears: frozen, JSON-able, in the past tense. Times are call time in milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from patter_cli.core.plan import CallPlan
+
+Ms: TypeAlias = int
+"""Call time: milliseconds since the stream started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConnected:
+    """The carrier's stream is up. wall_time: Unix seconds at call time 0, the one place where it is read."""
+
+    call_id: str
+    caller: str
+    callee: str
+    direction: str
+    carrier: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    plan: CallPlan
+    wall_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPrepared:
+    """on_call_start has answered, failed or timed out; this is the plan that holds now."""
+
+    plan: CallPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted:
+    """The detector is sure of a voice; at_ms is when it began, somewhat earlier."""
+
+    at_ms: Ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded:
+    """The voice has been silent for the detector's hangover; at_ms is the end of the last voiced window."""
+
+    at_ms: Ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptPartial:
+    """What a segment sounds like so far."""
+
+    segment: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptFinal:
+    """The answer to one FinalizeTranscript; replaces what the segment was thought to say."""
+
+    segment: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenFailed:
+    """Recognition is gone for good: retries and fallbacks are used up."""
+
+    provider: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPressed:
+    """The caller pressed a key: 0-9, *, #, A-D."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstToken:
+    """The reply's first words have arrived from the model or the agent's own code."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseReady:
+    """A speakable stretch of the reply is there, in order."""
+
+    response_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseJudged:
+    """A code guardrail's verdict on a clause. replacement None: it may be spoken as it is."""
+
+    response_id: int
+    clause: int
+    rule: str
+    replacement: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFinished:
+    """All clauses of the reply have been delivered."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFailed:
+    """The reply broke off; what came before still counts."""
+
+    response_id: int
+    provider: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndRequested:
+    """The agent wants to hang up once this reply has been heard."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRequested:
+    """The agent wants to connect the caller elsewhere once this reply has been heard."""
+
+    response_id: int
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferFinished:
+    """The carrier has taken the caller over; nothing more is ours to say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferFailed:
+    """The carrier could not connect the caller; they are back with us."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAudio:
+    """The voice has delivered a clause's first samples."""
+
+    response_id: int
+    clause: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClauseVoiced:
+    """A clause has been synthesised to its end."""
+
+    response_id: int
+    clause: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakFailed:
+    """A clause could not be voiced, retries and fallbacks included."""
+
+    response_id: int
+    clause: int
+    provider: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayoutStarted:
+    """A clause's first audio has been handed to the carrier."""
+
+    response_id: int
+    clause: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkReached:
+    """The carrier says that a clause has been played to its end, and it was not our clear that said so."""
+
+    response_id: int
+    clause: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackStopped:
+    """Where the caller's ear was when playback was paused or cleared.
+
+    Clauses before `clause` were played whole, those after it not at all; played_ms of it were heard.
+    """
+
+    response_id: int
+    clause: int
+    played_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainRequested:
+    """The server is going down: say goodbye and end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineClosed:
+    """The stream is gone. cause: carrier_stop, carrier_close, media_timeout, carrier_stalled, internal_error, ..."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """Nothing happened but time: a deadline has come."""
+
+
+Event: TypeAlias = (
+    CallConnected
+    | CallPrepared
+    | SpeechStarted
+    | SpeechEnded
+    | TranscriptPartial
+    | TranscriptFinal
+    | ListenFailed
+    | KeyPressed
+    | FirstToken
+    | ClauseReady
+    | ClauseJudged
+    | ResponseFinished
+    | ResponseFailed
+    | EndRequested
+    | TransferRequested
+    | TransferFinished
+    | TransferFailed
+    | FirstAudio
+    | ClauseVoiced
+    | SpeakFailed
+    | PlayoutStarted
+    | MarkReached
+    | PlaybackStopped
+    | DrainRequested
+    | LineClosed
+    | Tick
+)

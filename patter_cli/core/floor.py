@@ -1,0 +1,84 @@
+"""Who is where in a call: three small states and the tables of what may follow what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Generic, TypeVar
+
+from patter_cli.errors import InvalidTransition
+
+
+class CallState(Enum):
+    """The call as a whole."""
+
+    NEW = "new"
+    PREPARING = "preparing"
+    ACTIVE = "active"
+    ENDING = "ending"
+    """The last words are being said; the caller can no longer take the floor."""
+    TRANSFERRING = "transferring"
+    ENDED = "ended"
+
+
+class CallerState(Enum):
+    """The caller's side of the floor."""
+
+    SILENT = "silent"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    """Silent, but their turn is still open."""
+
+
+class AgentState(Enum):
+    """The agent's side of the floor."""
+
+    IDLE = "idle"
+    THINKING = "thinking"
+    """A reply is being made; nothing of it is audible yet."""
+    SPEAKING = "speaking"
+    HELD = "held"
+    """A reply is stopped while we find out whether the caller means it."""
+
+
+S = TypeVar("S", bound=Enum)
+
+CALL_TABLE: Mapping[CallState, frozenset[CallState]] = {
+    CallState.NEW: frozenset({CallState.PREPARING, CallState.ENDED}),
+    CallState.PREPARING: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),
+    CallState.ACTIVE: frozenset({CallState.ENDING, CallState.TRANSFERRING, CallState.ENDED}),
+    CallState.TRANSFERRING: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),
+    CallState.ENDING: frozenset({CallState.ENDED}),
+    CallState.ENDED: frozenset(),
+}
+
+CALLER_TABLE: Mapping[CallerState, frozenset[CallerState]] = {
+    CallerState.SILENT: frozenset({CallerState.SPEAKING}),
+    CallerState.SPEAKING: frozenset({CallerState.PAUSED, CallerState.SILENT}),
+    CallerState.PAUSED: frozenset({CallerState.SPEAKING, CallerState.SILENT}),
+}
+
+AGENT_TABLE: Mapping[AgentState, frozenset[AgentState]] = {
+    AgentState.IDLE: frozenset({AgentState.THINKING}),
+    AgentState.THINKING: frozenset({AgentState.SPEAKING, AgentState.HELD, AgentState.IDLE}),
+    AgentState.SPEAKING: frozenset({AgentState.HELD, AgentState.IDLE}),
+    AgentState.HELD: frozenset({AgentState.THINKING, AgentState.SPEAKING, AgentState.IDLE}),
+}
+
+
+class Place(Generic[S]):
+    """One of the three states, moved only along its table."""
+
+    __slots__ = ("_table", "now")
+
+    def __init__(self, start: S, table: Mapping[S, frozenset[S]]) -> None:
+        self.now = start
+        self._table = table
+
+    def move(self, to: S) -> None:
+        """Go to another state. Staying is no move. Raises InvalidTransition: our own bug."""
+        if to is self.now:
+            return
+        if to not in self._table[self.now]:
+            raise InvalidTransition(f"{self.now} cannot become {to}")
+        self.now = to

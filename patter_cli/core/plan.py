@@ -1,0 +1,94 @@
+"""What the machine must know of an agent for one call: plain data, filled in and checked before the call starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """What is said when nobody wrote the words for it. Every one of them is spoken, so none may be empty."""
+
+    filler: str = "One moment, please."
+    apology: str = "I'm sorry, something went wrong on my side. Could you say that again?"
+    trouble: str = "I'm sorry, I'm having technical trouble and have to end the call. Please try again later."
+    still_working: str = "I'm still on it, thank you for waiting."
+    repeat: str = "Sorry, I didn't catch that. Could you say it again?"
+    still_there: str = "Are you still there?"
+    idle_goodbye: str = "I can't hear you, so I'll hang up now. Goodbye."
+    drain_goodbye: str = "I'm sorry, I have to end this call now. Goodbye."
+    time_warning: str = "We have about a minute left on this call."
+    time_goodbye: str = "I'm sorry, our time is up. Thank you for calling. Goodbye."
+    no_transfer: str = "I'm sorry, I couldn't put you through. Can I help you with anything else?"
+
+    def texts(self) -> tuple[str, ...]:
+        """All of them, for whoever prepares their audio ahead of time."""
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How the conversation is timed, in milliseconds of call time.
+
+    Defaults of endpointing from tests.bench.latency and LiveKit's and Deepgram's published settings (300-500 ms);
+    those of a stalled reply keep the caller from ever hearing nothing for more than four seconds.
+    """
+
+    endpoint_ms: int = 400
+    """Silence that ends a turn whose words tell nothing."""
+    endpoint_complete_ms: int = 320
+    """Silence that ends a turn whose words are a finished question or a short complete answer."""
+    endpoint_unfinished_ms: int = 820
+    """Silence that ends a turn whose last word asks for more ("and", "um", half a number)."""
+    transcript_wait_ms: int = 2500
+    """How long past the end of a turn we wait for its words before we answer what we have."""
+    barge_in_threshold_ms: int = 300
+    """Sustained caller voice before the agent yields; 0 switches barge-in off."""
+    hold_max_ms: int = 700
+    """Sustained voice past the threshold that takes the floor even before any word was recognised."""
+    backchannel_tail_ms: int = 700
+    """An "okay" this close to the end of what we say is an answer, not a backchannel."""
+    prepare_ms: int = 2000
+    """Deadline of on_call_start."""
+    filler_ms: int = 2000
+    """A reply that is not audible by then is bridged by a spoken line."""
+    filler_again_ms: int = 3500
+    """Silence after one bridge before the next."""
+    give_up_ms: int = 15000
+    """A reply that is not audible by then is given up with an apology."""
+    mark_grace_ms: int = 1500
+    """How long past its computed end a clause may stay unconfirmed before we take it as played."""
+    keys_ms: int = 450
+    """Keys pressed in quicker succession than this are one entry."""
+    idle_ms: int = 10000
+    """A caller silent for so long is asked whether they are there: twice, then the call ends."""
+    idle_asks: int = 2
+    goodbye_ms: int = 8000
+    """The last words get this long before we hang up whether or not they were confirmed."""
+    max_duration_ms: int = 3_600_000
+    time_warning_ms: int = 60_000
+    """The caller is warned this long before the maximum duration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedTerms:
+    """Words that must not be spoken, and what is said instead."""
+
+    name: str
+    terms: tuple[str, ...]
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """One agent, ready for one call: variables are filled in, overrides applied."""
+
+    agent: str
+    system_prompt: str
+    first_message: str = ""
+    language: str = "en"
+    pace: Pace = field(default_factory=Pace)
+    lines: Lines = field(default_factory=Lines)
+    blocked: tuple[BlockedTerms, ...] = ()
+    checks: tuple[str, ...] = ()
+    """Names of guardrails whose check is code: each clause waits for a ClauseJudged before it is spoken."""

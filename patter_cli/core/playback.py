@@ -1,0 +1,160 @@
+"""What of a reply was ordered, sent and heard: the source of truth for the history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from patter_cli.core.events import Ms
+
+MS_PER_CHAR = 65
+"""How long a character takes to say, for a clause whose length is not known yet. Source: tests.bench.latency, Joe."""
+
+
+@dataclass(slots=True)
+class SpokenClause:
+    """One clause on its way to the ear."""
+
+    text: str
+    ordered_at: Ms = 0
+    bridge: bool = False
+    """It only fills the time until the reply itself is there."""
+    voiced_ms: int | None = None
+    started_at: Ms | None = None
+    heard_ms: int = 0
+    confirmed: bool = False
+    failed: bool = False
+
+    @property
+    def duration_ms(self) -> int:
+        """Its length, measured once it is voiced, guessed before."""
+        return self.voiced_ms if self.voiced_ms is not None else len(self.text) * MS_PER_CHAR
+
+
+class PlaybackLedger:
+    """One reply's clauses, numbered from 0 in the order they are spoken."""
+
+    __slots__ = ("clauses",)
+
+    def __init__(self) -> None:
+        self.clauses: list[SpokenClause] = []
+
+    def order(self, text: str, now: Ms, *, bridge: bool = False) -> int:
+        """A clause goes to the voice; returns its number."""
+        self.clauses.append(SpokenClause(text, now, bridge))
+        return len(self.clauses) - 1
+
+    def get(self, clause: int) -> SpokenClause | None:
+        return self.clauses[clause] if 0 <= clause < len(self.clauses) else None
+
+    def confirm(self, clause: int) -> None:
+        """A mark came back: this clause, and all before it, were played whole."""
+        for each in self.clauses[: clause + 1]:
+            each.confirmed = not each.failed
+            each.heard_ms = each.duration_ms if each.confirmed else 0
+
+    def stopped(self, clause: int, played_ms: int) -> None:
+        """Playback stopped inside a clause: those before were played whole, this one in part."""
+        if clause > 0:
+            self.confirm(clause - 1)
+        if (broken := self.get(clause)) is not None:
+            broken.heard_ms = max(broken.heard_ms, played_ms)
+            broken.confirmed = broken.confirmed or (broken.voiced_ms or played_ms + 1) <= played_ms
+
+    def resumed(self, now: Ms, rewind_ms: int) -> None:
+        """Playback goes on `rewind_ms` before where it stopped, so the clock of what is left starts again."""
+        stopped = True
+        for each in self.clauses:
+            if each.confirmed or each.failed:
+                continue
+            each.ordered_at = now
+            if each.started_at is not None:
+                each.started_at = now - max(0, each.heard_ms - rewind_ms) if stopped else None
+            stopped = False
+
+    def assume_played(self, now: Ms) -> None:
+        """Playback stops now and nobody measured where: take the clock's word for it."""
+        end: Ms | None = None
+        for each in self.clauses:
+            if each.confirmed or each.failed:
+                continue
+            if each.started_at is None:
+                return
+            begin = max(each.started_at, end) if end is not None else each.started_at
+            each.heard_ms = max(each.heard_ms, min(each.duration_ms, now - begin))
+            end = begin + each.duration_ms
+            if end > now or each.voiced_ms is None:
+                return
+            each.confirmed = True
+
+    @property
+    def settled(self) -> bool:
+        """Every clause was heard to its end or will never be."""
+        return all(each.confirmed or each.failed for each in self.clauses)
+
+    @property
+    def answered(self) -> bool:
+        """Something of the reply itself was heard, not only what bridges the wait for it."""
+        return any(each.confirmed and not each.bridge for each in self.clauses)
+
+    def sounds_until(self) -> Ms:
+        """When what has started will be over by the clock, lengths guessed where not known; 0 if nothing has."""
+        return max((c.started_at + c.duration_ms for c in self.clauses if c.started_at is not None), default=0)
+
+    def waiting_since(self) -> Ms:
+        """When the first clause that has not started was ordered; 0 if all have."""
+        waiting = (c.ordered_at for c in self.clauses if c.started_at is None and not (c.confirmed or c.failed))
+        return next(waiting, 0)
+
+    def expected_end(self) -> Ms | None:
+        """When the ear will have heard everything voiced so far, by the clock; None while a clause is unvoiced."""
+        end: Ms | None = None
+        for each in self.clauses:
+            if each.confirmed or each.failed:
+                continue
+            if each.voiced_ms is None or (each.started_at is None and end is None):
+                return None
+            begin = each.started_at if each.started_at is not None else 0
+            end = max(begin, end or 0) + each.voiced_ms
+        return end
+
+    def remaining_ms(self, now: Ms) -> int | None:
+        """How much of what was voiced is still to be heard; None if that is not known."""
+        if self.settled:
+            return 0
+        end = self.expected_end()
+        return None if end is None else max(0, end - now)
+
+    def heard_text(self) -> str:
+        """What the caller has heard: whole clauses, and the words of a broken one whose time had come."""
+        parts: list[str] = []
+        for each in self.clauses:
+            if each.failed:
+                continue
+            if each.confirmed:
+                parts.append(each.text)
+                continue
+            part = heard_prefix(each.text, each.heard_ms, each.duration_ms)
+            if part:
+                parts.append(part)
+            break
+        return " ".join(parts)
+
+
+def heard_prefix(text: str, heard_ms: int, duration_ms: int) -> str:
+    """The words of a clause that fit into the part of it that was played.
+
+    A word counts once its last letter's share of the clause has been played, letters taken as equally long.
+    """
+    if heard_ms <= 0 or duration_ms <= 0:
+        return ""
+    if heard_ms >= duration_ms:
+        return text
+    letters = len(text) * heard_ms / duration_ms
+    words: list[str] = []
+    position = 0
+    for word in text.split():
+        position = text.index(word, position) + len(word)
+        if position > letters:
+            break
+        words.append(word)
+    return " ".join(words)

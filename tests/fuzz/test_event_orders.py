@@ -1,0 +1,436 @@
+"""Events in any order cannot break the turn machine: random walks, wild and plausible, with every claim checked.
+
+`python -m tests.fuzz.test_event_orders 1000000` walks longer; a second number is the first seed. A failure names its
+seed and its kind, and `walk(kind, seed)` is that walk again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from random import Random
+
+import pytest
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.events import Event, Ms
+from patter_cli.core.floor import AgentState, CallerState, CallState
+from patter_cli.core.journal import parse_journal, render_entry, replay
+from patter_cli.core.machine import TurnMachine
+from patter_cli.core.plan import BlockedTerms, CallPlan, Pace
+from patter_cli.testing import Answer, Fault, VirtualCall
+
+WALKS = 100_000
+STEPS = 25
+REPLAYED = 200
+"""One walk in so many is also replayed from its journal."""
+
+PLANS = tuple(
+    CallPlan(agent="fuzz", system_prompt="", **each)
+    for each in (
+        {"first_message": "Hello there. How can I help?"},
+        {},
+        {"pace": Pace(barge_in_threshold_ms=0), "first_message": "This call may be recorded."},
+        {
+            "checks": ("polite", "brief"),
+            "blocked": (BlockedTerms(name="b", terms=("two", "red car"), replacement="No."),),
+        },
+        {"pace": Pace(max_duration_ms=20_000, time_warning_ms=4000, idle_ms=900, give_up_ms=3000, filler_ms=500)},
+        {"pace": Pace(max_duration_ms=5000, goodbye_ms=300, hold_max_ms=50), "first_message": " "},
+        {"pace": Pace(filler_again_ms=0, keys_ms=0, idle_ms=0, mark_grace_ms=0, transcript_wait_ms=0, endpoint_ms=0)},
+    )
+)  # type: tuple[CallPlan, ...]
+TEXTS = ("", " ", "okay", "stop", "I want a red", "car and", "What time is it?", "two", "mm-hm yeah", "One. Two three.")
+PAUSES = (*(0, 1, 20, 20, 60, 120, 200, 320) * 4, 480, 700, 1500, 11_000)
+
+Waiting = frozenset[Timer]
+AGENT_WAITS: dict[AgentState, Waiting] = {
+    AgentState.THINKING: frozenset({Timer.GIVE_UP, Timer.FILLER, Timer.PLAYOUT}),
+    AgentState.SPEAKING: frozenset({Timer.GIVE_UP, Timer.FILLER, Timer.PLAYOUT}),
+    AgentState.HELD: frozenset({Timer.HOLD, Timer.ENDPOINT, Timer.TRANSCRIPT}),
+}
+CALLER_WAITS: dict[CallerState, Waiting] = {
+    CallerState.SILENT: frozenset({Timer.IDLE, Timer.KEYS}),
+    CallerState.SPEAKING: frozenset({Timer.VOICE}),
+    CallerState.PAUSED: frozenset({Timer.ENDPOINT, Timer.TRANSCRIPT}),
+}
+
+
+class Watch:
+    """A machine that is checked after each event."""
+
+    def __init__(self, *, keep: bool) -> None:
+        self.machine = TurnMachine()
+        self.now: Ms = 0
+        self.finishes = 0
+        self.reply = 0
+        self.segment = 0
+        self.open = False
+        """The current reply was neither cancelled nor delivered."""
+        self.cancelled = False
+        self.spoken: dict[int, list[str]] = {}
+        self.mute: set[tuple[int, int]] = set()
+        """Clauses that may have made no sound."""
+        self.lines: list[str] | None = [] if keep else None
+
+    def tell(self, event: Event, now: Ms) -> list[order.Command]:
+        self.now = now
+        ordered = self.machine.handle(event, now)
+        if isinstance(event, fact.ResponseFinished | fact.ResponseFailed):
+            self.open = self.open and event.response_id != self.reply
+        elif isinstance(event, fact.SpeakFailed) or (isinstance(event, fact.ClauseVoiced) and event.duration_ms <= 0):
+            self.mute.add((event.response_id, event.clause))
+        for each in ordered:
+            self._check(each)
+        self._check_waiting()
+        if self.lines is not None:
+            self.lines.append(render_entry(now, event, ordered))
+        return ordered
+
+    def _check(self, command: order.Command) -> None:
+        claim(not self.finishes, f"{command} after the end")
+        match command:
+            case order.StartResponse(response_id=reply) | order.ReadOut(response_id=reply):
+                claim(reply == self.reply + 1, "replies are not numbered in order")
+                claim(not self.open, f"reply {reply} begins while {self.reply} is under way")
+                claim(command.text.strip(), "an empty turn is answered")
+                self.reply, self.open, self.cancelled = reply, True, False
+                self.spoken[reply] = []
+            case order.Speak(response_id=reply, clause=clause, text=text):
+                claim(reply == self.reply and not self.cancelled, f"clause of reply {reply}, current {self.reply}")
+                claim(clause == len(self.spoken[reply]) and text.strip(), "clauses out of order")
+                self.spoken[reply].append(text)
+            case order.JudgeClause(response_id=reply) | order.PausePlayback(response_id=reply):
+                claim(reply == self.reply and not self.cancelled, "a reply that is gone")
+            case order.ResumePlayback(response_id=reply) | order.ClearPlayback(response_id=reply):
+                claim(reply == self.reply and not self.cancelled, "a reply that is gone")
+            case order.CancelResponse(response_id=reply):
+                claim(reply == self.reply and not self.cancelled, "cancelled twice")
+                self.open, self.cancelled = False, True
+            case order.ReportTranscript(role="assistant", text=text):
+                claim(any(self._was_spoken(reply, text.split()) for reply in self.spoken), f"never said: {text}")
+            case order.CommitTranscript():
+                self.segment += 1
+            case order.FinishCall():
+                self.finishes += 1
+
+    def _was_spoken(self, reply: int, heard: list[str], clause: int = 0) -> bool:
+        """What was heard of a reply is a prefix of what was ordered, but for clauses that made no sound."""
+        if not heard:
+            return True
+        if clause == len(self.spoken[reply]):
+            return False
+        if (reply, clause) in self.mute and self._was_spoken(reply, heard, clause + 1):
+            return True
+        words = self.spoken[reply][clause].split()
+        if heard[: len(words)] == words:
+            return self._was_spoken(reply, heard[len(words) :], clause + 1)
+        return words[: len(heard)] == heard
+
+    def _check_waiting(self) -> None:
+        """Nobody waits for ever: what must come next has a deadline, and none has passed unnoticed."""
+        machine = self.machine
+        call, caller, agent = machine.states
+        due = machine.next_deadline()
+        if call is CallState.ENDED:
+            claim(due is None and self.finishes == 1, "ended without saying so once")
+            return
+        if call is CallState.NEW:
+            return
+        claim(due is not None and due >= self.now, f"deadline {due} at {self.now}")
+        waits = machine.waits_for
+        if call is CallState.ACTIVE:
+            wanted = CALLER_WAITS[caller] if agent is AgentState.IDLE else AGENT_WAITS[agent]
+            claim(waits & wanted, f"{caller} {agent} wait for {waits}")
+        elif call is not CallState.PREPARING:
+            claim(waits & {Timer.GOODBYE, Timer.GIVE_UP}, f"{call} waits for {waits}")
+
+    def finish(self, how: int) -> None:
+        """End it: the line closes, the server drains, or nothing ever happens again."""
+        if self.machine.states[0] is CallState.NEW:
+            how %= 2
+        if how == 0:
+            self.tell(fact.LineClosed(cause="carrier_stop"), self.now)
+        elif how == 1:
+            self.tell(fact.DrainRequested(), self.now)
+        began = self.now
+        for _ in range(3000):
+            due = self.machine.next_deadline()
+            if due is None:
+                break
+            self.tell(TICK, max(due, self.now))
+        claim(self.machine.ended and self.finishes == 1, f"no end: {self.machine.states}")
+        claim(how != 1 or self.now - began <= 8000 + 2000, "the goodbye takes too long")
+        self.tell(fact.LineClosed(cause="again"), self.now + 1)
+
+
+TICK = fact.Tick()
+
+
+def claim(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)
+
+
+@cache
+def _prelude(plan: CallPlan) -> tuple[Event, Event]:
+    connected = fact.CallConnected(
+        call_id="c", caller="+1", callee="+2", direction="inbound", carrier="fuzz", plan=plan, wall_time=0.0
+    )
+    return connected, fact.CallPrepared(plan=plan)
+
+
+# --- wild: anything at any time --------------------------------------------------------------------------------------
+
+
+@cache
+def _about(reply: int) -> tuple[Event, ...]:
+    """Every kind of fact about one reply."""
+    facts: list[Event] = [
+        fact.FirstToken(response_id=reply),
+        fact.ResponseFinished(response_id=reply),
+        fact.ResponseFinished(response_id=reply),
+        fact.ResponseFailed(response_id=reply, provider="p", message="m"),
+        fact.EndRequested(response_id=reply),
+        fact.TransferRequested(response_id=reply, number="+3"),
+    ]
+    facts += [fact.ClauseReady(response_id=reply, text=text) for text in TEXTS]
+    for clause in range(-1, 3):
+        facts += [
+            fact.ClauseJudged(response_id=reply, clause=clause, rule="polite", replacement=None),
+            fact.ClauseJudged(response_id=reply, clause=clause, rule="brief", replacement=TEXTS[clause]),
+            fact.FirstAudio(response_id=reply, clause=clause),
+            fact.SpeakFailed(response_id=reply, clause=clause, provider="p", message="m"),
+        ]
+        for _ in range(2):
+            facts += [
+                fact.ClauseVoiced(response_id=reply, clause=clause, duration_ms=400 * clause),
+                fact.PlayoutStarted(response_id=reply, clause=clause),
+                fact.MarkReached(response_id=reply, clause=clause),
+                fact.PlaybackStopped(response_id=reply, clause=clause, played_ms=170 * clause),
+            ]
+    return tuple(facts)
+
+
+ANYTHING: tuple[Event, ...] = (
+    *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
+    *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
+    *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
+    *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
+    *(fact.KeyPressed(digit=digit) for digit in "1#"),
+    *(fact.TranscriptPartial(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
+    *(fact.TranscriptFinal(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
+    fact.TransferFinished(),
+    fact.TransferFailed(message="busy"),
+    fact.ListenFailed(provider="p", message="m"),
+    fact.DrainRequested(),
+    fact.LineClosed(cause="carrier_close"),
+    *(event for plan in PLANS[:2] for event in _prelude(plan)),
+)
+
+
+@cache
+def _heard(segment: int) -> tuple[Event, ...]:
+    """Every kind of words for one segment."""
+    finals = tuple(fact.TranscriptFinal(segment=segment, text=text) for text in TEXTS)
+    return finals + tuple(fact.TranscriptPartial(segment=segment, text=text) for text in TEXTS)
+
+
+def wild(random: Random, watch: Watch) -> None:
+    """Half about what goes on now, half about anything."""
+    now = 0
+    if random.random() < 0.95:
+        connected, prepared = _prelude(random.choice(PLANS))
+        watch.tell(connected, now)
+        if random.random() < 0.9:
+            watch.tell(prepared, now)
+    for _ in range(STEPS):
+        if watch.finishes:
+            break
+        now += random.choice(PAUSES)
+        draw = random.random()
+        if draw < 0.55:
+            event = random.choice(_about(max(0, watch.reply - (draw < 0.05))))
+        elif draw < 0.7:
+            event = random.choice(_heard(max(0, watch.segment - (draw < 0.58))))
+        elif draw < 0.99:
+            event = random.choice(ANYTHING[:-9])
+        else:
+            event = random.choice(ANYTHING)
+        watch.tell(event, now)
+
+
+# --- plausible: the world answers what it is asked, in its own time ---------------------------------------------------
+
+
+def _consequences(command: order.Command, segment: int, random: Random) -> list[Event]:
+    """What follows from a command, in order; each step of it may come late, or never."""
+    match command:
+        case order.FinalizeTranscript():
+            return [fact.TranscriptFinal(segment=segment, text=random.choice(TEXTS))]
+        case order.StartResponse(response_id=reply) | order.ReadOut(response_id=reply):
+            about = _about(reply)
+            said: list[Event] = [about[6 + random.randrange(2, len(TEXTS))] for _ in range(random.randrange(4))]
+            if random.random() < 0.3:
+                said.append(about[random.choice((3, 4, 5, 5, 5))])
+            return [*said, about[1]]
+        case order.JudgeClause(response_id=reply, clause=clause, rule=rule):
+            replacement = random.choice((None, None, None, "", "Let us talk of something else."))
+            return [fact.ClauseJudged(response_id=reply, clause=clause, rule=rule, replacement=replacement)]
+        case order.Speak(response_id=reply, clause=clause, text=text):
+            if random.random() < 0.04:
+                return [fact.SpeakFailed(response_id=reply, clause=clause, provider="p", message="m")]
+            length = random.choice((0, 65 * len(text), 65 * len(text)))
+            voiced = fact.ClauseVoiced(response_id=reply, clause=clause, duration_ms=length)
+            started = fact.PlayoutStarted(response_id=reply, clause=clause)
+            first: tuple[Event, Event] = (voiced, started) if random.random() < 0.5 else (started, voiced)
+            return [*first, fact.MarkReached(response_id=reply, clause=clause)]
+        case order.PausePlayback(response_id=reply) | order.ClearPlayback(response_id=reply):
+            return [
+                fact.PlaybackStopped(response_id=reply, clause=random.randrange(2), played_ms=random.randrange(900))
+            ]
+        case order.Transfer():
+            return [fact.TransferFinished() if random.random() < 0.5 else fact.TransferFailed(message="busy")]
+        case order.HangUp():
+            return [fact.LineClosed(cause="carrier_stop")]
+    return []
+
+
+def plausible(random: Random, watch: Watch) -> None:
+    """A caller who talks, and a world that does what it is told, mostly."""
+    connected, prepared = _prelude(random.choice(PLANS))
+    threads: list[list[Event]] = [[prepared]]
+    segment, now, voice = 0, 0, False
+    ordered = watch.tell(connected, now)
+    for _ in range(2 * STEPS):
+        if watch.finishes:
+            break
+        for command in ordered:
+            if type(command) is order.CommitTranscript:
+                segment += 1
+            elif (coming := _consequences(command, segment, random)) and random.random() < 0.96:
+                threads.append(coming)
+        due = watch.machine.next_deadline()
+        draw = random.random()
+        if due is not None and random.random() < (0.3 if due - now < 800 else 0.03):
+            now = max(now, due)
+            ordered = watch.tell(TICK, now)
+            continue
+        event: Event
+        if draw < 0.8 and threads:
+            thread = random.choice(threads)
+            event = thread.pop(0)
+            if not thread:
+                threads.remove(thread)
+        elif draw < 0.95:
+            voice = not voice
+            event = fact.SpeechStarted(at_ms=now - 60) if voice else fact.SpeechEnded(at_ms=now - 200)
+        elif draw < 0.96:
+            event = fact.KeyPressed(digit="5")
+        elif draw < 0.996:
+            event = random.choice(_heard(segment))
+        else:
+            event = random.choice(ANYTHING[-9:-4])
+        now += random.choice(PAUSES)
+        ordered = watch.tell(event, now)
+
+
+KINDS: dict[str, Callable[[Random, Watch], None]] = {"wild": wild, "plausible": plausible}
+
+
+def walk(kind: str, seed: int) -> None:
+    """One walk and its end. Raises AssertionError, with the seed, if a claim does not hold."""
+    random = Random(seed)
+    watch = Watch(keep=seed % REPLAYED == 0)
+    try:
+        KINDS[kind](random, watch)
+        watch.finish(seed % 3)
+        if watch.lines is not None:
+            text = "\n".join(watch.lines) + "\n"
+            again = (render_entry(each.at, each.event, each.commands) for each in replay(parse_journal(text)))
+            claim(list(again) == watch.lines, "the replay orders something else")
+    except Exception as error:
+        raise AssertionError(f"walk({kind!r}, {seed}): {error}") from error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_order_of_events_breaks_the_machine(kind: str) -> None:
+    """Whatever comes in whatever order, nothing raises, nobody waits for ever and a call ends exactly once."""
+    for seed in range(WALKS // len(KINDS)):
+        walk(kind, seed)
+
+
+# --- told: a caller with something to say, and one thing broken -------------------------------------------------------
+
+SAYINGS = (
+    "When do you open?",
+    "Yes.",
+    "okay",
+    "stop",
+    "mm-hm",
+    "I would like a table for two and",
+    "No, wait, I meant the other one on Sunday evening.",
+    "",
+)
+ANSWERS: tuple[str | Answer, ...] = (
+    "We open at nine. And we close at ten in the evening, every day.",
+    "Certainly.",
+    Answer(clauses=("Let me look that up for you.", "Here it is, a table by the window.")),
+    Answer(clauses=("Just a second.", "There it is.", "Is that all right?"), after_ms=4500),
+    Answer(clauses=()),
+)
+
+
+INAUDIBLE = (Fault.LINES_HANG, Fault.EARS_EMPTY)
+"""Nothing could be said, or nobody can know that a short sound was meant as a word."""
+
+
+def story(seed: int) -> VirtualCall:
+    """A call of about a minute. Raises AssertionError if the caller waits in silence or the history is not true."""
+    random = Random(seed)
+    fault = random.choice((*Fault, *(None,) * 8))
+    answers = [random.choice(ANSWERS) for _ in range(20)]
+    call = VirtualCall(PLANS[random.choice((0, 1, 2, 3))], answers, faults=[fault] if fault else [])
+    at = 0
+    for _ in range(random.randrange(8)):
+        at += random.choice((300, 900, 2000, 5000, 9000))
+        if random.random() < 0.1:
+            call.presses("12", at)
+            continue
+        at = call.says(random.choice(SAYINGS), at, lasts_ms=random.choice((None, None, 150, 500, 1100)))
+    if random.random() < 0.5:
+        call.tells(fact.DrainRequested(), at + random.choice((0, 400, 6000)))
+    try:
+        call.run(200_000)
+        length, since = call.longest_wait()
+        claim(length <= 4000 or fault in INAUDIBLE, f"silence of {length} ms at {since}")
+        if fault not in (Fault.NO_STOPS, Fault.NO_MARKS):
+            said = " ".join(each.text for each in call.history if each.role == "assistant")
+            claim(said == call.heard, f"the history has {said!r}, the ear {call.heard!r}")
+    except Exception as error:
+        raise AssertionError(f"story({seed}) with {fault}: {error}") from error
+    return call
+
+
+def test_no_caller_is_left_in_silence() -> None:
+    """Whatever breaks, nobody whose turn it is to be answered hears nothing for four seconds, and history is truth."""
+    for seed in range(WALKS // 100):
+        story(seed)
+
+
+def main(walks: int, first: int = 0) -> None:
+    began = time.perf_counter()
+    for seed in range(first, first + walks // len(KINDS)):
+        for kind in KINDS:
+            walk(kind, seed)
+    for seed in range(first, first + walks // 100):
+        story(seed)
+    print(f"{walks} walks of {STEPS} events: no claim broken, {time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main(*(int(each) for each in sys.argv[1:]))
