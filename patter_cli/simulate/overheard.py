@@ -1,0 +1,38 @@
+"""What an agent behind somebody else's server said, recognised from the sound alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.resample import resample_all
+from patter_cli.contracts.stt import Final, SpeechToText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overheard:
+    """A stretch of the agent's voice. at_ms: call time of its beginning."""
+
+    at_ms: int
+    text: str
+
+
+async def overhear(
+    ears: SpeechToText, agent: Samples, rate_hz: int, talks: Sequence[tuple[int, int]]
+) -> list[Overheard]:
+    """Recognise the stretches (from_ms, to_ms) of the agent's side of a call. Raises ProviderError."""
+    heard = []
+    for from_ms, to_ms in talks:
+        stretch = agent[max(0, from_ms - 100) * rate_hz // 1000 : (to_ms + 100) * rate_hz // 1000]
+        session = await ears.open()
+        try:
+            session.push(resample_all(stretch, rate_hz, ears.rate_hz))
+            session.finalize()
+            async for result in session.results():
+                if isinstance(result, Final):
+                    heard.append(Overheard(at_ms=from_ms, text=result.text))
+                    break
+        finally:
+            await session.aclose()
+    return heard

@@ -1,0 +1,193 @@
+"""A scripted caller: says its lines when a polite person would, or cuts in when told to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TypeAlias
+
+import numpy as np
+
+from patter_cli.agent import HangUp, Interrupt, Press, Say
+from patter_cli.agent import ScriptStep as WrittenStep
+from patter_cli.audio.frame import FRAME_MS, Samples
+from patter_cli.audio.resample import resample_all
+from patter_cli.audio.wav import read_wav
+from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.errors import InputError, TimedOut
+from patter_cli.simulate.caller import RATE_HZ, LineCaller
+from patter_cli.simulate.mouth import SaidAudio
+
+FIRST_WORD_MS = 4000
+"""A caller whom nobody greets says something after so long."""
+
+_KEY_S = 0.2
+"""From one key to the next: a hundred milliseconds of tone and as much of pause."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Play:
+    """A scripted caller plays this recording once the agent has finished. samples: int16, 8 kHz."""
+
+    samples: Samples
+    name: str = field(default="audio", kw_only=True)
+
+
+ScriptStep: TypeAlias = WrittenStep | Play
+
+Voice: TypeAlias = Callable[[str], Awaitable[Samples]]
+"""Text to int16 samples at 8 kHz."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone:
+    """What became of a step. said: its place in the call, if it was speech. note: what did not go as written."""
+
+    step: ScriptStep
+    said: SaidAudio | None = None
+    note: str = ""
+
+
+async def hold_conversation(
+    caller: LineCaller,
+    steps: Sequence[ScriptStep],
+    voice: Voice,
+    *,
+    settle_ms: int = 700,
+    patience_s: float = 15.0,
+) -> list[StepDone]:
+    """Dial, play the script to its end, hang up; whatever happens, the call is over afterwards.
+
+    All lines are spoken to memory before the call, so that the voice takes nothing from the agent's time. A script
+    that does not hang up ends as if it did. When the agent ends the call early, the steps left are noted as such.
+
+    settle_ms: how long the agent must have been quiet to have finished.
+    Raises TimedOut when the agent says nothing for patience_s where it is its turn; InputError for a line without
+    sound; and what the voice and `caller.dial` raise.
+    """
+    script = [*steps] if steps and isinstance(steps[-1], HangUp) else [*steps, HangUp()]
+    sounds = [await _sound(step, voice) for step in script]
+    script_run = _ScriptRun(caller, settle_ms, patience_s)
+    async with caller:
+        return [await script_run.play(step, sound) for step, sound in zip(script, sounds, strict=True)]
+
+
+def say_texts(texts: Sequence[str]) -> list[ScriptStep]:
+    """A script of lines."""
+    return [Say(text) for text in texts]
+
+
+def play_wav(path: str | PathLike[str]) -> Play:
+    """A recording as a step, at the line's rate. Raises InputError for a file that is not audio."""
+    samples, rate_hz = read_wav(path)
+    return Play(resample_all(samples, rate_hz, RATE_HZ), name=str(path))
+
+
+def line_voice(recipe: TextToSpeech) -> Voice:
+    """A voice of the engine's kind as a caller's."""
+
+    async def speak(text: str) -> Samples:
+        session = await recipe.open()
+        try:
+            pieces = [piece async for piece in session.synthesize(text)]
+        finally:
+            await session.aclose()
+        return resample_all(np.concatenate([np.zeros(0, np.int16), *pieces]), recipe.rate_hz, RATE_HZ)
+
+    return speak
+
+
+class _ScriptRun:
+    """One script on one line."""
+
+    def __init__(self, caller: LineCaller, settle_ms: int, patience_s: float) -> None:
+        self._caller = caller
+        self._settle_ms = settle_ms
+        self._patience_ms = patience_s * 1000.0
+        self._since_ms = 0.0
+        """The end of the caller's last step: what the agent says from here on is its answer."""
+        self._voiced_ms = 0
+        """How much the agent had said by then."""
+        self._first = True
+
+    async def play(self, step: ScriptStep, sound: Samples | None) -> StepDone:
+        """Wait for the step's moment and do it. sound: of a step that speaks."""
+        note = await (self._wait_to_cut_in(step) if isinstance(step, Interrupt) else self._wait_for_turn(step))
+        if self._caller.ended is not None:
+            return StepDone(step=step, note="" if isinstance(step, HangUp) else "the agent had ended the call")
+        self._first = False
+        said = None
+        if isinstance(step, HangUp):
+            await self._caller.hang_up()
+        elif isinstance(step, Press):
+            for digit in step.digits:
+                self._caller.press(digit)
+                await self._caller.wait_for(lambda: False, _KEY_S)
+        elif sound is not None:
+            spoken = said = self._caller.say(sound)
+            await self._caller.wait_for(lambda: self._caller.now_ms >= spoken.end_ms)
+        self._since_ms = self._caller.now_ms
+        self._voiced_ms = self._caller.ear.voiced_ms
+        return StepDone(step=step, said=said, note=note)
+
+    async def _wait_for_turn(self, step: ScriptStep) -> str:
+        """Until the agent has answered and is quiet."""
+        await self._wait(step, lambda: self._answered and self._caller.quiet_ms >= self._settle_ms)
+        return ""
+
+    async def _wait_to_cut_in(self, step: Interrupt) -> str:
+        """Until so much of the answer has been heard, or it stops."""
+        ear = self._caller.ear
+
+        def heard_enough() -> bool:
+            return self._answered and ear.voiced_ms - self._voiced_ms >= step.after_ms
+
+        def stopped() -> bool:
+            return self._answered and not ear.talking and self._caller.quiet_ms > 0
+
+        await self._wait(step, lambda: heard_enough() or stopped())
+        if heard_enough():
+            return ""
+        return f"the agent spoke for only {ear.voiced_ms - self._voiced_ms} ms"
+
+    async def _wait(self, step: ScriptStep, moment: Callable[[], bool]) -> None:
+        """Until the moment; or until patience ends, which it does sooner, and in words, before the first word."""
+        begins = self._first and not isinstance(step, HangUp)
+        limit_ms = FIRST_WORD_MS if begins else self._patience_ms
+
+        def impatient() -> bool:
+            return not self._answered and self._caller.now_ms - self._answer_from_ms >= limit_ms
+
+        await self._caller.wait_for(lambda: moment() or impatient())
+        if self._caller.ended is None and not begins and not moment():
+            raise TimedOut(
+                f"the agent said nothing for {limit_ms / 1000:g} s",
+                provider="agent",
+                hint="see what it was waiting for: patter logs show",
+            )
+
+    @property
+    def _answer_from_ms(self) -> float:
+        """What is heard from here on is the agent's answer: after our step, and after what it took back."""
+        return max(self._since_ms, self._caller.cleared_ms or 0.0)
+
+    @property
+    def _answered(self) -> bool:
+        last_ms = self._caller.ear.last_voiced_ms
+        # The frame that a clear cuts is heard to its end, which is a little later.
+        return last_ms is not None and last_ms > self._answer_from_ms + FRAME_MS
+
+
+async def _sound(step: ScriptStep, voice: Voice) -> Samples | None:
+    """What a step sounds like, if it speaks."""
+    match step:
+        case Play(samples):
+            sound = samples
+        case Say(text) | Interrupt(text):
+            sound = await voice(text)
+        case _:
+            return None
+    if not len(sound):
+        raise InputError(f"{step} makes no sound", hint="give the caller something to say")
+    return sound

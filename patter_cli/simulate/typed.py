@@ -1,0 +1,214 @@
+"""A call without sound: what is typed is what was recognised, and what would be spoken is heard at once.
+
+The call itself is the real one: the same session, machine and callbacks. Only its ends are exchanged, for a voice
+detector and a recogniser that take typed text, a voice that makes one silent frame a clause, and a line that plays
+in no time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import TextIO
+
+import numpy as np
+
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
+from patter_cli.contracts.carrier import CallControl, Ignored, MarkIn, StreamMessage
+from patter_cli.contracts.stt import Final, Recognised
+from patter_cli.core.plan import CallPlan
+from patter_cli.engine.call import CallInfo, CallSession, Journal, Observer, ReadyAgent
+from patter_cli.engine.speak import Phrasebook
+from patter_cli.observe.metrics import measure_turns
+
+RATE_HZ = 8000
+TYPED_PAUSE_MS = 20
+"""Endpointing of a typed line: whoever presses Enter has finished."""
+
+
+class TypedCall:
+    """One call by keyboard. `type` says a line, `hang_up` ends it, `run` holds it."""
+
+    def __init__(
+        self,
+        agent: ReadyAgent,
+        *,
+        call_id: str,
+        control: CallControl,
+        journal: Journal,
+        observers: tuple[Observer, ...],
+    ) -> None:
+        self._speech = _TypedSpeech()
+        self._room = _TypedRoom()
+        self._session = CallSession(
+            info=CallInfo(call_id=call_id, caller="keyboard", callee=agent.name, direction="inbound", carrier="typed"),
+            agent=replace(
+                agent,
+                plan=_at_once(agent.plan),
+                stt=self._speech,
+                tts=_SilentVoice(),
+                revise=lambda overrides, parameters: _at_once(agent.revise(overrides, parameters)),
+            ),
+            codec=_TypedWire(),
+            line=self,
+            control=control,
+            room=self._room,
+            phrasebook=Phrasebook(),
+            journal=journal,
+            measure=measure_turns(),
+            observers=observers,
+        )
+
+    def send(self, text: str) -> None:
+        """What the call sends to its line: a mark comes straight back."""
+        if text:
+            asyncio.get_running_loop().call_soon(self._session.on_stream, MarkIn(name=text))
+
+    def type(self, text: str) -> None:
+        """Say a line."""
+        self._speech.heard(text)
+        now_ms = self._session.now_ms
+        self._room.on_edge(VoiceStarted(onset_ms=now_ms))
+        self._room.on_edge(VoiceStopped(last_voiced_ms=now_ms))
+
+    async def type_lines(self, source: TextIO) -> None:
+        """Say every line of a text stream, each once the agent is done with the last; ends with it or the call."""
+        lines = _lines_of(source)
+        while not self._session.over:
+            await self._session.until_quiet()
+            line = await lines.get()
+            if line is None or self._session.over:
+                return
+            if line.strip():
+                self.type(line.strip())
+
+    def hang_up(self) -> None:
+        self._session.on_closed("caller_hung_up")
+
+    async def run(self) -> None:
+        await self._session.run()
+
+
+def _lines_of(source: TextIO) -> asyncio.Queue[str | None]:
+    """Lines as they are entered, then None. A thread waits for them: it must not keep the program from ending."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def read() -> None:
+        with suppress(RuntimeError):  # the loop has closed: the call is over
+            for line in source:
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+            loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    threading.Thread(target=read, daemon=True, name="patter-keyboard").start()
+    return lines
+
+
+def _at_once(plan: CallPlan) -> CallPlan:
+    pace = plan.pace
+    quick = replace(
+        pace,
+        endpoint_ms=TYPED_PAUSE_MS,
+        endpoint_complete_ms=TYPED_PAUSE_MS,
+        endpoint_unfinished_ms=TYPED_PAUSE_MS,
+        idle_ms=pace.max_duration_ms,
+    )
+    return replace(plan, pace=quick)
+
+
+class _TypedWire:
+    """A codec whose only messages are marks, written as their names."""
+
+    def receive(self, text: str) -> StreamMessage:
+        return Ignored(event=text)
+
+    def media(self, payload: bytes) -> str:
+        return ""
+
+    def mark(self, name: str) -> str:
+        return name
+
+    def clear(self) -> str:
+        return ""
+
+
+class _TypedRoom:
+    """Stands where the voice detector is: typing is speech."""
+
+    rate_hz = RATE_HZ
+
+    def __init__(self) -> None:
+        self.on_edge: Callable[[VoiceEdge], None] = lambda edge: None
+
+    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> _NoEar:
+        self.on_edge = on_edge
+        return _NoEar()
+
+
+class _NoEar:
+    def push(self, samples: Samples) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _TypedSpeech:
+    """Recipe and session in one: there is one call and one keyboard."""
+
+    rate_hz = RATE_HZ
+    speech_only = False
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._results: asyncio.Queue[Recognised] = asyncio.Queue()
+        self._segment = 0
+
+    def heard(self, text: str) -> None:
+        self._lines.append(text)
+
+    async def warm(self) -> None:
+        pass
+
+    async def open(self) -> _TypedSpeech:
+        return self
+
+    def push(self, samples: Samples) -> None:
+        pass
+
+    def finalize(self) -> None:
+        self._results.put_nowait(Final(segment=self._segment, text=" ".join(self._lines)))
+
+    def commit(self) -> None:
+        self._segment += 1
+        self._lines.clear()
+
+    async def results(self) -> AsyncIterator[Recognised]:
+        for _ in itertools.count():
+            yield await self._results.get()
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _SilentVoice:
+    """Recipe and session in one: a frame of silence a clause."""
+
+    rate_hz = RATE_HZ
+
+    async def warm(self) -> None:
+        pass
+
+    async def open(self) -> _SilentVoice:
+        return self
+
+    async def synthesize(self, text: str) -> AsyncIterator[Samples]:
+        yield np.zeros(RATE_HZ // 50, np.int16)
+
+    async def aclose(self) -> None:
+        pass
