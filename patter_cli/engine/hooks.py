@@ -1,0 +1,145 @@
+"""The agent author's own code: callbacks and on_message, run where they can hurt only their own call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+Hook = Callable[..., Any]
+
+THREADS = 256
+"""Sync callbacks at work at the same time; with more, all of them hang and the next is refused."""
+CALLBACK_S = 5.0
+"""Deadline of a callback that nobody waits for."""
+
+_busy = threading.BoundedSemaphore(THREADS)
+
+
+class CallEvent(dict[str, Any]):
+    """What a callback gets: a mapping whose keys are attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"this event has no {name!r}; it has {', '.join(sorted(self))}") from None
+
+
+class IncomingMessage(CallEvent):
+    """The on_message event: call_id, text, caller, callee, history; and two ways to end the conversation."""
+
+    def __init__(self, *, end_call: Callable[[], None], transfer_call: Callable[[str], None], **facts: Any) -> None:
+        super().__init__(**facts)
+        object.__setattr__(self, "end_call", end_call)
+        object.__setattr__(self, "transfer_call", transfer_call)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The callbacks of an agent; None where there is none."""
+
+    on_call_start: Hook | None = None
+    on_call_end: Hook | None = None
+    on_transcript: Hook | None = None
+    on_message: Hook | None = None
+    on_metrics: Hook | None = None
+
+
+async def call_hook(hook: Hook, event: CallEvent, *, within_s: float = CALLBACK_S) -> Any:
+    """Run a callback, sync (in a thread) or async. What it raises is raised, TimeoutError past the deadline."""
+    async with asyncio.timeout(within_s):
+        if inspect.iscoroutinefunction(hook):
+            return await hook(event)
+        result = await _in_thread(partial(hook, event))
+        return await result if inspect.isawaitable(result) else result
+
+
+async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLBACK_S) -> None:
+    """Run a callback whose answer nobody needs; what goes wrong is logged with its traceback and goes no further."""
+    if hook is None:
+        return
+    name = getattr(hook, "__name__", str(hook))
+    try:
+        await call_hook(hook, event, within_s=within_s)
+    except TimeoutError:
+        log.error("callback %s did not return within %.0f s", name, within_s)
+    except Exception:
+        log.exception("callback %s raised", name)
+
+
+async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[str, None]:
+    """Run on_message in any of its forms: str, coroutine of str, async or sync generator of str pieces."""
+    if inspect.isasyncgenfunction(hook):
+        pieces = hook(event)
+        try:
+            async for piece in pieces:
+                yield _text(piece)
+        finally:
+            await pieces.aclose()
+        return
+    if inspect.iscoroutinefunction(hook):
+        result = await hook(event)
+    elif inspect.isgeneratorfunction(hook):
+        steps = hook(event)
+        while (piece := await _in_thread(partial(next, steps, None))) is not None:
+            yield _text(piece)
+        return
+    else:
+        result = await _in_thread(partial(hook, event))
+        if inspect.isawaitable(result):
+            result = await result
+    if hasattr(result, "__aiter__"):
+        async for piece in result:
+            yield _text(piece)
+    elif result is not None:
+        yield _text(result)
+
+
+def _text(piece: Any) -> str:
+    if not isinstance(piece, str):
+        raise TypeError(f"on_message gave {type(piece).__name__}, not str")
+    return piece
+
+
+async def _in_thread(function: Callable[[], Any]) -> Any:
+    """Run sync code in a thread of its own. A daemon: one that never returns must not keep the program from ending."""
+    if not _busy.acquire(blocking=False):
+        raise RuntimeError(f"{THREADS} callbacks are hanging")
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = context.run(function)
+        except StopIteration as stopped:
+            error = RuntimeError(f"the callback raised {stopped!r}")  # a future cannot carry a StopIteration
+        except BaseException as raised:  # noqa: BLE001 - the thread's edge: whoever waits gets it
+            error = raised
+        finally:
+            _busy.release()
+        with suppress(RuntimeError):  # the loop has closed meanwhile
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, name="patter-callback", daemon=True).start()
+    return await done

@@ -1,0 +1,83 @@
+"""The way in, per frame and without an await: wire audio put in order, decoded, given to the ear and to recognition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.g711 import decode_ulaw
+from patter_cli.audio.jitter import JitterBuffer, JitterCounts
+from patter_cli.audio.vad import VoiceEdge, VoiceStarted
+from patter_cli.contracts.carrier import MediaIn
+from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
+from patter_cli.engine.clock import CallClock
+
+
+class Hearing(Protocol):
+    """Who wants the caller's samples and to know when they are speech."""
+
+    def push(self, samples: Samples) -> None: ...
+
+    def speech_started(self, onset_ms: int) -> None: ...
+
+    def speech_ended(self) -> None: ...
+
+
+class Ear(Protocol):
+    """Finds speech in one call's samples."""
+
+    def push(self, samples: Samples) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Room(Protocol):
+    """Hands out ears that hear at this rate and report speech edges in media time."""
+
+    @property
+    def rate_hz(self) -> int: ...
+
+    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> Ear: ...
+
+
+class InboundPath:
+    """One call's incoming audio, mu-law at 8 kHz.
+
+    Media time is kept by the jitter buffer; call time is media time plus the least delay seen between the two, so
+    that neither a late start of the stream nor a burst after a freeze shifts what we say about when.
+    """
+
+    def __init__(self, *, clock: CallClock, room: Room, hearing: Hearing, post: Callable[[Event], None]) -> None:
+        self._clock = clock
+        self._hearing = hearing
+        self._post = post
+        self._jitter = JitterBuffer()
+        self._ear = room.listen(self._on_edge)
+        self._offset_ms: float | None = None
+
+    @property
+    def counts(self) -> JitterCounts:
+        return self._jitter.counts
+
+    def push(self, media: MediaIn) -> None:
+        """Take one media message."""
+        for payload in self._jitter.push(media.sequence, media.timestamp_ms, media.payload):
+            samples = decode_ulaw(payload)
+            self._hearing.push(samples)
+            self._ear.push(samples)
+        offset = self._clock.now_ms() - self._jitter.media_ms
+        if self._offset_ms is None or offset < self._offset_ms:
+            self._offset_ms = offset
+
+    def close(self) -> None:
+        self._ear.close()
+
+    def _on_edge(self, edge: VoiceEdge) -> None:
+        offset = self._offset_ms or 0.0
+        if isinstance(edge, VoiceStarted):
+            self._hearing.speech_started(edge.onset_ms)
+            self._post(SpeechStarted(at_ms=max(0, int(edge.onset_ms + offset))))
+        else:
+            self._hearing.speech_ended()
+            self._post(SpeechEnded(at_ms=max(0, int(edge.last_voiced_ms + offset))))

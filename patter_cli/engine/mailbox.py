@@ -1,0 +1,56 @@
+"""One call's events in order, with a deadline: many post, one reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from patter_cli.core.events import Event, Ms, Tick, TranscriptPartial
+from patter_cli.engine.clock import CallClock
+
+ROOM = 4096
+"""More waiting events than any call has in a minute. Beyond it the dispensable ones are dropped and counted."""
+
+
+class Mailbox:
+    """Bounded, in order, one consumer."""
+
+    def __init__(self, clock: CallClock) -> None:
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._events: deque[Event] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self.dropped = 0
+
+    @property
+    def waiting(self) -> bool:
+        """Events are there that nobody has looked at."""
+        return bool(self._events)
+
+    def post(self, event: Event) -> None:
+        """Add an event; never blocks. Past ROOM, partial transcripts make way."""
+        if len(self._events) >= ROOM and isinstance(event, TranscriptPartial):
+            self.dropped += 1
+            return
+        self._events.append(event)
+        self._wake()
+
+    async def next(self, until: Ms | None) -> Event:
+        """The next event, or a Tick once call time reaches `until`."""
+        while not self._events:
+            if until is not None and self._clock.now() >= until:
+                return Tick()
+            self._waiter = self._loop.create_future()
+            # One millisecond late rather than early: a Tick before its deadline would only be asked again.
+            timer = None if until is None else self._loop.call_at(self._clock.loop_time(until + 1), self._wake)
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        return self._events.popleft()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,169 @@
+"""Clauses become wire audio: synthesised in order, resampled, encoded, handed to the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from patter_cli.audio.g711 import encode_ulaw
+from patter_cli.audio.resample import Resampler, resample_all
+from patter_cli.contracts.tts import TextToSpeech, TtsSession
+from patter_cli.core.commands import Speak
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed
+from patter_cli.engine.outbound import OutboundPath
+from patter_cli.errors import PatterError, ProviderError
+from patter_cli.text.clauses import SentenceChunker
+
+log = logging.getLogger(__name__)
+
+CHUNK_S = 3.0
+"""Longest wait for the next samples of a clause."""
+TRIES = 2
+AHEAD_MS = 8000
+"""Audio kept ready at most: a reply that is longer is synthesised as it is heard."""
+
+
+class Phrasebook:
+    """Fixed lines as ready wire audio, made once per voice: an apology must not need the vendor that failed."""
+
+    def __init__(self) -> None:
+        self._audio: dict[tuple[TextToSpeech, str], bytes] = {}
+
+    def get(self, voice: TextToSpeech, text: str) -> bytes | None:
+        return self._audio.get((voice, text))
+
+    async def prepare(self, voice: TextToSpeech, texts: Iterable[str], *, language: str, rate_hz: int) -> None:
+        """Voice the lines that are not there yet, clause by clause as they will be spoken. Raises ProviderError."""
+        chunker = SentenceChunker(language)
+        session = await voice.open()
+        try:
+            for text in (clause for each in texts for clause in (*chunker.push(each), *chunker.flush())):
+                if (voice, text) not in self._audio:
+                    pieces = [piece async for piece in session.synthesize(text)]
+                    whole = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+                    self._audio[voice, text] = encode_ulaw(resample_all(whole, voice.rate_hz, rate_hz))
+        finally:
+            await session.aclose()
+
+
+class Speaker:
+    """One call's voice: a queue of clauses and the task that works it off."""
+
+    def __init__(
+        self,
+        voice: TextToSpeech,
+        *,
+        line_rate_hz: int,
+        phrasebook: Phrasebook,
+        outbound: OutboundPath,
+        post: Callable[[Event], None],
+    ) -> None:
+        self._voice = voice
+        self._rate_hz = line_rate_hz
+        self._phrasebook = phrasebook
+        self._outbound = outbound
+        self._post = post
+        self._queue: deque[Speak] = deque()
+        self._more = asyncio.Event()
+        self._session: TtsSession | None = None
+        self._current: Speak | None = None
+        self._synthesis: asyncio.Task[None] | None = None
+
+    def speak(self, clause: Speak) -> None:
+        """Queue a clause."""
+        self._queue.append(clause)
+        self._more.set()
+
+    def cancel(self, response_id: int) -> None:
+        """Drop a reply's clauses, the one in the making too."""
+        self._queue = deque(each for each in self._queue if each.response_id != response_id)
+        if self._current is not None and self._current.response_id == response_id and self._synthesis is not None:
+            self._synthesis.cancel()
+
+    async def run(self) -> None:
+        """Voice clauses until cancelled."""
+        try:
+            while True:
+                while not self._queue:
+                    self._more.clear()
+                    await self._more.wait()
+                self._current = self._queue.popleft()
+                ready = self._phrasebook.get(self._voice, self._current.text)
+                if ready is not None:
+                    self._play_ready(self._current, ready)
+                else:
+                    await self._in_its_own_task(self._current)
+        finally:
+            if self._session is not None:
+                await self._session.aclose()
+
+    async def _in_its_own_task(self, clause: Speak) -> None:
+        """So that `cancel` stops this clause and not the voice."""
+        self._synthesis = asyncio.create_task(self._voice_clause(clause))
+        try:
+            await asyncio.wait({self._synthesis})
+        finally:
+            self._synthesis.cancel()
+            await asyncio.gather(self._synthesis, return_exceptions=True)
+        if not self._synthesis.cancelled():
+            self._synthesis.result()
+
+    def _play_ready(self, clause: Speak, audio: bytes) -> None:
+        self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
+        self._outbound.play(clause.response_id, clause.clause, audio)
+        self._finish(clause)
+
+    def _finish(self, clause: Speak) -> None:
+        length_ms = self._outbound.end_clause(clause.response_id, clause.clause)
+        self._post(ClauseVoiced(response_id=clause.response_id, clause=clause.clause, duration_ms=length_ms))
+
+    async def _voice_clause(self, clause: Speak) -> None:
+        """Synthesise a clause; try again if nothing of it was audible yet."""
+        while (excess_ms := self._outbound.queued_ms - AHEAD_MS) > 0:  # noqa: ASYNC110 (audio drains by the clock)
+            await asyncio.sleep(excess_ms / 1000)
+        for attempt in range(1, TRIES + 1):
+            before_ms = self._outbound.pushed_ms(clause.response_id, clause.clause)
+            try:
+                await self._synthesize(clause)
+            except (PatterError, TimeoutError, OSError) as error:
+                log.warning("the voice failed (%d of %d): %r", attempt, TRIES, error)
+                audible = self._outbound.pushed_ms(clause.response_id, clause.clause) > before_ms
+                if attempt == TRIES or audible:
+                    self._fail(clause, error)
+                    return
+            else:
+                self._finish(clause)
+                return
+
+    async def _synthesize(self, clause: Speak) -> None:
+        async with asyncio.timeout(CHUNK_S):
+            session = self._session = self._session or await self._voice.open()
+        resampler = Resampler(self._voice.rate_hz, self._rate_hz)
+        pieces = session.synthesize(clause.text)
+        try:
+            first = True
+            more = True
+            while more:
+                async with asyncio.timeout(CHUNK_S):
+                    piece = await anext(pieces, None)
+                more = piece is not None
+                samples = resampler.flush() if piece is None else resampler.process(piece)
+                if len(samples):
+                    if first:
+                        self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
+                        first = False
+                    self._outbound.play(clause.response_id, clause.clause, encode_ulaw(samples))
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
+
+    def _fail(self, clause: Speak, error: Exception) -> None:
+        provider = error.provider if isinstance(error, ProviderError) else type(self._voice).__module__
+        self._post(
+            SpeakFailed(response_id=clause.response_id, clause=clause.clause, provider=provider, message=str(error))
+        )

@@ -1,0 +1,113 @@
+"""Where the time of a turn went: a fold over a call's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.events import Ms
+from patter_cli.core.journal import Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnLatency:
+    """From the caller's last voiced sample to the agent's first frame on the wire, in ms; the parts add up to it.
+
+    endpointing: waiting to be sure that the turn was over (recognition runs inside it). stt: waiting past that for
+    the words. llm: to the reply's first words. clause: to its first speakable stretch. tts: to the first samples.
+    handover: to the first frame at the carrier.
+    """
+
+    turn: int
+    endpointing_ms: int
+    stt_ms: int
+    llm_ms: int
+    clause_ms: int
+    tts_ms: int
+    handover_ms: int
+
+    @property
+    def total_ms(self) -> int:
+        """What the caller waited: TTFA."""
+        return self.endpointing_ms + self.stt_ms + self.llm_ms + self.clause_ms + self.tts_ms + self.handover_ms
+
+    def render(self) -> dict[str, int]:
+        """JSON values: the parts by name, turn, and total_ms."""
+        return {**asdict(self), "total_ms": self.total_ms}
+
+
+def measure_turns() -> Callable[[Entry], dict[str, int] | None]:
+    """A new call's measure: feed it the entries; it gives each turn's rendered latency."""
+    fold = LatencyFold()
+
+    def feed(entry: Entry) -> dict[str, int] | None:
+        latency = fold.feed(entry)
+        return None if latency is None else latency.render()
+
+    return feed
+
+
+class LatencyFold:
+    """Feed it a call's entries in order; it gives a turn's latency when the reply becomes audible."""
+
+    def __init__(self) -> None:
+        self._turns = 0
+        self._voiced_until: Ms | None = None
+        self._ended_by_words_after: Ms | None = None
+        self._endpoint_at: Ms = 0
+        self._response_id: int | None = None
+        self._marks: list[Ms] = []
+
+    def feed(self, entry: Entry) -> TurnLatency | None:
+        """Take one entry; the latency of a turn with the entry that completes it."""
+        match entry.event:
+            case fact.SpeechEnded(at_ms=at_ms):
+                self._voiced_until = at_ms
+                self._endpoint_at = entry.at
+            case fact.FirstToken(response_id=response_id) if response_id == self._response_id:
+                self._mark(1, entry.at)
+            case fact.FirstAudio(response_id=response_id, clause=0) if response_id == self._response_id:
+                self._mark(3, entry.at)
+            case fact.PlayoutStarted(response_id=response_id, clause=0) if response_id == self._response_id:
+                return self._complete(entry.at)
+            case _:
+                pass
+        for command in entry.commands:
+            match command:
+                case order.StartResponse(response_id=response_id) if self._voiced_until is not None:
+                    self._response_id = response_id
+                    self._marks = [entry.at]
+                    late = isinstance(entry.event, fact.TranscriptFinal)
+                    self._ended_by_words_after = self._endpoint_at if late else None
+                case order.Speak(response_id=response_id, clause=0) if response_id == self._response_id:
+                    self._mark(2, entry.at)
+                case _:
+                    pass
+        return None
+
+    def _mark(self, index: int, at: Ms) -> None:
+        """Note a stage's end once; a stage that was skipped took no time."""
+        while len(self._marks) <= index:
+            self._marks.append(at)
+
+    def _complete(self, at: Ms) -> TurnLatency | None:
+        if self._voiced_until is None:
+            return None
+        self._mark(3, at)
+        turn_ended, token, clause, audio = self._marks[:4]
+        waited_from = self._ended_by_words_after if self._ended_by_words_after is not None else turn_ended
+        self._turns += 1
+        latency = TurnLatency(
+            turn=self._turns,
+            endpointing_ms=waited_from - self._voiced_until,
+            stt_ms=turn_ended - waited_from,
+            llm_ms=token - turn_ended,
+            clause_ms=clause - token,
+            tts_ms=audio - clause,
+            handover_ms=at - audio,
+        )
+        self._response_id = None
+        self._voiced_until = None
+        return latency

@@ -1,0 +1,80 @@
+"""A call as turns: who said what, what was cut off, and what the caller waited; a fold over its journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.journal import Entry
+from patter_cli.observe.metrics import LatencyFold, TurnLatency
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """What the caller said, as recognised (None before they said anything), and what they heard in answer."""
+
+    caller: str | None
+    agent: str = ""
+    interrupted: bool = False
+    latency: TurnLatency | None = None
+
+
+@dataclass(slots=True)
+class CallSummary:
+    """Feed it a call's entries in order; `render` is the documented JSON."""
+
+    call_id: str = ""
+    agent: str = ""
+    turns: list[Turn] = field(default_factory=list)
+    outcome: str = ""
+    reason: str = ""
+    duration_ms: int = 0
+    _latency: LatencyFold = field(default_factory=LatencyFold)
+
+    def feed(self, entry: Entry) -> None:
+        """Take one journal entry."""
+        self.duration_ms = entry.at
+        if isinstance(entry.event, fact.CallConnected):
+            self.call_id, self.agent = entry.event.call_id, entry.event.plan.agent
+        latency = self._latency.feed(entry)
+        if latency is not None and self.turns:
+            self.turns[-1].latency = latency
+        for command in entry.commands:
+            match command:
+                case order.ReportTranscript(role="user", text=text):
+                    self.turns.append(Turn(caller=text))
+                case order.ReportTranscript(role="assistant", text=text, interrupted=interrupted):
+                    if not self.turns:
+                        self.turns.append(Turn(caller=None))
+                    turn = self.turns[-1]
+                    turn.agent = f"{turn.agent} {text}".strip()
+                    turn.interrupted = turn.interrupted or interrupted
+                case order.FinishCall(outcome=outcome, reason=reason):
+                    self.outcome, self.reason = outcome, reason
+                case _:
+                    pass
+
+    @property
+    def over(self) -> bool:
+        return bool(self.outcome)
+
+    def render(self) -> dict[str, Any]:
+        """JSON values. Latencies in ms; `latency` is null where the agent was not answering the caller."""
+        return {
+            "call_id": self.call_id,
+            "agent": self.agent,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "duration_ms": self.duration_ms,
+            "turns": [
+                {
+                    "caller": turn.caller,
+                    "agent": turn.agent,
+                    "interrupted": turn.interrupted,
+                    "latency": turn.latency.render() if turn.latency else None,
+                }
+                for turn in self.turns
+            ],
+        }
