@@ -1,0 +1,228 @@
+"""Find agents by reading their files, and load the one that was chosen, and only that one.
+
+Finding must not run anybody's code: `agents/*.py` is parsed, never imported. Loading runs exactly one file, under a
+module name of its own. Nothing is put on `sys.path`, so a `json.py` beside the agent shadows no library.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from patter_cli.agent import Agent, HangUp, Interrupt, Press, Say, ScriptStep
+from patter_cli.errors import InputError, PatterError
+
+HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics")
+"""The module-level functions of an agent file that are called back, by their names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundAgent:
+    """What a file in agents/ says about itself without being run."""
+
+    name: str
+    """The file's stem: what one types."""
+    path: Path
+    summary: str
+    """The first line of its docstring; "" without one."""
+    variables: tuple[str, ...]
+    """Top-level names that are assigned an `Agent(...)`, in their order; usually just "agent"."""
+    error: str | None = None
+    """Why it could not be read, with its line; None when it could."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedAgent:
+    """An agent with what its file defines around it."""
+
+    name: str
+    path: Path
+    agent: Agent
+    hooks: Mapping[str, Callable[..., Any]]
+    """Those of HOOKS that the file defines. Read-only."""
+    demo: tuple[ScriptStep, ...]
+    """The script of the file's demo conversation; empty without one."""
+
+
+def find_agents(root: Path) -> list[FoundAgent]:
+    """List the agents of a project by parsing `root/agents/*.py`, by name; a leading underscore hides a file.
+
+    A file that cannot be parsed is listed with its error. Without an agents folder the list is empty.
+    """
+    files = sorted((root / "agents").glob("*.py"))
+    return [_read(path) for path in files if path.is_file() and not path.name.startswith("_")]
+
+
+def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
+    """Import the agent that a person named, and no other.
+
+    spec: a stem in `root/agents` ("receptionist"), a path, absolute or from root ("agents/receptionist.py"), or
+    either with ":name" for a variable other than `agent`. root: the project, by default the current directory.
+    Raises InputError: no such file, a file that does not run, no Agent in it. The message has the person's own
+    file and line, the hint the next command.
+    """
+    root = (root or Path.cwd()).resolve()
+    path, variable = _locate(spec, root)
+    shown = _shown(path, root)
+    module = _run(path, shown)
+    agent = vars(module).get(variable)
+    if not isinstance(agent, Agent):
+        others = [name for name, value in vars(module).items() if isinstance(value, Agent)]
+        wrong = f"is {_a(agent)}, not an Agent" if variable in vars(module) else "is missing"
+        raise InputError(
+            f"{shown}: `{variable}` {wrong}",
+            hint=f"it has another one: patter simulate {shown}:{others[0]}"
+            if others
+            else f"write at the top level of the file: {variable} = Agent(system_prompt=…)",
+        )
+    hooks = {name: vars(module)[name] for name in HOOKS if name in vars(module)}
+    for name, hook in hooks.items():
+        if not callable(hook):
+            raise InputError(
+                f"{shown}: `{name}` is {_a(hook)}, not a function", hint=f"write: async def {name}(event): …"
+            )
+    return LoadedAgent(name=path.stem, path=path, agent=agent, hooks=MappingProxyType(hooks), demo=_demo(module, shown))
+
+
+def _read(path: Path) -> FoundAgent:
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        where = f"line {error.lineno}: " if error.lineno else ""
+        return _unreadable(path, f"{where}{error.msg}")
+    except (ValueError, RecursionError, OSError) as error:
+        return _unreadable(path, str(error) or type(error).__name__)
+    doc = (ast.get_docstring(tree) or "").strip()
+    return FoundAgent(
+        name=path.stem,
+        path=path,
+        summary=doc.partition("\n")[0].strip(),
+        variables=tuple(name for statement in tree.body for name in _agents_of(statement)),
+    )
+
+
+def _unreadable(path: Path, error: str) -> FoundAgent:
+    return FoundAgent(name=path.stem, path=path, summary="", variables=(), error=error)
+
+
+def _agents_of(statement: ast.stmt) -> list[str]:
+    """The names to which a statement assigns `Agent(...)` or `something.Agent(...)`."""
+    match statement:
+        case ast.Assign(targets=targets, value=ast.Call(func=function)):
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(func=function)):
+            names = [name]
+        case _:
+            return []
+    match function:
+        case ast.Name(id="Agent") | ast.Attribute(attr="Agent"):
+            return names
+        case _:
+            return []
+
+
+def _locate(spec: str, root: Path) -> tuple[Path, str]:
+    """The file and the variable that a spec names."""
+    where, colon, variable = spec.rpartition(":")
+    if not colon or not variable.isidentifier() or len(where) < 2:  # a one-letter `where` is a Windows drive
+        where, variable = spec, "agent"
+    if where.endswith(".py") or "/" in where or "\\" in where:
+        path = (root / Path(where).expanduser()).resolve()
+        if path.is_file() and path.suffix == ".py":
+            return path, variable
+        what = "is a folder" if path.is_dir() else "is not a Python file" if path.is_file() else "does not exist"
+        raise InputError(f"{where} {what}", hint=_what_there_is(path.stem, root))
+    path = root / "agents" / f"{where}.py"
+    if where and path.is_file():
+        return path.resolve(), variable
+    raise InputError(f"no agent is called {where!r}", hint=_what_there_is(where, root))
+
+
+def _what_there_is(name: str, root: Path) -> str:
+    """The nearest name, or all of them, or how to begin."""
+    if not (root / "agents").is_dir():
+        return (
+            f"there is no agents folder in {root}: go to your project, or make agents/ and start from a copy of "
+            "agents/receptionist.py"
+        )
+    names = [found.name for found in find_agents(root)]
+    if not names:
+        return "the agents folder is empty: start from a copy of agents/receptionist.py"
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    return f"{meant}agents found: {', '.join(names)}"
+
+
+def _run(path: Path, shown: str) -> ModuleType:
+    """Execute one file as a module. Its name is its own, so two files called alike do not mix."""
+    name = f"patter_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{shown} cannot be imported", hint="name it like a module: my_agent.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look their module up
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        del sys.modules[name]
+        own = error.filename is not None and Path(error.filename) == path
+        line = f"{shown}:{error.lineno}" if own else str(error.filename)
+        text = f": {error.text.strip()}" if error.text else ""
+        raise InputError(f"{line}{text}\n{error.msg}", hint=_check(shown, error.lineno if own else None)) from error
+    except (Exception, SystemExit) as error:  # it is not our code: anything may come out of it
+        del sys.modules[name]
+        raise _failure(error, path, shown) from error
+    return module
+
+
+def _failure(error: BaseException, path: Path, shown: str) -> InputError:
+    """Say what went wrong in the person's own frames; the library's are for --debug."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    places = [f"{shown}:{frame.lineno}: {frame.line}" for frame in frames] or [shown]
+    said = str(error)
+    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    hint = _check(shown, frames[-1].lineno if frames else None)
+    if isinstance(error, PatterError):
+        reason, hint = said, error.hint or hint
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        hint = f"install it for this Python: {sys.executable} -m pip install {error.name.partition('.')[0]}"
+        if path.with_name(f"{error.name.partition('.')[0]}.py").exists():
+            hint = f"files beside an agent are not importable: put {error.name} into an installed package"
+    return InputError("\n".join([*places, reason]), hint=hint)
+
+
+def _check(shown: str, line: int | None) -> str:
+    where = f"line {line} of {shown}" if line else shown
+    return f"correct {where}, then run the command again; --debug shows the whole traceback"
+
+
+def _demo(module: ModuleType, shown: str) -> tuple[ScriptStep, ...]:
+    demo = vars(module).get("demo", ())
+    if not isinstance(demo, (list, tuple)):
+        raise InputError(f"{shown}: `demo` is {_a(demo)}, not a list", hint='write: demo = [Say("Hello."), HangUp()]')
+    for number, step in enumerate(demo, 1):
+        if not isinstance(step, Say | Interrupt | Press | HangUp):
+            raise InputError(
+                f"{shown}: step {number} of `demo` is {_a(step)}",
+                hint='steps are Say("…"), Interrupt("…", after_ms=1500), Press("2") and HangUp()',
+            )
+    return tuple(demo)
+
+
+def _a(value: object) -> str:
+    kind = type(value).__name__
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A path as one would type it: from the project if it is inside."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -1,0 +1,86 @@
+"""A call as plain lines: the transcript as it grows, and each turn's latency."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.journal import Entry
+from patter_cli.observe.metrics import LatencyFold, TurnLatency
+
+_PARTS = ("endpointing", "stt", "llm", "clause", "tts", "handover")
+
+
+class TranscriptLines:
+    """An observer of any number of calls; with more than one, lines carry the end of the call's id."""
+
+    def __init__(self, out: TextIO | None = None, *, named: bool = False) -> None:
+        self._out = out or sys.stdout
+        self._named = named
+        self._calls: dict[str, _CallLines] = {}
+
+    def __call__(self, call_id: str, entry: Entry) -> None:
+        """Take one journal entry."""
+        call = self._calls.setdefault(call_id, _CallLines())
+        for line in call.feed(entry):
+            prefix = f"[{call_id[-6:]}] " if self._named else ""
+            print(prefix + printable(line), file=self._out, flush=True)
+        if call.over:
+            del self._calls[call_id]
+
+
+class _CallLines:
+    def __init__(self) -> None:
+        self.over = False
+        self._latency = LatencyFold()
+        self._clauses: dict[tuple[int, int], str] = {}
+        self._speaker = ""
+
+    def feed(self, entry: Entry) -> list[str]:
+        lines: list[str] = []
+        event = entry.event
+        if isinstance(event, fact.CallConnected):
+            lines.append(f"call from {event.caller} for {event.plan.agent}")
+        latency = self._latency.feed(entry)
+        if isinstance(event, fact.PlayoutStarted):
+            text = self._clauses.pop((event.response_id, event.clause), None)
+            if text is not None:
+                lines.append(self._said("agent", text))
+        if latency is not None:
+            lines.append("        " + latency_text(latency))
+        for command in entry.commands:
+            match command:
+                case order.Speak(response_id=response_id, clause=clause, text=text):
+                    self._clauses[response_id, clause] = text
+                case order.ReportTranscript(role="user", text=text):
+                    lines.append(self._said("caller", text))
+                case order.ReportTranscript(role="assistant", text=text, interrupted=True):
+                    lines.append(f"        cut off; heard: {text}")
+                    self._speaker = ""
+                case order.FinishCall(outcome=outcome, reason=reason):
+                    lines.append(f"call over after {entry.at / 1000:.1f} s: {outcome}, {reason}")
+                    self.over = True
+                case _:
+                    pass
+        return lines
+
+    def _said(self, who: str, text: str) -> str:
+        first = who != self._speaker
+        self._speaker = who
+        return f"{who if first else '':<8}{text}"
+
+
+def latency_text(latency: TurnLatency) -> str:
+    """A turn's split on one line: the parts add up to the first figure."""
+    parts = " + ".join(f"{name} {getattr(latency, name + '_ms')}" for name in _PARTS)
+    return f"{latency.total_ms} ms = {parts}"
+
+
+def printable(text: str) -> str:
+    """What strangers said, without what a terminal would obey: control characters and bidi overrides."""
+    return "".join(
+        ch if ch.isprintable() and ch not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" else "�"
+        for ch in text
+    )
