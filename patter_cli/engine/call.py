@@ -130,7 +130,8 @@ class CallSession:
         self._speaker = Speaker(
             agent.tts, line_rate_hz=room.rate_hz, phrasebook=phrasebook, outbound=self._outbound, post=post
         )
-        self._thinker: Thinker | None = None
+        brain: Brain | None = self._pieces if agent.hooks.on_message is not None else None
+        self._thinker = Thinker(brain, language=agent.plan.language, post=post)
         self._reports: asyncio.Queue[tuple[Any, CallEvent]] = asyncio.Queue(REPORTS)
         self._outcome = "failed"
         self._reason = "internal_error"
@@ -138,6 +139,7 @@ class CallSession:
         self._tasks: asyncio.TaskGroup
         self._moved = asyncio.Event()
         self._left_over: set[asyncio.Task[None]] = set()
+        self._connect()  # first of all, or a line that closes at once would come before its call
 
     # --- what the carrier's stream brings --------------------------------------------------------------------
 
@@ -184,22 +186,20 @@ class CallSession:
 
     async def run(self) -> None:
         """Hold the call until it is over."""
-        brain: Brain | None = self._pieces if self._agent.hooks.on_message is not None else None
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._thinker = Thinker(brain, language=self._agent.plan.language, tasks=tasks, post=self._mailbox.post)
                 workers = [
-                    tasks.create_task(self._guard("listener", self._listener.run())),
-                    tasks.create_task(self._guard("speaker", self._speaker.run())),
+                    tasks.create_task(self._guard("listener", self._listener.run)),
+                    tasks.create_task(self._guard("speaker", self._speaker.run)),
                     tasks.create_task(self._deliver_reports()),
                 ]
-                self._connect()
                 await self._converse()
                 await self._close(workers)
                 for task in tuple(self._left_over):
                     task.cancel()
         finally:
+            self._thinker.stop()
             self._inbound.close()
             self._outbound.close()
             self._journal.close(self._summary())
@@ -244,7 +244,6 @@ class CallSession:
 
     def _perform(self, command: order.Command) -> None:
         """Start what is ordered; its answer comes back as an event."""
-        assert self._thinker is not None
         match command:
             case order.Speak():
                 self._speaker.speak(command)
@@ -283,10 +282,10 @@ class CallSession:
         self._left_over.add(task)
         task.add_done_callback(self._left_over.discard)
 
-    async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A bug of ours in a worker ends this call aloud, not silently and not the process."""
         try:
-            await work
+            await work()
         except Exception as error:
             log.exception("the %s of call %s broke", name, self._info.call_id)
             self._mailbox.post(fact.ListenFailed(provider="patter", message=repr(error)))

@@ -57,11 +57,38 @@ class Hooks:
 
 async def call_hook(hook: Hook, event: CallEvent, *, within_s: float = CALLBACK_S) -> Any:
     """Run a callback, sync (in a thread) or async. What it raises is raised, TimeoutError past the deadline."""
-    async with asyncio.timeout(within_s):
-        if inspect.iscoroutinefunction(hook):
-            return await hook(event)
-        result = await _in_thread(partial(hook, event))
+    task = asyncio.create_task(_outcome(hook, event))
+    _tasks.add(task)
+    task.add_done_callback(_forget)
+    try:
+        # Past the deadline it is cancelled and not waited for: code that catches everything may refuse to go.
+        await asyncio.wait({task}, timeout=within_s)
+    finally:
+        task.cancel()
+    if not task.done():
+        raise TimeoutError
+    if task.cancelled():
+        raise RuntimeError("the callback cancelled itself")
+    return task.result()
+
+
+async def _outcome(hook: Hook, event: CallEvent) -> Any:
+    try:
+        result = hook(event) if inspect.iscoroutinefunction(hook) else await _in_thread(partial(hook, event))
         return await result if inspect.isawaitable(result) else result
+    except SystemExit as error:
+        raise _exited(error) from error
+
+
+def _exited(error: BaseException) -> RuntimeError:
+    """What must not leave a callback: it would end the process, and all other calls with it."""
+    return RuntimeError(f"the callback raised {error!r}")
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        task.exception()  # whoever waited for it has it; after a deadline nobody does
 
 
 async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLBACK_S) -> None:
@@ -79,6 +106,14 @@ async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLB
 
 async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[str, None]:
     """Run on_message in any of its forms: str, coroutine of str, async or sync generator of str pieces."""
+    try:
+        async for piece in _pieces(hook, event):
+            yield _text(piece)
+    except SystemExit as error:
+        raise _exited(error) from error
+
+
+async def _pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[Any, None]:
     if inspect.isasyncgenfunction(hook):
         pieces = hook(event)
         try:
@@ -112,34 +147,29 @@ def _text(piece: Any) -> str:
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run sync code in a thread of its own. A daemon: one that never returns must not keep the program from ending."""
-    if not _busy.acquire(blocking=False):
-        raise RuntimeError(f"{THREADS} callbacks are hanging")
+    """Run it in a thread of its own, which nobody waits for at exit: a function may never return."""
+    if len(_threads) >= THREADS:
+        raise RuntimeError(f"{THREADS} callbacks have not returned")
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
+    future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
 
-    def settle(result: Any, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)
-
-    def work() -> None:
-        result: Any = None
-        error: BaseException | None = None
+    def run() -> None:
         try:
-            result = context.run(function)
-        except StopIteration as stopped:
-            error = RuntimeError(f"the callback raised {stopped!r}")  # a future cannot carry a StopIteration
-        except BaseException as raised:  # noqa: BLE001 - the thread's edge: whoever waits gets it
-            error = raised
-        finally:
-            _busy.release()
-        with suppress(RuntimeError):  # the loop has closed meanwhile
-            loop.call_soon_threadsafe(settle, result, error)
+            settle = partial(future.set_result, context.run(function))
+        except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
+            harmless = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            settle = partial(future.set_exception, error if harmless else _exited(error))
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, future, settle, thread)
 
-    threading.Thread(target=work, name="patter-callback", daemon=True).start()
-    return await done
+    thread = threading.Thread(target=run, name="patter-callback", daemon=True)
+    _threads.add(thread)
+    thread.start()
+    return await future
+
+
+def _settle(future: asyncio.Future[Any], settle: Callable[[], None], thread: threading.Thread) -> None:
+    _threads.discard(thread)
+    if not future.done():
+        settle()

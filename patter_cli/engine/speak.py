@@ -98,8 +98,7 @@ class Speaker:
                 else:
                     await self._in_its_own_task(self._current)
         finally:
-            if self._session is not None:
-                await self._session.aclose()
+            await self._let_go()
 
     async def _in_its_own_task(self, clause: Speak) -> None:
         """So that `cancel` stops this clause and not the voice."""
@@ -129,8 +128,10 @@ class Speaker:
             before_ms = self._outbound.pushed_ms(clause.response_id, clause.clause)
             try:
                 await self._synthesize(clause)
-            except (PatterError, TimeoutError, OSError) as error:
-                log.warning("the voice failed (%d of %d): %r", attempt, TRIES, error)
+            except Exception as error:
+                known = isinstance(error, (PatterError, TimeoutError, OSError))
+                log.warning("the voice failed (%d of %d): %r", attempt, TRIES, error, exc_info=not known)
+                await self._let_go()  # what has failed once is opened again
                 audible = self._outbound.pushed_ms(clause.response_id, clause.clause) > before_ms
                 if attempt == TRIES or audible:
                     self._fail(clause, error)
@@ -161,6 +162,15 @@ class Speaker:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
+
+    async def _let_go(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                async with asyncio.timeout(CHUNK_S):
+                    await session.aclose()
+            except Exception as error:
+                log.warning("the voice did not close: %r", error, exc_info=True)
 
     def _fail(self, clause: Speak, error: Exception) -> None:
         provider = error.provider if isinstance(error, ProviderError) else type(self._voice).__module__

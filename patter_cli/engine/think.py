@@ -23,20 +23,17 @@ Brain = Callable[[int, str], AsyncIterator[str]]
 
 
 class Thinker:
-    """Runs one reply at a time, as a task of the call."""
+    """Runs one reply at a time, in a task that the call does not depend on: the agent's code may refuse to end."""
 
-    def __init__(
-        self, brain: Brain | None, *, language: str, tasks: asyncio.TaskGroup, post: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, brain: Brain | None, *, language: str, post: Callable[[Event], None]) -> None:
         self._brain = brain
         self._language = language
-        self._tasks = tasks
         self._post = post
         self._running: dict[int, asyncio.Task[None]] = {}
 
     def start(self, response_id: int, text: str) -> None:
         """Have the agent answer."""
-        task = self._tasks.create_task(self._run(response_id, text))
+        task = asyncio.create_task(self._run(response_id, text))
         self._running[response_id] = task
         task.add_done_callback(lambda _: self._running.pop(response_id, None))
 
@@ -49,8 +46,13 @@ class Thinker:
 
     def cancel(self, response_id: int) -> None:
         """Stop a reply; fine if it is over."""
-        task = self._running.pop(response_id, None)
+        task = self._running.get(response_id)
         if task is not None:
+            task.cancel()
+
+    def stop(self) -> None:
+        """Stop whatever still runs."""
+        for task in self._running.values():
             task.cancel()
 
     async def _run(self, response_id: int, text: str) -> None:
@@ -81,6 +83,9 @@ class Thinker:
                     self._post(FirstToken(response_id=response_id))
                 said += len(piece)
                 self._deliver(response_id, chunker.push(piece))
+        except Exception:
+            self._deliver(response_id, chunker.flush())
+            raise
         finally:
             close = getattr(pieces, "aclose", None)
             if close is not None:

@@ -51,6 +51,8 @@ def create_app(
 
     routes: list[BaseRoute] = [Route("/health", health)]
     for stream in streams:
+        if stream.local_only and hosts:
+            continue  # a public host brings strangers, and not every tunnel says that it carried them
         media: Asgi = MediaSocket(stream.codec, open_call, live, bounds)
         routes.append(WebSocketRoute(stream.path, LocalOnly(media) if stream.local_only else media))
     return Guard(Starlette(routes=routes), hosts=frozenset(map(str.lower, hosts)), limits=bounds)
