@@ -18,8 +18,6 @@ the caller said never is: it waits for the floor, and is answered as long as not
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from patter_cli.core import commands as order
@@ -40,7 +38,7 @@ from patter_cli.core.floor import (
 )
 from patter_cli.core.guardrails import replacement_for
 from patter_cli.core.plan import CallPlan
-from patter_cli.core.playback import PlaybackLedger
+from patter_cli.core.reply import Purpose, Reply
 
 REWIND_MS = 200
 """How far before the break a held reply resumes, so that no word is lost. The pacer's figure."""
@@ -56,43 +54,6 @@ TRANSFER_MS = 40_000
 """How long a transfer may ring before we take the caller back."""
 UNHEARD_VOICE_MS = 900
 """A voice this long without any recognised word is asked to repeat itself; a shorter one is taken for noise."""
-
-
-class Purpose(Enum):
-    """Why something is said."""
-
-    GREETING = "greeting"
-    ANSWER = "answer"
-    LINE = "line"
-    GOODBYE = "goodbye"
-
-
-@dataclass(slots=True)
-class Reply:
-    """One agent reply under way."""
-
-    id: int
-    purpose: Purpose
-    opened_at: Ms
-    ledger: PlaybackLedger = field(default_factory=PlaybackLedger)
-    delivered: bool = False
-    """All its clauses have come."""
-    broke_off: bool = False
-    """It failed half way; an apology follows what was said."""
-    bridges: int = 0
-    waiting: list[str] = field(default_factory=list)
-    """Clauses that a code guardrail has not judged yet, in order."""
-    rule: int = 0
-    """Which of the code guardrails judges the first of them now."""
-    judged: int = 0
-    """The clause number that judgement was ordered under; a bridge may have taken it since."""
-    audible: bool = False
-    silenced_at: Ms | None = None
-    """When playback was told to stop, if it is."""
-    stop_known: bool = False
-    """Playback is stopped and we know where."""
-    hang_up: str = ""
-    transfer: str = ""
 
 
 class TurnMachine:
