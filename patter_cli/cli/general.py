@@ -42,6 +42,24 @@ NoColor = Annotated[
     bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.", rich_help_panel=_PANEL)
 ]
 
+
+def complete_agent(incomplete: str) -> list[str]:
+    """The names in agents/ that begin like this, for the shell."""
+    from patter_cli.cli.discovery import find_agents
+
+    return [each.name for each in find_agents(Path.cwd()) if each.name.startswith(incomplete)]
+
+
+AgentName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[AGENT]",
+        help="A name in agents/, a path, or path.py:name.",
+        autocompletion=complete_agent,
+        show_default=False,
+    ),
+]
+
 _GENERAL = {
     "env_file": (EnvFile, None),
     "config": (ConfigFile, None),

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from patter_cli.cli.general import AgentName
+
 if TYPE_CHECKING:
     from patter_cli.engine.call import ReadyAgent
 
 EXAMPLES = "Examples: patter serve receptionist · patter serve agents/receptionist.py --port 9000"
-
-AgentName = Annotated[
-    str | None,
-    typer.Argument(metavar="[AGENT]", help="A name in agents/, a path, or path.py:name. Without it: all of agents/."),
-]
 
 
 def serve(
@@ -26,7 +23,7 @@ def serve(
     max_calls: Annotated[int, typer.Option(help="Calls at the same time.", min=1)] = 100,
     drain_timeout: Annotated[float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)] = 30.0,
 ) -> None:
-    """Answer calls with the agent until Ctrl-C.
+    """Answer calls with the agent until Ctrl-C; without AGENT, with every agent in agents/.
 
     Without a carrier the server is on this machine only, and prints the ws:// address that any Media Streams client
     here may call.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from patter_cli.cli.general import AgentName
+
 if TYPE_CHECKING:
     from patter_cli.cli.rehearsal import Rehearsal
 
@@ -18,10 +20,7 @@ EXAMPLES = (
 
 
 def simulate(
-    agent: Annotated[
-        str | None,
-        typer.Argument(metavar="[AGENT]", help="A name in agents/, a path, or path.py:name."),
-    ] = None,
+    agent: AgentName = None,
     say: Annotated[
         list[str] | None, typer.Option(help="What the caller says, in order; give it once for each turn.")
     ] = None,
