@@ -1,0 +1,244 @@
+"""The command line as scripts use it: data on stdout, narration on stderr, exit codes, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from patter_cli.audio.wav import read_channel, read_wav
+from patter_cli.text.pronounce import normalised_words, word_errors
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = "import sys; sys.argv[0] = 'patter'; from patter_cli.__main__ import main; main()"
+
+AGENT = '''"""A quick agent: sure of what it hears, silent recogniser, a tone for a voice."""
+import numpy as np
+from patter_cli import Agent, HangUp, Say
+
+class Ears:
+    rate_hz = 8000
+    speech_only = True
+    async def warm(self): pass
+    async def open(self): return self
+    def push(self, samples): pass
+    def finalize(self): pass
+    def commit(self): pass
+    async def results(self):
+        import asyncio
+        await asyncio.Event().wait()
+        yield
+    async def aclose(self): pass
+
+class Voice:
+    rate_hz = 8000
+    async def warm(self): pass
+    async def open(self): return self
+    async def synthesize(self, text):
+        yield (8000 * np.sin(np.arange(8000) * 0.4)).astype(np.int16)
+    async def aclose(self): pass
+
+agent = Agent("You hum.", "Hum.", stt=Ears(), tts=Voice())
+
+def on_message(event):
+    return "Hum."
+'''
+
+
+def start(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Popen[str]:
+    """Run the command as a script does, with nobody at the keyboard."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PATTER_LOG_DIR": str(cwd / "kept"), "NO_COLOR": "1", "COLUMNS": "200", **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def patter(*arguments: str, cwd: Path = ROOT, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    process = start(*arguments, cwd=cwd, **environment)
+    try:
+        out, err = process.communicate(stdin, timeout=90)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with one quick agent."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "hum.py").write_text(AGENT)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", ["serve", "simulate"])
+def test_help_shows_examples_and_general_flags(command: str) -> None:
+    """Every command's help has examples, the general flags, and the variable behind a flag."""
+    shown = patter(command, "--help")
+    assert shown.returncode == 0
+    for words in ("Examples:", "--env-file", "--config", "--verbose", "--debug", "--no-color", "env var: PATTER_"):
+        assert words in shown.stdout
+
+
+def test_help_is_cheap() -> None:
+    """What a call needs is not loaded to print the help."""
+    heavy = "numpy starlette hypercorn uvloop websockets onnxruntime httpx rich.live"
+    program = (
+        "import sys; sys.argv = ['patter', '--help']\n"
+        "from patter_cli.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print([each for each in {heavy.split()} if each in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["simulate", "nosuch"], 2, "no agent is called 'nosuch'"),
+        (["simulate", "hun"], 2, "hum"),
+        (["simulate", "hum", "--nonsense"], 2, "--nonsense"),
+        (["simulate", "hum", "--say", "hi", "--text"], 2, "cannot go together"),
+        (["simulate", "hum", "--url", "ws://127.0.0.1:1/x"], 2, "served already"),
+        (["simulate", "--url", "ws://127.0.0.1:1/ws/loopback/x", "--say", "hi"], 6, "127.0.0.1:1"),
+        (["simulate", "--url", "http://127.0.0.1:1/", "--say", "hi"], 2, "ws://"),
+        (["simulate", "hum", "--wav", "missing.wav"], 2, "missing.wav"),
+        (["simulate", "hum", "--wav", "agents/hum.py"], 2, "not a WAV file"),
+        (["simulate", "hum", "--say", "hi", "--out", "no/such/reply.wav"], 2, "no folder"),
+        (["simulate", "hum", "--say", ""], 2, "no sound"),
+        (["simulate", "hum"], 2, "no demo conversation"),
+        (["simulate", "hum", "--max-ttfa-ms", "0"], 2, "x>=1"),
+        (["simulate", "hum", "--env-file", "nothing.env"], 2, "nothing.env"),
+        (["simulate", "hum", "--config", "nothing.toml"], 2, "nothing.toml"),
+        (["serve", "hum", "--port", "70000"], 3, "70000"),
+        (["serve", "hum", "--host", "0.0.0.0"], 3, "0.0.0.0"),
+        (["serve", "broken"], 2, "agents/broken.py:2"),
+    ],
+)
+def test_errors_say_what_and_what_next(project: Path, arguments: list[str], code: int, words: str) -> None:
+    """One sentence, a hint, the right exit code, nothing on stdout, and no traceback."""
+    (project / "agents" / "broken.py").write_text('"""Broken."""\nagent = Agnt("x")\n')
+    done = patter(*arguments, cwd=project)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_debug_brings_the_traceback(project: Path) -> None:
+    """For those who want it."""
+    assert "Traceback" in patter("simulate", "nosuch", "--debug", cwd=project).stderr
+
+
+def test_settings_stand_behind_flags(project: Path) -> None:
+    """patter.toml gives a default, a flag wins over it, a broken file is named."""
+    (project / "patter.toml").write_text("[serve]\nport = 70001\n")
+    assert "70001" in patter("serve", "hum", cwd=project).stderr
+    assert "70002" in patter("serve", "hum", "--port", "70002", cwd=project).stderr
+    assert "70003" in patter("serve", "hum", cwd=project, PATTER_PORT="70003").stderr
+    (project / "patter.toml").write_text("[serve\n")
+    broken = patter("serve", "hum", cwd=project)
+    assert broken.returncode == 3
+    assert "patter.toml" in broken.stderr
+
+
+def test_a_spoken_call_as_json(tmp_path: Path) -> None:
+    """The right answer to a spoken question, as one object on stdout; the files hold what was heard."""
+    reply, call = tmp_path / "reply.wav", tmp_path / "call.wav"
+    done = patter(
+        *("simulate", "receptionist", "--say", "What are your opening hours?", "--json"),
+        *("--out", str(reply), "--stereo", str(call), "--max-ttfa-ms", "5000"),
+        PATTER_LOG_DIR=str(tmp_path / "kept"),
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    turn = facts["turns"][-1]
+    assert "opening hours" in turn["caller"].lower()
+    assert "nine until five thirty" in turn["agent"]
+    split = turn["latency"]
+    parts = ("endpointing_ms", "stt_ms", "llm_ms", "clause_ms", "tts_ms", "handover_ms")
+    assert sum(split[part] for part in parts) == split["total_ms"] > 0
+    assert len(facts["caller_waited_ms"]) == 1
+    heard, rate_hz = read_wav(reply)
+    assert rate_hz == 8000
+    assert len(heard) > 4 * 8000
+    caller, _ = read_channel(call, 0)
+    agent, _ = read_channel(call, 1)
+    assert np.abs(caller).max() > 2000
+    assert np.abs(agent).max() > 2000
+    (journal,) = (tmp_path / "kept").rglob("journal.jsonl")
+    assert "opening hours" in journal.read_text().lower()
+
+
+def test_recorded_speech_is_understood() -> None:
+    """A human recording as the caller: its words come out as recognised."""
+    spec = find_spec("moonshine_voice")
+    assert spec is not None
+    assert spec.origin is not None
+    (recording,) = Path(spec.origin).parent.rglob("beckett.wav")
+    done = patter("simulate", "receptionist", "--wav", str(recording), "--json")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(turn["caller"] or "" for turn in json.loads(done.stdout)["turns"])
+    words = "ever tried ever failed no matter try again fail again fail better".split()
+    # Six sentences of two words with long pauses: the hardest thing there is for the recogniser.
+    assert word_errors(words, normalised_words(said)) <= 3
+
+
+def test_a_limit_that_is_missed() -> None:
+    """Exit 1: done, but not well."""
+    done = patter("simulate", "receptionist", "--say", "What are your opening hours?", "--max-ttfa-ms", "1")
+    assert done.returncode == 1
+    assert "too long" in done.stderr
+
+
+def test_typing(tmp_path: Path) -> None:
+    """Lines on stdin are the caller's; the end of the input hangs up."""
+    done = patter(
+        *("simulate", "receptionist", "--text", "--json"),
+        stdin="What are your opening hours?\nWhat does a cleaning cost?\n",
+        PATTER_CALENDAR=str(tmp_path / "calendar.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    turns = json.loads(done.stdout)["turns"]
+    assert [turn["caller"] for turn in turns[1:]] == ["What are your opening hours?", "What does a cleaning cost?"]
+    assert "eighty dollars" in turns[2]["agent"]
+
+
+def test_ctrl_c_hangs_up(tmp_path: Path) -> None:
+    """Soon, with 130, with what was said so far kept in a readable file."""
+    call = tmp_path / "call.wav"
+    process = start("simulate", "receptionist", "--stereo", str(call), PATTER_LOG_DIR=str(tmp_path / "kept"))
+    try:
+        assert process.stdout is not None
+        while "How can I help you" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        took = time.monotonic() - began
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert took < 8
+    assert "Traceback" not in err
+    agent, _ = read_channel(call, 1)
+    assert np.abs(agent).max() > 2000
+    (record,) = (tmp_path / "kept").rglob("record.json")
+    assert json.loads(record.read_text())["outcome"] == "answered"
