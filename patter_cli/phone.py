@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from patter_cli import wiring
 from patter_cli.agent import Agent
@@ -82,7 +83,7 @@ class EmbeddedServer:
 
     def media_url(self, agent: str) -> str:
         """Where a Media Streams client on this machine calls the agent."""
-        return f"ws://{self._host}:{self.server.port}/ws/loopback/{agent}"
+        return f"ws://{self._host}:{self.server.port}/ws/loopback/{quote(agent)}"
 
     async def stop(self) -> None:
         """Let live calls end within the drain time, then stop. Twice is fine."""
@@ -143,6 +144,8 @@ class Patter:
             on_message=on_message,
             on_metrics=on_metrics,
         )
+        if self._ready is not None and self._ready.done():
+            self._ready = None  # that was another time
         self._stopped = asyncio.Event()
         try:
             ready = wiring.ready_agent(name, agent, hooks)
@@ -152,9 +155,16 @@ class Patter:
             if not self.ready.done():
                 self.ready.set_exception(error)
                 self.ready.exception()  # raised here too: whoever does not await `ready` is not warned about it
+            if self._server is not None:
+                self._server.close()
+                self._server = None
             raise
-        self.ready.set_result(self._server.media_url(name))
-        await self._stopped.wait()
+        if not self.ready.done():  # somebody may have tired of waiting, which cancels it
+            self.ready.set_result(self._server.media_url(name))
+        try:
+            await self._stopped.wait()
+        finally:
+            await self.disconnect()  # nothing to do, unless we were cancelled
 
     async def disconnect(self) -> None:
         """Let live calls end, then stop. Twice is fine."""

@@ -113,7 +113,7 @@ def settings_of(section: str, path: Path | None) -> dict[str, Any]:
         return {}
     try:
         content = tomllib.loads(place.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise BadSetting(f"{place}: {error}", hint="mend the line, or name another file with --config") from error
     chosen = content.get(section, {})
     if not isinstance(chosen, dict):
@@ -122,27 +122,41 @@ def settings_of(section: str, path: Path | None) -> dict[str, Any]:
 
 
 def load_settings(context: typer.Context) -> None:
-    """Let patter.toml stand behind flags and environment, for the command about to run."""
-    arguments = sys.argv[1:]
-    path = None
-    for at, each in enumerate(arguments):
-        if each == "--config" and at + 1 < len(arguments):
-            path = Path(arguments[at + 1])
-        elif each.startswith("--config="):
-            path = Path(each.removeprefix("--config="))
+    """Let .env stand behind the environment, and patter.toml behind both, for the command about to run.
+
+    Its flags are not parsed yet: they look into the environment themselves. Raises InputError, BadSetting.
+    """
     name = context.invoked_subcommand
     if name:
-        context.default_map = {name: settings_of(name, path)}
+        _load_environment(_given("--env-file"))
+        context.default_map = {name: settings_of(name, _given("--config"))}
 
 
-def _set_up(env_file: Path | None, config: Path | None, verbose: bool, debug: bool, no_color: bool) -> None:
-    if env_file is not None and not env_file.is_file():
-        raise InputError(f"there is no {env_file}", hint="name a file that exists with --env-file")
-    place = env_file or Path(".env")
+def _given(flag: str) -> Path | None:
+    """The file that the command line names with this flag."""
+    path = None
+    for each, following in zip(sys.argv[1:], [*sys.argv[2:], None], strict=True):
+        if each == flag and following is not None:
+            path = Path(following)
+        elif each.startswith(f"{flag}="):
+            path = Path(each.removeprefix(f"{flag}="))
+    return path
+
+
+def _load_environment(path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        raise InputError(f"there is no {path}", hint="name a file that exists with --env-file")
+    place = path or Path(".env")
     if place.is_file():
         from dotenv import load_dotenv
 
-        load_dotenv(place)
+        try:
+            load_dotenv(place)
+        except (OSError, ValueError) as error:  # no permission, not UTF-8, a NUL in a value
+            raise BadSetting(f"{place}: {error}", hint="mend it, or name another file with --env-file") from error
+
+
+def _set_up(env_file: Path | None, config: Path | None, verbose: bool, debug: bool, no_color: bool) -> None:
     if no_color:
         os.environ["NO_COLOR"] = "1"
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING

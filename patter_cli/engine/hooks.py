@@ -22,7 +22,10 @@ THREADS = 256
 CALLBACK_S = 5.0
 """Deadline of a callback that nobody waits for."""
 
+_END = object()
 _busy = threading.BoundedSemaphore(THREADS)
+_tasks: set[asyncio.Task[Any]] = set()
+"""Async callbacks that run, also those given up that will not be cancelled."""
 
 
 class CallEvent(dict[str, Any]):
@@ -106,38 +109,28 @@ async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLB
 
 async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[str, None]:
     """Run on_message in any of its forms: str, coroutine of str, async or sync generator of str pieces."""
+    pieces = None
     try:
-        async for piece in _pieces(hook, event):
-            yield _text(piece)
-    except SystemExit as error:
-        raise _exited(error) from error
-
-
-async def _pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[Any, None]:
-    if inspect.isasyncgenfunction(hook):
-        pieces = hook(event)
-        try:
-            async for piece in pieces:
+        if inspect.isgeneratorfunction(hook):
+            steps = hook(event)
+            while (piece := await _in_thread(partial(next, steps, _END))) is not _END:
                 yield _text(piece)
-        finally:
-            await pieces.aclose()
-        return
-    if inspect.iscoroutinefunction(hook):
-        result = await hook(event)
-    elif inspect.isgeneratorfunction(hook):
-        steps = hook(event)
-        while (piece := await _in_thread(partial(next, steps, None))) is not None:
-            yield _text(piece)
-        return
-    else:
-        result = await _in_thread(partial(hook, event))
+            return
+        run_here = inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook)
+        result = hook(event) if run_here else await _in_thread(partial(hook, event))
         if inspect.isawaitable(result):
             result = await result
-    if hasattr(result, "__aiter__"):
-        async for piece in result:
-            yield _text(piece)
-    elif result is not None:
-        yield _text(result)
+        if hasattr(result, "__aiter__"):
+            pieces = result
+            async for piece in pieces:
+                yield _text(piece)
+        elif result is not None:
+            yield _text(result)
+    except SystemExit as error:
+        raise _exited(error) from error
+    finally:
+        if inspect.isasyncgen(pieces):
+            await pieces.aclose()
 
 
 def _text(piece: Any) -> str:
@@ -148,7 +141,7 @@ def _text(piece: Any) -> str:
 
 async def _in_thread(function: Callable[[], Any]) -> Any:
     """Run it in a thread of its own, which nobody waits for at exit: a function may never return."""
-    if len(_threads) >= THREADS:
+    if not _busy.acquire(blocking=False):
         raise RuntimeError(f"{THREADS} callbacks have not returned")
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
@@ -160,16 +153,15 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
         except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
             harmless = isinstance(error, Exception) and not isinstance(error, StopIteration)
             settle = partial(future.set_exception, error if harmless else _exited(error))
+        finally:
+            _busy.release()
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, future, settle, thread)
+            loop.call_soon_threadsafe(_settle, future, settle)
 
-    thread = threading.Thread(target=run, name="patter-callback", daemon=True)
-    _threads.add(thread)
-    thread.start()
+    threading.Thread(target=run, name="patter-callback", daemon=True).start()
     return await future
 
 
-def _settle(future: asyncio.Future[Any], settle: Callable[[], None], thread: threading.Thread) -> None:
-    _threads.discard(thread)
+def _settle(future: asyncio.Future[Any], settle: Callable[[], None]) -> None:
     if not future.done():
         settle()

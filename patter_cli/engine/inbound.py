@@ -45,7 +45,8 @@ class InboundPath:
     """One call's incoming audio, mu-law at 8 kHz.
 
     Media time is kept by the jitter buffer; call time is media time plus the least delay seen between the two, so
-    that neither a late start of the stream nor a burst after a freeze shifts what we say about when.
+    that neither a late start of the stream nor a burst after a freeze shifts what we say about when. A jump of the
+    carrier's timeline leaves media time behind, so the delay is then taken anew.
     """
 
     def __init__(self, *, clock: CallClock, room: Room, hearing: Hearing, post: Callable[[Event], None]) -> None:
@@ -55,6 +56,7 @@ class InboundPath:
         self._jitter = JitterBuffer()
         self._ear = room.listen(self._on_edge)
         self._offset_ms: float | None = None
+        self._shift_ms = 0
 
     @property
     def counts(self) -> JitterCounts:
@@ -67,8 +69,9 @@ class InboundPath:
             self._hearing.push(samples)
             self._ear.push(samples)
         offset = self._clock.now_ms() - self._jitter.media_ms
-        if self._offset_ms is None or offset < self._offset_ms:
-            self._offset_ms = offset
+        shift = self._jitter.shift_ms
+        if self._offset_ms is None or offset < self._offset_ms or shift != self._shift_ms:
+            self._offset_ms, self._shift_ms = offset, shift
 
     def close(self) -> None:
         self._ear.close()

@@ -44,6 +44,8 @@ class Listener:
         self._session_segment = 0
         """The call's segment that the session's segment 0 is: a session that was opened again starts from 0."""
         self._owed = 0
+        self._deaf = False
+        """Nothing will be opened any more."""
 
     def push(self, samples: Samples) -> None:
         """Take the next samples of the line."""
@@ -71,6 +73,8 @@ class Listener:
         self._owed += 1
         if self._session is not None:
             self._session.finalize()
+        elif self._deaf:
+            self._settle_owed()
 
     def commit(self) -> None:
         """The caller's turn is over."""
@@ -98,10 +102,11 @@ class Listener:
                 failures += 1
                 provider = error.provider if isinstance(error, ProviderError) else type(self._recipe).__module__
                 log.warning("recognition failed (%d of %d): %s", failures, REOPENS + 1, error)
+                self._settle_owed()
                 if failures > REOPENS:
+                    self._deaf = True
                     self._post(ListenFailed(provider=provider, message=str(error)))
                     return
-                self._settle_owed()
                 await asyncio.sleep(BACKOFF_S * failures)
 
     def _adopt(self, session: SttSession) -> None:

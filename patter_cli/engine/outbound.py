@@ -75,12 +75,16 @@ class OutboundPath:
 
     def pause(self) -> None:
         """Silence the line, keep what was not heard."""
+        if self._closed:
+            return
         self._report_position()
         self._pacer.pause(self._clock.now_ms())
         self._send_clear()
 
     def resume(self) -> None:
         """Go on from a little before where the ear was."""
+        if self._closed:
+            return
         self._pacer.resume(self._clock.now_ms())
         self._unstarted = list(self._open)
         self._resumed = self._unstarted[0] if self._unstarted else None
@@ -88,6 +92,8 @@ class OutboundPath:
 
     def clear(self) -> None:
         """Silence the line and forget the rest."""
+        if self._closed:
+            return
         self._report_position()
         was_paused = self._pacer.paused
         self._pacer.clear(self._clock.now_ms())

@@ -15,13 +15,15 @@ from patter_cli.contracts.tts import TextToSpeech, TtsSession
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed
 from patter_cli.engine.outbound import OutboundPath
-from patter_cli.errors import PatterError, ProviderError
+from patter_cli.errors import PatterError, ProviderError, TimedOut
 from patter_cli.text.clauses import SentenceChunker
 
 log = logging.getLogger(__name__)
 
 CHUNK_S = 3.0
 """Longest wait for the next samples of a clause."""
+LINE_S = 20.0
+"""For a line that is voiced ahead of time; nobody listens yet."""
 TRIES = 2
 AHEAD_MS = 8000
 """Audio kept ready at most: a reply that is longer is synthesised as it is heard."""
@@ -39,15 +41,21 @@ class Phrasebook:
     async def prepare(self, voice: TextToSpeech, texts: Iterable[str], *, language: str, rate_hz: int) -> None:
         """Voice the lines that are not there yet, clause by clause as they will be spoken. Raises ProviderError."""
         chunker = SentenceChunker(language)
-        session = await voice.open()
+        clauses = [clause for each in texts for clause in (*chunker.push(each), *chunker.flush())]
         try:
-            for text in (clause for each in texts for clause in (*chunker.push(each), *chunker.flush())):
-                if (voice, text) not in self._audio:
-                    pieces = [piece async for piece in session.synthesize(text)]
-                    whole = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
-                    self._audio[voice, text] = encode_ulaw(resample_all(whole, voice.rate_hz, rate_hz))
-        finally:
-            await session.aclose()
+            async with asyncio.timeout(LINE_S):
+                session = await voice.open()
+            try:
+                for text in clauses:
+                    if (voice, text) not in self._audio:
+                        async with asyncio.timeout(LINE_S):
+                            pieces = [piece async for piece in session.synthesize(text)]
+                        whole = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+                        self._audio[voice, text] = encode_ulaw(resample_all(whole, voice.rate_hz, rate_hz))
+            finally:
+                await session.aclose()
+        except TimeoutError as error:
+            raise TimedOut("the voice does not answer", provider=type(voice).__module__) from error
 
 
 class Speaker:

@@ -81,6 +81,7 @@ class Thinker:
                     break
                 if not said and piece:
                     self._post(FirstToken(response_id=response_id))
+                piece = piece[: REPLY_CHARS - said]
                 said += len(piece)
                 self._deliver(response_id, chunker.push(piece))
         except Exception:

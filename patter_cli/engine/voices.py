@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,12 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.vad import VadPolicy, VoiceDetector, VoiceEdge, Window
 from patter_cli.contracts.vad import VoiceModel, VoiceState
 
+log = logging.getLogger(__name__)
+
 GATHER_S = 0.012
 """How long windows wait for those of other calls. Source: tests.bench.load, 10-20 ms all measure alike."""
 BACKLOG = 64
-"""Windows of one call that may wait (two seconds); older ones are then taken for silence, and counted."""
+"""Windows of one call that may wait (two seconds); what comes on top of them is left out, and counted."""
 
 
 class VoiceRoom:
@@ -27,6 +30,8 @@ class VoiceRoom:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="patter-voice")
         self._waiting: list[Ear] = []
         self._scheduled = False
+        self._failing = False
+        self._closed = False
         self.windows = 0
         self.batches = 0
 
@@ -40,6 +45,7 @@ class VoiceRoom:
         return Ear(self, detector, self._model.initial_state(), on_edge)
 
     def close(self) -> None:
+        self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def enlist(self, ear: Ear) -> None:
@@ -52,7 +58,7 @@ class VoiceRoom:
     def _score(self) -> None:
         ears = [ear for ear in self._waiting if not ear.closed]
         self._waiting.clear()
-        if not ears:
+        if not ears or self._closed:
             self._scheduled = False
             return
         windows = np.stack([ear.queue[0].samples for ear in ears])
@@ -66,14 +72,30 @@ class VoiceRoom:
     def _scored(self, ears: list[Ear], done: asyncio.Future[tuple[np.ndarray, list[VoiceState]]]) -> None:
         if done.cancelled():
             return
-        probabilities, states = done.result()
-        for ear, probability, state in zip(ears, probabilities.tolist(), states, strict=True):
+        for ear, probability, state in zip(ears, *self._judged(ears, done), strict=True):
             ear.scored(probability, state)
         self._scheduled = False
         if self._waiting:
             # Some call is behind (a burst): catch up without waiting.
             self._scheduled = True
             self._score()
+
+    def _judged(
+        self, ears: list[Ear], done: asyncio.Future[tuple[np.ndarray, list[VoiceState]]]
+    ) -> tuple[list[float], list[VoiceState]]:
+        """Probabilities and states. What the model cannot judge counts as silence, so that nobody speaks for ever."""
+        try:
+            scored, states = done.result()
+            probabilities: list[float] = scored.tolist()
+            if len(probabilities) != len(ears) or len(states) != len(ears):
+                raise ValueError(f"{len(ears)} windows were scored as {len(probabilities)}")
+        except Exception:
+            if not self._failing:
+                log.exception("the voice detector's model failed; what it cannot judge counts as silence")
+            self._failing = True
+            return [0.0] * len(ears), [ear.state for ear in ears]
+        self._failing = False
+        return probabilities, states
 
 
 class Ear:
@@ -124,4 +146,8 @@ class Ear:
     def _decide(self, probability: float, end_ms: int) -> None:
         edge = self._detector.decide(probability, end_ms)
         if edge is not None:
-            self._on_edge(edge)
+            try:
+                self._on_edge(edge)
+            except Exception:
+                # A bug in one call's way must not stop the ears of all.
+                log.exception("a speech edge could not be handed on")

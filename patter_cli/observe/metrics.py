@@ -55,6 +55,8 @@ class LatencyFold:
     def __init__(self) -> None:
         self._turns = 0
         self._voiced_until: Ms | None = None
+        """End of the last voice that has not been answered."""
+        self._turn_voiced_until: Ms = 0
         self._ended_by_words_after: Ms | None = None
         self._endpoint_at: Ms = 0
         self._response_id: int | None = None
@@ -66,11 +68,13 @@ class LatencyFold:
             case fact.SpeechEnded(at_ms=at_ms):
                 self._voiced_until = at_ms
                 self._endpoint_at = entry.at
+            case fact.KeyPressed():
+                self._voiced_until = None  # what is answered now was not said
             case fact.FirstToken(response_id=response_id) if response_id == self._response_id:
                 self._mark(1, entry.at)
-            case fact.FirstAudio(response_id=response_id, clause=0) if response_id == self._response_id:
+            case fact.FirstAudio(response_id=response_id) if response_id == self._response_id:
                 self._mark(3, entry.at)
-            case fact.PlayoutStarted(response_id=response_id, clause=0) if response_id == self._response_id:
+            case fact.PlayoutStarted(response_id=response_id) if response_id == self._response_id:
                 return self._complete(entry.at)
             case _:
                 pass
@@ -78,10 +82,13 @@ class LatencyFold:
             match command:
                 case order.StartResponse(response_id=response_id) if self._voiced_until is not None:
                     self._response_id = response_id
+                    self._turn_voiced_until = self._voiced_until
                     self._marks = [entry.at]
                     late = isinstance(entry.event, fact.TranscriptFinal)
                     self._ended_by_words_after = self._endpoint_at if late else None
-                case order.Speak(response_id=response_id, clause=0) if response_id == self._response_id:
+                case order.StartResponse():
+                    self._response_id = None
+                case order.Speak(response_id=response_id) if response_id == self._response_id:
                     self._mark(2, entry.at)
                 case _:
                     pass
@@ -92,16 +99,14 @@ class LatencyFold:
         while len(self._marks) <= index:
             self._marks.append(at)
 
-    def _complete(self, at: Ms) -> TurnLatency | None:
-        if self._voiced_until is None:
-            return None
+    def _complete(self, at: Ms) -> TurnLatency:
         self._mark(3, at)
         turn_ended, token, clause, audio = self._marks[:4]
         waited_from = self._ended_by_words_after if self._ended_by_words_after is not None else turn_ended
         self._turns += 1
         latency = TurnLatency(
             turn=self._turns,
-            endpointing_ms=waited_from - self._voiced_until,
+            endpointing_ms=waited_from - self._turn_voiced_until,
             stt_ms=turn_ended - waited_from,
             llm_ms=token - turn_ended,
             clause_ms=clause - token,
@@ -109,5 +114,6 @@ class LatencyFold:
             handover_ms=at - audio,
         )
         self._response_id = None
-        self._voiced_until = None
+        if self._voiced_until == self._turn_voiced_until:
+            self._voiced_until = None
         return latency

@@ -13,7 +13,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 PENDING_BYTES = 8 * 1024 * 1024
-"""What a call keeps in memory while the disk refuses; older lines are then dropped, and counted."""
+"""What a call keeps in memory while the disk refuses; later lines are then dropped, and counted."""
 
 
 def default_folder() -> Path:
@@ -57,57 +57,51 @@ class CallJournal:
     def __init__(self, place: Path | None) -> None:
         self.place = place
         self._fd = -1
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
+        self._pending = bytearray()
+        self._warned = False
         self.dropped = 0
-        if place is not None:
-            self._open(place)
 
     def write(self, line: str) -> None:
         """Append a line. Never raises."""
         if self.place is None:
             return
         data = line.encode("utf-8", "replace") + b"\n"
-        if self._pending:
-            self._keep(data)
-            data = b"".join(self._pending)
-        try:
-            if self._fd < 0:
-                self._open(self.place)
-            written = os.write(self._fd, data)
-        except OSError as error:
-            if not self._pending:
-                log.warning("the journal %s cannot be written: %s", self.place, error)
-                self._keep(data)
-            return
-        rest = data[written:]
-        self._pending = [rest] if rest else []
-        self._pending_bytes = len(rest)
+        if len(self._pending) + len(data) > PENDING_BYTES:
+            self.dropped += 1
+        else:
+            self._pending += data
+        self._flush(self.place)
 
     def close(self, summary: Mapping[str, Any]) -> None:
         """Write the record beside the journal, whole or not at all. Never raises."""
         if self.place is None:
             return
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        if self._pending:
+            self._flush(self.place)
+        if self.dropped or self._pending:
+            log.warning("the journal %s is not whole: %d lines did not fit", self.place, self.dropped)
+        descriptor, self._fd = self._fd, -1
         try:
+            if descriptor >= 0:
+                os.close(descriptor)
+            # Half a surrogate pair has no bytes of its own; its backslash form is its JSON form.
+            text = json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
             part = self.place / "record.json.part"
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                json.dump(summary, file, ensure_ascii=False, indent=1)
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(text)
             os.replace(part, self.place / "record.json")
         except OSError as error:
             log.warning("the record of %s cannot be written: %s", self.place, error)
 
-    def _open(self, place: Path) -> None:
+    def _flush(self, place: Path) -> None:
+        """Write what waits, as much of it as the disk takes."""
+        trouble = "the disk is full"
         try:
-            self._fd = os.open(place / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            if self._fd < 0:
+                self._fd = os.open(place / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            del self._pending[: os.write(self._fd, self._pending)]
         except OSError as error:
-            log.warning("the journal %s cannot be opened: %s", place, error)
-
-    def _keep(self, data: bytes) -> None:
-        if self._pending_bytes + len(data) > PENDING_BYTES:
-            self.dropped += 1
-            return
-        self._pending.append(data)
-        self._pending_bytes += len(data)
+            trouble = error.strerror or str(error)
+        if self._pending and not self._warned:
+            self._warned = True
+            log.warning("the journal %s cannot be written: %s", place, trouble)

@@ -54,6 +54,8 @@ class Desk:
                 await self._prepare(agent, agent.plan.lines.texts())
             except ProviderError as error:
                 log.warning("the lines of %s cannot be prepared: %s", agent.name, error)
+            except Exception:
+                log.exception("the lines of %s cannot be prepared", agent.name)
 
     async def _prepare(self, agent: ReadyAgent, texts: tuple[str, ...]) -> None:
         language = agent.plan.language

@@ -7,6 +7,7 @@ import wave
 from collections.abc import Callable
 from concurrent.futures import Future
 from importlib.util import find_spec
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -342,8 +343,9 @@ def test_the_pool_runs_by_rank_and_forgets_what_is_cancelled() -> None:
     """What somebody waits for is run before what came earlier; cancelled work is not run at all."""
     pool = InferencePool(1)
     order: list[str] = []
-    gate: Future[None] = Future()
-    first = pool.submit(gate.result, Rank.SPARE)
+    began, gate = Event(), Event()
+    first = pool.submit(lambda: (began.set(), gate.wait(10)), Rank.SPARE)
+    assert began.wait(10)
     waiting = [
         pool.submit(lambda: order.append("spare"), Rank.SPARE),
         pool.submit(lambda: order.append("cancelled"), Rank.AWAITED),
@@ -351,7 +353,7 @@ def test_the_pool_runs_by_rank_and_forgets_what_is_cancelled() -> None:
     ]
     assert not pool.idle
     waiting[1].cancel()
-    gate.set_result(None)
+    gate.set()
     for future in (first, waiting[2], waiting[0]):
         future.result(timeout=10)
     assert order == ["awaited", "spare"]

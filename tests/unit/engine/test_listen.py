@@ -1,0 +1,266 @@
+"""Recognition for one call: what a session gets, what is owed, and what happens when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import numpy as np
+import pytest
+
+from patter_cli.audio.frame import Samples
+from patter_cli.contracts.stt import Final, Partial, Recognised
+from patter_cli.core.events import Event, ListenFailed, TranscriptFinal, TranscriptPartial
+from patter_cli.engine.listen import OPEN_S, PRE_ROLL_MS, REOPENS, RING_MS, Listener
+from patter_cli.errors import Unavailable
+from tests.unit.engine.conftest import virtually
+
+FRAME = np.ones(160, np.int16)
+
+
+class Session:
+    """A session that answers when it is told to."""
+
+    def __init__(self, *, answers: bool = True) -> None:
+        self.samples = 0
+        self.segment = 0
+        self.finalized = 0
+        self.answers = answers
+        self.closed = False
+        self.due: asyncio.Queue[Recognised | Exception] = asyncio.Queue()
+
+    def push(self, samples: Samples) -> None:
+        self.samples += len(samples)
+
+    def finalize(self) -> None:
+        self.finalized += 1
+        if self.answers:
+            self.due.put_nowait(Final(segment=self.segment, text=f"words {self.segment}"))
+
+    def commit(self) -> None:
+        self.segment += 1
+
+    async def results(self) -> AsyncIterator[Recognised]:
+        while True:
+            result = await self.due.get()
+            if isinstance(result, Exception):
+                raise result
+            yield result
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Ears:
+    """A recipe that opens these sessions in turn; an exception is raised, None never opens."""
+
+    rate_hz = 8000
+
+    def __init__(self, *sessions: Session | Exception | None, speech_only: bool = True) -> None:
+        self.sessions = list(sessions)
+        self.speech_only = speech_only
+
+    async def warm(self) -> None:
+        pass
+
+    async def open(self) -> Session:
+        session = self.sessions.pop(0)
+        if session is None:
+            await asyncio.Event().wait()
+        if isinstance(session, Exception):
+            raise session
+        assert session is not None
+        return session
+
+
+class Rig:
+    """A listener at work and what it posted."""
+
+    def __init__(self, *sessions: Session | Exception | None, speech_only: bool = True) -> None:
+        self.events: list[Event] = []
+        self.listener = Listener(Ears(*sessions, speech_only=speech_only), line_rate_hz=8000, post=self.events.append)
+
+    async def __aenter__(self) -> Rig:
+        self.task = asyncio.create_task(self.listener.run())
+        await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+    def hear(self, ms: int) -> None:
+        for _ in range(ms // 20):
+            self.listener.push(FRAME)
+
+
+def test_between_utterances_nothing_is_sent_and_an_utterance_has_its_pre_roll() -> None:
+    """Recognition of a speech-only recipe gets the voice and a little of what came before it."""
+
+    async def story() -> None:
+        session = Session()
+        async with Rig(session) as rig:
+            rig.hear(2000)
+            assert session.samples == 0
+            rig.listener.speech_started(1900)
+            assert session.samples == (2000 - 1900 + PRE_ROLL_MS) * 8
+            rig.hear(400)
+            rig.listener.speech_ended()
+            rig.hear(1000)
+            assert session.samples == (100 + PRE_ROLL_MS + 400) * 8
+
+    virtually(story())
+
+
+def test_the_pre_roll_of_the_next_utterance_does_not_repeat_the_last() -> None:
+    """What was sent once is not sent again."""
+
+    async def story() -> None:
+        session = Session()
+        async with Rig(session) as rig:
+            rig.hear(1000)
+            rig.listener.speech_started(900)
+            rig.hear(200)
+            rig.listener.speech_ended()
+            before = session.samples
+            rig.hear(100)
+            rig.listener.speech_started(1250)
+            assert session.samples - before == 100 * 8
+
+    virtually(story())
+
+
+def test_the_ring_is_bounded() -> None:
+    """An onset far back gets what is still there."""
+
+    async def story() -> None:
+        session = Session()
+        async with Rig(session) as rig:
+            rig.hear(5000)
+            rig.listener.speech_started(0)
+            assert RING_MS * 8 <= session.samples <= (RING_MS + 20) * 8
+
+    virtually(story())
+
+
+def test_a_recipe_that_wants_everything_gets_everything() -> None:
+    """Also what came while its session opened."""
+
+    async def story() -> None:
+        session = Session()
+        rig = Rig(session, speech_only=False)
+        rig.hear(100)
+        async with rig:
+            rig.hear(200)
+            assert session.samples == 300 * 8
+
+    virtually(story())
+
+
+def test_results_come_with_the_segment_they_belong_to() -> None:
+    """Partials and finals, before and after a commit."""
+
+    async def story() -> None:
+        session = Session()
+        async with Rig(session) as rig:
+            session.due.put_nowait(Partial(segment=0, text="wo"))
+            rig.listener.finalize()
+            rig.listener.commit()
+            rig.listener.finalize()
+            await asyncio.sleep(0.01)
+            assert rig.events == [
+                TranscriptPartial(segment=0, text="wo"),
+                TranscriptFinal(segment=0, text="words 0"),
+                TranscriptFinal(segment=1, text="words 1"),
+            ]
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("broken", [Unavailable("gone", provider="x"), ConnectionResetError("gone"), TimeoutError()])
+def test_a_session_that_breaks_is_opened_again_and_counts_on(broken: Exception) -> None:
+    """The machine is not left waiting for a final, and the new session's first segment is the call's present one."""
+
+    async def story() -> None:
+        first, second = Session(answers=False), Session()
+        async with Rig(first, second) as rig:
+            rig.listener.finalize()
+            rig.listener.commit()
+            rig.listener.finalize()
+            rig.listener.finalize()
+            first.due.put_nowait(broken)
+            await asyncio.sleep(1)
+            assert first.closed
+            assert rig.events == [TranscriptFinal(segment=1, text="")] * 3
+            rig.listener.finalize()
+            await asyncio.sleep(0.01)
+            assert rig.events[3:] == [TranscriptFinal(segment=1, text="words 0")]
+
+    virtually(story())
+
+
+def test_what_is_asked_while_nothing_is_open_is_answered_by_the_next_session() -> None:
+    """One final for each finalize, even if the session opens late; the voice meanwhile is not lost."""
+
+    async def story() -> None:
+        session = Session()
+        async with Rig(Unavailable("not yet", provider="x"), session) as rig:
+            rig.listener.speech_started(0)
+            rig.hear(200)
+            rig.listener.finalize()
+            await asyncio.sleep(1)
+            assert session.finalized == 1
+            assert session.samples == 200 * 8
+            assert rig.events == [TranscriptFinal(segment=0, text="words 0")]
+
+    virtually(story())
+
+
+@pytest.mark.parametrize("sessions", [[Unavailable("no", provider="x")] * 9, [None] * 9])
+def test_ears_that_cannot_be_had_are_given_up_and_told_once(sessions: Sequence[Exception | None]) -> None:
+    """After the last try, refused or timed out."""
+
+    async def story() -> None:
+        rig = Rig(*sessions)
+        async with rig:
+            await asyncio.wait({rig.task})
+            assert [type(event) for event in rig.events] == [ListenFailed]
+            assert asyncio.get_running_loop().time() <= (OPEN_S + 1) * (REOPENS + 1)
+
+    virtually(story())
+
+
+def test_a_session_that_worked_has_all_its_tries_again() -> None:
+    """Breaks that are far between do not add up."""
+
+    async def story() -> None:
+        sessions = [Session() for _ in range(8)]
+        async with Rig(*sessions) as rig:
+            for session in sessions[:-1]:
+                rig.listener.finalize()
+                await asyncio.sleep(0.01)
+                session.due.put_nowait(Unavailable("gone", provider="x"))
+                await asyncio.sleep(2)
+            assert not any(isinstance(event, ListenFailed) for event in rig.events)
+
+    virtually(story())
+
+
+def test_even_without_ears_a_finalize_is_answered() -> None:
+    """What was owed when they were given up, and what is asked later: with an empty final, at once."""
+
+    async def story() -> None:
+        rig = Rig(*[Unavailable("no", provider="x")] * (REOPENS + 1))
+        rig.listener.finalize()
+        async with rig:
+            await asyncio.wait({rig.task})
+            rig.listener.commit()
+            rig.listener.finalize()
+            rig.hear(5000)
+        assert rig.events == [
+            TranscriptFinal(segment=0, text=""),
+            ListenFailed(provider="x", message="no"),
+            TranscriptFinal(segment=1, text=""),
+        ]
+
+    virtually(story())

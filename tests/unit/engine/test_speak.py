@@ -1,0 +1,244 @@
+"""Clauses as sound: in order, tried again, stopped, and ready beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from patter_cli.audio.frame import Samples
+from patter_cli.core.commands import Speak
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed
+from patter_cli.engine.speak import AHEAD_MS, CHUNK_S, Phrasebook, Speaker
+from patter_cli.errors import ProviderError, TimedOut, Unavailable
+from tests.unit.engine.conftest import virtually
+
+LOUD = np.full(800, 9000, np.int16)
+
+
+class Voice:
+    """100 ms a word; what is in `faults` happens to the next syntheses, after so many words of each."""
+
+    rate_hz = 8000
+
+    def __init__(self, *faults: tuple[int, Exception | None]) -> None:
+        self.faults = list(faults)
+        self.said: list[str] = []
+        self.opened = self.closed = 0
+
+    async def warm(self) -> None:
+        pass
+
+    async def open(self) -> Voice:
+        self.opened += 1
+        return self
+
+    async def synthesize(self, text: str) -> AsyncIterator[Samples]:
+        self.said.append(text)
+        after, error = self.faults.pop(0) if self.faults else (999, None)
+        for number, _ in enumerate(text.split()):
+            if number == after:
+                if error is None:
+                    await asyncio.Event().wait()
+                else:
+                    raise error
+            yield LOUD
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+class Outbound:
+    """The way out, as far as the speaker sees it."""
+
+    def __init__(self) -> None:
+        self.bytes: dict[tuple[int, int], int] = {}
+        self.queued_ms = 0
+
+    def pushed_ms(self, response_id: int, clause: int) -> int:
+        return self.bytes.get((response_id, clause), 0) // 8
+
+    def play(self, response_id: int, clause: int, payload: bytes) -> None:
+        self.bytes[response_id, clause] = self.bytes.get((response_id, clause), 0) + len(payload)
+
+    def end_clause(self, response_id: int, clause: int) -> int:
+        return self.pushed_ms(response_id, clause)
+
+
+class Rig:
+    """A speaker at work."""
+
+    def __init__(self, voice: Voice, phrasebook: Phrasebook | None = None) -> None:
+        self.events: list[Event] = []
+        self.outbound = Outbound()
+        self.speaker = Speaker(
+            voice,
+            line_rate_hz=8000,
+            phrasebook=phrasebook or Phrasebook(),
+            outbound=self.outbound,  # type: ignore[arg-type]
+            post=self.events.append,
+        )
+
+    async def __aenter__(self) -> Rig:
+        self.task = asyncio.create_task(self.speaker.run())
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+    def speak(self, *texts: str, response_id: int = 1) -> None:
+        for number, text in enumerate(texts):
+            self.speaker.speak(Speak(response_id=response_id, clause=number, text=text))
+
+
+def test_clauses_are_voiced_in_order_and_measured() -> None:
+    """First audio, then the length, for each; one session for the call, closed at its end."""
+
+    async def story() -> None:
+        voice = Voice()
+        async with Rig(voice) as rig:
+            rig.speak("one two", "three")
+            await asyncio.sleep(1)
+        assert rig.events == [
+            FirstAudio(response_id=1, clause=0),
+            ClauseVoiced(response_id=1, clause=0, duration_ms=200),
+            FirstAudio(response_id=1, clause=1),
+            ClauseVoiced(response_id=1, clause=1, duration_ms=100),
+        ]
+        assert (voice.opened, voice.closed) == (1, 1)
+
+    virtually(story())
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable("down", provider="x"), OSError("gone"), ZeroDivisionError("a bug"), None]
+)
+def test_a_clause_nobody_heard_of_is_tried_again_with_a_new_session(error: Exception | None) -> None:
+    """Whatever went wrong, also hanging and a bug in an adapter."""
+
+    async def story() -> None:
+        voice = Voice((0, error))
+        async with Rig(voice) as rig:
+            rig.speak("one two")
+            await asyncio.sleep(CHUNK_S * 3)
+        assert rig.events[-1] == ClauseVoiced(response_id=1, clause=0, duration_ms=200)
+        assert voice.said == ["one two"] * 2
+        assert voice.opened == 2
+
+    virtually(story())
+
+
+def test_a_clause_that_was_audible_is_not_begun_again() -> None:
+    """It failed where it stood; the next one is voiced all the same."""
+
+    async def story() -> None:
+        voice = Voice((1, Unavailable("down", provider="acme")))
+        async with Rig(voice) as rig:
+            rig.speak("one two three", "four")
+            await asyncio.sleep(1)
+        assert rig.events[1] == SpeakFailed(response_id=1, clause=0, provider="acme", message="down")
+        assert rig.events[-1] == ClauseVoiced(response_id=1, clause=1, duration_ms=100)
+        assert voice.said == ["one two three", "four"]
+
+    virtually(story())
+
+
+def test_a_voice_that_fails_twice_has_failed_the_clause() -> None:
+    """And goes on to the next."""
+
+    async def story() -> None:
+        voice = Voice((0, ZeroDivisionError("a bug")), (0, Unavailable("down", provider="acme")))
+        async with Rig(voice) as rig:
+            rig.speak("one", "two")
+            await asyncio.sleep(1)
+        assert [type(event) for event in rig.events] == [SpeakFailed, FirstAudio, ClauseVoiced]
+
+    virtually(story())
+
+
+def test_cancelling_stops_the_clause_in_the_making_and_those_behind_it() -> None:
+    """Of that reply only."""
+
+    async def story() -> None:
+        voice = Voice((1, None))
+        async with Rig(voice) as rig:
+            rig.speak("one two", "three")
+            rig.speak("other", response_id=2)
+            await asyncio.sleep(0.1)
+            rig.speaker.cancel(1)
+            rig.speaker.cancel(1)
+            await asyncio.sleep(0.1)
+        assert voice.said == ["one two", "other"]
+        assert rig.events == [
+            FirstAudio(response_id=1, clause=0),
+            FirstAudio(response_id=2, clause=0),
+            ClauseVoiced(response_id=2, clause=0, duration_ms=100),
+        ]
+
+    virtually(story())
+
+
+def test_a_clause_without_sound_has_no_length() -> None:
+    """And no first audio."""
+
+    async def story() -> None:
+        async with Rig(Voice()) as rig:
+            rig.speak("")
+            await asyncio.sleep(0.1)
+        assert rig.events == [ClauseVoiced(response_id=1, clause=0, duration_ms=0)]
+
+    virtually(story())
+
+
+def test_a_fast_voice_does_not_run_far_ahead() -> None:
+    """With seconds of audio waiting, the next clause waits too."""
+
+    async def story() -> None:
+        voice = Voice()
+        async with Rig(voice) as rig:
+            rig.outbound.queued_ms = AHEAD_MS + 2000
+            rig.speak("one")
+            await asyncio.sleep(1)
+            assert voice.said == []
+            rig.outbound.queued_ms = 0
+            await asyncio.sleep(2)
+            assert voice.said == ["one"]
+
+    virtually(story())
+
+
+def test_a_ready_line_needs_no_voice() -> None:
+    """It was made once, clause by clause, and is the whole length at once."""
+
+    async def story() -> None:
+        voice = Voice()
+        book = Phrasebook()
+        await book.prepare(voice, ["I am sorry. Say it again."], language="en", rate_hz=8000)
+        await book.prepare(voice, ["Say it again."], language="en", rate_hz=8000)
+        assert voice.said == ["I am sorry.", "Say it again."]
+        async with Rig(voice, book) as rig:
+            rig.speak("Say it again.")
+            await asyncio.sleep(0.1)
+        assert rig.events == [
+            FirstAudio(response_id=1, clause=0),
+            ClauseVoiced(response_id=1, clause=0, duration_ms=300),
+        ]
+        assert len(voice.said) == 2
+
+    virtually(story())
+
+
+def test_a_voice_that_never_answers_keeps_no_server_from_starting() -> None:
+    """Preparing lines ends with an error of its own."""
+
+    async def story() -> None:
+        with pytest.raises(TimedOut):
+            await Phrasebook().prepare(Voice((0, None)), ["Hello."], language="en", rate_hz=8000)
+        fault = (0, Unavailable("down", provider="x"))
+        with pytest.raises(ProviderError):
+            await Phrasebook().prepare(Voice(fault), ["Hello."], language="en", rate_hz=8000)
+
+    virtually(story())

@@ -1,0 +1,169 @@
+"""A reply as it is made: pieces in, clauses out, and every way it can end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from patter_cli.core.events import ClauseReady, Event, FirstToken, ResponseFailed, ResponseFinished
+from patter_cli.engine.think import PIECE_S, REPLY_CHARS, Brain, Thinker
+from patter_cli.errors import Unavailable
+from tests.unit.engine.conftest import virtually
+
+
+def think(brain: Brain | None, *, cancel_after_s: float | None = None) -> list[Event]:
+    """One reply from start to end, number 7 to "hello"."""
+    events: list[Event] = []
+
+    async def story() -> None:
+        thinker = Thinker(brain, language="en", post=events.append)
+        thinker.start(7, "hello")
+        if cancel_after_s is not None:
+            await asyncio.sleep(cancel_after_s)
+            thinker.cancel(7)
+            thinker.cancel(7)
+        await asyncio.sleep(PIECE_S * 3)
+        thinker.cancel(7)
+
+    virtually(story())
+    return events
+
+
+def clauses(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, ClauseReady)]
+
+
+def test_pieces_become_clauses_and_an_end() -> None:
+    """The first words are told, each clause as soon as it is whole, then the end."""
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        assert (response_id, text) == (7, "hello")
+        for piece in ("", "We op", "en at nine. We cl", "ose at **six**."):
+            yield piece
+
+    events = think(brain)
+    assert events[0] == FirstToken(response_id=7)
+    assert clauses(events) == ["We open at nine.", "We close at six."]
+    assert events[-1] == ResponseFinished(response_id=7)
+    assert sum(isinstance(event, FirstToken) for event in events) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "provider"), [(Unavailable("down", provider="acme"), "acme"), (ZeroDivisionError("a bug"), "on_message")]
+)
+def test_what_came_before_a_failure_is_spoken(error: Exception, provider: str) -> None:
+    """A whole sentence in the splitter is not lost because the next piece never came."""
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        yield "The answer is yes."
+        raise error
+
+    events = think(brain)
+    assert clauses(events) == ["The answer is yes."]
+    assert isinstance(events[-1], ResponseFailed)
+    assert events[-1].provider == provider
+    assert not any(isinstance(event, ResponseFinished) for event in events)
+
+
+def test_a_brain_that_hangs_fails_in_the_end() -> None:
+    """Longest after the wait for one piece."""
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        yield "One moment. "
+        await asyncio.Event().wait()
+
+    assert isinstance(think(brain)[-1], ResponseFailed)
+
+
+def test_a_cancelled_reply_posts_nothing_more_and_closes_its_source() -> None:
+    """No end, no failure; cancelling twice or too late is fine."""
+    closed: list[str] = []
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        try:
+            yield "Heard. "
+            await asyncio.sleep(1)
+            yield "Not heard. "
+        finally:
+            closed.append("closed")
+
+    events = think(brain, cancel_after_s=0.5)
+    assert clauses(events) in ([], ["Heard."])
+    assert not any(isinstance(event, ResponseFinished | ResponseFailed) for event in events)
+    assert closed == ["closed"]
+
+
+def test_an_endless_reply_is_cut_off() -> None:
+    """At a length nobody listens to."""
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        while True:
+            yield "And another thing. "
+
+    events = think(brain)
+    assert REPLY_CHARS <= sum(len(each) + 1 for each in clauses(events)) <= REPLY_CHARS + 40
+    assert events[-1] == ResponseFinished(response_id=7)
+
+
+def test_an_agent_without_a_brain_fails_its_reply() -> None:
+    """The machine then apologises."""
+    assert [type(event) for event in think(None)] == [ResponseFailed]
+
+
+def test_a_fixed_text_is_delivered_at_once() -> None:
+    """As clauses and an end, without a task."""
+    events: list[Event] = []
+    Thinker(None, language="en", post=events.append).read_out(2, "Hello. How are you?")
+    assert events == [
+        ClauseReady(response_id=2, text="Hello."),
+        ClauseReady(response_id=2, text="How are you?"),
+        ResponseFinished(response_id=2),
+    ]
+
+
+def test_stopping_ends_whatever_runs() -> None:
+    """At the end of a call; code that refuses is left behind."""
+    ended: list[int] = []
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        try:
+            await asyncio.sleep(3600)
+            yield ""
+        finally:
+            ended.append(response_id)
+
+    async def story() -> None:
+        thinker = Thinker(brain, language="en", post=lambda event: None)
+        thinker.start(1, "a")
+        thinker.start(2, "b")
+        await asyncio.sleep(0.1)
+        thinker.stop()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    virtually(story())
+    assert sorted(ended) == [1, 2]
+
+
+def test_a_reply_in_one_piece_is_cut_off_too() -> None:
+    """What on_message returns whole is no longer than what it streams."""
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        yield "And another thing. " * 1000
+
+    events = think(brain)
+    assert REPLY_CHARS - 40 <= sum(len(each) + 1 for each in clauses(events)) <= REPLY_CHARS + 1
+    assert events[-1] == ResponseFinished(response_id=7)
+
+
+def test_what_cannot_be_spoken_is_no_clause() -> None:
+    """A reply of layout only has an end and no clause."""
+
+    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+        yield "**\n\n---\n"
+
+    events = think(brain)
+    assert clauses(events) == []
+    assert events[-1] == ResponseFinished(response_id=7)

@@ -1,0 +1,60 @@
+"""A call as turns."""
+
+from __future__ import annotations
+
+import json
+
+from patter_cli.core.journal import parse_entry
+from patter_cli.core.plan import CallPlan
+from patter_cli.observe.summary import CallSummary
+from patter_cli.testing import Answer, VirtualCall
+
+PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello.")
+
+
+def summary(call: VirtualCall) -> CallSummary:
+    """What a call's journal folds to."""
+    folded = CallSummary()
+    for line in call.journal.splitlines():
+        folded.feed(parse_entry(line))
+    return folded
+
+
+def test_turns_hold_what_was_said_heard_cut_and_waited() -> None:
+    """The greeting is a turn without a caller; an interrupted answer is what was heard of it."""
+    long = "We open at nine in the morning, and we close at six in the evening, every day of the week."
+    call = VirtualCall(PLAN, [long, Answer(clauses=("Goodbye.",), hang_up=True)])
+    call.says("When do you open?", at=2000)
+    call.run_until(5500)
+    call.says("Thank you, that was all I wanted to know.", at=5500)
+    call.run()
+    folded = summary(call)
+    assert folded.over
+    assert [(turn.caller, turn.interrupted) for turn in folded.turns] == [
+        (None, False),
+        ("When do you open?", True),
+        ("Thank you, that was all I wanted to know.", False),
+    ]
+    assert folded.turns[0].agent == "Hello."
+    assert long.startswith(folded.turns[1].agent)
+    assert folded.turns[1].agent != long
+    assert [turn.latency is None for turn in folded.turns] == [True, False, False]
+
+    facts = json.loads(json.dumps(folded.render()))
+    assert set(facts) == {"call_id", "agent", "outcome", "reason", "duration_ms", "turns"}
+    assert (facts["call_id"], facts["agent"], facts["outcome"]) == ("virtual", "shop", "answered")
+    split = facts["turns"][1]["latency"]
+    total = split.pop("total_ms")
+    assert split.pop("turn") == 1
+    assert sum(split.values()) == total
+
+
+def test_an_answer_in_two_replies_is_one_turn() -> None:
+    """What the agent says to the same words, apology included, belongs together."""
+    call = VirtualCall(PLAN, ["Yes."])
+    call.says("", at=2000, lasts_ms=1200)
+    call.run_until(9000)
+    folded = summary(call)
+    assert len(folded.turns) == 1
+    assert folded.turns[0].agent.startswith("Hello. Sorry, I didn't catch that.")
+    assert not folded.over
