@@ -40,7 +40,9 @@ class CallStore:
         day = time.strftime("%Y-%m-%d", time.gmtime(started_at))
         place = self.folder / "calls" / day / call_id
         try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.folder / "calls", place.parent, place):
+                folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             log.warning("calls cannot be kept in %s: %s", place, error)
             return CallJournal(None)
