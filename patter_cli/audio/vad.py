@@ -16,6 +16,7 @@ the end of an utterance is found that much sooner. Shorter silences, the closed 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,6 +48,15 @@ class VadPolicy:
     floor_rise_db_per_s: float = 1.0
     """How fast the floor may rise: speech of ten seconds without a pause cannot lift it to its own level."""
 
+    reach_windows: int = 3
+    """How far before the model's onset the voice may have begun: soft consonants and breathy vowels, 96 ms."""
+    reach_db: float = 20.0
+    """A window this much below the loudest of the voice so far, and not silent, belongs to its beginning.
+    Source: tests/bench/barge_in.py, 540 human onsets: those dated over 60 ms late fell from 15.5 to 8.3 in a hundred."""
+
+
+_REMEMBERED = 80
+"""Windows whose level is kept: more than may wait for their probability at once."""
 
 STRONG_WINDOWS = 2
 """Two windows that leave no doubt are as good as three: 32 ms sooner."""
@@ -100,6 +110,8 @@ class VoiceDetector:
         self._below = 0
         """Windows since the last one above off_probability."""
         self._last_voiced_ms = 0
+        self._levels: deque[tuple[int, float, bool]] = deque(maxlen=_REMEMBERED)
+        """Of the last windows cut: end_ms, level in dB, silent. Probabilities come later, hence the length."""
 
     @property
     def speaking(self) -> bool:
@@ -129,7 +141,8 @@ class VoiceDetector:
                 self._partial = np.empty(self._size, np.float32)
                 self._fill = 0
                 self._cut += 1
-                out.append(Window(full, self._cut * self._size * 1000 // self._rate_hz, self._is_silent(full)))
+                end_ms = self._cut * self._size * 1000 // self._rate_hz
+                out.append(Window(full, end_ms, self._is_silent(full, end_ms)))
         return out
 
     def decide(self, probability: float, end_ms: int) -> VoiceEdge | None:
@@ -155,14 +168,27 @@ class VoiceDetector:
         if self._onset_ms is None or not self._begins():
             return None
         self._speaking = True
-        return VoiceStarted(onset_ms=self._onset_ms)
+        return VoiceStarted(onset_ms=self._reach_back(self._onset_ms, end_ms))
+
+    def _reach_back(self, onset_ms: int, now_ms: int) -> int:
+        """Where the voice began: the model needs a vowel to be sure, and people begin with less."""
+        loudest = max((level for end_ms, level, _ in self._levels if onset_ms < end_ms <= now_ms), default=0.0)
+        reached = onset_ms
+        for end_ms, level, silent in reversed(self._levels):
+            if end_ms > reached:
+                continue
+            steps = (onset_ms - end_ms) // self._window_ms
+            if steps >= self._policy.reach_windows or silent or level < loudest - self._policy.reach_db:
+                break
+            reached = end_ms - self._window_ms
+        return max(0, reached)
 
     def _begins(self) -> bool:
         above = sum(p > self._policy.on_probability for p in self._recent)
         strong = sum(p > self._policy.strong_probability for p in self._recent)
         return above == len(self._recent) or strong >= STRONG_WINDOWS
 
-    def _is_silent(self, window: FloatSamples) -> bool:
+    def _is_silent(self, window: FloatSamples, end_ms: int) -> bool:
         """Judge a window's level against the line's noise floor, and let the floor follow."""
         policy = self._policy
         power = float(np.dot(window, window)) / self._size
@@ -171,4 +197,5 @@ class VoiceDetector:
         rise = policy.floor_rise_db_per_s * self._window_ms / 1000.0
         followed = min(level_db, self._floor_db + rise, policy.floor_cap_db)
         self._floor_db = max(followed, policy.silent_db - policy.floor_margin_db)
+        self._levels.append((end_ms, level_db, silent))
         return silent

@@ -174,7 +174,7 @@ async def test_a_model_that_fails_is_silence_and_not_the_end(
         rig.model.short, rig.model.broken = False, None
         push(second, *PHRASE)
         await rig.scored(second)
-        assert rig.of("second") == [VoiceStarted(onset_ms=384), VoiceStopped(last_voiced_ms=512)]
+        assert rig.of("second") == [VoiceStarted(onset_ms=288), VoiceStopped(last_voiced_ms=512)]
         rig.model.broken = RuntimeError("again")
         push(second, VOICE)
         await rig.scored(second)
