@@ -14,7 +14,7 @@ from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, Pace
 from patter_cli.engine.call import ReadyAgent
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import InputError, UnknownProvider
+from patter_cli.errors import ConfigError, InputError, UnknownProvider
 
 OVERRIDES = ("system_prompt", "first_message", "language", "variables")
 """What on_call_start may change for one call."""
@@ -75,6 +75,11 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks) -> ReadyAgent:
         raise InputError(
             f"agent {name}: nothing fills {', '.join('{' + each + '}' for each in unknown)}",
             hint='give it in Agent(variables={"' + unknown[0] + '": "…"})',
+        )
+    if hooks.on_message is None:
+        raise ConfigError(
+            f"agent {name} has nothing to answer with",
+            hint="define on_message: async def on_message(event): yield 'You said ' + event.text",
         )
     stt, tts = agent.stt, agent.tts
     if stt is None or tts is None:

@@ -130,12 +130,14 @@ def test_help_is_cheap() -> None:
         (["simulate", "hum", "--config", "nothing.toml"], 2, "nothing.toml"),
         (["serve", "hum", "--port", "70000"], 3, "70000"),
         (["serve", "hum", "--host", "0.0.0.0"], 3, "0.0.0.0"),
+        (["serve", "mute"], 3, "nothing to answer with"),
         (["serve", "broken"], 2, "agents/broken.py:2"),
     ],
 )
 def test_errors_say_what_and_what_next(project: Path, arguments: list[str], code: int, words: str) -> None:
     """One sentence, a hint, the right exit code, nothing on stdout, and no traceback."""
     (project / "agents" / "broken.py").write_text('"""Broken."""\nagent = Agnt("x")\n')
+    (project / "agents" / "mute.py").write_text(AGENT[: AGENT.index("def on_message")])
     done = patter(*arguments, cwd=project)
     assert done.returncode == code, done.stderr
     assert words in done.stderr

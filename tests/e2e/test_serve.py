@@ -15,14 +15,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from patter_cli.audio.wav import read_channel
 from patter_cli.carriers.twilio import TwilioLine
 from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.errors import CallRejected, NotReachable
 from patter_cli.simulate.caller import LineCaller
-from tests.e2e.conftest import Earpiece
+from tests.e2e.conftest import Earpiece, letters_in
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; sys.argv[0] = 'patter'; from patter_cli.__main__ import main; main()"
@@ -298,3 +300,27 @@ async def test_a_folder_that_goes_harms_no_call(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGTERM)
         assert await server.exits(within_s=8) == 0
     assert "Traceback" not in "\n".join(server.lines)
+
+
+async def test_a_server_that_is_up_is_called_by_its_address(tmp_path: Path) -> None:
+    """`simulate --url` holds a call with it, prints one JSON object and nothing else, and writes what was heard."""
+    call = tmp_path / "call.wav"
+    async with serving(project(tmp_path), "--port", free_port(), "--drain-timeout", "0") as server:
+        simulate = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM, "simulate", "--url", server.url, "--say", "Hello.", "--json"),
+            *("--stereo", str(call)),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, errors = await simulate.communicate()
+    assert simulate.returncode == 0, errors.decode()
+    facts = json.loads(out)
+    assert set(facts) == {"url", "agent", "caller_waited_ms", "notes"}
+    assert facts["url"] == server.url
+    assert len(facts["agent"]) >= 1
+    agent, rate_hz = read_channel(call, 1)
+    assert rate_hz == 8000
+    assert letters_in(agent[np.flatnonzero(agent)[0] // 160 * 160 :]).startswith("hello.")
