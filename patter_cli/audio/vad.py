@@ -52,7 +52,7 @@ class VadPolicy:
     """How far before the model's onset the voice may have begun: soft consonants and breathy vowels, 96 ms."""
     reach_db: float = 20.0
     """A window this much below the loudest of the voice so far, and not silent, belongs to its beginning.
-    Source: tests/bench/barge_in.py, 540 human onsets: those dated over 60 ms late fell from 15.5 to 8.3 in a hundred."""
+    Source: tests/bench/barge_in.py, 540 human onsets: those dated over 60 ms late fell from 15.5 to 8.3 %."""
 
 
 _REMEMBERED = 80
