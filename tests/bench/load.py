@@ -187,6 +187,8 @@ class Caller:
     lost: bool = False
     play_from: float = 0.0
     played_s: float = 0.0
+    silenced: bool = False
+    """The server cleared: what comes next is another utterance."""
 
     def send(self, text: str) -> None:
         if self.writer.is_closing():
@@ -215,13 +217,15 @@ class Caller:
         now = time.monotonic()
         if '"media"' in text:
             audio = len(json.loads(text)["media"]["payload"]) * 3 // 4 / 8000
-            if now > self.play_from + self.played_s + 0.5:
-                self.play_from, self.played_s = now, 0.0
+            if self.silenced or now > self.play_from + self.played_s + 0.5:
+                self.play_from, self.played_s, self.silenced = now, 0.0, False
                 self.replies += 1
             for _ in range(max(1, round(audio / FRAME_S))):
                 self.lateness_ms.append(max(0.0, (now - self.play_from - self.played_s) * 1000))
                 self.played_s += FRAME_S
                 self.frames += 1
+        elif '"clear"' in text:
+            self.silenced = True
         elif '"mark"' in text:
             name = json.loads(text)["mark"]["name"]
             wait = max(0.0, self.play_from + self.played_s - now)
