@@ -88,6 +88,23 @@ class ProviderError(PatterError):
         self.provider = provider
 
 
+class Unauthorized(ProviderError):
+    """The vendor does not accept our key, or not for this."""
+
+    code = "provider_unauthorized"
+
+
+class RateLimited(ProviderError):
+    """Too many requests. retry_after_s: when the vendor says to come back, None if it does not."""
+
+    code = "provider_rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, *, provider: str, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, provider=provider, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class TimedOut(ProviderError):
     """No answer within the deadline."""
 
@@ -106,6 +123,30 @@ class BadReply(ProviderError):
     """The vendor answered with something that is not in its contract."""
 
     code = "provider_bad_reply"
+
+
+class ToolError(PatterError):
+    """A tool could not do what the model asked for; the message is for the model, not for the caller."""
+
+    code = "tool"
+
+
+class BadArguments(ToolError):
+    """The model's arguments do not fit the tool's schema."""
+
+    code = "tool_bad_arguments"
+
+
+class ToolTimedOut(ToolError):
+    """The tool did not answer within its deadline."""
+
+    code = "tool_timed_out"
+
+
+class ToolRaised(ToolError):
+    """The tool's own code raised; what it raised is in our log only."""
+
+    code = "tool_raised"
 
 
 class NetworkError(PatterError):

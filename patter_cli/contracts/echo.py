@@ -1,0 +1,26 @@
+"""What may stand between the line and our ear: a canceller of our own echo, and any other filter."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from patter_cli.audio.frame import Samples
+
+
+class EchoCanceller(Protocol):
+    """One call's canceller; it has state."""
+
+    def process(self, near: Samples, far: Samples) -> Samples:
+        """Take our echo out of what the line brings.
+
+        near: int16, shape (n,). far: the same n samples of time as they were played to the caller by our clock,
+        zeros where nothing was; the echo comes a bulk delay of 0..500 ms later, which the canceller finds.
+        Returns int16, shape (n,), without added delay. Never raises.
+        """
+
+
+class AudioFilter(Protocol):
+    """Somebody else's noise or echo processing, before the voice detector and recognition."""
+
+    def process(self, samples: Samples, rate_hz: int) -> Samples:
+        """int16, shape (n,), to int16 of the same shape."""
