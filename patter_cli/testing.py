@@ -14,7 +14,7 @@ audible when, so `heard` is what really reached the ear, and not what the machin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -77,6 +77,7 @@ class Latency:
     """Until a clause's first sound; a stock line takes a tenth."""
     ms_per_char: int = 65
     """Both voices."""
+    end_of_turn_ms: int = 100
     mark_ms: int = 40
     stop_ms: int = 20
     transfer_ms: int = 6000
@@ -85,12 +86,22 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One scripted reply. after_ms: when its first clause comes, if not at the usual time."""
+    """One scripted reply, or one step of it. after_ms: when its first clause comes, if not at the usual time."""
 
-    clauses: tuple[str, ...]
+    clauses: tuple[str, ...] = ()
     after_ms: int | None = None
     hang_up: bool = False
     transfer: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+    """Tools the model asks for after its words: (name, arguments as JSON). Its next answer goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualTool:
+    """A tool of a virtual call: what it answers, as JSON, and after how long. after_ms None: never."""
+
+    result: str
+    after_ms: int | None = 300
 
 
 @dataclass(slots=True)
@@ -156,9 +167,12 @@ class VirtualCall:
         latency: Latency | None = None,
         faults: Sequence[Fault] = (),
         transfer_works: bool = True,
+        tools: Mapping[str, VirtualTool] | None = None,
+        end_of_turn: Callable[[str], float] | None = None,
     ) -> None:
         """plan: as on_call_start finds it; prepared: as it leaves it. answer: the agent's replies in turn, the last
         one for ever, or a function of the caller's words. judge: (rule, clause) to a replacement or None.
+        end_of_turn: the words so far to how likely the caller has finished.
         """
         self.machine = TurnMachine()
         self.now: Ms = 0
@@ -168,14 +182,18 @@ class VirtualCall:
         self.faults: set[Fault] = set(faults)
         self._answer = answer
         self._answered = 0
+        self._tool_calls = 0
         self._prepared = prepared or plan
         self._judge = judge
         self._latency = latency or Latency()
         self._transfer_works = transfer_works
+        self._tools = dict(tools or {})
+        self._end_of_turn = end_of_turn
         self._acts: list[tuple[Ms, int, Callable[[], None]]] = []
         self._scheduled = 0
         self._utterances: list[_Utterance] = []
         self._keys: list[Ms] = []
+        self._rings: list[tuple[Ms, Ms]] = []
         self._segment = 0
         self._segment_since: Ms = -1
         self._cancelled: set[int] = set()
@@ -311,12 +329,13 @@ class VirtualCall:
 
         That is silence before a greeting, after the caller's words or keys, or after a sound of the agent's that was
         not the end of a whole reply. A caller who has been answered and says nothing makes no such silence; a noise
-        of theirs breaks one, and does not change whose turn it is.
+        of theirs breaks one, and does not change whose turn it is. A transfer is heard to ring.
         """
         greets = bool(self._prepared.first_message)
         stretches: list[tuple[Ms, Ms, bool | None]] = [(at, at, True) for at in self._keys]
         stretches += [(each.start, each.end, bool(each.words) or None) for each in self._utterances]
         stretches += [(each.start, each.end, not self._is_last(each)) for each in self.sounds]
+        stretches += [(start, end, False) for start, end in self._rings]
         over = self.now if self._over is None else self._over
         longest, quiet_from, turn_end, owed = (0, 0), 0, 0, greets
         for start, end, owes in sorted((each for each in stretches if each[0] < over), key=lambda each: each[:2]):
@@ -376,8 +395,19 @@ class VirtualCall:
             case order.CommitTranscript():
                 self._segment += 1
                 self._segment_since = self.now
-            case order.StartResponse(response_id=reply, text=text):
+            case order.StartResponse(response_id=reply, text=text) | order.DraftResponse(response_id=reply, text=text):
                 self._think(reply, text)
+            case order.ContinueResponse(response_id=reply):
+                self._think(reply, "")
+            case order.RunTool(response_id=reply, tool_call_id=tool_call_id, name=name):
+                tool = self._tools.get(name, VirtualTool('{"ok": false, "error": "no such tool"}'))
+                if tool.after_ms is not None:
+                    finished = fact.ToolFinished(response_id=reply, tool_call_id=tool_call_id, result=tool.result)
+                    self._after(tool.after_ms, finished)
+            case order.PredictEndOfTurn(segment=segment):
+                if self._end_of_turn is not None:
+                    likely = self._end_of_turn(self._words(self.now))
+                    self._after(wait.end_of_turn_ms, fact.EndOfTurnPredicted(segment=segment, probability=likely))
             case order.ReadOut(response_id=reply, text=text):
                 self._deliver(reply, Answer(clauses=tuple(_sentences(text)), after_ms=1))
             case order.CancelResponse(response_id=reply):
@@ -399,6 +429,7 @@ class VirtualCall:
                 self._play()
             case order.Transfer():
                 works = self._transfer_works
+                self._rings.append((self.now, self.now + wait.transfer_ms))
                 self._after(wait.transfer_ms, fact.TransferFinished() if works else fact.TransferFailed(message="busy"))
             case order.HangUp():
                 self._over = self.now if self._over is None else self._over
@@ -469,6 +500,12 @@ class VirtualCall:
         for index, each in enumerate(facts):
             self._at(due + index * self._latency.next_clause_ms, partial(self._from_brain, reply, each))
         due += len(facts) * self._latency.next_clause_ms
+        for name, arguments in answer.calls:
+            self._tool_calls += 1
+            asked_for = fact.ToolCallRequested(
+                response_id=reply, tool_call_id=f"tool{self._tool_calls}", name=name, arguments=arguments
+            )
+            self._at(due, partial(self._from_brain, reply, asked_for))
         if answer.transfer:
             asked = fact.TransferRequested(response_id=reply, number=answer.transfer)
             self._at(due, lambda: self._from_brain(reply, asked))

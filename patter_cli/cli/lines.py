@@ -59,6 +59,8 @@ class _CallLines:
                 case order.ReportTranscript(role="assistant", text=text, interrupted=True):
                     lines.append(f"        cut off; heard: {text}")
                     self._speaker = ""
+                case order.ReportTranscript(role="tool", text=text):
+                    lines.append(f"        tool: {text}")
                 case order.FinishCall(outcome=outcome, reason=reason):
                     lines.append(f"call over after {entry.at / 1000:.1f} s: {outcome}, {reason}")
                     self.over = True

@@ -22,11 +22,60 @@ class CommitTranscript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PredictEndOfTurn:
+    """Ask the end-of-turn model; answered by EndOfTurnPredicted, or not at all."""
+
+    segment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftResponse:
+    """Begin to answer words that may still change: nothing of it is heard before it is adopted.
+
+    text: what the caller has said and the history does not hold yet.
+    """
+
+    response_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptResponse:
+    """The caller's turn is over and its words are the draft's: the draft is the answer."""
+
+    response_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartResponse:
     """Have the agent answer the caller's turn; the history is the machine's `history`."""
 
     response_id: int
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTool:
+    """Run a tool beside the conversation; answered by ToolFinished within timeout_ms."""
+
+    response_id: int
+    tool_call_id: str
+    name: str
+    arguments: str
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContinueResponse:
+    """Let the model go on with a reply now that its tools have answered; the results are in the history.
+
+    said: the words of this reply so far. may_call: whether it may ask for more tools.
+    """
+
+    response_id: int
+    said: str
+    may_call: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +169,12 @@ Command: TypeAlias = (
     PrepareCall
     | FinalizeTranscript
     | CommitTranscript
+    | PredictEndOfTurn
+    | DraftResponse
+    | AdoptResponse
     | StartResponse
+    | RunTool
+    | ContinueResponse
     | ReadOut
     | CancelResponse
     | JudgeClause

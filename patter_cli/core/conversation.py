@@ -1,8 +1,22 @@
-"""The messages the model sees: what the caller said and what they heard, in order."""
+"""The messages the model sees: what the caller said, what they heard, what its tools answered, in order."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """One tool call of the model. step: names the step it belongs to; its calls were asked for together.
+
+    result None: not yet known.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    step: str
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,10 +27,12 @@ class Message:
     text: str
     timestamp: float
     interrupted: bool = False
+    tool: ToolUse | None = None
+    """Of a line whose role is tool."""
 
 
 class Conversation:
-    """Grows at its end."""
+    """Grows at its end; only a tool's line changes once more, when its result is in."""
 
     __slots__ = ("_messages",)
 
@@ -30,11 +46,30 @@ class Conversation:
     def add(self, message: Message) -> None:
         self._messages.append(message)
 
+    def begin_tool(self, tool: ToolUse, timestamp: float) -> None:
+        """Note a tool call where it was made: whatever is said before its answer comes after it."""
+        self.add(Message(role="tool", text=_line(tool), timestamp=timestamp, tool=tool))
+
+    def finish_tool(self, tool_call_id: str, result: str) -> Message | None:
+        """Note a tool's answer, or a better one; the line, None for a call nobody made."""
+        for index in range(len(self._messages) - 1, -1, -1):
+            message = self._messages[index]
+            if message.tool is not None and message.tool.id == tool_call_id:
+                tool = replace(message.tool, result=result)
+                self._messages[index] = replace(message, text=_line(tool), tool=tool)
+                return self._messages[index]
+        return None
+
     def unanswered(self) -> list[str]:
         """The caller's last lines that nothing of the agent's was heard after."""
         lines: list[str] = []
         for message in reversed(self._messages):
-            if message.role != "user":
+            if message.role == "assistant":
                 break
-            lines.insert(0, message.text)
+            if message.role == "user":
+                lines.insert(0, message.text)
         return lines
+
+
+def _line(tool: ToolUse) -> str:
+    return f"{tool.name} {tool.arguments} -> {'…' if tool.result is None else tool.result}"

@@ -63,6 +63,14 @@ class TranscriptFinal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndOfTurnPredicted:
+    """A model's guess, 0..1, that the caller has finished, made in the pause after a voice."""
+
+    segment: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenFailed:
     """Recognition is gone for good: retries and fallbacks are used up."""
 
@@ -103,8 +111,38 @@ class ClauseJudged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallRequested:
+    """The model wants a tool to be run. tool_call_id: unique in the call. arguments: the JSON text it wrote."""
+
+    response_id: int
+    tool_call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinished:
+    """The answer to one RunTool, also when it failed. result: JSON text, what the model is told."""
+
+    response_id: int
+    tool_call_id: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsed:
+    """What a request to the model cost, in tokens; cached_tokens are part of input_tokens."""
+
+    response_id: int
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFinished:
-    """All clauses of the reply have been delivered."""
+    """All clauses of the reply have been delivered, and its tool calls if the model made any."""
 
     response_id: int
 
@@ -224,11 +262,15 @@ Event: TypeAlias = (
     | SpeechEnded
     | TranscriptPartial
     | TranscriptFinal
+    | EndOfTurnPredicted
     | ListenFailed
     | KeyPressed
     | FirstToken
     | ClauseReady
     | ClauseJudged
+    | ToolCallRequested
+    | ToolFinished
+    | ModelUsed
     | ResponseFinished
     | ResponseFailed
     | EndRequested

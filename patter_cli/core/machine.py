@@ -23,8 +23,10 @@ from typing import Any
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.barge_in import Verdict, judge
-from patter_cli.core.conversation import Conversation, Message
+from patter_cli.core.conversation import Conversation, Message, ToolUse
 from patter_cli.core.deadlines import Deadlines, Timer
+from patter_cli.core.draft import MAX_DRAFTS, Draft, draft_words
+from patter_cli.core.end_of_turn import heard_delay
 from patter_cli.core.endpointing import endpoint_delay
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import (
@@ -39,19 +41,34 @@ from patter_cli.core.floor import (
 from patter_cli.core.guardrails import replacement_for
 from patter_cli.core.plan import CallPlan
 from patter_cli.core.reply import Purpose, Reply
+from patter_cli.core.tool_calls import MAX_STEPS, Answer, allowed_number, decide, failed
 
 REWIND_MS = 200
 """How far before the break a held reply resumes, so that no word is lost. The pacer's figure."""
 SILENCE_MS = 3500
 """How long the caller may hear nothing while it is the agent's turn. Below the four seconds of SPEC 6.6."""
-VOICE_START_MS = 1500
-"""How long the voice may take for a clause even when the caller has waited for its words before."""
+VOICE_START_MS = 1100
+"""How long the voice may take for a clause even when the caller has waited for its words before: with the longest
+silence before a bridge (Pace.filler_again_ms) less than four seconds."""
+LINE_START_MS = 450
+"""The same for a line of ours, whose audio is ready: what does not sound by then will not sound at all."""
 ENDLESS_VOICE_MS = 30_000
 """A voice that goes on for so long without a new word is a noise: its turn is closed as if it had ended."""
 HANG_UP_GRACE_MS = 2000
 """How long the carrier may take to close a line that we hung up."""
 TRANSFER_MS = 40_000
 """How long a transfer may ring before we take the caller back."""
+OF_A_RESPONSE = (
+    fact.FirstToken,
+    fact.ClauseReady,
+    fact.ToolCallRequested,
+    fact.ModelUsed,
+    fact.EndRequested,
+    fact.TransferRequested,
+    fact.ResponseFinished,
+    fact.ResponseFailed,
+)
+"""What a reply brings while it is only a draft."""
 UNHEARD_VOICE_MS = 900
 """A voice this long without any recognised word is asked to repeat itself; a shorter one is taken for noise."""
 
@@ -77,6 +94,12 @@ class TurnMachine:
         self._segment = 0
         self._wordless_segment = -1
         self._words = ""
+        self._words_at: Ms = 0
+        self._likely_over: float | None = None
+        self._draft: Draft | None = None
+        self._drafts = 0
+        self._tool_calls = 0
+        self._transfer_wish = ""
         self._finals_due = 0
         self._endpoint_passed = False
         self._voice_since: Ms = 0
@@ -94,10 +117,13 @@ class TurnMachine:
             fact.SpeechEnded: self._speech_ended,
             fact.TranscriptPartial: self._transcript_partial,
             fact.TranscriptFinal: self._transcript_final,
+            fact.EndOfTurnPredicted: self._end_of_turn_predicted,
             fact.ListenFailed: self._listen_failed,
             fact.KeyPressed: self._key_pressed,
             fact.ClauseReady: self._clause_ready,
             fact.ClauseJudged: self._clause_judged,
+            fact.ToolCallRequested: self._tool_call_requested,
+            fact.ToolFinished: self._tool_finished,
             fact.ResponseFinished: self._response_finished,
             fact.ResponseFailed: self._response_failed,
             fact.EndRequested: self._end_requested,
@@ -168,10 +194,17 @@ class TurnMachine:
         self._now = max(now, self._now)
         while not self.ended and (timer := self._deadlines.pop_due(self._now)) is not None:
             self._timers[timer]()
+        draft = self._draft
+        if draft is not None and isinstance(event, OF_A_RESPONSE) and event.response_id == draft.id:
+            draft.events.append(event)
+        else:
+            self._take(event)
+        return self._out
+
+    def _take(self, event: Event) -> None:
         handler = self._handlers.get(type(event))
         if handler is not None and not self.ended:
             handler(event)
-        return self._out
 
     # --- the call begins -------------------------------------------------------------------------------------
 
@@ -216,6 +249,8 @@ class TurnMachine:
         if self._caller.now is CallerState.SILENT:
             self._voice_since = min(event.at_ms, self._now)
         self._caller.move(CallerState.SPEAKING)
+        self._drop_draft()
+        self._likely_over = None
         self._endpoint_passed = False
         self._deadlines.cancel(Timer.ENDPOINT, Timer.TRANSCRIPT, Timer.IDLE)
         self._deadlines.set(Timer.VOICE, self._now + ENDLESS_VOICE_MS)
@@ -239,16 +274,30 @@ class TurnMachine:
         self._quiet_since = max(self._quiet_since, self._voiced_until)
         self._finals_due += 1
         self._out.append(order.FinalizeTranscript())
+        if self._plan.predicts_end_of_turn:
+            self._out.append(order.PredictEndOfTurn(segment=self._segment))
         self._set_endpoint()
+        if self._words_at >= self._voiced_until:
+            self._begin_draft()
+
+    def _end_of_turn_predicted(self, event: fact.EndOfTurnPredicted) -> None:
+        if event.segment == self._segment and self._caller.now is CallerState.PAUSED:
+            self._likely_over = event.probability
+            if self._deadlines.running(Timer.ENDPOINT):
+                self._set_endpoint()
 
     def _transcript_partial(self, event: fact.TranscriptPartial) -> None:
         if event.segment != self._segment:
             return
+        stable = draft_words(event.text) == draft_words(self._words)
+        self._words_at = self._now
         if event.text != self._words and self._deadlines.running(Timer.VOICE):
             self._deadlines.set(Timer.VOICE, self._now + ENDLESS_VOICE_MS)
         self._words = event.text
         if self._agent.now is AgentState.HELD and judge(event.text) is Verdict.REAL:
             self._yield_floor()
+        elif stable and self._caller.now is CallerState.PAUSED:
+            self._begin_draft()
 
     def _transcript_final(self, event: fact.TranscriptFinal) -> None:
         if event.segment != self._segment:
@@ -260,12 +309,13 @@ class TurnMachine:
             return
         if self._settle_overlap():
             return
-        if self._endpoint_passed and self._now >= self._voiced_until + endpoint_delay(self._words, self._plan.pace):
+        if self._endpoint_passed and self._now >= self._voiced_until + self._patience_ms:
             self._end_caller_turn()
         else:
             self._endpoint_passed = False
             self._deadlines.cancel(Timer.TRANSCRIPT)
             self._set_endpoint()
+            self._begin_draft()
 
     def _words_came_late(self, event: fact.TranscriptFinal) -> None:
         """The words of a turn that was closed without any."""
@@ -281,9 +331,51 @@ class TurnMachine:
         if self._agent.now is AgentState.IDLE:
             self._floor_is_free()
 
+    @property
+    def _patience_ms(self) -> int:
+        """How much silence ends this turn."""
+        delay_ms = endpoint_delay(self._words, self._plan.pace)
+        return heard_delay(delay_ms, self._likely_over, self._plan.pace)
+
     def _set_endpoint(self) -> None:
-        due = self._voiced_until + endpoint_delay(self._words, self._plan.pace)
-        self._deadlines.set(Timer.ENDPOINT, max(self._now, due))
+        self._deadlines.set(Timer.ENDPOINT, max(self._now, self._voiced_until + self._patience_ms))
+
+    # --- answers begun early ---------------------------------------------------------------------------------
+
+    def _begin_draft(self) -> None:
+        """The caller pauses and their words are known: begin the answer that is due if they say no more."""
+        text = f"{self._pending} {self._words}".strip()
+        words = draft_words(text)
+        idle = self._call.now is CallState.ACTIVE and self._agent.now is AgentState.IDLE
+        if not (self._plan.drafts and words and idle) or self._keys:
+            return
+        if self._draft is not None and self._draft.words == words:
+            return
+        self._drop_draft()
+        if self._drafts >= MAX_DRAFTS:
+            return
+        self._drafts += 1
+        self._record_stopping()
+        self._replies += 1
+        self._draft = Draft(self._replies, words)
+        self._out.append(order.DraftResponse(response_id=self._draft.id, text=text))
+
+    def _drop_draft(self) -> None:
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            self._out.append(order.CancelResponse(response_id=draft.id))
+
+    def _adopt_draft(self, words: str) -> bool:
+        """Make the draft the answer if it answers just these words; what it has come to so far happens now."""
+        draft = self._draft
+        if draft is None or draft.failed or draft.words != draft_words(words):
+            return False
+        self._draft = None
+        reply = self._open_reply(Purpose.ANSWER, draft.id)
+        self._out.append(order.AdoptResponse(response_id=reply.id, text=words))
+        for event in draft.events:
+            self._take(event)
+        return True
 
     def _endpoint_due(self) -> None:
         if self._finals_due:
@@ -299,6 +391,7 @@ class TurnMachine:
         words = self._words.strip()
         missed = self._finals_due > 0 or self._voiced_until - self._voice_since >= UNHEARD_VOICE_MS
         self._close_segment()
+        self._drafts = 0
         self._pending = f"{self._pending} {words}".strip()
         if self._agent.now is not AgentState.IDLE or self._call.now is not CallState.ACTIVE:
             return
@@ -423,6 +516,8 @@ class TurnMachine:
         self._leave_reply()
         self._out.append(order.ClearPlayback(response_id=reply.id))
         self._out.append(order.CancelResponse(response_id=reply.id))
+        if reply.wish:
+            self._note_result(reply.wish, failed("not done: this reply was broken off"))
         if reply.stop_known or not reply.audible:
             self._record(reply, interrupted=True)
         else:
@@ -452,6 +547,8 @@ class TurnMachine:
         words, self._pending = self._pending, ""
         if words:
             self._say_it_happened("user", words, interrupted=False)
+        if self._adopt_draft(words):
+            return
         text = " ".join(self._conversation.unanswered())
         reply = self._open_reply(Purpose.ANSWER)
         self._out.append(order.StartResponse(response_id=reply.id, text=text))
@@ -462,9 +559,12 @@ class TurnMachine:
         self._out.append(order.ReadOut(response_id=reply.id, text=text))
         return reply
 
-    def _open_reply(self, purpose: Purpose) -> Reply:
-        self._replies += 1
-        self._reply = Reply(self._replies, purpose, self._now)
+    def _open_reply(self, purpose: Purpose, response_id: int = 0) -> Reply:
+        """A new reply has the floor; response_id: that of the draft it was."""
+        self._drop_draft()
+        if not response_id:
+            self._replies += 1
+        self._reply = Reply(response_id or self._replies, purpose, self._now)
         self._agent.move(AgentState.THINKING)
         self._deadlines.cancel(Timer.IDLE)
         self._deadlines.set(Timer.GIVE_UP, self._now + self._plan.pace.give_up_ms)
@@ -527,9 +627,79 @@ class TurnMachine:
         self._out.append(order.Speak(response_id=reply.id, clause=clause, text=text))
         self._watch_playout()
 
+    def _tool_call_requested(self, event: fact.ToolCallRequested) -> None:
+        reply = self._current(event.response_id)
+        if reply is None or reply.delivered or reply.step_over:
+            return
+        reply.called = True
+        step = f"{reply.id}.{reply.steps}"
+        tool = ToolUse(id=event.tool_call_id, name=event.name, arguments=event.arguments, step=step)
+        self._conversation.begin_tool(tool, self._wall_time + self._now / 1000)
+        if not reply.may_call:
+            self._note_result(event.tool_call_id, failed("no tool can be used now; answer in words"))
+            return
+        decision = decide(event.name, event.arguments, self._plan, self._tool_calls)
+        self._tool_calls += 1
+        if isinstance(decision, Answer):
+            self._note_result(event.tool_call_id, decision.result)
+            if decision.ends or decision.transfer:
+                reply.wish = event.tool_call_id
+            reply.hang_up = reply.hang_up or ("agent" if decision.ends else "")
+            reply.transfer = decision.transfer or reply.transfer
+            return
+        if not reply.tools_out:
+            reply.tools_since = self._now
+        reply.tools_out.add(event.tool_call_id)
+        reply.tools_until = max(reply.tools_until, self._now + decision.timeout_ms)
+        self._deadlines.set(Timer.GIVE_UP, reply.tools_until + self._plan.pace.give_up_ms)
+        self._out.append(
+            order.RunTool(
+                response_id=reply.id,
+                tool_call_id=event.tool_call_id,
+                name=event.name,
+                arguments=event.arguments,
+                timeout_ms=decision.timeout_ms,
+            )
+        )
+        self._watch_playout()
+
+    def _tool_finished(self, event: fact.ToolFinished) -> None:
+        """A result is noted whenever it comes; only the reply that asked for it goes on because of it."""
+        self._note_result(event.tool_call_id, event.result)
+        reply = self._current(event.response_id)
+        if reply is not None and event.tool_call_id in reply.tools_out:
+            reply.tools_out.remove(event.tool_call_id)
+            self._continue_if_answered(reply)
+            self._watch_playout()
+
+    def _note_result(self, tool_call_id: str, result: str) -> None:
+        line = self._conversation.finish_tool(tool_call_id, result)
+        if line is not None:
+            self._out.append(order.ReportTranscript(role="tool", text=line.text, interrupted=False, at_ms=self._now))
+
+    def _continue_if_answered(self, reply: Reply) -> None:
+        """Once a step is delivered and all its tools have answered, the model goes on; unless it wants to leave."""
+        if not reply.step_over or reply.tools_out:
+            return
+        leaves = bool(reply.hang_up or reply.transfer)
+        if leaves and reply.said:
+            reply.delivered = True
+            self._complete_if_heard()
+            return
+        reply.steps += 1
+        reply.called = reply.step_over = False
+        reply.said_before_tools = reply.said
+        reply.may_call = reply.steps < MAX_STEPS and not leaves
+        self._out.append(order.ContinueResponse(response_id=reply.id, said=reply.said, may_call=reply.may_call))
+
     def _response_finished(self, event: fact.ResponseFinished) -> None:
         reply = self._current(event.response_id)
-        if reply is not None:
+        if reply is None or reply.delivered:
+            return
+        if reply.called and reply.may_call:
+            reply.step_over = True
+            self._continue_if_answered(reply)
+        else:
             reply.delivered = True
             self._complete_if_heard()
 
@@ -548,7 +718,8 @@ class TurnMachine:
     def _transfer_requested(self, event: fact.TransferRequested) -> None:
         reply = self._current(event.response_id)
         if reply is not None and not reply.hang_up:
-            reply.transfer = event.number
+            number = allowed_number(event.number, self._plan)
+            reply.transfer, reply.refused = number or "", number is None
 
     def _filler_due(self) -> None:
         reply = self._reply
@@ -627,28 +798,34 @@ class TurnMachine:
             if end is not None:
                 due = end + pace.mark_grace_ms
             else:
-                due = max(silent_too_long, ledger.sounds_until() + SILENCE_MS, ledger.waiting_since() + VOICE_START_MS)
+                start_ms = VOICE_START_MS if reply.purpose is Purpose.ANSWER else LINE_START_MS
+                due = max(silent_too_long, ledger.sounds_until() + SILENCE_MS, ledger.waiting_since() + start_ms)
             self._deadlines.set(Timer.PLAYOUT, max(self._now + 1, due))
         elif reply.purpose is not Purpose.ANSWER:
-            due = max(silent_too_long, reply.opened_at + VOICE_START_MS)
+            due = max(silent_too_long, reply.opened_at + LINE_START_MS)
             self._deadlines.set(Timer.PLAYOUT, max(self._now + 1, due))
         elif reply.waiting or not reply.delivered:
-            first = reply.opened_at + pace.filler_ms
-            due = self._quiet_since + pace.filler_again_ms if ledger.clauses else min(first, silent_too_long)
+            due = self._quiet_since + pace.filler_again_ms
+            if not ledger.clauses:
+                due = min(due, reply.opened_at + pace.filler_ms)
+            if reply.tools_out and not reply.bridges:
+                due = min(due, max(reply.tools_since, self._quiet_since) + pace.tool_filler_ms)
             self._deadlines.set(Timer.FILLER, max(self._now, due))
             if not self._deadlines.running(Timer.GIVE_UP):
-                self._deadlines.set(Timer.GIVE_UP, self._now + pace.give_up_ms)
+                tools_until = reply.tools_until if reply.tools_out else self._now
+                self._deadlines.set(Timer.GIVE_UP, max(self._now, tools_until) + pace.give_up_ms)
 
     def _playout_due(self) -> None:
         """No mark came. What was voiced has been heard by the clock; what never was voiced is lost."""
         reply = self._reply
         if reply is None:
             return
-        if reply.ledger.expected_end() is None:
+        end = reply.ledger.expected_end()
+        if end is None:
             self._fail_reply()
             return
         reply.ledger.confirm(len(reply.ledger.clauses) - 1)
-        self._quiet_since = self._now
+        self._quiet_since = max(self._quiet_since, min(end, self._now))
         self._watch_playout()
         self._complete_if_heard()
 
@@ -673,12 +850,16 @@ class TurnMachine:
         elif reply.broke_off:
             self._after_failure(reply)
         elif reply.transfer and self._call.now is CallState.ACTIVE:
-            self._transfer(reply.transfer)
+            self._announce_transfer(reply)
+        elif reply.refused and self._call.now is CallState.ACTIVE:
+            self._read_out(self._plan.lines.no_transfer, Purpose.LINE)
         elif not reply.ledger.answered and reply.purpose is Purpose.ANSWER and not self._repeats:
             self._repeats += 1
             self._read_out(self._plan.lines.repeat, Purpose.LINE)
         elif not reply.ledger.answered:
             self._after_failure(reply)
+        elif reply.trails_off:
+            self._read_out(self._plan.lines.anything_else, Purpose.LINE)
         else:
             if reply.purpose is Purpose.ANSWER:
                 self._failures = self._repeats = 0
@@ -769,6 +950,15 @@ class TurnMachine:
         self._deadlines.set(Timer.GOODBYE, self._now + HANG_UP_GRACE_MS)
         self._out.append(order.HangUp(reason=self._end_reason))
 
+    def _announce_transfer(self, reply: Reply) -> None:
+        """Connect the caller, who must have heard something before it rings."""
+        if reply.ledger.answered or reply.purpose is not Purpose.ANSWER:
+            self._transfer_wish = reply.wish
+            self._transfer(reply.transfer)
+            return
+        line = self._read_out(self._plan.lines.filler, Purpose.LINE)
+        line.transfer, line.wish = reply.transfer, reply.wish
+
     def _transfer(self, number: str) -> None:
         self._call.move(CallState.TRANSFERRING)
         self._deadlines.cancel(Timer.IDLE)
@@ -787,6 +977,8 @@ class TurnMachine:
             self._call.move(CallState.ACTIVE)
             self._deadlines.cancel(Timer.GIVE_UP)
             self._quiet_since = self._now
+            if self._transfer_wish:
+                self._note_result(self._transfer_wish, failed(f"not connected: {event.message or 'no answer'}"))
             self._read_out(self._plan.lines.no_transfer, Purpose.LINE)
 
     def _line_closed(self, event: fact.LineClosed) -> None:
@@ -806,6 +998,7 @@ class TurnMachine:
         if words:
             self._say_it_happened("user", words, interrupted=False)
         self._deadlines.clear()
+        self._drop_draft()
         outcome = "answered" if self._call.now is not CallState.NEW else "failed"
         self._call.move(CallState.ENDED)
         self._out.append(order.FinishCall(outcome=outcome, reason=reason))

@@ -17,6 +17,8 @@ class Lines:
     still_there: str = "Are you still there?"
     idle_goodbye: str = "I can't hear you, so I'll hang up now. Goodbye."
     drain_goodbye: str = "I'm sorry, I have to end this call now. Goodbye."
+    go_on: str = "Shall I go on?"
+    anything_else: str = "Is there anything else I can do for you?"
     time_warning: str = "We have about a minute left on this call."
     time_goodbye: str = "I'm sorry, our time is up. Thank you for calling. Goodbye."
     no_transfer: str = "I'm sorry, I couldn't put you through. Can I help you with anything else?"
@@ -52,8 +54,10 @@ class Pace:
     """Deadline of on_call_start."""
     filler_ms: int = 2000
     """A reply that is not audible by then is bridged by a spoken line."""
-    filler_again_ms: int = 3500
-    """Silence after one bridge before the next."""
+    filler_again_ms: int = 2800
+    """The longest silence before a bridge, and between one and the next."""
+    tool_filler_ms: int = 1500
+    """A tool that takes longer is bridged by a spoken line, once the caller hears nothing else."""
     give_up_ms: int = 15000
     """A reply that is not audible by then is given up with an apology."""
     mark_grace_ms: int = 1500
@@ -80,6 +84,14 @@ class BlockedTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTool:
+    """A tool that the model may call, and how long it may take."""
+
+    name: str
+    timeout_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
     """One agent, ready for one call: variables are filled in, overrides applied."""
 
@@ -92,3 +104,13 @@ class CallPlan:
     blocked: tuple[BlockedTerms, ...] = ()
     checks: tuple[str, ...] = ()
     """Names of guardrails whose check is code: each clause waits for a ClauseJudged before it is spoken."""
+    tools: tuple[PlannedTool, ...] = ()
+    """What the model may call, besides end_call and transfer_call."""
+    transfer_numbers: tuple[str, ...] = ()
+    """Where a caller may be transferred to, E.164; every other number is refused, whoever asks for it."""
+    drafts: bool = False
+    """Answers may be begun before the turn is surely over: starting one changes nothing in the world."""
+    predicts_end_of_turn: bool = False
+    """There is a model that hears whether somebody has finished."""
+    voicemail_message: str = ""
+    """What an answering machine is told."""

@@ -44,3 +44,33 @@ class Reply:
     """Playback is stopped and we know where."""
     hang_up: str = ""
     transfer: str = ""
+    refused: bool = False
+    """It wanted to transfer to a number that is not allowed."""
+    steps: int = 0
+    """How often the model went on after its tools had answered."""
+    called: bool = False
+    """The model asked for a tool in this step, so it is not done when the step is."""
+    step_over: bool = False
+    """All of this step has been delivered; what is missing is its tools' answers."""
+    tools_out: set[str] = field(default_factory=set)
+    tools_since: Ms = 0
+    """When the first of them began."""
+    tools_until: Ms = 0
+    """When the last of them must have answered."""
+    said_before_tools: str = ""
+    """Its words when it last went on."""
+    may_call: bool = True
+    """It may ask for tools in this step."""
+    wish: str = ""
+    """The tool call by which the model wants to hang up or transfer."""
+
+    @property
+    def said(self) -> str:
+        """Its words so far, heard or not."""
+        spoken = [clause.text for clause in self.ledger.clauses if not clause.bridge]
+        return " ".join((*spoken, *self.waiting))
+
+    @property
+    def trails_off(self) -> bool:
+        """It went to its tools with words that leave the caller waiting, and came back with none."""
+        return self.steps > 0 and self.said == self.said_before_tools and not self.said.endswith("?")

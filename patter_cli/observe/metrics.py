@@ -16,7 +16,7 @@ class TurnLatency:
     """From the caller's last voiced sample to the agent's first frame on the wire, in ms; the parts add up to it.
 
     endpointing: waiting to be sure that the turn was over (recognition runs inside it). stt: waiting past that for
-    the words. llm: to the reply's first words. clause: to its first speakable stretch. tts: to the first samples.
+    the words. llm: to the reply's first words, nothing if they were drafted before. clause: to its first speakable stretch. tts: to the first samples.
     handover: to the first frame at the carrier.
     """
 
@@ -80,13 +80,15 @@ class LatencyFold:
                 pass
         for command in entry.commands:
             match command:
-                case order.StartResponse(response_id=response_id) if self._voiced_until is not None:
+                case (
+                    order.StartResponse(response_id=response_id) | order.AdoptResponse(response_id=response_id)
+                ) if self._voiced_until is not None:
                     self._response_id = response_id
                     self._turn_voiced_until = self._voiced_until
                     self._marks = [entry.at]
                     late = isinstance(entry.event, fact.TranscriptFinal)
                     self._ended_by_words_after = self._endpoint_at if late else None
-                case order.StartResponse():
+                case order.StartResponse() | order.AdoptResponse():
                     self._response_id = None
                 case order.Speak(response_id=response_id) if response_id == self._response_id:
                     self._mark(2, entry.at)

@@ -18,6 +18,8 @@ class Turn:
     caller: str | None
     agent: str = ""
     interrupted: bool = False
+    tools: list[str] = field(default_factory=list)
+    """Its tool calls in order, each with its result."""
     latency: TurnLatency | None = None
 
 
@@ -51,6 +53,8 @@ class CallSummary:
                     turn = self.turns[-1]
                     turn.agent = f"{turn.agent} {text}".strip()
                     turn.interrupted = turn.interrupted or interrupted
+                case order.ReportTranscript(role="tool", text=text) if self.turns:
+                    self.turns[-1].tools.append(text)
                 case order.FinishCall(outcome=outcome, reason=reason):
                     self.outcome, self.reason = outcome, reason
                 case _:
@@ -73,6 +77,7 @@ class CallSummary:
                     "caller": turn.caller,
                     "agent": turn.agent,
                     "interrupted": turn.interrupted,
+                    "tools": turn.tools,
                     "latency": turn.latency.render() if turn.latency else None,
                 }
                 for turn in self.turns

@@ -21,17 +21,26 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.plan import BlockedTerms, CallPlan, Pace
-from patter_cli.testing import Answer, Fault, VirtualCall
+from patter_cli.core.plan import BlockedTerms, CallPlan, Pace, PlannedTool
+from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
+from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
 
 WALKS = 100_000
 STEPS = 25
 REPLAYED = 200
 """One walk in so many is also replayed from its journal."""
 
+MODEL = {
+    "drafts": True,
+    "predicts_end_of_turn": True,
+    "tools": (PlannedTool(name="book", timeout_ms=4000),),
+    "transfer_numbers": ("+3",),
+}
 PLANS = tuple(
     CallPlan(agent="fuzz", system_prompt="", **each)
     for each in (
+        MODEL,
+        {**MODEL, "first_message": "Hello.", "pace": Pace(tool_filler_ms=100, give_up_ms=2000)},
         {"first_message": "Hello there. How can I help?"},
         {},
         {"pace": Pace(barge_in_threshold_ms=0), "first_message": "This call may be recorded."},
@@ -68,6 +77,13 @@ class Watch:
         self.now: Ms = 0
         self.finishes = 0
         self.reply = 0
+        self.last = 0
+        """The highest number a reply has had, drafts included."""
+        self.draft = 0
+        self.drafted = False
+        """The draft is already all there."""
+        self.tools: set[str] = set()
+        self.steps = 0
         self.segment = 0
         self.open = False
         """The current reply was neither cancelled nor delivered."""
@@ -82,6 +98,7 @@ class Watch:
         ordered = self.machine.handle(event, now)
         if isinstance(event, fact.ResponseFinished | fact.ResponseFailed):
             self.open = self.open and event.response_id != self.reply
+            self.drafted = self.drafted or event.response_id == self.draft
         elif isinstance(event, fact.SpeakFailed) or (isinstance(event, fact.ClauseVoiced) and event.duration_ms <= 0):
             self.mute.add((event.response_id, event.clause))
         for each in ordered:
@@ -94,12 +111,32 @@ class Watch:
     def _check(self, command: order.Command) -> None:
         claim(not self.finishes, f"{command} after the end")
         match command:
+            case order.DraftResponse(response_id=reply):
+                claim(reply == self.last + 1 and not self.draft, "two drafts at once")
+                claim(not self.open, f"draft {reply} begins while {self.reply} is under way")
+                self.last = self.draft = reply
+                self.drafted = False
+            case order.AdoptResponse(response_id=reply):
+                claim(reply == self.draft, "what is adopted was no draft")
+                self.draft = 0
+                self._opens(reply, command.text)
+                self.open = not self.drafted
             case order.StartResponse(response_id=reply) | order.ReadOut(response_id=reply):
-                claim(reply == self.reply + 1, "replies are not numbered in order")
-                claim(not self.open, f"reply {reply} begins while {self.reply} is under way")
-                claim(command.text.strip(), "an empty turn is answered")
-                self.reply, self.open, self.cancelled = reply, True, False
-                self.spoken[reply] = []
+                claim(reply == self.last + 1, "replies are not numbered in order")
+                claim(not self.draft, "a draft is left working")
+                self.last = reply
+                self._opens(reply, command.text)
+            case order.RunTool(response_id=reply, tool_call_id=tool):
+                claim(reply == self.reply and not self.cancelled, "a tool of a reply that is gone")
+                claim(len(self.tools) < MAX_CALLS, "more tools than a call may use")
+                self.tools.add(tool)
+            case order.ContinueResponse(response_id=reply, may_call=may_call):
+                claim(reply == self.reply and not self.cancelled, "a reply that is gone goes on")
+                self.steps += 1
+                claim(self.steps < MAX_STEPS or not may_call, "too many tool steps in a turn")
+                self.open = True
+            case order.Transfer(number=number):
+                claim(number == "+3", f"a transfer to {number}")
             case order.Speak(response_id=reply, clause=clause, text=text):
                 claim(reply == self.reply and not self.cancelled, f"clause of reply {reply}, current {self.reply}")
                 claim(clause == len(self.spoken[reply]) and text.strip(), "clauses out of order")
@@ -108,6 +145,8 @@ class Watch:
                 claim(reply == self.reply and not self.cancelled, "a reply that is gone")
             case order.ResumePlayback(response_id=reply) | order.ClearPlayback(response_id=reply):
                 claim(reply == self.reply and not self.cancelled, "a reply that is gone")
+            case order.CancelResponse(response_id=reply) if reply == self.draft:
+                self.draft = 0
             case order.CancelResponse(response_id=reply):
                 claim(reply == self.reply and not self.cancelled, "cancelled twice")
                 self.open, self.cancelled = False, True
@@ -116,7 +155,14 @@ class Watch:
             case order.CommitTranscript():
                 self.segment += 1
             case order.FinishCall():
+                claim(not self.draft, "a draft outlives the call")
                 self.finishes += 1
+
+    def _opens(self, reply: int, text: str) -> None:
+        claim(not self.open, f"reply {reply} begins while {self.reply} is under way")
+        claim(text.strip(), "an empty turn is answered")
+        self.reply, self.open, self.cancelled, self.steps = reply, True, False, 0
+        self.spoken[reply] = []
 
     def _was_spoken(self, reply: int, heard: list[str], clause: int = 0) -> bool:
         """What was heard of a reply is a prefix of what was ordered, but for clauses that made no sound."""
@@ -188,6 +234,11 @@ def _prelude(plan: CallPlan) -> tuple[Event, Event]:
 
 
 @cache
+def _clauses(reply: int) -> tuple[Event, ...]:
+    return tuple(fact.ClauseReady(response_id=reply, text=text) for text in TEXTS)
+
+
+@cache
 def _about(reply: int) -> tuple[Event, ...]:
     """Every kind of fact about one reply."""
     facts: list[Event] = [
@@ -197,8 +248,21 @@ def _about(reply: int) -> tuple[Event, ...]:
         fact.ResponseFailed(response_id=reply, provider="p", message="m"),
         fact.EndRequested(response_id=reply),
         fact.TransferRequested(response_id=reply, number="+3"),
+        fact.ToolCallRequested(response_id=reply, tool_call_id=f"{reply}.a", name="book", arguments="{}"),
+        fact.ToolCallRequested(response_id=reply, tool_call_id=f"{reply}.b", name="book", arguments="{"),
+        fact.ToolCallRequested(response_id=reply, tool_call_id=f"{reply}.c", name="end_call", arguments=""),
+        fact.ToolCallRequested(
+            response_id=reply, tool_call_id=f"{reply}.d", name="transfer_call", arguments='{"number": "+3"}'
+        ),
+        fact.ToolCallRequested(
+            response_id=reply, tool_call_id=f"{reply}.e", name="transfer_call", arguments='{"number": "+4"}'
+        ),
+        fact.TransferRequested(response_id=reply, number="+4"),
+        fact.ToolFinished(response_id=reply, tool_call_id=f"{reply}.a", result="1"),
+        fact.ToolFinished(response_id=reply, tool_call_id=f"{reply}.b", result="2"),
+        fact.ModelUsed(response_id=reply, model="m", input_tokens=1, output_tokens=1, cached_tokens=0),
     ]
-    facts += [fact.ClauseReady(response_id=reply, text=text) for text in TEXTS]
+    facts += _clauses(reply)
     for clause in range(-1, 3):
         facts += [
             fact.ClauseJudged(response_id=reply, clause=clause, rule="polite", replacement=None),
@@ -237,7 +301,8 @@ ANYTHING: tuple[Event, ...] = (
 def _heard(segment: int) -> tuple[Event, ...]:
     """Every kind of words for one segment."""
     finals = tuple(fact.TranscriptFinal(segment=segment, text=text) for text in TEXTS)
-    return finals + tuple(fact.TranscriptPartial(segment=segment, text=text) for text in TEXTS)
+    likely = tuple(fact.EndOfTurnPredicted(segment=segment, probability=each) for each in (0.1, 0.9))
+    return finals + likely + tuple(fact.TranscriptPartial(segment=segment, text=text) for text in TEXTS)
 
 
 def wild(random: Random, watch: Watch) -> None:
@@ -272,12 +337,21 @@ def _consequences(command: order.Command, segment: int, random: Random) -> list[
     match command:
         case order.FinalizeTranscript():
             return [fact.TranscriptFinal(segment=segment, text=random.choice(TEXTS))]
-        case order.StartResponse(response_id=reply) | order.ReadOut(response_id=reply):
+        case (
+            order.StartResponse(response_id=reply)
+            | order.ReadOut(response_id=reply)
+            | order.DraftResponse(response_id=reply)
+            | order.ContinueResponse(response_id=reply)
+        ):
             about = _about(reply)
-            said: list[Event] = [about[6 + random.randrange(2, len(TEXTS))] for _ in range(random.randrange(4))]
+            said: list[Event] = [_clauses(reply)[random.randrange(2, len(TEXTS))] for _ in range(random.randrange(4))]
             if random.random() < 0.3:
-                said.append(about[random.choice((3, 4, 5, 5, 5))])
+                said.append(about[random.choice((3, 4, 5, 5, 5, 6, 6, 6, 7, 8, 9, 10, 11))])
             return [*said, about[1]]
+        case order.RunTool(response_id=reply, tool_call_id=tool):
+            return [fact.ToolFinished(response_id=reply, tool_call_id=tool, result="ok")]
+        case order.PredictEndOfTurn(segment=segment):
+            return [fact.EndOfTurnPredicted(segment=segment, probability=random.random())]
         case order.JudgeClause(response_id=reply, clause=clause, rule=rule):
             replacement = random.choice((None, None, None, "", "Let us talk of something else."))
             return [fact.ClauseJudged(response_id=reply, clause=clause, rule=rule, replacement=replacement)]
@@ -382,6 +456,10 @@ ANSWERS: tuple[str | Answer, ...] = (
     Answer(clauses=("Let me look that up for you.", "Here it is, a table by the window.")),
     Answer(clauses=("Just a second.", "There it is.", "Is that all right?"), after_ms=4500),
     Answer(clauses=()),
+    Answer(calls=(("book", "{}"),)),
+    Answer(clauses=("Let me see.",), calls=(("book", "{}"), ("book", "{"))),
+    Answer(clauses=("Goodbye then.",), calls=(("end_call", "{}"),)),
+    Answer(clauses=("I'll put you through.",), calls=(("transfer_call", '{"number": "+3"}'),)),
 )
 
 
@@ -394,7 +472,9 @@ def story(seed: int) -> VirtualCall:
     random = Random(seed)
     fault = random.choice((*Fault, *(None,) * 8))
     answers = [random.choice(ANSWERS) for _ in range(20)]
-    call = VirtualCall(PLANS[random.choice((0, 1, 2, 3))], answers, faults=[fault] if fault else [])
+    tools = {"book": VirtualTool("{}", random.choice((50, 400, 2500, 6000, None)))}
+    plan = PLANS[random.choice((0, 1, 2, 3, 4, 5))]
+    call = VirtualCall(plan, answers, faults=[fault] if fault else [], tools=tools, end_of_turn=lambda _: 0.4)
     at = 0
     for _ in range(random.randrange(8)):
         at += random.choice((300, 900, 2000, 5000, 9000))

@@ -17,7 +17,7 @@ from patter_cli.testing import Answer, Fault, Latency, VirtualCall
 
 LINES = Lines()
 GREETING = "Luigi's, hello."
-QUIET = CallPlan(agent="luigi", system_prompt="")
+QUIET = CallPlan(agent="luigi", system_prompt="", transfer_numbers=("+15550199",))
 """An agent that waits to be spoken to."""
 PLAN = replace(QUIET, first_message=GREETING)
 LONG = "We are open from nine in the morning until ten at night on every day of the week but Sunday."
