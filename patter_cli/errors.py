@@ -113,10 +113,14 @@ class TimedOut(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """The vendor cannot be reached or says it is down."""
+    """The vendor cannot be reached or says it is down. retry_after_s: when it says to come back, if it does."""
 
     code = "provider_unavailable"
     retryable = True
+
+    def __init__(self, message: str, *, provider: str, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, provider=provider, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class BadReply(ProviderError):

@@ -69,6 +69,9 @@ class LanguageModel(Protocol):
     def model(self) -> str:
         """Which of the vendor's models."""
 
+    def check(self) -> None:
+        """Whether a request could be made at all. Raises ConfigError: a missing key, a bad setting."""
+
     async def warm(self) -> None:
         """Open a connection ahead of the first request. Cheap the second time; a failure is not raised."""
 
