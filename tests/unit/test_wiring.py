@@ -1,0 +1,159 @@
+"""An agent resolved for a call: what is filled in, what on_call_start may change, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from patter_cli import Agent, OpenAILLM, RulesLLM, guardrail, tool, wiring
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import ConfigError, InputError, MissingCredential
+from patter_cli.text.preamble import PHONE_PREAMBLE
+
+MODEL = RulesLLM(lambda turn: "Yes.")
+ANSWERS = Hooks(on_message=lambda event: "Yes.")
+
+
+@tool
+def book(day: str) -> str:
+    """Book a table."""
+    return day
+
+
+@tool(timeout_s=30)
+def cancel(day: str) -> str:
+    """Cancel a table."""
+    return day
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def ready(agent: Agent, hooks: Hooks = Hooks(), **more: Any) -> Any:  # noqa: B008 (frozen)
+    return wiring.ready_agent("bistro", agent, hooks, **more)
+
+
+def test_variables_are_filled_in_everywhere() -> None:
+    """Prompt, greeting and voicemail; a call's parameters win over the agent's."""
+    agent = Agent("You are {who}.", "Hello {who}!", llm=MODEL, variables={"who": "nobody"})
+    call = ready(agent, voicemail_message="Bye {who}.").revise({"variables": {"other": "x"}}, {"who": "Luigi"})
+    assert call.plan.system_prompt.endswith("You are Luigi.")
+    assert (call.plan.first_message, call.plan.voicemail_message) == ("Hello Luigi!", "Bye Luigi.")
+
+
+@pytest.mark.parametrize("where", ["system_prompt", "first_message", "voicemail_message"])
+def test_a_variable_nobody_fills_is_reported_at_load(where: str) -> None:
+    """By its name, with the way to give it."""
+    texts = {"system_prompt": "You.", "first_message": "", "voicemail_message": "", where: "Dear {name},"}
+    agent = Agent(texts["system_prompt"], texts["first_message"], llm=MODEL)
+    with pytest.raises(InputError, match=r"\{name\}") as caught:
+        ready(agent, voicemail_message=texts["voicemail_message"])
+    assert '"name"' in caught.value.hint
+
+
+def test_the_prompt_begins_with_phone_manners_unless_told_otherwise() -> None:
+    """In every mode."""
+    assert ready(Agent("Mine.", llm=MODEL)).plan.system_prompt.startswith(PHONE_PREAMBLE)
+    assert ready(Agent("Mine."), ANSWERS).plan.system_prompt.startswith(PHONE_PREAMBLE)
+    assert ready(Agent("Mine.", llm=MODEL, disable_phone_preamble=True)).plan.system_prompt == "Mine."
+
+
+def test_on_call_start_changes_one_call() -> None:
+    """Whatever it may change; the agent itself and the next call stay as they were."""
+    base = ready(Agent("A {x}.", "Hi.", llm=MODEL, tools=[book], variables={"x": "1"}))
+    changes = {
+        "system_prompt": "B {x}.",
+        "first_message": "Ciao.",
+        "language": "it",
+        "voice": "jo",
+        "variables": {"x": "2"},
+        "tools": [cancel],
+        "guardrails": [guardrail("no", ["lawsuit"])],
+        "transfer_numbers": ["+12025550142"],
+        "barge_in_threshold_ms": 0,
+    }
+    call = base.revise(changes, {})
+    assert call.plan.system_prompt.endswith("B 2.")
+    assert (call.plan.first_message, call.plan.language) == ("Ciao.", "it")
+    assert call.tts != base.tts
+    assert [(each.name, each.timeout_ms) for each in call.plan.tools] == [("cancel", 30_000)]
+    assert [rule.name for rule in call.plan.blocked] == ["no"]
+    assert call.plan.transfer_numbers == ("+12025550142",)
+    assert call.plan.pace.barge_in_threshold_ms == 0
+    assert base.revise({}, {}).plan == base.plan
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"sytem_prompt": "typo"},
+        {"system_prompt": ""},
+        {"variables": 5},
+        {"tools": ["nonsense"]},
+        {"transfer_numbers": ["911"]},
+        {"barge_in_threshold_ms": -1},
+        {"guardrails": [7]},
+    ],
+)
+def test_an_override_that_cannot_be_used_costs_only_itself(
+    bad: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rest of what on_call_start gave holds, and the log says what did not."""
+    call = ready(Agent("A.", llm=MODEL)).revise({**bad, "first_message": "Ciao."}, {})
+    assert call.plan.first_message == "Ciao."
+    assert next(iter(bad)) in caplog.text
+
+
+def test_numbers_in_the_prompt_may_be_called_and_those_of_the_caller_not() -> None:
+    """The author writes the prompt and its variables; what a call brings along is a stranger's."""
+    agent = Agent(
+        "Transfer to +1 (202) 555-0142 or {boss}. The caller is {caller_id}. Order +123 and 00+12025550199 are none.",
+        llm=MODEL,
+        variables={"boss": "+12025550143", "caller_id": ""},
+        transfer_numbers=["+12025550144"],
+    )
+    call = ready(agent).revise({}, {"caller_id": "+19005550100", "boss": "+19005550101"})
+    assert set(call.plan.transfer_numbers) == {"+12025550142", "+12025550143", "+12025550144"}
+
+
+def test_a_model_and_on_message_exclude_each_other() -> None:
+    """Both would answer."""
+    with pytest.raises(ConfigError, match="both"):
+        ready(Agent("A.", llm=MODEL), ANSWERS)
+
+
+def test_an_agent_that_nothing_can_answer_for_is_refused() -> None:
+    """Before the first ring, with what to do."""
+    with pytest.raises(ConfigError, match="nothing to answer with") as caught:
+        ready(Agent("A."))
+    assert "OPENAI_API_KEY" in caught.value.hint
+
+
+def test_a_key_in_the_environment_chooses_a_model_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage left out is filled from the keys that are set, in one line."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    call = ready(Agent("A.", model="gpt-5.4-mini"))
+    assert call.models == (OpenAILLM(model="gpt-5.4-mini"),)
+    assert any("OPENAI_API_KEY" in note and "gpt-5.4-mini" in note for note in call.notes)
+    assert not ready(Agent("A."), ANSWERS).models
+
+
+def test_a_model_without_its_key_is_refused_before_the_first_ring() -> None:
+    """With the command that sets it."""
+    with pytest.raises(MissingCredential, match="OPENAI_API_KEY"):
+        ready(Agent("A.", llm=OpenAILLM()))
+
+
+def test_several_models_are_kept_in_order() -> None:
+    """The next is asked when one fails."""
+    other = RulesLLM(lambda turn: "No.")
+    assert ready(Agent("A.", llm=[MODEL, other])).models == (MODEL, other)
+
+
+def test_only_a_models_answers_are_drafted() -> None:
+    """on_message may do things in the world, so it runs once a turn is over."""
+    assert ready(Agent("A.", llm=MODEL)).plan.drafts
+    assert not ready(Agent("A."), ANSWERS).plan.drafts
