@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from unicodedata import combining, normalize
 
 FIRST_CLAUSE_CHARS = 40
 """How long a hurried first clause must be: about two seconds of speech, long enough to hide the next one."""
@@ -33,7 +34,7 @@ class SentenceChunker:
     """
 
     def __init__(self, language: str = "en", aggressive_first_flush: bool = False) -> None:
-        italian = language.lower().partition("-")[0] == "it"
+        italian = re.split("[-_]", language.lower())[0] == "it"
         self._words = _ITALIAN if italian else _ENGLISH
         self._hurried = aggressive_first_flush and not italian
         self._text = ""
@@ -93,34 +94,34 @@ class SentenceChunker:
 
     def _judge_terminator(self, at: int, *, final: bool) -> _Judgement:
         text = self._text
-        end = _span(text, at, _TERMINATORS_AND_CLOSERS)
+        end = _span(text, at, _ENDING)
         while True:
-            start = _skip_space(text, end)
+            start = _span(text, end, _SPACE)
             if start == len(text):
                 return _Verdict.WAIT, at
             if start == end and not _HARD.search(text, at, end):
                 return _Verdict.KEEP, end
             if text[start] not in _TERMINATORS:
                 break
-            again = _span(text, start, _TERMINATORS_AND_CLOSERS)
+            again = _span(text, start, _ENDING)
             if again == len(text):
                 return _Verdict.WAIT, at
             if not text[again].isspace() and not _HARD.search(text, start, again):
                 break  # ".NET": the dot belongs to the next word
             end = again  # ". . ." or a second shad: still the same ending
-        if not _has_words(text[:at]):
+        if not _WORDS.search(text, 0, at):
             return _Verdict.KEEP, end
         if _HARD.search(text, at, end):
             decimal = text[end - 1] == "．" and text[start].isdigit()
             return (_Verdict.KEEP, end) if decimal else (_Verdict.CUT, start)
         if text.count("\n", end, start) > 1:
             return _Verdict.CUT, start
-        word = _span(text, start, _OPENERS)
+        word = _span(text, start, _OPENING)
         if word == len(text):
             return _Verdict.WAIT, at
         marks = text[at:end].rstrip(_CLOSERS)
         quoted = len(marks) < end - at
-        if text[word].islower() and (quoted or marks[-1] == "…" or marks.endswith("..")):
+        if text[word].islower() and (quoted or marks[-1] in "…‥" or marks.endswith("..")):
             return _Verdict.KEEP, end
         if marks != ".":
             return _Verdict.CUT, start
@@ -128,18 +129,18 @@ class SentenceChunker:
 
     def _judge_full_stop(self, at: int, end: int, start: int, word: int, *, final: bool) -> _Judgement:
         """One full stop before white space. at: the stop; start: the next token; word: its first letter."""
-        before = self._text[:at]
+        before = self._text[max(0, at - _LONGEST_LOOK_BACK) : at]
         kind = self._words.kind(before, before_digit=self._text[word].isdigit())
         if kind is _Kind.NEVER_ENDS:
             return _Verdict.KEEP, end
         if kind is _Kind.ORDINARY:
             return _Verdict.CUT, start
         stop = word
-        while stop < len(self._text) and self._text[stop].isalnum():
+        while stop < len(self._text) and (self._text[stop].isalnum() or combining(self._text[stop])):
             stop += 1
         if stop == len(self._text) and not final:
             return _Verdict.WAIT, at
-        following = self._text[word:stop]
+        following = normalize("NFC", self._text[word:stop])
         initial = len(following) == 1 and self._text[stop : stop + 1] == "."  # "J. A. Smith"
         begins = following[:1].isupper() and following.lower() in self._words.starters and not initial
         return (_Verdict.CUT, start) if begins else (_Verdict.KEEP, end)
@@ -147,10 +148,10 @@ class SentenceChunker:
     def _judge_line_break(self, at: int, *, final: bool) -> _Judgement:
         """A blank line ends a sentence, and so does a line that is followed by a list item or a heading."""
         text = self._text
-        start = _skip_space(text, at)
+        start = _span(text, at, _SPACE)
         if start == len(text):
             return _Verdict.WAIT, at
-        if not _has_words(text[:at]):
+        if not _WORDS.search(text, 0, at):
             return _Verdict.KEEP, start
         if text.count("\n", at, start) > 1:
             return _Verdict.CUT, start
@@ -165,14 +166,15 @@ class SentenceChunker:
     def _judge_pause(self, at: int) -> _Judgement:
         """A comma, semicolon or dash: the end of a reply's first clause, if that is long enough."""
         text = self._text
-        end = _span(text, at + 1, _CLOSERS)
-        start = _skip_space(text, end)
-        if end < FIRST_CLAUSE_CHARS:
-            return _Verdict.KEEP, end
+        if at + 1 < FIRST_CLAUSE_CHARS:
+            return _Verdict.KEEP, at + 1
+        marks = _span(text, at, _DASHES) if text[at] in _DASH else at + 1
+        end = _span(text, marks, _CLOSING)
+        start = _span(text, end, _SPACE)
         if start == len(text):
             return _Verdict.WAIT, at
-        if text[at] in "-–" and not (text[at - 1].isspace() and start > end):
-            return _Verdict.KEEP, end
+        if "—" not in text[at:marks] and text[at] in _DASH and not (text[at - 1].isspace() and start > end):
+            return _Verdict.KEEP, end  # a hyphen or a range
         if text[at] in ",;" and start == end:
             return _Verdict.KEEP, end
         if text[at - 1].isdigit() and text[start].isdigit():  # "May 5, 2031"
@@ -213,9 +215,12 @@ class _Words:
 
     def kind(self, before: str, *, before_digit: bool) -> _Kind:
         """Judge the last word of a sentence's text up to, not including, a full stop."""
-        words = before[-80:].split()
-        word = re.split(r"[-–—/]|['’](?=\w\w)", words[-1])[-1].lstrip(_OPENERS)
-        if len(words) == 1 and word.isdigit() and len(word) <= 3:
+        words = before.split()
+        if not words:
+            return _Kind.ORDINARY  # nothing but white space as far as we look
+        word = re.split(r"[-–—/]|['’](?=\w[\w.])", words[-1])[-1].lstrip(_OPENERS)
+        listed = len(words) == 1 or words[-2].endswith(":")
+        if listed and word.isdigit() and len(word) <= 3:
             return _Kind.NEVER_ENDS  # "1. Brush your teeth": the number of a list item
         if word.lower() in self.never_ends or (before_digit and word.lower() in self.before_digit):
             return _Kind.NEVER_ENDS
@@ -228,21 +233,10 @@ class _Words:
         return _Kind.ORDINARY
 
 
-def _span(text: str, at: int, characters: str) -> int:
-    """The end of the run of these characters that begins at an index."""
-    while at < len(text) and text[at] in characters:
-        at += 1
-    return at
-
-
-def _skip_space(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
-
-
-def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in text)
+def _span(text: str, at: int, run: re.Pattern[str]) -> int:
+    """The end of the run that begins at an index."""
+    found = run.match(text, at)
+    return found.end() if found else at
 
 
 def _set(words: str) -> frozenset[str]:
@@ -251,23 +245,39 @@ def _set(words: str) -> frozenset[str]:
 
 # Latin marks end a sentence only before white space ("3.50", "a.b/c?d"); the others do so by themselves.
 # In order: CJK, Devanagari, Arabic, Urdu, Armenian, Ethiopic, Khmer, Burmese, Tibetan.
-_SOFT_MARKS = ".!?…"
+_SOFT_MARKS = ".!?…‥‼⁇⁈⁉‽"
 _HARD_MARKS = "。｡．！？।॥؟۔։።፧፨។៕။།༎"
 _TERMINATORS = _SOFT_MARKS + _HARD_MARKS
 _CLOSERS = "\"'”’»›)]}」』】）〉》*_`~"
 _OPENERS = "\"'“‘„«‹([{「『【（〈《*_`~#-–—•¿¡"
-_TERMINATORS_AND_CLOSERS = _TERMINATORS + _CLOSERS
-_HARD = re.compile(f"[{_HARD_MARKS}]")
-_MARKS = re.compile(f"[{_TERMINATORS}\n]")
-_MARKS_OR_PAUSES = re.compile(f"[{_TERMINATORS}\n,;，、；—–-]")
+_DASH = "-–—"
+_PAUSES = ",;，、；،፣၊" + _DASH
+
+
+def _any_of(characters: str, times: str = "") -> re.Pattern[str]:
+    return re.compile(f"[{re.escape(characters)}]{times}")
+
+
+_HARD = _any_of(_HARD_MARKS)
+_MARKS = _any_of(_TERMINATORS + "\n")
+_MARKS_OR_PAUSES = _any_of(_TERMINATORS + "\n" + _PAUSES)
+_ENDING = _any_of(_TERMINATORS + _CLOSERS, "*")
+_CLOSING = _any_of(_CLOSERS, "*")
+_OPENING = _any_of(_OPENERS, "*")
+_DASHES = _any_of(_DASH, "*")
+_SPACE = re.compile(r"\s*")
+_WORDS = re.compile(r"[^\W_]")
 _BULLET = re.compile(r"[-*+•–]|#{1,6}|\d{1,3}[.)]")
 _LONGEST_BULLET = 7
+_LONGEST_LOOK_BACK = 80
+"""Characters before a full stop that decide what it means: two words, and no abbreviation is longer."""
 _INITIALS = re.compile(r"[^\W\d_]|(?:[^\W\d_]{1,2}\.)+[^\W\d_]{1,2}")
 """A single letter, or an initialism: "J", "U.S", "a.m", "Ph.D", "S.p.A"."""
 
 _ENGLISH = _Words(
     never_ends=_set(
-        "mr mrs ms mx dr prof hon rev fr gen sen rep gov pres capt cpt lt col sgt cmdr supt mt vs viz cf e.g i.e"
+        "mr mrs ms mx messrs mmes dr drs prof profs hon rev fr gen sen rep gov pres capt cpt lt col sgt cmdr supt mt "
+        "vs viz cf e.g i.e"
     ),
     may_end=_set(
         "Jr jr Sr sr St st Ave Blvd Rd Ln Sq Ct Hwy Apt Ste Bldg etc al Inc Ltd Co Corp Bros Dept Univ Assn "
@@ -290,10 +300,14 @@ _ENGLISH = _Words(
 
 _ITALIAN = _Words(
     never_ends=_set(
-        "sig sigg sig.ra sig.na sgr sgra dott dr dott.ssa prof prof.ssa avv ing geom rag arch on egr spett "
+        "sig sigg sig.ra sig.na sig.ri sig.re sgr sgra dott dr dott.ssa dott.ri dott.sse prof proff prof.ssa avv ing "
+        "geom rag arch on egr spett "
         "gent ill mons cav comm card sen gen col cap ten p.es es cfr vs"
     ),
-    may_end=_set("ecc Ecc etc S s Jr Inc Ltd spa srl gen feb mar apr mag giu lug ago set ott nov dic tel min max"),
+    may_end=_set(
+        "ecc Ecc etc S s Jr Inc Ltd spa SpA Spa srl Srl sas snc gen feb mar apr mag giu lug ago set sett ott nov dic "
+        "tel min max"
+    ),
     before_digit=_set("n nr num p pag pagg art fig cap vol int tel"),
     after_digit=_set("mm cm m km mq g mg kg q t ml cl l h min sec s"),
     starters=_set(

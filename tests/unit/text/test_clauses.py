@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patter_cli.text.clauses import FIRST_CLAUSE_CHARS, SentenceChunker
@@ -52,6 +54,12 @@ ENGLISH = [
     "First paragraph\n\nsecond paragraph".replace("\n\n", "|"),
     "one line\nand the same sentence",
     "I use .NET at work.|.NET is old.",
+    "We offer: 1. Cleaning.|2. Filling.",
+    "Is it a.m. or p.m.?|It is 10:30 a.m. sharp.",
+    "The N.A.S.A. people and the U.S.A. team met R. L. Stine.",
+    "Meet Messrs. Brown and Co. Ltd. of London.",
+    "Really⁉|Yes‼",
+    "No way‽|Wait‥ what?",
     "She has a Ph.D. in art.|Nice.",
     "No cut at the end of vitamin C. The next one is.".replace("C. T", "C.|T"),
 ]
@@ -75,12 +83,52 @@ def test_english_sentences_are_cut_where_a_reader_would(marked: str) -> None:
         "Portate carta, penna, ecc. e venite.|Grazie.",
         "Portate carta, penna, ecc.|Noi abbiamo il resto.",
         "Costa 3,50 euro.|È poco.",
+        "L'S.p.A. Torino e dell'Avv. Conti.|Bene.",
+        "I Sigg. Po, i Sig.ri Bo e le Dott.sse Neri aspettano.",
+        "Portate carta, ecc.|Perche\u0301 no?",
     ],
 )
 def test_italian_abbreviations_do_not_end_sentences(marked: str) -> None:
     """Italian has its own titles, company forms and beginnings."""
     expected = marked.split("|")
     assert sentences(" ".join(expected), "it-IT") == expected
+
+
+TITLES = "Mr Mrs Ms Dr St Jr Sr Prof Hon Rev Gen Sen vs etc".split()
+MONTHS = "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec".split()
+MEASURES = "in ft yd mi mm cm m km sq oz lb lbs g mg kg ml cl l pt qt gal tsp tbsp hr hrs min sec mph".split()
+TITOLI = "Sig Sig.ra Sgr Dott Dott.ssa Prof Avv Ing Geom Rag Arch On Egr Spett Gent Ill S.p.A S.r.l S.a.s ecc".split()
+MESI = "gen feb mar apr mag giu lug ago set sett ott nov dic".split()
+MISURE = "mm cm m km g mg kg t ml cl l h min".split()
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        *((f"I met {word}. Palmer there.", "en") for word in TITLES),
+        *((f"{word}. Palmer was there.", "en") for word in TITLES),
+        *((f"I came on {word}. 5 with {word}. Palmer.", "en") for word in MONTHS),
+        *((f"It is 6 {word}. Palmer size, or 6{word}. long, or 6.5 {word}. wide.", "en") for word in MEASURES),
+        *((f"Ecco {word}. Palmieri qui.", "it") for word in TITOLI),
+        *((f"{word}. Palmieri non c'è.", "it") for word in TITOLI),
+        *((f"L'{word}. Palmieri.", "it") for word in TITOLI),
+        *((f"Il {word.lower()}. Palmieri.", "it") for word in TITOLI),
+        *((f"Il 5 {word}. 2031 con {word}. Palmieri.", "it") for word in MESI),
+        *((f"Sono 6 {word}. Palmieri, o 6{word}. circa, o 6,5 {word}. circa.", "it") for word in MISURE),
+    ],
+)
+def test_no_abbreviation_is_an_ending(text: str, language: str) -> None:
+    """Every abbreviation of both languages stays with a name, a number or a small letter that follows it."""
+    assert sentences(text, language) == [text]
+    chunker = SentenceChunker(language)
+    assert [sentence for letter in text for sentence in chunker.push(letter)] + chunker.flush() == [text]
+
+
+@pytest.mark.parametrize("language", ["it", "it-IT", "IT", "it_IT"])
+def test_italian_in_any_spelling(language: str) -> None:
+    """A language tag's case and region do not matter."""
+    assert len(sentences("Ecco l'Avv. Po.", language)) == 1
+    assert len(sentences("Here is avv. Po.", "en")) == 2
 
 
 @pytest.mark.parametrize(
@@ -163,6 +211,12 @@ def test_each_reply_is_hurried_anew() -> None:
     [
         ("We are open from Monday to Friday at nine — and so on", "We are open from Monday to Friday at nine —"),
         ("We are open from Monday to Friday at nine - and so on", "We are open from Monday to Friday at nine -"),
+        ("We are open from Monday to Friday at nine -- and so on", "We are open from Monday to Friday at nine --"),
+        ("We are open at https://bright-smile.example.com/a,b;c-d/e--f?g to everybody", None),
+        (
+            "نحن نعمل من يوم الاثنين إلى يوم الجمعة كل أسبوع، ومرحبا بكم",
+            "نحن نعمل من يوم الاثنين إلى يوم الجمعة كل أسبوع،",
+        ),
         ("The price of that one would be about $1,250,000 a year", None),
         ("You can come to us at any time on Tuesday, May 5, 2031 or so", "You can come to us at any time on Tuesday,"),
         ("You can come in at any time on the day of May 5, 2031 or so", None),
@@ -218,6 +272,39 @@ def test_the_tokens_do_not_matter(
     assert all(sentence == sentence.strip() and sentence for sentence in whole)
 
 
+ANYTHING = st.text(
+    st.one_of(
+        st.characters(),
+        st.characters(categories=["Cs", "Mn", "Mc", "Zs", "Cf", "Po", "Pd"]),
+        st.sampled_from("ab AB 5 . . … ! ? 。 । \n \n\u0301 \U0001f600 \ufe0f \u200d \u00a0 \r " + "Dr.S"),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=400)
+@given(text=ANYTHING, cuts=st.lists(st.integers(0, 60)), hurried=st.booleans(), language=st.sampled_from(["en", "it"]))
+def test_any_text_comes_back_whole_however_it_is_cut(text: str, cuts: list[int], hurried: bool, language: str) -> None:
+    """Broken surrogates, combining marks, any script, any white space: nothing is lost, doubled or moved."""
+    whole = sentences(text, language, hurried=hurried)
+    places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    for pieces in ([text[a:b] for a, b in pairwise(places)], list(text)):
+        chunker = SentenceChunker(language, hurried)
+        assert [sentence for piece in pieces for sentence in chunker.push(piece)] + chunker.flush() == whole
+    assert "".join("".join(whole).split()) == "".join(text.split())
+    at = 0
+    for sentence in whole:
+        at = text.index(sentence, at) + len(sentence)
+
+
+@pytest.mark.parametrize("text", ["Word" + " " * 200 + ". Next.", "!" * 5000, ". " * 500, "\n" * 5000, "- " * 2000])
+def test_senseless_text_is_survived(text: str) -> None:
+    """A model that repeats one mark thousands of times is still only text."""
+    chunker = SentenceChunker("en", True)
+    found = [sentence for letter in text for sentence in chunker.push(letter)] + chunker.flush()
+    assert "".join("".join(found).split()) == "".join(text.split())
+
+
 @given(st.lists(st.sampled_from(["Hello there.", "Dr. Lee came.", "Is it 3.50?", "Yes!", "At 5 p.m. we go."])))
 def test_joined_sentences_are_the_text(parts: list[str]) -> None:
     """Sentences set apart by one blank come back as they were."""
@@ -236,3 +323,14 @@ def test_the_limit_of_a_hurried_clause_is_what_it_says() -> None:
     short, enough = "x" * (FIRST_CLAUSE_CHARS - 2) + ",", "x" * (FIRST_CLAUSE_CHARS - 1) + ","
     assert len(sentences(f"{short} and on", hurried=True)) == 1
     assert sentences(f"{enough} and on", hurried=True) == [enough, "and on"]
+
+
+@pytest.mark.parametrize("pause", [',"', ' --"', " - ", "—) "])
+@pytest.mark.parametrize("length", range(FIRST_CLAUSE_CHARS - 5, FIRST_CLAUSE_CHARS + 2))
+def test_the_limit_does_not_depend_on_the_tokens(pause: str, length: int) -> None:
+    """A pause of several marks that lies across the limit is judged alike whole and mark by mark."""
+    text = "x" * length + pause + " and on"
+    chunker = SentenceChunker("en", True)
+    assert [found for letter in text for found in chunker.push(letter)] + chunker.flush() == sentences(
+        text, hurried=True
+    )
