@@ -1,4 +1,4 @@
-"""The way in, per frame and without an await: wire audio put in order, decoded, given to the ear and to recognition."""
+"""The way in, per frame and without an await: wire audio in order, decoded, cleaned, given to ear and recognition."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.audio.jitter import JitterBuffer, JitterCounts
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted
 from patter_cli.contracts.carrier import MediaIn
+from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
+from patter_cli.engine.far import FarTap
+from patter_cli.engine.filtering import GuardedFilter
+
+SLACK_MS = 10.0
+"""How much better the delay must be known before the echo's reference is moved: the canceller finds the echo's delay
+itself, and each move makes it look again."""
 
 
 class Hearing(Protocol):
@@ -47,9 +54,22 @@ class InboundPath:
     Media time is kept by the jitter buffer; call time is media time plus the least delay seen between the two, so
     that neither a late start of the stream nor a burst after a freeze shifts what we say about when. A jump of the
     carrier's timeline leaves media time behind, so the delay is then taken anew.
+
+    With `echo` and `far`, our own voice is taken out before anything hears it: near is what arrived, far what the
+    phone played in the same samples of call time. `audio_filter` comes after that.
     """
 
-    def __init__(self, *, clock: CallClock, room: Room, hearing: Hearing, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        *,
+        clock: CallClock,
+        room: Room,
+        hearing: Hearing,
+        post: Callable[[Event], None],
+        echo: EchoCanceller | None = None,
+        far: FarTap | None = None,
+        audio_filter: GuardedFilter | None = None,
+    ) -> None:
         self._clock = clock
         self._hearing = hearing
         self._post = post
@@ -57,6 +77,14 @@ class InboundPath:
         self._ear = room.listen(self._on_edge)
         self._offset_ms: float | None = None
         self._shift_ms = 0
+        self._echo = echo
+        self._far = far
+        self._filter = audio_filter
+        self._samples_per_ms = room.rate_hz / 1000
+        self._heard = 0
+        """Samples of media time so far."""
+        self._aligned_ms = 0.0
+        """The delay that the echo's reference is read with."""
 
     @property
     def counts(self) -> JitterCounts:
@@ -64,17 +92,28 @@ class InboundPath:
 
     def push(self, media: MediaIn) -> None:
         """Take one media message."""
-        for payload in self._jitter.push(media.sequence, media.timestamp_ms, media.payload):
-            samples = decode_ulaw(payload)
-            self._hearing.push(samples)
-            self._ear.push(samples)
+        released = self._jitter.push(media.sequence, media.timestamp_ms, media.payload)
         offset = self._clock.now_ms() - self._jitter.media_ms
         shift = self._jitter.shift_ms
         if self._offset_ms is None or offset < self._offset_ms or shift != self._shift_ms:
             self._offset_ms, self._shift_ms = offset, shift
+            if abs(offset - self._aligned_ms) > SLACK_MS:
+                self._aligned_ms = offset
+        for payload in released:
+            samples = self._cleaned(decode_ulaw(payload))
+            self._hearing.push(samples)
+            self._ear.push(samples)
 
     def close(self) -> None:
         self._ear.close()
+
+    def _cleaned(self, samples: Samples) -> Samples:
+        """Without our echo, and through the filter."""
+        if self._echo is not None and self._far is not None:
+            start = self._heard + round(self._aligned_ms * self._samples_per_ms)
+            samples = self._echo.process(samples, self._far.read(start, len(samples)))
+        self._heard += len(samples)
+        return samples if self._filter is None else self._filter.process(samples)
 
     def _on_edge(self, edge: VoiceEdge) -> None:
         offset = self._offset_ms or 0.0

@@ -15,6 +15,7 @@ from patter_cli.audio.pacer import Pacer
 from patter_cli.contracts.carrier import StreamCodec
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
+from patter_cli.engine.far import FarTap
 
 CLAUSES = 10_000
 """Clauses a reply can have at most, so that reply and clause make one number."""
@@ -30,13 +31,22 @@ class OutboundPath:
     """One call's outgoing audio. Every method is synchronous and cheap."""
 
     def __init__(
-        self, *, clock: CallClock, codec: StreamCodec, line: Line, post: Callable[[Event], None], pacer: Pacer
+        self,
+        *,
+        clock: CallClock,
+        codec: StreamCodec,
+        line: Line,
+        post: Callable[[Event], None],
+        pacer: Pacer,
+        far: FarTap | None = None,
     ) -> None:
+        """far: is told what the caller's phone plays and when, for the echo canceller."""
         self._clock = clock
         self._codec = codec
         self._line = line
         self._post = post
         self._pacer = pacer
+        self._far = far
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._generation = 0
@@ -124,6 +134,8 @@ class OutboundPath:
     def _send_clear(self) -> None:
         self._generation += 1
         self._line.send(self._codec.clear())
+        if self._far is not None:
+            self._far.silence(self._clock.now_ms())
 
     def _report_position(self) -> None:
         if not self._open or self._pacer.paused or self._closed:
@@ -142,12 +154,15 @@ class OutboundPath:
             return
         now = self._clock.now_ms()
         sent_audio = False
+        plays_ms = max(now, self._pacer.playing_until_ms)
         for item in self._pacer.release(now):
             if isinstance(item, str):
                 self._line.send(self._codec.mark(f"{item}.{self._generation}"))
             else:
                 sent_audio = True
                 self._line.send(self._codec.media(item))
+                if self._far is not None:
+                    plays_ms = self._far.sent(item, plays_ms)
         if sent_audio and self._unstarted:
             self._report_starts()
         if self._timer is not None:
