@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import logging
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from patter_cli.engine.threads import END, Answer, in_thread, own_loop_pieces, serve_pieces, thread_pieces
+from patter_cli.engine.watchdog import NOW, contained, is_quarantined, name_of, watch_steps
+
 log = logging.getLogger(__name__)
 
 Hook = Callable[..., Any]
 
-THREADS = 256
-"""Sync callbacks at work at the same time; with more, all of them hang and the next is refused."""
 CALLBACK_S = 5.0
 """Deadline of a callback that nobody waits for."""
+LEAVE_S = 0.5
+"""How long a cancelled coroutine may take to clean up."""
 
-_END = object()
-_busy = threading.BoundedSemaphore(THREADS)
 _tasks: set[asyncio.Task[Any]] = set()
-"""Async callbacks that run, also those given up that will not be cancelled."""
+"""The author's code at work, also what was given up and will not be cancelled."""
 
 
 class CallEvent(dict[str, Any]):
@@ -39,12 +38,36 @@ class CallEvent(dict[str, Any]):
 
 
 class IncomingMessage(CallEvent):
-    """The on_message event: call_id, text, caller, callee, history; and two ways to end the conversation."""
+    """The on_message event: call_id, text, caller, callee, history; and two ways to end the conversation.
+
+    Both ways work from any thread once the event is bound, and never raise for a call that is over.
+    """
 
     def __init__(self, *, end_call: Callable[[], None], transfer_call: Callable[[str], None], **facts: Any) -> None:
         super().__init__(**facts)
-        object.__setattr__(self, "end_call", end_call)
-        object.__setattr__(self, "transfer_call", transfer_call)
+        object.__setattr__(self, "_orders", (end_call, transfer_call))
+        object.__setattr__(self, "_loop", None)
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on orders are carried out on this loop, in the order given."""
+        object.__setattr__(self, "_loop", loop)
+
+    def end_call(self) -> None:
+        """Hang up once this answer has been heard."""
+        self._order(self._orders[0])
+
+    def transfer_call(self, number: str) -> None:
+        """Put the caller through once this answer has been heard. number: E.164."""
+        if not isinstance(number, str):
+            raise TypeError(f"transfer_call takes a number as str, not {type(number).__name__}")
+        self._order(partial(self._orders[1], number))
+
+    def _order(self, order: Callable[[], None]) -> None:
+        if self._loop is None:
+            order()
+        else:
+            with suppress(RuntimeError):  # the loop is closed: so is the call
+                self._loop.call_soon_threadsafe(order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +81,48 @@ class Hooks:
     on_metrics: Hook | None = None
 
 
-async def call_hook(hook: Hook, event: CallEvent, *, within_s: float = CALLBACK_S) -> Any:
-    """Run a callback, sync (in a thread) or async. What it raises is raised, TimeoutError past the deadline."""
-    task = asyncio.create_task(_outcome(hook, event))
+async def call_hook(hook: Hook, *arguments: Any, within_s: float = CALLBACK_S) -> Any:
+    """Run the author's function, sync (in a thread) or async: a callback with its event, a tool with its arguments.
+
+    What it raises is raised, always as an Exception; TimeoutError past the deadline. `functools.partial` is fine.
+    """
+    task = asyncio.create_task(_outcome(hook, arguments))
     _tasks.add(task)
     task.add_done_callback(_forget)
     try:
         # Past the deadline it is cancelled and not waited for: code that catches everything may refuse to go.
         await asyncio.wait({task}, timeout=within_s)
     finally:
-        task.cancel()
+        if not task.done():
+            task.cancel()
+            asyncio.get_running_loop().call_later(LEAVE_S, _show_out, task, hook)
     if not task.done():
         raise TimeoutError
     if task.cancelled():
         raise RuntimeError("the callback cancelled itself")
+    if (error := task.exception()) is not None:
+        raise contained(error)
     return task.result()
 
 
-async def _outcome(hook: Hook, event: CallEvent) -> Any:
-    try:
-        result = hook(event) if inspect.iscoroutinefunction(hook) else await _in_thread(partial(hook, event))
-        return await result if inspect.isawaitable(result) else result
-    except SystemExit as error:
-        raise _exited(error) from error
+async def _outcome(hook: Hook, arguments: tuple[Any, ...]) -> Any:
+    if is_quarantined(hook):
+        [result] = [each async for each in own_loop_pieces(partial(_once, hook, arguments))]
+        return result
+    bound = partial(hook, *arguments)
+    result = bound() if inspect.iscoroutinefunction(hook) else await in_thread(bound)
+    return await watch_steps(result, hook) if inspect.isawaitable(result) else result
 
 
-def _exited(error: BaseException) -> RuntimeError:
-    """What must not leave a callback: it would end the process, and all other calls with it."""
-    return RuntimeError(f"the callback raised {error!r}")
+async def _once(hook: Hook, arguments: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
+    result = hook(*arguments)
+    yield await watch_steps(result, hook) if inspect.isawaitable(result) else result
+
+
+def _show_out(task: asyncio.Task[Any], hook: Hook) -> None:
+    if not task.done():
+        log.error("%s went on although it was cancelled; it is closed where it stands", name_of(hook))
+        task.cancel(NOW)
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
@@ -98,7 +135,7 @@ async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLB
     """Run a callback whose answer nobody needs; what goes wrong is logged with its traceback and goes no further."""
     if hook is None:
         return
-    name = getattr(hook, "__name__", str(hook))
+    name = name_of(hook)
     try:
         await call_hook(hook, event, within_s=within_s)
     except TimeoutError:
@@ -108,60 +145,72 @@ async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLB
 
 
 async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[str, None]:
-    """Run on_message in any of its forms: str, coroutine of str, async or sync generator of str pieces."""
-    pieces = None
+    """Run on_message in any of its forms: str, coroutine of str, async or sync generator of str pieces.
+
+    Closing it stops the author's code: at its next `yield` or `await`, or not at all, in which case it is left behind.
+    What it raises is raised, always as an Exception; TypeError for a piece that is no str.
+    """
+    event.bind(asyncio.get_running_loop())
+    start = partial(_pieces_of, hook, event)
+    pieces = own_loop_pieces(start) if is_quarantined(hook) else _task_pieces(start, hook)
     try:
-        if inspect.isgeneratorfunction(hook):
-            steps = hook(event)
-            while (piece := await _in_thread(partial(next, steps, _END))) is not _END:
-                yield _text(piece)
-            return
-        run_here = inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook)
-        result = hook(event) if run_here else await _in_thread(partial(hook, event))
-        if inspect.isawaitable(result):
-            result = await result
-        if hasattr(result, "__aiter__"):
-            pieces = result
-            async for piece in pieces:
-                yield _text(piece)
-        elif result is not None:
-            yield _text(result)
-    except SystemExit as error:
-        raise _exited(error) from error
+        async for piece in pieces:
+            if not isinstance(piece, str):
+                raise TypeError(f"on_message gave {type(piece).__name__}, not str")
+            yield piece
     finally:
-        if inspect.isasyncgen(pieces):
-            await pieces.aclose()
+        await pieces.aclose()
 
 
-def _text(piece: Any) -> str:
-    if not isinstance(piece, str):
-        raise TypeError(f"on_message gave {type(piece).__name__}, not str")
-    return piece
+async def _task_pieces(start: Callable[[], AsyncGenerator[Any, None]], hook: Hook) -> AsyncGenerator[Any, None]:
+    """What an async generator yields, in a task of its own: one that will not be cancelled keeps nobody waiting.
+
+    Between two pieces the loop gets its turn, even if the author's code never waits for anything.
+    """
+    wanted = asyncio.Queue[None]()
+    answer = Answer()
+    task = asyncio.create_task(serve_pieces(start(), wanted, answer))
+    _tasks.add(task)
+    task.add_done_callback(_forget)
+    try:
+        while True:
+            waiting = answer.expect()
+            wanted.put_nowait(None)
+            if (piece := await waiting) is END:
+                return
+            yield piece
+    finally:
+        if not answer.last:
+            answer.abandon()
+            task.cancel()
+            try:
+                await asyncio.wait({task}, timeout=LEAVE_S)
+            finally:
+                _show_out(task, hook)
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """Run it in a thread of its own, which nobody waits for at exit: a function may never return."""
-    if not _busy.acquire(blocking=False):
-        raise RuntimeError(f"{THREADS} callbacks have not returned")
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def run() -> None:
+async def _pieces_of(hook: Hook, event: IncomingMessage) -> AsyncGenerator[Any, None]:
+    """Whatever on_message gives, as pieces; what is on the loop goes by its name, step by step."""
+    if inspect.isgeneratorfunction(hook) or inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook):
+        result = hook(event)
+    else:
+        result = await in_thread(partial(hook, event))
+    if inspect.isawaitable(result):
+        result = await watch_steps(result, hook)
+    if inspect.isgenerator(result):
+        steps = thread_pieces(lambda: result)
         try:
-            settle = partial(future.set_result, context.run(function))
-        except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
-            harmless = isinstance(error, Exception) and not isinstance(error, StopIteration)
-            settle = partial(future.set_exception, error if harmless else _exited(error))
+            async for piece in steps:
+                yield piece
         finally:
-            _busy.release()
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, future, settle)
-
-    threading.Thread(target=run, name="patter-callback", daemon=True).start()
-    return await future
-
-
-def _settle(future: asyncio.Future[Any], settle: Callable[[], None]) -> None:
-    if not future.done():
-        settle()
+            await steps.aclose()
+    elif hasattr(result, "__aiter__"):
+        pieces = aiter(result)
+        try:
+            while (piece := await watch_steps(anext(pieces, END), hook)) is not END:
+                yield piece
+        finally:
+            if inspect.isasyncgen(pieces):
+                await watch_steps(pieces.aclose(), hook)
+    elif result is not None:
+        yield result

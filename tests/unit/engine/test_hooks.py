@@ -13,6 +13,7 @@ import pytest
 
 from patter_cli.engine import hooks
 from patter_cli.engine.hooks import CallEvent, IncomingMessage, call_hook, message_pieces, notify
+from patter_cli.engine.threads import THREADS
 
 EVENT = CallEvent(call_id="1", text="hello")
 
@@ -118,7 +119,7 @@ async def test_notify_logs_what_goes_wrong_with_its_traceback(caplog: pytest.Log
 async def test_threads_are_bounded() -> None:
     """When hundreds of sync callbacks hang, the next one is refused, not the process."""
     release = threading.Event()
-    stuck = [asyncio.create_task(call_hook(lambda event: release.wait(20), EVENT)) for _ in range(hooks.THREADS)]
+    stuck = [asyncio.create_task(call_hook(lambda event: release.wait(20), EVENT)) for _ in range(THREADS)]
     await asyncio.sleep(0.05)
     with pytest.raises(RuntimeError, match="have not returned"):
         await call_hook(lambda event: "too many", EVENT)
@@ -209,3 +210,130 @@ async def test_a_sync_callback_that_hangs_keeps_no_process_alive() -> None:
     threads: list[threading.Thread] = []
     await call_hook(lambda event: threads.append(threading.current_thread()), EVENT)
     assert threads[0].daemon
+
+
+async def test_a_sync_generator_lives_in_one_thread_and_is_closed_there() -> None:
+    """From its first line to its `finally`, also when it is closed while it waits for its next piece."""
+    threads: list[int] = []
+    release, closed = threading.Event(), threading.Event()
+
+    def steps(event: Any) -> Iterator[str]:
+        try:
+            threads.append(threading.get_ident())
+            yield "a"
+            threads.append(threading.get_ident())
+            release.wait(10)
+            yield "b"
+        finally:
+            threads.append(threading.get_ident())
+            closed.set()
+
+    words = message_pieces(lambda event: steps(event), message())
+    assert await anext(words) == "a"
+    waiting = asyncio.ensure_future(anext(words))
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
+    release.set()
+    assert await asyncio.to_thread(closed.wait, 5)
+    assert len(threads) == 3
+    assert len(set(threads)) == 1
+    assert threads[0] != threading.get_ident()
+
+
+async def test_a_coroutine_that_will_not_go_is_closed_and_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It may clean up for a while; then it is closed where it stands, and nobody has waited for it."""
+
+    async def stubborn(event: Any) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+
+    async def stubborn_pieces(event: Any) -> AsyncIterator[str]:
+        yield "a"
+        await stubborn(event)
+
+    with caplog.at_level(logging.ERROR):
+        with pytest.raises(TimeoutError):
+            await call_hook(stubborn, EVENT, within_s=0.01)
+        words = message_pieces(stubborn_pieces, message())
+        assert await anext(words) == "a"
+        waiting = asyncio.ensure_future(anext(words))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+        while hooks._tasks:
+            await asyncio.wait(set(hooks._tasks))
+    assert [record.args for record in caplog.records] == [("stubborn",), ("stubborn_pieces",)]
+
+
+async def test_endless_pieces_leave_the_loop_its_turn() -> None:
+    """Even an async generator that never waits for anything."""
+
+    async def endless(event: Any) -> AsyncIterator[str]:
+        while True:
+            yield ""
+
+    others = 0
+
+    async def other() -> None:
+        nonlocal others
+        while others < 20:
+            others += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(other())
+    words = message_pieces(endless, message())
+    async for _ in words:
+        if running.done():
+            break
+    await words.aclose()
+    assert others == 20
+
+
+async def test_orders_may_come_from_any_thread() -> None:
+    """end_call and transfer_call are carried out on the loop, before the answer is over; a number is a str."""
+    orders: list[tuple[str, bool]] = []
+    loop_thread = threading.get_ident()
+    event = IncomingMessage(
+        end_call=lambda: orders.append(("end", threading.get_ident() == loop_thread)),
+        transfer_call=lambda number: orders.append((number, threading.get_ident() == loop_thread)),
+    )
+
+    def answers(event: IncomingMessage) -> str:
+        event.transfer_call("+15550100")
+        event.end_call()
+        with pytest.raises(TypeError, match="not int"):
+            event.transfer_call(15550100)  # type: ignore[arg-type]
+        return "Bye."
+
+    assert [piece async for piece in message_pieces(answers, event)] == ["Bye."]
+    assert orders == [("+15550100", True), ("end", True)]
+
+
+async def test_an_error_that_cannot_be_shown_is_replaced() -> None:
+    """Its own __repr__ is the author's code too."""
+
+    class Unspeakable(Exception):
+        def __repr__(self) -> str:
+            raise SystemExit(1)
+
+    def raises(event: Any) -> None:
+        raise Unspeakable
+
+    with pytest.raises(RuntimeError, match="Unspeakable, which cannot be shown"):
+        await call_hook(raises, EVENT)
+
+
+async def test_on_message_that_cancels_itself_has_failed() -> None:
+    """It is not taken for our cancellation, which would end the reply without a word."""
+
+    async def cancels(event: Any) -> str:
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="cancelled itself"):
+        await said(cancels)
