@@ -6,28 +6,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, Tool, TurnPolicy, guardrail, tool
+    from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
+    from patter_cli.engine.hooks import IncomingMessage
+    from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
     from patter_cli.phone import Patter
     from patter_cli.providers.local import LocalSTT, LocalTTS
+    from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
+    from patter_cli.providers.rules import RulesLLM, Turn, call_tool
+    from patter_cli.providers.smart_turn import SmartTurn
+    from patter_cli.tools import Tool, ToolContext, tool
 
 _HOMES = {
     "Agent": "agent",
     "ConfigError": "errors",
     "Guardrail": "agent",
     "HangUp": "agent",
+    "IncomingMessage": "engine.hooks",
     "InputError": "errors",
     "Interrupt": "agent",
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
+    "OpenAICompatibleLLM": "providers.openai",
+    "OpenAILLM": "providers.openai",
     "Patter": "phone",
     "PatterError": "errors",
     "Press": "agent",
+    "RulesLLM": "providers.rules",
     "Say": "agent",
-    "Tool": "agent",
+    "SmartTurn": "providers.smart_turn",
+    "Tool": "tools",
+    "ToolContext": "tools",
+    "Turn": "providers.rules",
     "TurnPolicy": "agent",
+    "call_tool": "providers.rules",
     "guardrail": "agent",
-    "tool": "agent",
+    "tool": "tools",
+    "verify_webhook": "engine.webhook",
 }
 
 __all__ = [
@@ -35,18 +50,27 @@ __all__ = [
     "ConfigError",
     "Guardrail",
     "HangUp",
+    "IncomingMessage",
     "InputError",
     "Interrupt",
     "LocalSTT",
     "LocalTTS",
+    "OpenAICompatibleLLM",
+    "OpenAILLM",
     "Patter",
     "PatterError",
     "Press",
+    "RulesLLM",
     "Say",
+    "SmartTurn",
     "Tool",
+    "ToolContext",
+    "Turn",
     "TurnPolicy",
+    "call_tool",
     "guardrail",
     "tool",
+    "verify_webhook",
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a person writes: an Agent, its tools and guardrails, and the script of its demo conversation."""
+"""What a person writes: an Agent, its guardrails, and the steps of a scripted caller. Its tools are in tools.py."""
 
 from __future__ import annotations
 
@@ -8,33 +8,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from patter_cli.errors import InputError
+from patter_cli.tools import as_tool
 
 if TYPE_CHECKING:
+    from patter_cli.contracts.echo import AudioFilter
+    from patter_cli.contracts.eou import EndOfTurnModel
+    from patter_cli.contracts.llm import LanguageModel
     from patter_cli.contracts.stt import SpeechToText
     from patter_cli.contracts.tts import TextToSpeech
 
 _PLACEHOLDER = re.compile(r"(?<!\{)\{([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 """A phone number as carriers want it; use with fullmatch. Source: ITU-T E.164."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """Something the agent can do. Calling it runs its handler, so that an agent's own code can use it too."""
-
-    name: str
-    description: str
-    handler: Callable[..., Any]
-    timeout_s: float = 10.0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.handler(*args, **kwargs)
-
-
-def tool(function: Callable[..., Any]) -> Tool:
-    """Turn a function into a Tool: its name, its docstring's first paragraph, itself."""
-    doc = (function.__doc__ or "").strip().split("\n\n")[0]
-    return Tool(name=function.__name__, description=" ".join(doc.split()), handler=function)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,43 +55,78 @@ class TurnPolicy:
     endpoint_ms: int | None = None
     idle_ms: int | None = None
     idle_asks: int | None = None
+    end_of_turn: EndOfTurnModel | None = None
+    """A model that hears whether somebody has finished, beside silence and words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
     """Who answers: what it knows, how it sounds, how it takes turns. Immutable; share it between calls.
 
+    llm: one model, or several, of which the next is asked when one fails. tools: functions under @tool, Tools, dicts.
+    transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
+    echo_cancellation: True for our canceller, "webrtc" for WebRTC's (pip install 'patter-cli[aec]').
+    audio_filter: an object with process(samples, rate_hz), or a class or function that makes one for each call.
     Raises InputError for arguments that cannot work together.
     """
 
     system_prompt: str
     first_message: str = ""
     stt: SpeechToText | None = field(default=None, kw_only=True)
+    llm: LanguageModel | Sequence[LanguageModel] | None = field(default=None, kw_only=True)
     tts: TextToSpeech | None = field(default=None, kw_only=True)
+    voice: str = field(default="", kw_only=True)
+    model: str = field(default="", kw_only=True)
     language: str = field(default="en", kw_only=True)
-    tools: Sequence[Tool] = field(default=(), kw_only=True)
-    guardrails: Sequence[Guardrail] = field(default=(), kw_only=True)
+    tools: Sequence[Any] = field(default=(), kw_only=True)
+    guardrails: Sequence[Any] = field(default=(), kw_only=True)
     variables: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     barge_in_threshold_ms: int = field(default=300, kw_only=True)
+    echo_cancellation: bool | str = field(default=False, kw_only=True)
+    audio_filter: AudioFilter | Callable[[], AudioFilter] | None = field(default=None, kw_only=True)
+    aggressive_first_flush: bool = field(default=False, kw_only=True)
+    disable_phone_preamble: bool = field(default=False, kw_only=True)
     turns: TurnPolicy = field(default_factory=TurnPolicy, kw_only=True)
     transfer_numbers: Sequence[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.system_prompt, str) or not self.system_prompt.strip():
+        for name in ("system_prompt", "first_message", "voice", "model", "language"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} is {type(getattr(self, name)).__name__}, not a text", hint=f'{name}="…"')
+        if not isinstance(self.turns, TurnPolicy):
+            raise InputError(f"turns cannot be {self.turns!r}", hint="turns=TurnPolicy(endpoint_ms=600)")
+        if not isinstance(self.barge_in_threshold_ms, int):
+            raise InputError("barge_in_threshold_ms is not a whole number", hint="milliseconds, 300 by default")
+        if not self.system_prompt.strip():
             raise InputError("an agent needs a system_prompt", hint='Agent(system_prompt="You are …")')
         if self.barge_in_threshold_ms < 0:
             raise InputError("barge_in_threshold_ms cannot be negative", hint="0 switches barge-in off")
+        if self.echo_cancellation not in (True, False, "webrtc"):
+            raise InputError(f"echo_cancellation cannot be {self.echo_cancellation!r}", hint='True, False, or "webrtc"')
         for number in self.transfer_numbers or ():
-            if not E164.fullmatch(number):
+            if not isinstance(number, str) or not E164.fullmatch(number):
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")
-        object.__setattr__(self, "tools", tuple(self.tools))
-        object.__setattr__(self, "guardrails", tuple(self.guardrails))
+        object.__setattr__(self, "tools", tuple(map(as_tool, self.tools)))
+        object.__setattr__(self, "guardrails", tuple(_as_guardrail(each) for each in self.guardrails))
         object.__setattr__(self, "variables", dict(self.variables))
 
-    def unknown_variables(self) -> list[str]:
-        """Names in braces in prompt and greeting that `variables` does not fill."""
-        found = _PLACEHOLDER.findall(self.system_prompt + self.first_message)
+    def unknown_variables(self, voicemail_message: str = "") -> list[str]:
+        """Names in braces in prompt, greeting and voicemail that `variables` does not fill."""
+        found = _PLACEHOLDER.findall(self.system_prompt + self.first_message + voicemail_message)
         return sorted(set(found) - set(self.variables))
+
+
+def _as_guardrail(value: Any) -> Guardrail:
+    """A Guardrail from a Guardrail or a dict of its arguments. Raises InputError."""
+    if isinstance(value, Guardrail):
+        return value
+    if isinstance(value, Mapping):
+        try:
+            return guardrail(**value)
+        except TypeError as error:
+            hint = 'guardrail(name="…", blocked_terms=["…"])'
+            raise InputError(f"this is no guardrail: {value!r}", hint=hint) from error
+    raise InputError(f"{value!r} is no guardrail", hint='use guardrail(name="…", blocked_terms=["…"])')
 
 
 def fill(text: str, variables: Mapping[str, str]) -> str:

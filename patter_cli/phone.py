@@ -51,7 +51,7 @@ class EmbeddedServer:
             agents=self._agents,
             model=voice_model or wiring.voice_model(),
             store=store or CallStore(None),
-            control=lambda: wiring.call_control("loopback"),
+            control=lambda started, sender: wiring.call_control("loopback", started.stream_id, sender),
             observers=observers,
         )
         live = LiveCalls(max_calls=max_calls)

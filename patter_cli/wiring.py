@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+import logging
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, cast
 
-from patter_cli.agent import Agent, Guardrail, fill
-from patter_cli.contracts.carrier import CallControl, LineCodec, StreamCodec
+from patter_cli.agent import E164, Agent, Guardrail, fill
+from patter_cli.contracts.carrier import AskedLine, CallControl, LineCodec, StreamCodec, TransferCodec
+from patter_cli.contracts.echo import EchoCanceller
+from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.core.plan import BlockedTerms, CallPlan, Pace
+from patter_cli.core.plan import BlockedTerms, CallPlan, Pace, PlannedTool
 from patter_cli.engine.call import ReadyAgent
+from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import ConfigError, InputError, UnknownProvider
+from patter_cli.engine.tools import ready_tools
+from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, UnknownProvider
+from patter_cli.text.preamble import with_preamble
+from patter_cli.tools import Tool
 
-OVERRIDES = ("system_prompt", "first_message", "language", "variables")
+log = logging.getLogger(__name__)
+
+OVERRIDES = (
+    "system_prompt",
+    "first_message",
+    "voice",
+    "language",
+    "variables",
+    "tools",
+    "guardrails",
+    "llm",
+    "tts",
+    "transfer_numbers",
+    "barge_in_threshold_ms",
+    "turns",
+)
 """What on_call_start may change for one call."""
+
+_NUMBER = re.compile(r"(?<![0-9+])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
+"""A phone number as people write it into a prompt."""
 
 
 def voice_model() -> VoiceModel:
@@ -29,11 +56,15 @@ def voice_model() -> VoiceModel:
 
 def stream_codec(carrier: str) -> StreamCodec:
     """A new call's end of a carrier's media stream."""
-    if carrier in ("twilio", "loopback"):
+    if carrier == "loopback":
+        from patter_cli.carriers.loopback import LoopbackStream
+
+        return LoopbackStream()
+    if carrier == "twilio":
         from patter_cli.carriers.twilio import TwilioStream
 
         return TwilioStream()
-    raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: twilio")
+    raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: loopback, twilio")
 
 
 def line_codec(carrier: str) -> LineCodec:
@@ -45,12 +76,19 @@ def line_codec(carrier: str) -> LineCodec:
     raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: twilio")
 
 
-def call_control(carrier: str) -> CallControl:
-    """What can be asked of the carrier about one call."""
+def loopback_line() -> TransferCodec:
+    """The line's end of the built-in wire."""
+    from patter_cli.carriers.loopback import LoopbackLine
+
+    return LoopbackLine()
+
+
+def call_control(carrier: str, stream_id: str = "", line: AskedLine | None = None) -> CallControl:
+    """What can be asked of the carrier about one call. line: where the loopback line is asked; None: nobody is."""
     if carrier == "loopback":
         from patter_cli.carriers.loopback import LoopbackControl
 
-        return LoopbackControl()
+        return LoopbackControl(stream_id, line)
     raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: loopback")
 
 
@@ -68,37 +106,93 @@ def built_in_caller(voice: str) -> TextToSpeech:
     return LocalTTS(voice)
 
 
-def ready_agent(name: str, agent: Agent, hooks: Hooks) -> ReadyAgent:
+def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str = "") -> ReadyAgent:
     """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
-    unknown = agent.unknown_variables()
+    unknown = agent.unknown_variables(voicemail_message)
     if unknown:
         raise InputError(
             f"agent {name}: nothing fills {', '.join('{' + each + '}' for each in unknown)}",
             hint='give it in Agent(variables={"' + unknown[0] + '": "…"})',
         )
-    if hooks.on_message is None:
-        raise ConfigError(
-            f"agent {name} has nothing to answer with",
-            hint="define on_message: async def on_message(event): yield 'You said ' + event.text",
+    if agent.audio_filter is not None and not is_audio_filter(agent.audio_filter):
+        raise InputError(
+            f"agent {name}: its audio_filter cannot be used",
+            hint="give an object with process(samples, rate_hz), or a class of such objects",
         )
-    stt, tts = agent.stt, agent.tts
-    if stt is None or tts is None:
-        local_stt, local_tts = built_in_speech()
-        stt, tts = stt or local_stt, tts or local_tts
+    notes: list[str] = []
+    models = _models(name, agent, hooks, notes)
+    built_in_stt = built_in_tts = None
+    if agent.stt is None or agent.tts is None:
+        built_in_stt, built_in_tts = built_in_speech()
 
-    def revise(overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> CallPlan:
-        return plan_of(name, agent, overrides, parameters)
+    def resolve(changed: Agent, parameters: Mapping[str, str]) -> ReadyAgent:
+        tools = ready_tools(changed.tools)
+        stt, tts = changed.stt or built_in_stt, changed.tts or built_in_tts
+        assert stt is not None
+        assert tts is not None
+        return ReadyAgent(
+            name=name,
+            plan=plan_of(name, changed, parameters, tools, drafts=bool(models), voicemail_message=voicemail_message),
+            stt=stt,
+            tts=_with_voice(tts, changed.voice, built_in=changed.tts is None) if changed.voice else tts,
+            hooks=hooks,
+            models=models if changed.llm is agent.llm else _listed(changed.llm),
+            tools=tools,
+            checks={rule.name: _check(rule) for rule in changed.guardrails if rule.check is not None},
+            echo_canceller=_echo_canceller(changed.echo_cancellation),
+            audio_filter=changed.audio_filter,
+            end_of_turn=changed.turns.end_of_turn,
+            aggressive_first_flush=changed.aggressive_first_flush,
+            revise=lambda overrides, given: resolve(overridden(agent, overrides), given),
+            notes=tuple(notes),
+        )
 
-    checks = {rule.name: _check(rule) for rule in agent.guardrails if rule.check is not None}
-    return ReadyAgent(name=name, plan=revise({}, {}), stt=stt, tts=tts, hooks=hooks, checks=checks, revise=revise)
+    return resolve(agent, {})
 
 
-def plan_of(name: str, agent: Agent, overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> CallPlan:
-    """One call's plan: the agent, what on_call_start changed, variables filled in. Raises InputError."""
-    unknown = sorted(set(overrides) - set(OVERRIDES))
-    if unknown:
-        raise InputError(f"on_call_start cannot change {', '.join(unknown)}", hint=f"it may change {OVERRIDES}")
-    variables = {**agent.variables, **parameters, **dict(overrides.get("variables") or {})}
+def _echo_canceller(choice: bool | str) -> Callable[[int], EchoCanceller] | None:
+    """What makes a call's echo canceller for a line of some rate. Raises MissingExtra."""
+    if not choice:
+        return None
+    if choice == "webrtc":
+        from patter_cli.providers import webrtc
+
+        webrtc.EchoCanceller()  # what it needs is loaded, or found missing, before the first ring
+        return webrtc.EchoCanceller
+    from patter_cli.audio.echo import NlmsEchoCanceller
+
+    return lambda rate_hz: NlmsEchoCanceller(sample_rate=rate_hz)
+
+
+def overridden(agent: Agent, overrides: Mapping[str, Any]) -> Agent:
+    """The agent of one call, as on_call_start changed it. What cannot be used is logged, the rest holds."""
+    for key, value in overrides.items():
+        if key not in OVERRIDES:
+            log.error("on_call_start cannot change %r; it may change %s", key, ", ".join(OVERRIDES))
+            continue
+        try:
+            change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}
+            changed = replace(agent, **change)
+            ready_tools(changed.tools)
+        except (PatterError, TypeError, ValueError) as error:
+            log.error("on_call_start gave a %s that cannot be used: %s", key, error)
+        else:
+            agent = changed
+    return agent
+
+
+def plan_of(
+    name: str,
+    agent: Agent,
+    parameters: Mapping[str, str],
+    tools: Mapping[str, Tool],
+    *,
+    drafts: bool = False,
+    voicemail_message: str = "",
+) -> CallPlan:
+    """One call's plan: variables filled in, the caller's parameters among them."""
+    variables = {**agent.variables, **parameters}
+    prompt = fill(agent.system_prompt, variables)
     pace = Pace(barge_in_threshold_ms=agent.barge_in_threshold_ms)
     turns = agent.turns
     if turns.endpoint_ms is not None:
@@ -109,9 +203,9 @@ def plan_of(name: str, agent: Agent, overrides: Mapping[str, Any], parameters: M
         pace = replace(pace, idle_asks=turns.idle_asks)
     return CallPlan(
         agent=name,
-        system_prompt=fill(str(overrides.get("system_prompt", agent.system_prompt)), variables),
-        first_message=fill(str(overrides.get("first_message", agent.first_message)), variables),
-        language=str(overrides.get("language", agent.language)),
+        system_prompt=prompt if agent.disable_phone_preamble else with_preamble(prompt, tools=True),
+        first_message=fill(agent.first_message, variables),
+        language=agent.language,
         pace=pace,
         blocked=tuple(
             BlockedTerms(name=rule.name, terms=tuple(rule.blocked_terms), replacement=rule.replacement)
@@ -119,7 +213,60 @@ def plan_of(name: str, agent: Agent, overrides: Mapping[str, Any], parameters: M
             if rule.blocked_terms
         ),
         checks=tuple(rule.name for rule in agent.guardrails if rule.check is not None),
+        tools=tuple(PlannedTool(name=each.name, timeout_ms=round(each.timeout_s * 1000)) for each in tools.values()),
+        transfer_numbers=transfer_numbers(agent),
+        drafts=drafts,
+        predicts_end_of_turn=turns.end_of_turn is not None,
+        voicemail_message=fill(voicemail_message, variables),
     )
+
+
+def transfer_numbers(agent: Agent) -> tuple[str, ...]:
+    """Whom a caller may be connected to: the configured numbers, and those the author wrote into the prompt.
+
+    What a call brings with it, its custom parameters, is not the author's word and adds none.
+    """
+    written = (match[0] for match in _NUMBER.finditer(fill(agent.system_prompt, agent.variables)))
+    numbers = ["+" + "".join(ch for ch in each if ch.isdigit()) for each in written]
+    return tuple(dict.fromkeys((*(agent.transfer_numbers or ()), *(each for each in numbers if E164.fullmatch(each)))))
+
+
+def _models(name: str, agent: Agent, hooks: Hooks, notes: list[str]) -> tuple[LanguageModel, ...]:
+    """What answers: the agent's models, none if its own code does, or what the environment has a key for."""
+    if agent.llm is not None and hooks.on_message is not None:
+        raise ConfigError(
+            f"agent {name} has both a language model and on_message", hint="leave one of them out: both would answer"
+        )
+    models = _listed(agent.llm)
+    if not models and hooks.on_message is None:
+        from patter_cli.providers.openai import KEY_VARIABLE, OpenAILLM
+
+        if not os.environ.get(KEY_VARIABLE):
+            raise ConfigError(
+                f"agent {name} has nothing to answer with",
+                hint=f"export {KEY_VARIABLE}=sk-…, give it an llm, or define on_message: "
+                "async def on_message(event): yield 'You said ' + event.text",
+            )
+        models = (OpenAILLM(model=agent.model) if agent.model else OpenAILLM(),)
+        notes.append(f"language model: {models[0].provider} {models[0].model}, because {KEY_VARIABLE} is set")
+    for model in models:
+        model.check()
+    return models
+
+
+def _listed(llm: LanguageModel | Sequence[LanguageModel] | None) -> tuple[LanguageModel, ...]:
+    if llm is None:
+        return ()
+    return tuple(llm) if isinstance(llm, Sequence) else (llm,)
+
+
+def _with_voice(tts: TextToSpeech, voice: str, *, built_in: bool) -> TextToSpeech:
+    """The same provider with another voice. Raises BadSetting."""
+    if built_in:
+        return built_in_caller(voice)
+    if not is_dataclass(tts) or "voice" not in {each.name for each in fields(tts)}:
+        raise BadSetting(f"{type(tts).__name__} has no voice to choose", hint="leave voice out, or give another tts")
+    return cast(TextToSpeech, replace(tts, voice=voice))
 
 
 def _check(rule: Guardrail) -> Callable[[str], str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -65,8 +66,20 @@ class Ignored:
     event: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferReply:
+    """The line's answer to a transfer that it was asked for over the stream itself.
+
+    request: the same as in the question. refused: why nobody was reached, one of a codec's own words; "" when
+    somebody answered and has the caller now.
+    """
+
+    request: str
+    refused: str = ""
+
+
 StreamMessage: TypeAlias = (
-    StreamConnected | StreamStarted | MediaIn | MarkIn | DtmfIn | StreamStopped | Refused | Ignored
+    StreamConnected | StreamStarted | MediaIn | MarkIn | DtmfIn | StreamStopped | TransferReply | Refused | Ignored
 )
 
 
@@ -133,7 +146,30 @@ class ClearOut:
     """Forget everything that has not been played."""
 
 
-LineMessage: TypeAlias = MediaOut | MarkOut | ClearOut | Refused
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOut:
+    """Connect the caller to an E.164 number, and say under the same request what became of it."""
+
+    request: str
+    number: str
+
+
+LineMessage: TypeAlias = MediaOut | MarkOut | ClearOut | TransferOut | Refused
+
+
+class TransferCodec(LineCodec, Protocol):
+    """The same end of a wire that also asks for transfers."""
+
+    def transfer_reply(self, reply: TransferReply) -> str:
+        """Say what became of one."""
+
+
+class AskedLine(Protocol):
+    """A line that answers questions over the stream itself, where there is no carrier beside it to ask."""
+
+    def ask(self, text: str, request: str, answered: Callable[[TransferReply], None]) -> None:
+        """Send a question. answered: called once, if the line ever answers this request; another question takes
+        its place."""
 
 
 class CallControl(Protocol):

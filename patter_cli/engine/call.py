@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -24,6 +24,9 @@ from patter_cli.contracts.carrier import (
     StreamMessage,
     StreamStopped,
 )
+from patter_cli.contracts.echo import AudioFilter, EchoCanceller
+from patter_cli.contracts.eou import EndOfTurnModel
+from patter_cli.contracts.llm import Delta, LanguageModel, Text
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.core import commands as order
@@ -32,15 +35,25 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.journal import Entry, render_entry
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.plan import CallPlan
+from patter_cli.core.tool_calls import allowed_number
+from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.clock import CallClock
+from patter_cli.engine.dialogue import chat_messages
+from patter_cli.engine.eou import TurnEar
+from patter_cli.engine.far import FarTap
+from patter_cli.engine.filtering import filter_for_call
+from patter_cli.engine.hearing import Audience
 from patter_cli.engine.hooks import CallEvent, Hooks, IncomingMessage, call_hook, message_pieces, notify
-from patter_cli.engine.inbound import InboundPath, Room
+from patter_cli.engine.inbound import Hearing, InboundPath, Room
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.mailbox import Mailbox
+from patter_cli.engine.model import ask_models
 from patter_cli.engine.outbound import Line, OutboundPath
 from patter_cli.engine.speak import Phrasebook, Speaker
-from patter_cli.engine.think import Brain, Thinker
+from patter_cli.engine.think import Ask, Brain, Thinker
+from patter_cli.engine.tools import ToolRunner
 from patter_cli.errors import CarrierError
+from patter_cli.tools import Tool, ToolContext
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +103,20 @@ class ReadyAgent:
     stt: SpeechToText
     tts: TextToSpeech
     hooks: Hooks
+    models: tuple[LanguageModel, ...] = ()
+    """What answers where there is no on_message; each is asked when those before it failed."""
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     checks: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
     """Code guardrails by name: a clause to what is said instead, None if it may be spoken."""
-    revise: Callable[[Mapping[str, Any], Mapping[str, str]], CallPlan]
-    """(overrides of on_call_start, custom parameters) to the plan of this call. Raises PatterError."""
+    echo_canceller: Callable[[int], EchoCanceller] | None = None
+    """Makes one call's, for a line of this rate in Hz."""
+    audio_filter: AudioFilter | Callable[[], AudioFilter] | None = None
+    end_of_turn: EndOfTurnModel | None = None
+    aggressive_first_flush: bool = False
+    revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
+    """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
+    notes: tuple[str, ...] = ()
+    """What was chosen because nobody said: a line each, for whoever starts it."""
 
 
 class CallSession:
@@ -124,14 +147,38 @@ class CallSession:
         self._clock = CallClock(asyncio.get_running_loop())
         self._mailbox = Mailbox(self._clock)
         post = self._mailbox.post
-        self._outbound = OutboundPath(clock=self._clock, codec=codec, line=line, post=post, pacer=Pacer())
+        echo = None if agent.echo_canceller is None else agent.echo_canceller(room.rate_hz)
+        far = None if echo is None else FarTap(rate_hz=room.rate_hz)
+        self._outbound = OutboundPath(clock=self._clock, codec=codec, line=line, post=post, pacer=Pacer(), far=far)
         self._listener = Listener(agent.stt, line_rate_hz=room.rate_hz, post=post)
-        self._inbound = InboundPath(clock=self._clock, room=room, hearing=self._listener, post=post)
+        self._turn_ear: TurnEar | None = None
+        hearing: Hearing = self._listener
+        if agent.end_of_turn is not None:
+            self._turn_ear = TurnEar(agent.end_of_turn, line_rate_hz=room.rate_hz, post=post)
+            hearing = Audience(self._listener, self._turn_ear)
+        self._inbound = InboundPath(
+            clock=self._clock,
+            room=room,
+            hearing=hearing,
+            post=post,
+            echo=echo,
+            far=far,
+            audio_filter=filter_for_call(agent.audio_filter, rate_hz=room.rate_hz),
+        )
         self._speaker = Speaker(
             agent.tts, line_rate_hz=room.rate_hz, phrasebook=phrasebook, outbound=self._outbound, post=post
         )
+        self._tools = ToolRunner(agent.tools, self._tool_context)
         brain: Brain | None = self._pieces if agent.hooks.on_message is not None else None
-        self._thinker = Thinker(brain, language=agent.plan.language, post=post)
+        if agent.models:
+            brain = self._model_deltas
+        self._thinker = Thinker(
+            brain,
+            language=agent.plan.language,
+            post=post,
+            aggressive_first_flush=agent.aggressive_first_flush,
+            go_on=agent.plan.lines.go_on if agent.models else None,
+        )
         self._reports: asyncio.Queue[tuple[Any, CallEvent]] = asyncio.Queue(REPORTS)
         self._outcome = "failed"
         self._reason = "internal_error"
@@ -200,9 +247,14 @@ class CallSession:
                     task.cancel()
         finally:
             self._thinker.stop()
-            self._inbound.close()
-            self._outbound.close()
+            self._stop_media()
             self._journal.close(self._summary())
+
+    def _stop_media(self) -> None:
+        self._inbound.close()
+        self._outbound.close()
+        if self._turn_ear is not None:
+            self._turn_ear.close()
 
     def _connect(self) -> None:
         info = self._info
@@ -248,7 +300,13 @@ class CallSession:
             case order.Speak():
                 self._speaker.speak(command)
             case order.StartResponse(response_id=response_id, text=text):
-                self._thinker.start(response_id, text)
+                self._thinker.start(Ask(response_id=response_id, text=text))
+            case order.DraftResponse(response_id=response_id, text=text):
+                self._thinker.start(Ask(response_id=response_id, text=text, drafted=True))
+            case order.ContinueResponse(response_id=response_id, said=said, may_call=may_call):
+                self._thinker.start(Ask(response_id=response_id, said=said, may_call=may_call))
+            case order.RunTool():
+                self._spawn(self._run_tool(command))
             case order.ReadOut(response_id=response_id, text=text):
                 self._thinker.read_out(response_id, text)
             case order.CancelResponse(response_id=response_id):
@@ -258,6 +316,11 @@ class CallSession:
                 self._listener.finalize()
             case order.CommitTranscript():
                 self._listener.commit()
+                if self._turn_ear is not None:
+                    self._turn_ear.commit()
+            case order.PredictEndOfTurn(segment=segment):
+                if self._turn_ear is not None:
+                    self._turn_ear.predict(segment)
             case order.PausePlayback():
                 self._outbound.pause()
             case order.ResumePlayback():
@@ -292,8 +355,7 @@ class CallSession:
 
     async def _close(self, workers: list[asyncio.Task[None]]) -> None:
         """The conversation is over: let callbacks in flight finish, then stop the workers."""
-        self._inbound.close()
-        self._outbound.close()
+        self._stop_media()
         self._report("on_call_end", **self._end_facts())
         try:
             async with asyncio.timeout(CLOSING_S):
@@ -322,33 +384,68 @@ class CallSession:
                 log.error("on_call_start did not return in time; the call goes on without it")
             except Exception:
                 log.exception("on_call_start raised; the call goes on without it")
-        plan = self._agent.plan
         try:
-            plan = self._agent.revise(overrides if isinstance(overrides, Mapping) else {}, self._info.parameters)
+            agent = self._agent.revise(overrides if isinstance(overrides, Mapping) else {}, self._info.parameters)
         except Exception:
             log.exception("what on_call_start returned cannot be used; the call goes on without it")
-        self._mailbox.post(fact.CallPrepared(plan=plan))
+        else:
+            self._agent = agent
+            self._tools = ToolRunner(agent.tools, self._tool_context)
+            self._speaker.use(agent.tts)
+        self._mailbox.post(fact.CallPrepared(plan=self._agent.plan))
 
-    async def _pieces(self, response_id: int, text: str) -> AsyncIterator[str]:
+    async def _model_deltas(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        """The agent's models, as the thinker wants them."""
+        plan = self._machine.plan
+        messages = chat_messages(
+            plan.system_prompt,
+            self._machine.history,
+            drafted=ask.text if ask.drafted else "",
+            said=ask.said or "",
+        )
+        tools = (*self._tools.specs(), *call_tools(plan.transfer_numbers))
+        deltas = ask_models(self._agent.models, messages, tools, may_call=ask.may_call)
+        try:
+            async for delta in deltas:
+                yield delta
+        finally:
+            await deltas.aclose()
+
+    def _tool_context(self) -> ToolContext:
+        info = self._info
+        return ToolContext(call_id=info.call_id, caller=info.caller, callee=info.callee, history=self._history())
+
+    async def _run_tool(self, command: order.RunTool) -> None:
+        outcome = await self._tools.run(command.tool_call_id, command.name, command.arguments)
+        self._mailbox.post(
+            fact.ToolFinished(response_id=command.response_id, tool_call_id=command.tool_call_id, result=outcome.text)
+        )
+
+    async def _pieces(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """on_message, as the thinker wants it."""
         hook = self._agent.hooks.on_message
         assert hook is not None
-        post = self._mailbox.post
+        post, response_id = self._mailbox.post, ask.response_id
         event = IncomingMessage(
             call_id=self._info.call_id,
-            text=text,
+            text=ask.text,
             caller=self._info.caller,
             callee=self._info.callee,
             history=self._history(),
             end_call=lambda: post(fact.EndRequested(response_id=response_id)),
-            transfer_call=lambda number: post(fact.TransferRequested(response_id=response_id, number=number)),
+            transfer_call=lambda number: self._ask_for_transfer(response_id, number),
         )
         pieces = message_pieces(hook, event)
         try:
             async for piece in pieces:
-                yield piece
+                yield Text(piece)
         finally:
             await pieces.aclose()
+
+    def _ask_for_transfer(self, response_id: int, number: str) -> None:
+        if allowed_number(number, self._machine.plan) is None:
+            log.error("a transfer to %r is refused: put the number into Agent(transfer_numbers=[…])", number[:32])
+        self._mailbox.post(fact.TransferRequested(response_id=response_id, number=number))
 
     async def _judge(self, command: order.JudgeClause) -> None:
         check = self._agent.checks[command.rule]
@@ -416,7 +513,7 @@ class CallSession:
             "reason": self._reason,
             "history": self._history(),
             "transcript": "\n".join(f"{each.role}: {each.text}" for each in self._machine.history),
-            "metrics": self._metrics,
+            "metrics": [dict(each) for each in self._metrics],
             "cost": None,
             "recording_path": None,
         }

@@ -81,6 +81,10 @@ class Speaker:
         self._current: Speak | None = None
         self._synthesis: asyncio.Task[None] | None = None
 
+    def use(self, voice: TextToSpeech) -> None:
+        """Speak with this voice from now on; before the first clause, or the old one may say another."""
+        self._voice = voice
+
     def speak(self, clause: Speak) -> None:
         """Queue a clause."""
         self._queue.append(clause)

@@ -1,12 +1,23 @@
-"""The reply being made: the agent's own code (a model later) streamed, cut into clauses, posted as events."""
+"""The reply being made: the agent's own code or a model streamed, cut into clauses, posted as events."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from patter_cli.core.events import ClauseReady, Event, FirstToken, ResponseFailed, ResponseFinished
+from patter_cli.contracts.llm import Delta, Text, ToolCall, Usage
+from patter_cli.core.events import (
+    ClauseReady,
+    Event,
+    FirstToken,
+    ModelUsed,
+    ResponseFailed,
+    ResponseFinished,
+    ToolCallRequested,
+)
 from patter_cli.errors import ProviderError
 from patter_cli.text.clauses import SentenceChunker
 from patter_cli.text.speakable import speakable
@@ -17,30 +28,62 @@ PIECE_S = 20.0
 """Longest wait for the next piece of a reply; the machine bridges and gives up earlier."""
 REPLY_CHARS = 4000
 """A reply is cut off here: nobody listens to five minutes."""
+MODEL_CHARS = 600
+"""A model's reply stops at the end of a clause after so much, and asks whether to go on. Source: RELIABILITY 3.1."""
+CALLS = 16
+"""Tool calls taken from one step of a model."""
 
-Brain = Callable[[int, str], AsyncIterator[str]]
-"""(response_id, the caller's words) to the pieces of a reply."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What is to be answered.
+
+    text: the caller's words. drafted: the history does not hold them yet. said: what this reply has said before its
+    tools answered, None for its first step. may_call: whether it may ask for tools.
+    """
+
+    response_id: int
+    text: str = ""
+    drafted: bool = False
+    said: str | None = None
+    may_call: bool = True
+
+
+Brain: TypeAlias = Callable[[Ask], AsyncGenerator[Delta, None]]
+"""Makes a reply, or one step of it. Raises ProviderError."""
 
 
 class Thinker:
     """Runs one reply at a time, in a task that the call does not depend on: the agent's code may refuse to end."""
 
-    def __init__(self, brain: Brain | None, *, language: str, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        brain: Brain | None,
+        *,
+        language: str,
+        post: Callable[[Event], None],
+        aggressive_first_flush: bool = False,
+        go_on: str | None = None,
+    ) -> None:
+        """go_on: what a reply that grows too long ends with, after MODEL_CHARS; None: it ends after REPLY_CHARS."""
         self._brain = brain
         self._language = language
         self._post = post
+        self._aggressive = aggressive_first_flush
+        self._go_on = go_on
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._calls = 0
 
-    def start(self, response_id: int, text: str) -> None:
-        """Have the agent answer."""
-        task = asyncio.create_task(self._run(response_id, text))
-        self._running[response_id] = task
-        task.add_done_callback(lambda _: self._running.pop(response_id, None))
+    def start(self, ask: Ask) -> None:
+        """Have the agent answer, or go on with an answer."""
+        task = asyncio.create_task(self._run(ask))
+        self._running[ask.response_id] = task
+        task.add_done_callback(lambda done: self._forget(ask.response_id, done))
 
     def read_out(self, response_id: int, text: str) -> None:
         """Deliver a fixed text, at once."""
         chunker = SentenceChunker(self._language)
-        for clause in (*chunker.push(text), *chunker.flush()):
+        for clause in (*chunker.push(text[:REPLY_CHARS]), *chunker.flush()):
             self._post(ClauseReady(response_id=response_id, text=clause))
         self._post(ResponseFinished(response_id=response_id))
 
@@ -55,9 +98,14 @@ class Thinker:
         for task in self._running.values():
             task.cancel()
 
-    async def _run(self, response_id: int, text: str) -> None:
+    def _forget(self, response_id: int, task: asyncio.Task[None]) -> None:
+        if self._running.get(response_id) is task:
+            del self._running[response_id]
+
+    async def _run(self, ask: Ask) -> None:
+        response_id = ask.response_id
         try:
-            await self._stream(response_id, text)
+            await self._stream(ask)
         except ProviderError as error:
             log.warning("no reply from %s: %s", error.provider, error)
             self._post(ResponseFailed(response_id=response_id, provider=error.provider, message=str(error)))
@@ -67,34 +115,82 @@ class Thinker:
         else:
             self._post(ResponseFinished(response_id=response_id))
 
-    async def _stream(self, response_id: int, text: str) -> None:
+    async def _stream(self, ask: Ask) -> None:
         if self._brain is None:
             raise ProviderError("the agent has neither on_message nor a model", provider="agent")
-        chunker = SentenceChunker(self._language)
-        said = 0
-        pieces = self._brain(response_id, text)
+        step = _Step(ask, SentenceChunker(self._language, aggressive_first_flush=self._aggressive and not ask.said))
+        limit = REPLY_CHARS if self._go_on is None else MODEL_CHARS - len(ask.said or "")
+        deltas = self._brain(ask)
         try:
-            while said < REPLY_CHARS:
+            while step.chars < limit:
                 async with asyncio.timeout(PIECE_S):
-                    piece = await anext(pieces, None)
-                if piece is None:
+                    delta = await anext(deltas, None)
+                if delta is None:
                     break
-                if not said and piece:
-                    self._post(FirstToken(response_id=response_id))
-                piece = piece[: REPLY_CHARS - said]
-                said += len(piece)
-                self._deliver(response_id, chunker.push(piece))
+                self._take(step, delta)
+            else:
+                self._cut_short(step)
         except Exception:
-            self._deliver(response_id, chunker.flush())
+            self._deliver(step, step.chunker.flush())
             raise
         finally:
-            close = getattr(pieces, "aclose", None)
-            if close is not None:
-                await close()
-        self._deliver(response_id, chunker.flush())
+            await deltas.aclose()
+        self._deliver(step, step.chunker.flush())
 
-    def _deliver(self, response_id: int, clauses: list[str]) -> None:
+    def _take(self, step: _Step, delta: Delta) -> None:
+        response_id = step.ask.response_id
+        if isinstance(delta, Usage):
+            self._post(
+                ModelUsed(
+                    response_id=response_id,
+                    model=delta.model,
+                    input_tokens=delta.input_tokens,
+                    output_tokens=delta.output_tokens,
+                    cached_tokens=delta.cached_tokens,
+                )
+            )
+            return
+        if not step.begun and (isinstance(delta, ToolCall) or delta.text):
+            step.begun = True
+            self._post(FirstToken(response_id=response_id))
+        if isinstance(delta, Text):
+            text = delta.text[: REPLY_CHARS - step.chars]
+            step.chars += len(text)
+            self._deliver(step, step.chunker.push(text))
+        elif step.calls < CALLS:
+            step.calls += 1
+            self._calls += 1
+            self._deliver(step, step.chunker.flush())
+            # Ids are ours: some servers begin at call_0 with every request, and ours must be the only one of its kind.
+            self._post(
+                ToolCallRequested(
+                    response_id=response_id,
+                    tool_call_id=f"tool_{self._calls}",
+                    name=delta.name,
+                    arguments=delta.arguments,
+                )
+            )
+
+    def _cut_short(self, step: _Step) -> None:
+        if self._go_on is not None and step.delivered:
+            step.chunker.reset()
+            self._deliver(step, [self._go_on])
+
+    def _deliver(self, step: _Step, clauses: list[str]) -> None:
         for clause in clauses:
             plain = speakable(clause)
             if plain:
-                self._post(ClauseReady(response_id=response_id, text=plain))
+                step.delivered += 1
+                self._post(ClauseReady(response_id=step.ask.response_id, text=plain))
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step of a reply under way."""
+
+    ask: Ask
+    chunker: SentenceChunker
+    chars: int = 0
+    calls: int = 0
+    delivered: int = 0
+    begun: bool = False

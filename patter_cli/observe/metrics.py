@@ -16,8 +16,8 @@ class TurnLatency:
     """From the caller's last voiced sample to the agent's first frame on the wire, in ms; the parts add up to it.
 
     endpointing: waiting to be sure that the turn was over (recognition runs inside it). stt: waiting past that for
-    the words. llm: to the reply's first words, nothing if they were drafted before. clause: to its first speakable stretch. tts: to the first samples.
-    handover: to the first frame at the carrier.
+    the words. llm: to the reply's first words, nothing if they were drafted before. clause: to its first speakable
+    stretch. tts: to the first samples. handover: to the first frame at the carrier.
     """
 
     turn: int

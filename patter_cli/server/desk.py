@@ -30,9 +30,10 @@ class Desk:
         agents: Mapping[str, ReadyAgent],
         model: VoiceModel,
         store: CallStore,
-        control: Callable[[], CallControl],
+        control: Callable[[StreamStarted, Sender], CallControl],
         observers: tuple[Observer, ...] = (),
     ) -> None:
+        """control: makes what can be asked of the carrier about one call."""
         self._agents = agents
         self._room = VoiceRoom(model)
         self._store = store
@@ -43,7 +44,9 @@ class Desk:
     async def warm(self) -> None:
         """Load models and voices, and say every agent's greeting once. Raises PatterError."""
         for agent in self._agents.values():
-            await asyncio.gather(agent.stt.warm(), agent.tts.warm())
+            await asyncio.gather(agent.stt.warm(), agent.tts.warm(), *(model.warm() for model in agent.models))
+            if agent.end_of_turn is not None:
+                await agent.end_of_turn.warm()
             if agent.plan.first_message:
                 await self._prepare(agent, (agent.plan.first_message,))
 
@@ -82,7 +85,7 @@ class Desk:
             agent=ready,
             codec=codec,
             line=sender,
-            control=self._control(),
+            control=self._control(started, sender),
             room=self._room,
             phrasebook=self._phrasebook,
             journal=self._store.open(call_id, now),

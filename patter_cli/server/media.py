@@ -27,6 +27,7 @@ from patter_cli.contracts.carrier import (
     StreamConnected,
     StreamStarted,
     StreamStopped,
+    TransferReply,
 )
 from patter_cli.errors import CallRejected
 from patter_cli.server.calls import Call, CallFactory, LiveCalls
@@ -57,6 +58,7 @@ class SocketSender:
         self._audio_chars = audio_chars
         self._queue: deque[str] = deque()
         self._queued_chars = 0
+        self._question: tuple[str, Callable[[TransferReply], None]] | None = None
         self.dropped = 0
 
     @property
@@ -75,6 +77,19 @@ class SocketSender:
             return
         self._queue.append(text)
         self._queued_chars += len(text)
+
+    def ask(self, text: str, request: str, answered: Callable[[TransferReply], None]) -> None:
+        self._question = request, answered
+        self.send(text)
+
+    def answer(self, reply: TransferReply) -> bool:
+        """The line has answered. False: nobody asked it that."""
+        if self._question is None or self._question[0] != reply.request:
+            return False
+        _, answered = self._question
+        self._question = None
+        answered(reply)
+        return True
 
     def flush(self) -> None:
         """The socket takes again."""
@@ -193,6 +208,9 @@ class MediaStream:
                 self._first_refusal = self._first_refusal or message.why
             case Ignored():
                 self._counts["ignored"] += 1
+            case TransferReply():
+                if self._sender is None or not self._sender.answer(message):
+                    self._counts["unasked"] += 1
             case StreamConnected():
                 pass
             case _:

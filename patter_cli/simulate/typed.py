@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -45,14 +45,21 @@ class TypedCall:
     ) -> None:
         self._speech = _TypedSpeech()
         self._room = _TypedRoom()
+        voice = _SilentVoice()
+
+        def revise(overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> ReadyAgent:
+            changed = agent.revise(overrides, parameters)
+            return replace(changed, plan=_at_once(changed.plan), tts=voice)
+
         self._session = CallSession(
             info=CallInfo(call_id=call_id, caller="keyboard", callee=agent.name, direction="inbound", carrier="typed"),
             agent=replace(
                 agent,
                 plan=_at_once(agent.plan),
                 stt=self._speech,
-                tts=_SilentVoice(),
-                revise=lambda overrides, parameters: _at_once(agent.revise(overrides, parameters)),
+                tts=voice,
+                end_of_turn=None,
+                revise=revise,
             ),
             codec=_TypedWire(),
             line=self,

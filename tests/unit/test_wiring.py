@@ -157,3 +157,20 @@ def test_only_a_models_answers_are_drafted() -> None:
     """on_message may do things in the world, so it runs once a turn is over."""
     assert ready(Agent("A.", llm=MODEL)).plan.drafts
     assert not ready(Agent("A."), ANSWERS).plan.drafts
+
+
+@pytest.mark.parametrize("choice", [True, "webrtc"])
+def test_each_call_gets_an_echo_canceller_of_its_own(choice: bool | str) -> None:
+    """For the line's rate; none unless the agent asks."""
+    if choice == "webrtc":
+        pytest.importorskip("livekit")
+    make = ready(Agent("A.", llm=MODEL, echo_cancellation=choice)).echo_canceller
+    assert make(8000) is not make(8000)
+    assert ready(Agent("A.", llm=MODEL)).echo_canceller is None
+
+
+@pytest.mark.parametrize("wrong", [{"echo_cancellation": "magic"}, {"audio_filter": 5}])
+def test_what_cannot_filter_is_refused_at_load(wrong: dict[str, Any]) -> None:
+    """Before the first ring."""
+    with pytest.raises(InputError):
+        ready(Agent("A.", llm=MODEL, **wrong))

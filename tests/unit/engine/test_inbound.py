@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.frame import Samples
-from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw
+from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.jitter import RESYNC_MS
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.carrier import MediaIn
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.inbound import Ear, InboundPath
+from patter_cli.engine.far import FarTap
+from patter_cli.engine.filtering import GuardedFilter
+from patter_cli.engine.inbound import SLACK_MS, Ear, InboundPath
 
 FRAME = b"\x10" * 160
 
@@ -38,15 +40,25 @@ class Rig:
 
     rate_hz = 8000
 
-    def __init__(self) -> None:
+    def __init__(self, *, far: FarTap | None = None) -> None:
         self.clock = HandClock()
+        self.references: list[Samples] = []
+        self.order: list[str] = []
         self.events: list[Event] = []
         self.heard: list[Samples] = []
         self.told: list[str] = []
         self.ear_heard = 0
         self.ear_open = True
         self.edge: Callable[[VoiceEdge], None]
-        self.inbound = InboundPath(clock=self.clock, room=self, hearing=self, post=self.events.append)
+        self.inbound = InboundPath(
+            clock=self.clock,
+            room=self,
+            hearing=self,
+            post=self.events.append,
+            echo=None if far is None else _Canceller(self),
+            far=far,
+            audio_filter=None if far is None else GuardedFilter(_Quieter(self), rate_hz=8000, seconds=lambda: 0.0),
+        )
         self.sequence = 0
 
     def listen(self, on_edge: Callable[[VoiceEdge], None]) -> Ear:
@@ -85,6 +97,29 @@ class Rig:
     @property
     def samples(self) -> int:
         return sum(len(each) for each in self.heard)
+
+
+class _Canceller:
+    """Adds one to every sample and keeps the reference."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    def process(self, near: Samples, far: Samples) -> Samples:
+        self.rig.order.append("echo")
+        self.rig.references.append(far)
+        return near + 1
+
+
+class _Quieter:
+    """Halves every sample."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+
+    def process(self, samples: Samples, rate_hz: int) -> Samples:
+        self.rig.order.append("filter")
+        return samples // 2
 
 
 @pytest.fixture
@@ -161,3 +196,35 @@ async def test_closing_closes_the_ear(rig: Rig) -> None:
     """The room need not score a call that is over."""
     rig.inbound.close()
     assert not rig.ear_open
+
+
+async def test_the_echo_goes_first_and_the_filter_after_it() -> None:
+    """Ear and recognition get what is left, frame for frame."""
+    rig = Rig(far=FarTap())
+    rig.frames(0, 60, 0)
+    assert rig.order == ["echo", "filter"] * 3
+    assert np.array_equal(rig.heard[0], (decode_ulaw(FRAME) + 1) // 2)
+    assert rig.ear_heard == 480
+
+
+async def test_the_reference_is_what_was_played_while_the_caller_spoke() -> None:
+    """By call time: a frame that arrives late belongs to the moment at which the first ones say it was spoken."""
+    far = FarTap()
+    played = np.arange(2000, dtype=np.int16) % 200
+    far.sent(encode_ulaw(played * 100), 300.0)
+    rig = Rig(far=far)
+    rig.frames(0, 200, 300)
+    rig.frame(200, 900)
+    reference = np.concatenate(rig.references)
+    assert np.array_equal(reference, far.read(2400, 220 * 8))
+
+
+async def test_small_changes_of_the_delay_do_not_move_the_reference() -> None:
+    """Large ones do; the canceller must look for the echo anew each time."""
+    far = FarTap()
+    far.sent(encode_ulaw((np.arange(4000, dtype=np.int16) % 200) * 100), 0.0)
+    rig = Rig(far=far)
+    for timestamp_ms, delay_ms in ((0, 100), (20, 100 - SLACK_MS + 1), (40, 50)):
+        rig.frame(timestamp_ms, timestamp_ms + 20 + delay_ms)
+    for reference, start_ms in zip(rig.references, (100, 120, 90), strict=True):
+        assert np.array_equal(reference, far.read(start_ms * 8, 160))

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
-from patter_cli.core.events import ClauseReady, Event, FirstToken, ResponseFailed, ResponseFinished
-from patter_cli.engine.think import PIECE_S, REPLY_CHARS, Brain, Thinker
+from patter_cli.contracts.llm import Delta, Text, ToolCall, Usage
+from patter_cli.core.events import (
+    ClauseReady,
+    Event,
+    FirstToken,
+    ModelUsed,
+    ResponseFailed,
+    ResponseFinished,
+    ToolCallRequested,
+)
+from patter_cli.engine.think import CALLS, MODEL_CHARS, PIECE_S, REPLY_CHARS, Ask, Brain, Thinker
 from patter_cli.errors import Unavailable
 from tests.unit.engine.conftest import virtually
 
 
-def think(brain: Brain | None, *, cancel_after_s: float | None = None) -> list[Event]:
+def think(brain: Brain | None, *, cancel_after_s: float | None = None, go_on: str | None = None) -> list[Event]:
     """One reply from start to end, number 7 to "hello"."""
     events: list[Event] = []
 
     async def story() -> None:
-        thinker = Thinker(brain, language="en", post=events.append)
-        thinker.start(7, "hello")
+        thinker = Thinker(brain, language="en", post=events.append, go_on=go_on)
+        thinker.start(Ask(response_id=7, text="hello"))
         if cancel_after_s is not None:
             await asyncio.sleep(cancel_after_s)
             thinker.cancel(7)
@@ -38,10 +47,10 @@ def clauses(events: list[Event]) -> list[str]:
 def test_pieces_become_clauses_and_an_end() -> None:
     """The first words are told, each clause as soon as it is whole, then the end."""
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
-        assert (response_id, text) == (7, "hello")
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        assert (ask.response_id, ask.text) == (7, "hello")
         for piece in ("", "We op", "en at nine. We cl", "ose at **six**."):
-            yield piece
+            yield Text(piece)
 
     events = think(brain)
     assert events[0] == FirstToken(response_id=7)
@@ -56,8 +65,8 @@ def test_pieces_become_clauses_and_an_end() -> None:
 def test_what_came_before_a_failure_is_spoken(error: Exception, provider: str) -> None:
     """A whole sentence in the splitter is not lost because the next piece never came."""
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
-        yield "The answer is yes."
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("The answer is yes.")
         raise error
 
     events = think(brain)
@@ -70,8 +79,8 @@ def test_what_came_before_a_failure_is_spoken(error: Exception, provider: str) -
 def test_a_brain_that_hangs_fails_in_the_end() -> None:
     """Longest after the wait for one piece."""
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
-        yield "One moment. "
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("One moment. ")
         await asyncio.Event().wait()
 
     assert isinstance(think(brain)[-1], ResponseFailed)
@@ -81,11 +90,11 @@ def test_a_cancelled_reply_posts_nothing_more_and_closes_its_source() -> None:
     """No end, no failure; cancelling twice or too late is fine."""
     closed: list[str] = []
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
         try:
-            yield "Heard. "
+            yield Text("Heard. ")
             await asyncio.sleep(1)
-            yield "Not heard. "
+            yield Text("Not heard. ")
         finally:
             closed.append("closed")
 
@@ -98,9 +107,9 @@ def test_a_cancelled_reply_posts_nothing_more_and_closes_its_source() -> None:
 def test_an_endless_reply_is_cut_off() -> None:
     """At a length nobody listens to."""
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
         while True:
-            yield "And another thing. "
+            yield Text("And another thing. ")
 
     events = think(brain)
     assert REPLY_CHARS <= sum(len(each) + 1 for each in clauses(events)) <= REPLY_CHARS + 40
@@ -127,17 +136,17 @@ def test_stopping_ends_whatever_runs() -> None:
     """At the end of a call; code that refuses is left behind."""
     ended: list[int] = []
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
         try:
             await asyncio.sleep(3600)
-            yield ""
+            yield Text("")
         finally:
-            ended.append(response_id)
+            ended.append(ask.response_id)
 
     async def story() -> None:
         thinker = Thinker(brain, language="en", post=lambda event: None)
-        thinker.start(1, "a")
-        thinker.start(2, "b")
+        thinker.start(Ask(response_id=1, text="a"))
+        thinker.start(Ask(response_id=2, text="b"))
         await asyncio.sleep(0.1)
         thinker.stop()
         await asyncio.sleep(0)
@@ -150,8 +159,8 @@ def test_stopping_ends_whatever_runs() -> None:
 def test_a_reply_in_one_piece_is_cut_off_too() -> None:
     """What on_message returns whole is no longer than what it streams."""
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
-        yield "And another thing. " * 1000
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("And another thing. " * 1000)
 
     events = think(brain)
     assert REPLY_CHARS - 40 <= sum(len(each) + 1 for each in clauses(events)) <= REPLY_CHARS + 1
@@ -161,9 +170,55 @@ def test_a_reply_in_one_piece_is_cut_off_too() -> None:
 def test_what_cannot_be_spoken_is_no_clause() -> None:
     """A reply of layout only has an end and no clause."""
 
-    async def brain(response_id: int, text: str) -> AsyncIterator[str]:
-        yield "**\n\n---\n"
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("**\n\n---\n")
 
     events = think(brain)
     assert clauses(events) == []
     assert events[-1] == ResponseFinished(response_id=7)
+
+
+def test_tool_calls_come_after_the_words_before_them() -> None:
+    """What was said before a tool is spoken first, even without a full stop; ids are ours and never the same."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("Let me look")
+        yield ToolCall(id="call_0", name="look", arguments='{"day": 1}')
+        yield ToolCall(id="call_0", name="look", arguments='{"day": 2}')
+        yield Usage(model="m", input_tokens=9, output_tokens=3, cached_tokens=1)
+
+    events = think(brain)
+    assert [type(event) for event in events] == [
+        FirstToken,
+        ClauseReady,
+        ToolCallRequested,
+        ToolCallRequested,
+        ModelUsed,
+        ResponseFinished,
+    ]
+    calls = [event for event in events if isinstance(event, ToolCallRequested)]
+    assert len({call.tool_call_id for call in calls}) == 2
+    assert [call.arguments for call in calls] == ['{"day": 1}', '{"day": 2}']
+
+
+def test_a_flood_of_tool_calls_is_cut_off() -> None:
+    """A model in a loop does not fill the call's memory."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        for _ in range(1000):
+            yield ToolCall(id="x", name="look")
+
+    assert sum(isinstance(event, ToolCallRequested) for event in think(brain)) == CALLS
+
+
+def test_a_model_that_does_not_stop_asks_whether_to_go_on() -> None:
+    """After six hundred characters, at the end of a sentence."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        while True:
+            yield Text("And another thing. And")
+
+    said = clauses(think(brain, go_on="Shall I go on?"))
+    assert said[-1] == "Shall I go on?"
+    assert said[-2].endswith("thing.")
+    assert MODEL_CHARS - 60 <= sum(len(each) + 1 for each in said[:-1]) <= MODEL_CHARS + 60

@@ -1,0 +1,169 @@
+"""Asking models: who is asked again, who is asked next, and what the caller waits for at most."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolSpec
+from patter_cli.engine.model import FIRST_S, NEXT_S, TRIES, ask_models
+from patter_cli.errors import (
+    BadReply,
+    MissingCredential,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
+from tests.unit.engine.conftest import virtually
+
+
+@dataclass
+class Scripted:
+    """A model that plays one script after the other: words, errors to raise, seconds to wait."""
+
+    scripts: list[list[object]]
+    asked: int = 0
+    closed: int = 0
+    provider: str = "scripted"
+    model: str = "m"
+    may_call: list[bool] = field(default_factory=list)
+
+    def check(self) -> None: ...
+
+    async def warm(self) -> None: ...
+
+    async def stream(
+        self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = (), *, may_call: bool = True
+    ) -> AsyncGenerator[Delta, None]:
+        self.asked += 1
+        self.may_call.append(may_call)
+        try:
+            for step in self.scripts[min(self.asked, len(self.scripts)) - 1]:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    yield Text(str(step))
+        finally:
+            self.closed += 1
+
+
+def ask(*models: Scripted) -> tuple[str, ProviderError | None, float]:
+    """(what was said, how it failed, how long it took)."""
+    said: list[str] = []
+    failure: list[ProviderError] = []
+    took: list[float] = []
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async for delta in ask_models(models, [], [], may_call=True):
+                assert isinstance(delta, Text)
+                said.append(delta.text)
+        except ProviderError as error:
+            failure.append(error)
+        took.append(loop.time() - began)
+
+    virtually(story())
+    return "".join(said), failure[0] if failure else None, took[0]
+
+
+def down() -> Unavailable:
+    return Unavailable("down", provider="scripted")
+
+
+def test_a_hiccup_is_tried_again() -> None:
+    """Before a word has come, once, after a short wait."""
+    model = Scripted([[down()], ["Hello."]])
+    said, failure, took = ask(model)
+    assert (said, failure, model.asked) == ("Hello.", None, 2)
+    assert took < 1
+
+
+def test_a_model_that_stays_down_is_replaced() -> None:
+    """The next one answers; the first is not asked a third time."""
+    one, two = Scripted([[down()]]), Scripted([["Hello."]])
+    assert ask(one, two)[0] == "Hello."
+    assert (one.asked, two.asked) == (TRIES, 1)
+
+
+def test_nothing_is_asked_again_once_words_have_come() -> None:
+    """The caller must not hear two beginnings; a tool must not be called twice."""
+    one, two = Scripted([["Hello, ", down()]]), Scripted([["Other."]])
+    said, failure, _ = ask(one, two)
+    assert said == "Hello, "
+    assert isinstance(failure, Unavailable)
+    assert two.asked == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unauthorized("key", provider="scripted"),
+        BadReply("no", provider="scripted"),
+        MissingCredential("no key"),
+        RateLimited("later", provider="scripted", retry_after_s=30),
+    ],
+)
+def test_what_will_not_help_is_not_tried_again(error: Exception) -> None:
+    """A refused key, a bad request, a long "come back later": straight to the next model."""
+    one, two = Scripted([[error]]), Scripted([["Hello."]])
+    said, _, took = ask(one, two)
+    assert (said, one.asked) == ("Hello.", 1)
+    assert took < 0.1
+
+
+def test_a_short_come_back_later_is_honoured() -> None:
+    """The vendor's own time, if the caller can wait it."""
+    model = Scripted([[RateLimited("later", provider="scripted", retry_after_s=1.5)], ["Hello."]])
+    said, _, took = ask(model)
+    assert said == "Hello."
+    assert 1.5 <= took < 1.6
+
+
+def test_silence_is_ended_and_not_tried_again() -> None:
+    """Six seconds for the first word, then somebody else is asked."""
+    one, two = Scripted([[60.0, "late"]]), Scripted([["Hello."]])
+    said, _, took = ask(one, two)
+    assert (said, one.asked, one.closed) == ("Hello.", 1, 1)
+    assert took == pytest.approx(FIRST_S, abs=0.1)
+
+
+def test_a_reply_that_stalls_fails() -> None:
+    """What came is kept, and the stream is closed."""
+    model = Scripted([["Hello, ", 60.0, "late"]])
+    said, failure, took = ask(model)
+    assert said == "Hello, "
+    assert isinstance(failure, TimedOut)
+    assert model.closed == 1
+    assert took == pytest.approx(NEXT_S, abs=0.1)
+
+
+def test_leaving_closes_the_request() -> None:
+    """Cancelling a reply lets go of the vendor at once."""
+    model = Scripted([["Hello, ", 60.0, "late"]])
+
+    async def story() -> None:
+        async def consume() -> None:
+            async for _ in ask_models([model], [], [], may_call=True):
+                pass
+
+        task = asyncio.create_task(consume())
+        await asyncio.sleep(0.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert model.closed == 1
+
+    virtually(story())
+
+
+def test_no_model_at_all_is_an_error() -> None:
+    """It cannot be; if it is, the caller gets an apology."""
+    assert isinstance(ask()[1], ProviderError)
