@@ -1,6 +1,6 @@
 """The front desk of a dental practice: answers questions, books, moves and cancels, takes messages, transfers.
 
-    patter simulate receptionist     hear it talk with a scripted caller: no account, no key
+    patter simulate receptionist     hear it talk with the caller of receptionist.toml: no account, no key
     patter serve receptionist        put it on your phone number
 
 Read it from the top: the practice, its calendar, the tools, the conversation. The conversation is `on_message`,
@@ -23,7 +23,7 @@ from typing import Any
 
 from platformdirs import user_data_path
 
-from patter_cli import Agent, HangUp, Interrupt, Say, tool
+from patter_cli import Agent, tool
 from patter_cli.text.spoken import find_day, find_name, find_phone_number, find_time, normal, say_day, say_time
 
 # --- The practice -----------------------------------------------------------------------------------------------
@@ -537,15 +537,3 @@ transfer the call to {FRONT_DESK} or to take a message. If asked, say that you a
     variables={"today": f"{now():%A}"},
     transfer_numbers=[FRONT_DESK],
 )
-
-demo = [  # what `patter simulate receptionist` says to it; commas are pauses, in which a turn may end
-    Say("What are your opening hours?"),
-    Interrupt("How much is a check-up?", after_ms=1500),
-    Say("I would like to book a check-up."),
-    Say("On Wednesday at three o'clock."),  # always taken: see EMERGENCIES
-    Say("The first one please."),
-    Say("My name is Anna Brown."),
-    Say("Yes please."),
-    Say("No thank you goodbye."),
-    HangUp(),
-]

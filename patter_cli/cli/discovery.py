@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from patter_cli.agent import Agent, HangUp, Interrupt, Press, Say, ScriptStep
+from patter_cli.agent import Agent
 from patter_cli.errors import InputError, PatterError
 
 HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics")
@@ -49,8 +49,6 @@ class LoadedAgent:
     agent: Agent
     hooks: Mapping[str, Callable[..., Any]]
     """Those of HOOKS that the file defines. Read-only."""
-    demo: tuple[ScriptStep, ...]
-    """The script of the file's demo conversation; empty without one."""
 
 
 def find_agents(root: Path) -> list[FoundAgent]:
@@ -90,7 +88,7 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
             raise InputError(
                 f"{shown}: `{name}` is {_a(hook)}, not a function", hint=f"write: async def {name}(event): …"
             )
-    return LoadedAgent(name=path.stem, path=path, agent=agent, hooks=MappingProxyType(hooks), demo=_demo(module, shown))
+    return LoadedAgent(name=path.stem, path=path, agent=agent, hooks=MappingProxyType(hooks))
 
 
 def _read(path: Path) -> FoundAgent:
@@ -203,19 +201,6 @@ def _failure(error: BaseException, path: Path, shown: str) -> InputError:
 def _check(shown: str, line: int | None) -> str:
     where = f"line {line} of {shown}" if line else shown
     return f"correct {where}, then run the command again; --debug shows the whole traceback"
-
-
-def _demo(module: ModuleType, shown: str) -> tuple[ScriptStep, ...]:
-    demo = vars(module).get("demo", ())
-    if not isinstance(demo, (list, tuple)):
-        raise InputError(f"{shown}: `demo` is {_a(demo)}, not a list", hint='write: demo = [Say("Hello."), HangUp()]')
-    for number, step in enumerate(demo, 1):
-        if not isinstance(step, Say | Interrupt | Press | HangUp):
-            raise InputError(
-                f"{shown}: step {number} of `demo` is {_a(step)}",
-                hint='steps are Say("…"), Interrupt("…", after_ms=1500), Press("2") and HangUp()',
-            )
-    return tuple(demo)
 
 
 def _a(value: object) -> str:

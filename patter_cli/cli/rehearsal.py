@@ -8,36 +8,48 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from patter_cli import wiring
-from patter_cli.agent import ScriptStep
+from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel, write_wav
 from patter_cli.cli.lines import TranscriptLines, printable
 from patter_cli.core.journal import Entry
 from patter_cli.engine.call import Observer, ReadyAgent
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, TimedOut
 from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.observe.summary import CallSummary
 from patter_cli.phone import EmbeddedServer
-from patter_cli.simulate.caller import EndCause, Fact, LineCaller
-from patter_cli.simulate.overheard import Overheard, overhear
+from patter_cli.simulate.caller import LineCaller
+from patter_cli.simulate.facts import EndCause, Fact, Transferred
+from patter_cli.simulate.line import QUALITIES, LineFilter
+from patter_cli.simulate.microphone import Handset
+from patter_cli.simulate.overheard import HeardReplies, Overheard, overhear
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
-from patter_cli.simulate.script import StepDone, hold_conversation, line_voice, play_wav, say_texts
+from patter_cli.simulate.scenario import Scenario, voiced
+from patter_cli.simulate.score import PlayedCall, Verdict, describe, judge
+from patter_cli.simulate.script import StepDone, Voice, hold_conversation, line_voice
+from patter_cli.simulate.switchboard import Switchboard
 
 CALLER_VOICE = "jo"
 """The second voice of the built-in speech stack."""
+
+HUMAN_VOICE = "joe"
+HUMAN_GAIN = 0.5
+"""Half as loud as the agent, who has the same voice: one hears that it is somebody else, and further away."""
 
 
 class Rehearsal:
     """A call from this machine to an agent on it (`agent`), or to a server that is already up (`url`)."""
 
-    def __init__(self, agent: ReadyAgent | None, demo: Sequence[ScriptStep], *, url: str = "") -> None:
+    def __init__(self, agent: ReadyAgent | None, scenario: Scenario, *, url: str = "") -> None:
+        """scenario: what the scripted caller does; a person at this machine has only its line and its humans."""
         self._agent = agent
-        self._demo = tuple(demo)
+        self._scenario = scenario
         self._url = url
         self.out: Path | None = None
         """Where what the agent was heard to say goes."""
@@ -46,29 +58,56 @@ class Rehearsal:
         """Print no lines: the JSON comes at the end."""
         self.max_ttfa_ms: int | None = None
         self._summary = CallSummary()
+        self._replies = HeardReplies()
         self._waits_ms: list[int | None] = []
         """What the caller measured on the line, an utterance each."""
         self._steps: list[StepDone] = []
+        self._failure = ""
+        """Why the script was not played to its end."""
+        self._begun_ms: list[float] = []
+        self._verdicts: list[Verdict] = []
         self._talks: list[tuple[int, int]] = []
         """When the agent was heard to speak, from and to in ms of call time."""
+        self._transferred = False
         self._overheard: list[Overheard] = []
 
-    async def by_script(self, say: Sequence[str], wav: Sequence[Path]) -> bool:
-        """Play a script: the texts, the recordings, or the agent's own demo. False if the caller waited too long."""
-        steps = [*say_texts(say), *(play_wav(path) for path in wav)] or list(self._demo)
-        if not steps:
+        expected = scenario.expected
+        if agent is None and (expected.reason or expected.outcome):
+            raise InputError(
+                f"{scenario.name}: how the call ended is known to its server alone",
+                hint="leave reason and outcome out of [expect], or --url",
+            )
+
+    def choose_line(self, quality: str | None, seed: int | None) -> None:
+        """Another line than the scenario's. quality: a name of QUALITIES."""
+        scenario = self._scenario
+        self._scenario = replace(
+            scenario, quality=quality or scenario.quality, seed=scenario.seed if seed is None else seed
+        )
+
+    async def by_script(self) -> bool:
+        """Play the scenario. False if an expectation failed."""
+        if not self._scenario.steps:
             name = self._agent.name if self._agent else "the agent"
-            raise InputError(f"{name} has no demo conversation", hint='give the caller words: --say "Hello"')
-        voice = wiring.built_in_caller(CALLER_VOICE)
+            raise InputError(f"{name} has no scenario", hint='give the caller words: --say "Hello"')
+        self.max_ttfa_ms = self.max_ttfa_ms or self._scenario.expected.max_ttfa_ms
+        voice = line_voice(wiring.built_in_caller(CALLER_VOICE))
         async with self._line() as (url, recording):
+            caller = await self._caller(url, recording)
             self._tell(f"calling {url}")
-            caller = LineCaller(url, wiring.line_codec("twilio"), record_to=recording, on_fact=self._note)
-            self._steps = await hold_conversation(caller, steps, line_voice(voice))
+            steps = [each.does for each in self._scenario.steps]
+            try:
+                await hold_conversation(caller, steps, voice, on_done=self._steps.append)
+            except TimedOut as error:
+                if not self._scenario.name:
+                    raise
+                self._failure = str(error)
             self._measure(caller)
             for step in self._steps:
                 if step.note:
-                    self._tell(f"note: {step.note}: {step.step}")
-        return self._judge()
+                    self._tell(f"note: {step.note}: {describe(step.step)}")
+        passed = self._in_time()
+        return self._as_written() and passed
 
     async def by_microphone(self) -> bool:
         """Let the person at this machine talk, until they or the agent end the call."""
@@ -77,14 +116,26 @@ class Rehearsal:
         async with AsyncExitStack() as stack:
             url, recording = await stack.enter_async_context(self._line())
             handset = await stack.enter_async_context(Microphone())
-            caller = LineCaller(
-                url, wiring.line_codec("twilio"), record_to=recording, handset=handset, on_fact=self._note
-            )
+            caller = await self._caller(url, recording, handset)
             async with caller:
                 self._tell("talk now; Ctrl-C hangs up")
                 await self._until_over(caller)
             self._measure(caller)
-        return self._judge()
+        return self._in_time()
+
+    async def _caller(self, url: str, recording: Path | None, handset: Handset | None = None) -> LineCaller:
+        """Somebody at the end of the scenario's line, with its humans within reach."""
+        codec = wiring.loopback_line()
+        scenario = self._scenario
+        return LineCaller(
+            url,
+            codec,
+            record_to=recording,
+            handset=handset,
+            line=None if scenario.quality == "clean" else LineFilter(QUALITIES[scenario.quality], scenario.seed),
+            switchboard=Switchboard(codec, await voiced(scenario.humans, _human_voice())),
+            on_fact=self._note,
+        )
 
     async def by_keyboard(self) -> bool:
         """Type the caller's lines, until the agent ends the call or the input does."""
@@ -114,6 +165,10 @@ class Rehearsal:
             facts["agent"] = [{"at_ms": each.at_ms, "text": each.text} for each in self._overheard]
         facts["caller_waited_ms"] = self._waits_ms
         facts["notes"] = [step.note for step in self._steps if step.note]
+        facts["expectations"] = [
+            {"step": each.step, "expected": each.expected, "heard": each.heard, "passed": each.passed}
+            for each in self._verdicts
+        ]
         print(json.dumps(facts, ensure_ascii=False, indent=2))
 
     @asynccontextmanager
@@ -147,6 +202,7 @@ class Rehearsal:
     def _observers(self) -> tuple[Observer, ...]:
         def fold(call_id: str, entry: Entry) -> None:
             self._summary.feed(entry)
+            self._replies.feed(entry)
 
         return (fold,) if self.quiet else (fold, TranscriptLines())
 
@@ -164,6 +220,7 @@ class Rehearsal:
 
     def _measure(self, caller: LineCaller) -> None:
         pairs = zip(caller.mouth.said, caller.mouth.answered_ms, strict=True)
+        self._begun_ms = caller.begun_ms
         self._waits_ms = [None if at is None else round(at - said.last_voiced_ms) for said, at in pairs]
         if caller.recording_failed:
             self._tell(f"the recording is not whole: {caller.recording_failed}")
@@ -172,11 +229,14 @@ class Rehearsal:
             self._tell(f"the line was lost: {ended.words}")
 
     def _note(self, fact: Fact) -> None:
-        """Remember when the agent spoke."""
+        """Remember when the agent spoke, and tell when it was no longer the agent."""
         match fact:
-            case AgentStarted(at_ms=at_ms):
+            case Transferred(refused=refused):
+                self._transferred = not refused
+                self._tell(f"the transfer was refused: {refused}" if refused else "a human has the call now")
+            case AgentStarted(at_ms=at_ms) if not self._transferred:
                 self._talks.append((int(at_ms), int(at_ms)))
-            case AgentStopped(at_ms=at_ms) if self._talks:
+            case AgentStopped(at_ms=at_ms) if self._talks and not self._transferred:
                 self._talks[-1] = (self._talks[-1][0], int(at_ms))
             case _:
                 pass
@@ -199,7 +259,41 @@ class Rehearsal:
         if self.stereo is not None:
             self._tell(f"wrote {self.stereo}: caller left, agent right")
 
-    def _judge(self) -> bool:
+    def _as_written(self) -> bool:
+        """Whether the scenario's expectations hold; says of each step what became of it."""
+        scenario = self._scenario
+        if not scenario.name:
+            return True
+        call = PlayedCall(
+            steps=self._steps,
+            heard=self._overheard if self._agent is None else self._replies.heard,
+            begun_ms=self._begun_ms,
+            outcome=self._summary.outcome,
+            reason=self._summary.reason,
+            failure=self._failure,
+        )
+        self._verdicts = judge(scenario, call)
+        failed = [each for each in self._verdicts if not each.passed]
+        for number, step in enumerate(scenario.steps, 1):
+            wrong = [each for each in failed if each.step == number]
+            self._tell(f"{'FAILED' if wrong else 'ok':<7}{number} {describe(step.does)}")
+            self._tell_wrong(wrong)
+        whole = [each for each in self._verdicts if each.step is None]
+        if whole:
+            wrong = [each for each in failed if each.step is None]
+            self._tell(f"{'FAILED' if wrong else 'ok':<7}the whole call")
+            self._tell_wrong(wrong)
+        if failed:
+            again = f"patter simulate --scenario {scenario.name} --stereo call.wav"
+            where = f"in {self.stereo}" if self.stereo else f"with: {again}"
+            self._tell(f"{len(failed)} of {len(self._verdicts)} expectations failed; hear it {where}")
+        return not failed
+
+    def _tell_wrong(self, verdicts: Sequence[Verdict]) -> None:
+        for each in verdicts:
+            self._tell(f"       wanted {each.expected!r}, got {each.heard!r}")
+
+    def _in_time(self) -> bool:
         waits = [each for each in self._waits_ms if each is not None]
         if waits:
             middle = sorted(waits)[len(waits) // 2]
@@ -209,7 +303,7 @@ class Rehearsal:
         if self.max_ttfa_ms is None:
             return True
         if not waits:
-            self._tell("nothing was answered, so --max-ttfa-ms is missed")
+            self._tell(f"nothing was answered, and {self.max_ttfa_ms} ms was the limit")
             return False
         if max(waits) > self.max_ttfa_ms:
             self._tell(f"too long: {max(waits)} ms, and {self.max_ttfa_ms} was the limit")
@@ -218,3 +312,13 @@ class Rehearsal:
 
     def _tell(self, words: str) -> None:
         print(printable(words), file=sys.stderr, flush=True)
+
+
+def _human_voice() -> Voice:
+    """Whoever a transfer reaches."""
+    speak = line_voice(wiring.built_in_caller(HUMAN_VOICE))
+
+    async def say(text: str) -> Samples:
+        return np.asarray(await speak(text) * HUMAN_GAIN, np.int16)
+
+    return say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,10 +13,12 @@ from patter_cli.cli.general import AgentName
 
 if TYPE_CHECKING:
     from patter_cli.cli.rehearsal import Rehearsal
+    from patter_cli.simulate.scenario import Scenario
 
 EXAMPLES = (
     'Examples: patter simulate receptionist · patter simulate receptionist --say "When are you open?" --json · '
-    "patter simulate receptionist --wav question.wav --out reply.wav --max-ttfa-ms 900"
+    "patter simulate receptionist --wav question.wav --out reply.wav --max-ttfa-ms 900 · "
+    "patter simulate --scenario agents/receptionist.toml --line mobile --stereo call.wav"
 )
 
 
@@ -27,6 +30,9 @@ def simulate(
     wav: Annotated[
         list[Path] | None, typer.Option(help="A recording of what the caller says; give it once for each turn.")
     ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="A conversation from a file, with what must come of it: 1 if it does not.")
+    ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Talk to the agent yourself.")] = False,
     text: Annotated[bool, typer.Option("--text", help="Type to the agent, no audio.")] = False,
     url: Annotated[
@@ -34,6 +40,12 @@ def simulate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write what the agent was heard to say, as WAV.")] = None,
     stereo: Annotated[Path | None, typer.Option(help="Write the call as WAV: caller left, agent right.")] = None,
+    line: Annotated[
+        str | None, typer.Option(help="What the line is like: clean, mobile, speakerphone or bad.", metavar="QUALITY")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Which line of that kind: the same seed, the same line.", min=0)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the call as one JSON object.")] = False,
     max_ttfa_ms: Annotated[
         int | None, typer.Option(help="Exit with 1 if a caller had to wait longer for the agent's voice.", min=1)
@@ -41,13 +53,15 @@ def simulate(
 ) -> None:
     """Hold a call with the agent on this machine: no account, no key.
 
-    Without --say, --wav, --mic or --text you talk to it yourself if there is a terminal and a microphone; otherwise
-    a second voice plays the agent's own demo conversation.
+    Without --say, --wav, --scenario, --mic or --text you talk to it yourself if there is a terminal and a microphone;
+    otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml.
     """
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
+    from patter_cli.simulate.line import QUALITIES
 
-    chosen = [name for name, given in (("--say", say), ("--wav", wav), ("--mic", mic), ("--text", text)) if given]
+    ways = (("--say", say), ("--wav", wav), ("--scenario", scenario), ("--mic", mic), ("--text", text))
+    chosen = [name for name, given in ways if given]
     if len(chosen) > 1 and chosen != ["--say", "--wav"]:
         raise InputError(f"{' and '.join(chosen)} cannot go together", hint="leave all but one out")
     if url and agent:
@@ -57,44 +71,67 @@ def simulate(
     for path in (out, stereo):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
-    rehearsal = _rehearsal(agent, url)
+    if line is not None and line not in QUALITIES:
+        raise InputError(f"there is no line called {line!r}", hint=f"known: {', '.join(QUALITIES)}")
+    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []))
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms = max_ttfa_ms
+    rehearsal.choose_line(line, seed)
     if text:
-        if out or stereo or max_ttfa_ms:
+        if out or stereo or max_ttfa_ms or line or seed is not None:
             raise InputError(
-                "--text has no audio to write or to time", hint="leave --out, --stereo and --max-ttfa-ms out"
+                "--text has no audio to write, to time or to spoil",
+                hint="leave --out, --stereo, --max-ttfa-ms, --line and --seed out",
             )
         passed = run(rehearsal.by_keyboard())
-    elif mic or (not say and not wav and sys.stdin.isatty() and sys.stdout.isatty() and not json and _microphone()):
+    elif mic or (not chosen and sys.stdin.isatty() and sys.stdout.isatty() and not json and _microphone()):
         passed = run(rehearsal.by_microphone())
     else:
-        passed = run(rehearsal.by_script(say or [], wav or []))
+        passed = run(rehearsal.by_script())
     if json:
         rehearsal.print_json()
     if not passed:
         raise typer.Exit(1)
 
 
-def _rehearsal(spec: str | None, url: str | None) -> Rehearsal:
+def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scenario) -> Rehearsal:
+    """The call to hold: words, if there are any, else the scenario that was named or lies beside the agent."""
     from patter_cli import wiring
-    from patter_cli.cli.discovery import find_agents, load_agent
+    from patter_cli.cli.discovery import load_agent
     from patter_cli.cli.rehearsal import Rehearsal
     from patter_cli.engine.hooks import Hooks
+    from patter_cli.simulate.scenario import Scenario, load_scenario
+
+    scenario = load_scenario(path) if path is not None else None
+    if url is not None:
+        return Rehearsal(None, scenario or words, url=url)
+    loaded = load_agent(spec or (scenario.agent if scenario is not None else "") or _only_agent())
+    if scenario is None:
+        beside = loaded.path.with_suffix(".toml")
+        scenario = load_scenario(beside) if beside.is_file() else Scenario()
+    if words.steps:  # with the line and the humans of the scenario
+        scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
+    return Rehearsal(wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks)), scenario)
+
+
+def _only_agent() -> str:
+    from patter_cli.cli.discovery import find_agents
     from patter_cli.errors import InputError
 
-    if url is not None:
-        return Rehearsal(None, (), url=url)
-    if spec is None:
-        found = [each.name for each in find_agents(Path.cwd()) if each.error is None]
-        if len(found) != 1:
-            there = f"there are {', '.join(found)}" if found else "there is none in agents/"
-            raise InputError(
-                f"which agent? {there}", hint=f"patter simulate {found[0] if found else 'path/to/agent.py'}"
-            )
-        spec = found[0]
-    loaded = load_agent(spec)
-    return Rehearsal(wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks)), loaded.demo)
+    found = [each.name for each in find_agents(Path.cwd()) if each.error is None]
+    if len(found) != 1:
+        there = f"there are {', '.join(found)}" if found else "there is none in agents/"
+        raise InputError(f"which agent? {there}", hint=f"patter simulate {found[0] if found else 'path/to/agent.py'}")
+    return found[0]
+
+
+def _typed(say: list[str], wav: list[Path]) -> Scenario:
+    """The caller's words from the command line."""
+    from patter_cli.simulate.scenario import Scenario, ScenarioStep
+    from patter_cli.simulate.script import play_wav, say_texts
+
+    steps = [*say_texts(say), *(play_wav(each) for each in wav)]
+    return Scenario(steps=tuple(ScenarioStep(does=each) for each in steps))
 
 
 def _microphone() -> bool:

@@ -1,4 +1,4 @@
-"""What an agent behind somebody else's server said, recognised from the sound alone."""
+"""What a caller heard the agent say, and when: by its own journal, or recognised from the sound alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import resample_all
 from patter_cli.contracts.stt import Final, SpeechToText
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.journal import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +19,23 @@ class Overheard:
 
     at_ms: int
     text: str
+
+
+class HeardReplies:
+    """A fold over a call's journal: what was heard of each reply. Feed it the entries in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[Overheard] = []
+        self._began: int | None = None
+
+    def feed(self, entry: Entry) -> None:
+        """Take one journal entry."""
+        if isinstance(entry.event, fact.PlayoutStarted) and self._began is None:
+            self._began = entry.at
+        for command in entry.commands:
+            if isinstance(command, order.ReportTranscript) and command.role == "assistant":
+                self.heard.append(Overheard(at_ms=entry.at if self._began is None else self._began, text=command.text))
+                self._began = None
 
 
 async def overhear(

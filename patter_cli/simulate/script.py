@@ -42,11 +42,16 @@ Voice: TypeAlias = Callable[[str], Awaitable[Samples]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
-    """What became of a step. said: its place in the call, if it was speech. note: what did not go as written."""
+    """What became of a step."""
 
     step: ScriptStep
+    played: bool = True
+    at_ms: float = 0.0
+    """Call time at which it was done: the last voiced sample, or the last key."""
     said: SaidAudio | None = None
+    """Its place in the call, if it was speech."""
     note: str = ""
+    """What did not go as written."""
 
 
 async def hold_conversation(
@@ -56,21 +61,28 @@ async def hold_conversation(
     *,
     settle_ms: int = 700,
     patience_s: float = 15.0,
+    longest_s: float = 90.0,
+    on_done: Callable[[StepDone], None] = lambda done: None,
 ) -> list[StepDone]:
     """Dial, play the script to its end, hang up; whatever happens, the call is over afterwards.
 
     All lines are spoken to memory before the call, so that the voice takes nothing from the agent's time. A script
     that does not hang up ends as if it did. When the agent ends the call early, the steps left are noted as such.
 
-    settle_ms: how long the agent must have been quiet to have finished.
-    Raises TimedOut when the agent says nothing for patience_s where it is its turn; InputError for a line without
+    settle_ms: how long the agent must have been quiet to have finished. on_done: told of each step as it is done.
+    Raises TimedOut when the agent says nothing for patience_s where it is its turn, or leaves the caller no moment for
+    the next step for longest_s, as one does that answers its own echo; InputError for a line without
     sound; and what the voice and `caller.dial` raise.
     """
     script = [*steps] if steps and isinstance(steps[-1], HangUp) else [*steps, HangUp()]
     sounds = [await _sound(step, voice) for step in script]
-    script_run = _ScriptRun(caller, settle_ms, patience_s)
+    script_run = _ScriptRun(caller, settle_ms, patience_s, longest_s)
+    played = []
     async with caller:
-        return [await script_run.play(step, sound) for step, sound in zip(script, sounds, strict=True)]
+        for step, sound in zip(script, sounds, strict=True):
+            played.append(await script_run.play(step, sound))
+            on_done(played[-1])
+    return played
 
 
 def say_texts(texts: Sequence[str]) -> list[ScriptStep]:
@@ -101,10 +113,11 @@ def line_voice(recipe: TextToSpeech) -> Voice:
 class _ScriptRun:
     """One script on one line."""
 
-    def __init__(self, caller: LineCaller, settle_ms: int, patience_s: float) -> None:
+    def __init__(self, caller: LineCaller, settle_ms: int, patience_s: float, longest_s: float) -> None:
         self._caller = caller
         self._settle_ms = settle_ms
         self._patience_ms = patience_s * 1000.0
+        self._longest_ms = longest_s * 1000.0
         self._since_ms = 0.0
         """The end of the caller's last step: what the agent says from here on is its answer."""
         self._voiced_ms = 0
@@ -115,7 +128,8 @@ class _ScriptRun:
         """Wait for the step's moment and do it. sound: of a step that speaks."""
         note = await (self._wait_to_cut_in(step) if isinstance(step, Interrupt) else self._wait_for_turn(step))
         if self._caller.ended is not None:
-            return StepDone(step=step, note="" if isinstance(step, HangUp) else "the agent had ended the call")
+            note = "" if isinstance(step, HangUp) else "the agent had ended the call"
+            return StepDone(step=step, played=isinstance(step, HangUp), at_ms=self._caller.now_ms, note=note)
         self._first = False
         said = None
         if isinstance(step, HangUp):
@@ -129,7 +143,8 @@ class _ScriptRun:
             await self._caller.wait_for(lambda: self._caller.now_ms >= spoken.end_ms)
         self._since_ms = self._caller.now_ms
         self._voiced_ms = self._caller.ear.voiced_ms
-        return StepDone(step=step, said=said, note=note)
+        done_ms = self._since_ms if said is None else said.last_voiced_ms
+        return StepDone(step=step, at_ms=done_ms, said=said, note=note)
 
     async def _wait_for_turn(self, step: ScriptStep) -> str:
         """Until the agent has answered and is quiet."""
@@ -159,8 +174,19 @@ class _ScriptRun:
         def impatient() -> bool:
             return not self._answered and self._caller.now_ms - self._answer_from_ms >= limit_ms
 
-        await self._caller.wait_for(lambda: moment() or impatient())
-        if self._caller.ended is None and not begins and not moment():
+        def endless() -> bool:
+            return self._caller.now_ms - self._since_ms >= self._longest_ms
+
+        await self._caller.wait_for(lambda: moment() or impatient() or endless())
+        if self._caller.ended is not None or moment():
+            return
+        if endless():
+            raise TimedOut(
+                f"the agent left no moment to speak for {self._longest_ms / 1000:g} s",
+                provider="agent",
+                hint="on a line with echo it answers itself: Agent(echo_cancellation=True)",
+            )
+        if not begins:
             raise TimedOut(
                 f"the agent said nothing for {limit_ms / 1000:g} s",
                 provider="agent",
@@ -169,8 +195,9 @@ class _ScriptRun:
 
     @property
     def _answer_from_ms(self) -> float:
-        """What is heard from here on is the agent's answer: after our step, and after what it took back."""
-        return max(self._since_ms, self._caller.cleared_ms or 0.0)
+        """What is heard from here on answers us: after our step, after what was taken back, after a transfer."""
+        transferred = self._caller.transferred
+        return max(self._since_ms, self._caller.cleared_ms or 0.0, transferred.at_ms if transferred else 0.0)
 
     @property
     def _answered(self) -> bool:

@@ -400,7 +400,7 @@ async def test_on_call_start_changes_this_call_only(quiet_log: None) -> None:
 
 
 async def test_a_transfer_that_fails_is_told_to_the_caller() -> None:
-    """The loopback line has nobody to connect to: the caller is back with the agent, who says so and goes on."""
+    """A line that knows only Twilio's wire never answers: the caller is back with the agent, who says so."""
 
     def on_message(event: Any) -> str:
         if event.text == TRANSFER:
@@ -410,7 +410,7 @@ async def test_a_transfer_that_fails_is_told_to_the_caller() -> None:
 
     async with answering({"a": (agent(), Hooks(on_message=on_message))}) as phone, Caller(phone, "a") as caller:
         await caller.say(TRANSFER)
-        await caller.until_heard("couldn't put you through.")
+        await caller.until_heard("couldn't put you through.", 15.0)
         await caller.until(lambda: caller.line.quiet_ms > 400)
         await caller.say(QUESTION)
         await caller.until_heard("still here.")

@@ -24,7 +24,7 @@ PROGRAM = "import sys; sys.argv[0] = 'patter'; from patter_cli.__main__ import m
 
 AGENT = '''"""A quick agent: sure of what it hears, silent recogniser, a tone for a voice."""
 import numpy as np
-from patter_cli import Agent, HangUp, Say
+from patter_cli import Agent
 
 class Ears:
     rate_hz = 8000
@@ -72,7 +72,7 @@ def patter(*arguments: str, cwd: Path = ROOT, stdin: str = "", **environment: st
     """Run the command to its end."""
     process = start(*arguments, cwd=cwd, **environment)
     try:
-        out, err = process.communicate(stdin, timeout=90)
+        out, err = process.communicate(stdin, timeout=150)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -124,7 +124,12 @@ def test_help_is_cheap() -> None:
         (["simulate", "hum", "--wav", "agents/hum.py"], 2, "not a WAV file"),
         (["simulate", "hum", "--say", "hi", "--out", "no/such/reply.wav"], 2, "no folder"),
         (["simulate", "hum", "--say", ""], 2, "no sound"),
-        (["simulate", "hum"], 2, "no demo conversation"),
+        (["simulate", "hum"], 2, "hum has no scenario"),
+        (["simulate", "--scenario", "missing.toml"], 2, "missing.toml"),
+        (["simulate", "--scenario", "talk.toml"], 2, "'sya' is not a key here"),
+        (["simulate", "hum", "--scenario", "talk.toml", "--say", "hi"], 2, "cannot go together"),
+        (["simulate", "hum", "--say", "hi", "--line", "mobil"], 2, "no line called 'mobil'"),
+        (["simulate", "hum", "--text", "--line", "bad"], 2, "--text has no audio"),
         (["simulate", "hum", "--max-ttfa-ms", "0"], 2, "--max-ttfa-ms"),
         (["simulate", "hum", "--env-file", "nothing.env"], 2, "nothing.env"),
         (["simulate", "hum", "--config", "nothing.toml"], 2, "nothing.toml"),
@@ -137,6 +142,7 @@ def test_help_is_cheap() -> None:
 def test_errors_say_what_and_what_next(project: Path, arguments: list[str], code: int, words: str) -> None:
     """One sentence, a hint, the right exit code, nothing on stdout, and no traceback."""
     (project / "agents" / "broken.py").write_text('"""Broken."""\nagent = Agnt("x")\n')
+    (project / "talk.toml").write_text('agent = "hum"\n[[step]]\nsya = "Hello."\n')
     (project / "agents" / "mute.py").write_text(AGENT[: AGENT.index("def on_message")])
     done = patter(*arguments, cwd=project)
     assert done.returncode == code, done.stderr

@@ -536,6 +536,21 @@ async def test_an_agent_that_never_answers_is_hung_up_on() -> None:
     assert caller.ended is not None
 
 
+async def test_an_agent_that_never_stops_is_hung_up_on() -> None:
+    """One that leaves the caller no moment, as one does that answers its own echo, is an error too."""
+
+    async def monologue(agent: Agent) -> None:
+        await agent.until(StreamStarted)
+        await agent.play(SPEECH_ULAW * 20)
+        await agent.rest()
+
+    async with server(monologue) as calls:
+        caller = calls.caller()
+        with pytest.raises(TimedOut, match="no moment to speak"):
+            await hold_conversation(caller, [Say("hello")], voice, longest_s=1.0)
+    assert caller.ended is not None
+
+
 async def test_an_agent_that_hangs_up_first_is_noted() -> None:
     """The steps that were left are returned with a note; the caller's own hanging up needs none."""
     async with server(Conversation(answers=0)) as calls:

@@ -318,7 +318,7 @@ async def test_a_server_that_is_up_is_called_by_its_address(tmp_path: Path) -> N
             out, errors = await simulate.communicate()
     assert simulate.returncode == 0, errors.decode()
     facts = json.loads(out)
-    assert set(facts) == {"url", "agent", "caller_waited_ms", "notes"}
+    assert set(facts) == {"url", "agent", "caller_waited_ms", "notes", "expectations"}
     assert facts["url"] == server.url
     assert len(facts["agent"]) >= 1
     agent, rate_hz = read_channel(call, 1)

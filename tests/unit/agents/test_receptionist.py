@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
-from patter_cli.agent import HangUp, Interrupt, Say, fill
+from patter_cli.agent import Interrupt, Say, fill
 from patter_cli.cli.discovery import load_agent
+from patter_cli.simulate.scenario import load_scenario
+from patter_cli.simulate.score import has_words
 
 ROOT = Path(__file__).parents[3]
 MONDAY = dt.datetime(2031, 5, 5, 10, 10)
@@ -414,21 +416,24 @@ def test_the_prompt_is_complete(desk: ModuleType) -> None:
     assert "Today is Monday, May 05 2031." in fill(desk.agent.system_prompt, today)
 
 
-def test_the_demo_plays_on_any_day_and_many_times(
+def test_the_scenario_plays_on_any_day_and_many_times(
     desk: ModuleType, say: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its conflict is always met and always resolved, and it ends with a goodbye."""
-    demo = load_agent("receptionist", ROOT).demo
-    assert isinstance(demo[-1], HangUp)
-    assert sum(isinstance(step, Interrupt) for step in demo) == 1
-    turns = [step.text for step in demo if isinstance(step, Say | Interrupt)]
-    assert len(turns) >= 6
+    """Its conflict is always met and always resolved, and each turn is answered as expected, up to the transfer."""
+    scenario = load_scenario(ROOT / "agents" / "receptionist.toml")
+    assert [human.number for human in scenario.humans] == [desk.FRONT_DESK]
+    assert sum(isinstance(step.does, Interrupt) for step in scenario.steps) == 1
+    steps = [step for step in scenario.steps if step.expect]
+    turns = [step.does.text for step in steps if isinstance(step.does, Say | Interrupt)]
+    assert len(turns) == len(steps) >= 6
     for days in range(8):
         monkeypatch.setattr(desk, "now", lambda days=days: MONDAY + dt.timedelta(days=days, hours=9))
-        replies = [say(text, call_id=f"demo {days}") for text in turns]
+        replies = [say(text, call_id=f"day {days}") for text in turns]
         assert any("is taken" in reply for reply in replies)
         assert any("You are booked" in reply for reply in replies)
-        assert replies[-1].endswith("ended")
+        assert replies[-1].endswith(f"transferred {desk.FRONT_DESK}")
+        for step, reply in zip(steps, replies, strict=True):
+            assert all(has_words(reply, words) for words in step.expect if words != "on wednesday")
     assert len(appointments(desk)) == 8
 
 

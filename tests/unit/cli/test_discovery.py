@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from patter_cli.agent import HangUp, Say
 from patter_cli.cli.discovery import find_agents, load_agent
 from patter_cli.errors import InputError
 
@@ -15,7 +14,7 @@ GOOD = '''"""A greeter.
 
 More about it.
 """
-from patter_cli import Agent, HangUp, Say
+from patter_cli import Agent
 
 agent = Agent(system_prompt="You greet.")
 other: Agent = Agent(system_prompt="You part.")
@@ -25,8 +24,6 @@ def on_call_end(event):
 
 async def on_message(event):
     yield "hi"
-
-demo = [Say("Hello."), HangUp()]
 '''
 
 
@@ -73,12 +70,11 @@ def test_a_project_without_agents_lists_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["greeter", "agents/greeter.py", "./agents/greeter.py", "agents/greeter.py:agent"])
 def test_an_agent_is_loaded_by_stem_or_path(project: Path, spec: str) -> None:
-    """Stem, path and path with a variable's name lead to the same agent, with its hooks and demo."""
+    """Stem, path and path with a variable's name lead to the same agent, with its hooks."""
     loaded = load_agent(spec, project)
     assert (loaded.name, loaded.path) == ("greeter", (project / "agents" / "greeter.py").resolve())
     assert loaded.agent.system_prompt == "You greet."
     assert sorted(loaded.hooks) == ["on_call_end", "on_message"]
-    assert loaded.demo == (Say("Hello."), HangUp())
 
 
 def test_a_path_may_name_the_variable(project: Path) -> None:
@@ -178,8 +174,6 @@ def test_a_missing_module_comes_with_the_command_that_installs_it(project: Path)
         ("agent = 5", "`agent` is an int, not an Agent", "agent = Agent("),
         ("from patter_cli import Agent\nbot = Agent('x')", "`agent` is missing", "patter simulate agents/bad.py:bot"),
         ("from patter_cli import Agent\nagent = Agent('x')\non_message = 5", "`on_message` is an int", "async def"),
-        ("from patter_cli import Agent\nagent = Agent('x')\ndemo = 5", "`demo` is an int", "HangUp"),
-        ("from patter_cli import Agent\nagent = Agent('x')\ndemo = ['hi']", "step 1 of `demo` is a str", "Say"),
     ],
 )
 def test_a_file_without_a_proper_agent_is_explained(project: Path, source: str, message: str, hint: str) -> None:

@@ -1,0 +1,179 @@
+"""Scenario files: what may stand in them, and how a mistake is explained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from patter_cli.agent import HangUp, Interrupt, Press, Say
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.tone import dtmf
+from patter_cli.audio.wav import write_wav
+from patter_cli.errors import InputError
+from patter_cli.simulate.scenario import Expected, Scenario, ScenarioStep, WrittenHuman, load_scenario, voiced
+from patter_cli.simulate.script import Play
+
+FULL = """
+agent = "receptionist"
+
+[line]
+quality = "mobile"
+seed = 7
+
+[[human]]
+number = "+12025550142"
+says = ["Front desk.", "Goodbye."]
+
+[[human]]
+number = "+12025550143"
+refuses = "busy"
+
+[[step]]
+say = "What are your opening hours?"
+expect = "nine until five thirty"
+within_ms = 1500
+
+[[step]]
+interrupt = "Stop."
+after_ms = 900
+expect = ["sixty dollars", "check-up"]
+
+[[step]]
+interrupt = "Wait."
+
+[[step]]
+press = "1#"
+
+[[step]]
+wav = "caller.wav"
+
+[[step]]
+hang_up = true
+
+[expect]
+reason = "transferred"
+outcome = "answered"
+says = "opening hours"
+never = ["sorry", "robot"]
+max_ttfa_ms = 900
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "talk.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_whole_scenario_is_read(tmp_path: Path) -> None:
+    """Every key has its place; a recording lies beside the file."""
+    write_wav(tmp_path / "caller.wav", dtmf("5", 8000), 8000)
+    scenario = load_scenario(written(tmp_path, FULL))
+    played = scenario.steps[4].does
+    assert isinstance(played, Play)
+    assert len(played.samples) == 1600
+    assert scenario == Scenario(
+        name=str(tmp_path / "talk.toml"),
+        agent="receptionist",
+        quality="mobile",
+        seed=7,
+        humans=(
+            WrittenHuman(number="+12025550142", says=("Front desk.", "Goodbye.")),
+            WrittenHuman(number="+12025550143", refuses="busy"),
+        ),
+        steps=(
+            ScenarioStep(does=Say("What are your opening hours?"), expect=("nine until five thirty",), within_ms=1500),
+            ScenarioStep(does=Interrupt("Stop.", after_ms=900), expect=("sixty dollars", "check-up")),
+            ScenarioStep(does=Interrupt("Wait.")),
+            ScenarioStep(does=Press("1#")),
+            scenario.steps[4],
+            ScenarioStep(does=HangUp()),
+        ),
+        expected=Expected(
+            reason="transferred",
+            outcome="answered",
+            says=("opening hours",),
+            never=("sorry", "robot"),
+            max_ttfa_ms=900,
+        ),
+    )
+
+
+def test_a_small_scenario_is_enough(tmp_path: Path) -> None:
+    """One step; the line is then clean and nothing in particular is expected."""
+    scenario = load_scenario(written(tmp_path, '[[step]]\nsay = "Hello."\n'))
+    assert scenario.steps == (ScenarioStep(does=Say("Hello.")),)
+    assert (scenario.agent, scenario.quality, scenario.humans, scenario.expected) == ("", "clean", (), Expected())
+
+
+STEP = '[[step]]\nsay = "Hello."\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        ("agent = ", "is not TOML", "quotes"),
+        ("", "no step", "[[step]]"),
+        (f'agnet = "x"\n{STEP}', "'agnet' is not a key here", "'agent'"),
+        (f"agent = 5\n{STEP}", "agent is a number, not a text", "agent ="),
+        (f'agent = ""\n{STEP}', "agent is empty", "leave it out"),
+        ('[step]\nsay = "Hello."', "step is not a list of tables", "[[step]]"),
+        ('step = ["hello"]', "step is not a list of tables", "[[step]]"),
+        ("[[step]]", "[[step]] 1: does nothing", "hang_up = true"),
+        (f'{STEP}[[step]]\nsya = "Hello."', "[[step]] 2: 'sya' is not a key here", "'say'"),
+        ("[[step]]\nsay = 5", "[[step]] 1: say is a number", "say ="),
+        ('[[step]]\nsay = " "', "say is empty", "say ="),
+        ('[[step]]\nsay = "..."', "say has no words", "what is said"),
+        ('[[step]]\nsay = "a"\npress = "1"', "does say and press at once", "[[step]]"),
+        ('[[step]]\nsay = "a"\nafter_ms = 5', "'after_ms' is not a key here", "known: say"),
+        ('[[step]]\ninterrupt = "a"\nafter_ms = "5"', "after_ms is '5', not a whole number", "1500"),
+        ('[[step]]\ninterrupt = "a"\nafter_ms = -5', "after_ms is -5", "1500"),
+        ('[[step]]\ninterrupt = "a"\nafter_ms = true', "after_ms is True", "1500"),
+        ('[[step]]\npress = "12x"', "press is '12x'", "0-9"),
+        ("[[step]]\nhang_up = false", "hang_up is False", "true"),
+        ('[[step]]\nhang_up = true\nexpect = "a"', "'expect' is not a key here", "hang_up"),
+        ('[[step]]\nwav = "missing.wav"', "missing.wav", ""),
+        ('[[step]]\nsay = "a"\nexpect = ["b", 5]', "expect has a number where a text belongs", "expect ="),
+        ('[[step]]\nsay = "a"\nexpect = "?"', "expect has no words", "expect ="),
+        (f'{STEP}[[human]]\nnumber = "0800"\nsays = "a"', "[[human]] 1: number is '0800'", "+1"),
+        (f'{STEP}[[human]]\nnumber = "+12025550142"', "needs says or refuses", "says ="),
+        (f'{STEP}[[human]]\nnumber = "+12025550142"\nsays = "a"\nrefuses = "busy"', "needs says or refuses", "says ="),
+        (f'{STEP}[[human]]\nnumber = "+12025550142"\nrefuses = "bussy"', "refuses is 'bussy'", "'busy'"),
+        (f'{STEP}[line]\nquality = "mobil"', "[line]: quality is 'mobil'", "'mobile'"),
+        (f"{STEP}[line]\nnoise = 3", "'noise' is not a key here", "quality"),
+        (f'{STEP}[expect]\nresaon = "x"', "[expect]: 'resaon' is not a key here", "'reason'"),
+        (f'expect = "x"\n{STEP}', "expect is a text, not a table", "[expect]"),
+    ],
+)
+def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, says: str, hint: str) -> None:
+    """The file, the table, the key, and what to write instead."""
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_scenario(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value) or "missing.wav" in str(caught.value)
+    assert hint in caught.value.hint
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """Said by its name."""
+    with pytest.raises(InputError, match=r"nothing\.toml"):
+        load_scenario(tmp_path / "nothing.toml")
+
+
+async def test_humans_get_their_voice_before_the_call() -> None:
+    """Each line is spoken once, to memory; who refuses needs none."""
+    spoken: list[str] = []
+
+    async def voice(text: str) -> Samples:
+        spoken.append(text)
+        return np.full(len(text), 5, np.int16)
+
+    talks, refuses = await voiced(
+        [WrittenHuman(number="+1202555", says=("a", "bcd")), WrittenHuman(number="+1203555", refuses="busy")], voice
+    )
+    assert spoken == ["a", "bcd"]
+    assert [len(line) for line in talks.lines] == [1, 3]
+    assert (talks.number, talks.refuses, refuses.refuses, refuses.lines) == ("+1202555", "", "busy", ())
