@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from patter_cli.cli import general, serve, simulate
+from patter_cli.cli import agents, general, serve, simulate
 from patter_cli.errors import PatterError
 from patter_cli.version import VERSION
 
@@ -33,15 +34,18 @@ def patter(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
+    context.obj = origins = dict.fromkeys(os.environ, "environment")
     try:
         general.load_settings(context)
     except PatterError as error:
         general.show_error(error)
         raise typer.Exit(error.exit_code) from None
+    origins |= dict.fromkeys(os.environ.keys() - origins.keys(), ".env")
 
 
 app.command("serve", epilog=serve.EXAMPLES)(general.command(serve.serve))
 app.command("simulate", epilog=simulate.EXAMPLES)(general.command(simulate.simulate))
+app.add_typer(agents.app, name="agents")
 
 
 def main() -> None:

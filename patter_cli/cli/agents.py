@@ -1,0 +1,163 @@
+"""patter agents: which there are, what a model is told as one of them, and what would keep one from working."""
+
+from __future__ import annotations
+
+import json as encoder
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from patter_cli.cli.general import command, complete_agent
+
+if TYPE_CHECKING:
+    from patter_cli.cli.portrait import Key, KnownTool, Portrait, Stage
+
+app = typer.Typer(
+    help="List, show and check the agents of this project.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Named = Annotated[
+    str,
+    typer.Argument(metavar="AGENT", help="A name in agents/, a path, or path.py:name.", autocompletion=complete_agent),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+def list_agents(json: AsJson = False) -> None:
+    """List the agents in agents/, without running them.
+
+    --json: an array of {name, path, summary, variables, error}; error is null, or why the file cannot be read.
+    """
+    from patter_cli.cli.discovery import find_agents
+
+    found = find_agents(Path.cwd())
+    if json:
+        _print_json(
+            [
+                {
+                    "name": each.name,
+                    "path": str(each.path),
+                    "summary": each.summary,
+                    "variables": list(each.variables),
+                    "error": each.error,
+                }
+                for each in found
+            ]
+        )
+        return
+    width = max((len(each.name) for each in found), default=0)
+    for each in found:
+        print(f"{each.name:<{width}}  {f'cannot be read: {each.error}' if each.error else each.summary}".rstrip())
+    if not found:
+        print("there is no agent in agents/", file=sys.stderr)
+
+
+def show(context: typer.Context, agent: Named, json: AsJson = False) -> None:
+    """Show what the agent's model is told, its tools, and where its providers get their keys.
+
+    The prompt is exact: phone manners included, variables filled in. Keys show as ****1234. What would keep the agent
+    from holding a call is told on stderr. --json: {name, path, language, prompt, greeting, variables, stages,
+    callbacks, guardrails, transfer_numbers, tools, problems}.
+    """
+    from patter_cli.cli.discovery import load_agent
+    from patter_cli.cli.portrait import portray
+
+    portrait = portray(load_agent(agent), context.obj)
+    if json:
+        _print_json(asdict(portrait))
+    else:
+        print("\n".join(_lines(portrait)))
+        for problem in portrait.problems:
+            print(f"{'error' if problem.exit_code else 'warning'}: {problem.message}", file=sys.stderr)
+
+
+def check(context: typer.Context, agent: Named, json: AsJson = False) -> None:
+    """Check that the agent can hold a call: it loads, its tools have schemas, nothing is left open.
+
+    Exit code 0, also with warnings; 2 or 3 with errors. --json: {agent, ok, problems: [{code, message, hint,
+    exit_code}]}; exit_code 0 marks a warning.
+    """
+    from patter_cli.cli.discovery import load_agent
+    from patter_cli.cli.portrait import portray, problem_of
+    from patter_cli.errors import PatterError
+
+    try:
+        problems = portray(load_agent(agent), context.obj).problems
+    except PatterError as error:
+        problems = (problem_of(error),)
+    worst = next((each.exit_code for each in problems if each.exit_code), 0)
+    if json:
+        _print_json({"agent": agent, "ok": not worst, "problems": [asdict(each) for each in problems]})
+    else:
+        for each in problems:
+            print(f"{'error' if each.exit_code else 'warning'}: {each.message}")
+            if each.hint:
+                print(f"hint: {each.hint}")
+        if not worst:
+            print(f"{agent}: ok" + (f", but {len(problems)} to look at" if problems else ""))
+    if worst:
+        raise typer.Exit(worst)
+
+
+def _lines(portrait: Portrait) -> Iterator[str]:
+    """The portrait for a reader; the prompt comes last, for it is long."""
+    yield f"{portrait.name}  {portrait.path}"
+    yield f"language: {portrait.language}"
+    for stage in portrait.stages:
+        yield _stage(stage)
+    if "on_message" in portrait.callbacks:
+        yield "llm: none, on_message answers"
+    yield f"callbacks: {', '.join(portrait.callbacks) or 'none'}"
+    for rule in portrait.guardrails:
+        terms = [*(repr(term) for term in rule.blocked_terms), *(["its own check"] if rule.has_check else [])]
+        yield f"guardrail {rule.name}: {', '.join(terms)} becomes {rule.replacement!r}"
+    yield f"transfer to: {', '.join(portrait.transfer_numbers) or 'nobody'}"
+    yield f"greeting: {portrait.greeting or 'none: the caller speaks first'}"
+    for tool in portrait.tools:
+        yield from ("", *_tool(tool))
+    yield from ("", "--- the prompt " + "-" * 65, portrait.prompt)
+
+
+def _stage(stage: Stage) -> str:
+    settings = "".join(f", {name} {value}" for name, value in stage.settings.items())
+    return f"{stage.stage}: {stage.provider}{'' if stage.chosen else ' (chosen for you)'}{settings}; {_key(stage.key)}"
+
+
+def _key(key: Key) -> str:
+    match key.origin:
+        case "none":
+            return "needs no key"
+        case "argument":
+            return f"key {key.masked} given as an argument"
+        case "not set":
+            return f"key missing: {key.variable} is not set"
+        case origin:
+            return f"key {key.masked} from {key.variable}, set in the {origin}"
+
+
+def _tool(tool: KnownTool) -> Iterator[str]:
+    timeout = f", at most {tool.timeout_s:g} s" if tool.timeout_s is not None else ""
+    yield f"--- tool {tool.name}: {tool.runs} {tool.url}".rstrip() + timeout
+    if tool.key is not None:
+        yield f"signed; {_key(tool.key)}"
+    yield tool.description
+    yield encoder.dumps(tool.parameters, ensure_ascii=False, indent=2)
+
+
+def _print_json(value: Any) -> None:
+    print(encoder.dumps(value, ensure_ascii=False, indent=2))
+
+
+app.command("list", epilog="Examples: patter agents list · patter agents list --json")(command(list_agents))
+app.command(
+    "show", epilog="Examples: patter agents show receptionist · patter agents show receptionist --json | jq -r .prompt"
+)(command(show))
+app.command(
+    "check", epilog="Examples: patter agents check receptionist · patter agents check agents/receptionist.py --json"
+)(command(check))
