@@ -43,12 +43,13 @@ from patter_cli.engine.eou import TurnEar
 from patter_cli.engine.far import FarTap
 from patter_cli.engine.filtering import filter_for_call
 from patter_cli.engine.hearing import Audience
-from patter_cli.engine.hooks import CallEvent, Hooks, IncomingMessage, call_hook, message_pieces, notify
+from patter_cli.engine.hooks import CallEvent, Hooks, IncomingMessage, call_hook, message_pieces
 from patter_cli.engine.inbound import Hearing, InboundPath, Room
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.mailbox import Mailbox
 from patter_cli.engine.model import ask_models
 from patter_cli.engine.outbound import Line, OutboundPath
+from patter_cli.engine.reports import Reports
 from patter_cli.engine.speak import Phrasebook, Speaker
 from patter_cli.engine.think import Ask, Brain, Thinker
 from patter_cli.engine.tools import ToolRunner
@@ -57,10 +58,8 @@ from patter_cli.tools import Tool, ToolContext
 
 log = logging.getLogger(__name__)
 
-REPORTS = 256
-"""Callbacks that may wait for their turn; a call whose callbacks are slower loses the oldest, counted."""
 CLOSING_S = 0.7
-"""How long the end of a call waits for callbacks in flight: the socket's owner gives it a second."""
+"""How long the end of a call waits for its callbacks; they go on without it."""
 HANG_UP_S = 5.0
 TRANSFER_S = 35.0
 
@@ -179,7 +178,7 @@ class CallSession:
             aggressive_first_flush=agent.aggressive_first_flush,
             go_on=agent.plan.lines.go_on if agent.models else None,
         )
-        self._reports: asyncio.Queue[tuple[Any, CallEvent]] = asyncio.Queue(REPORTS)
+        self._reports = Reports(info.call_id)
         self._outcome = "failed"
         self._reason = "internal_error"
         self._wall_time = time.time()
@@ -239,7 +238,6 @@ class CallSession:
                 workers = [
                     tasks.create_task(self._guard("listener", self._listener.run)),
                     tasks.create_task(self._guard("speaker", self._speaker.run)),
-                    tasks.create_task(self._deliver_reports()),
                 ]
                 await self._converse()
                 await self._close(workers)
@@ -357,11 +355,7 @@ class CallSession:
         """The conversation is over: let callbacks in flight finish, then stop the workers."""
         self._stop_media()
         self._report("on_call_end", **self._end_facts())
-        try:
-            async with asyncio.timeout(CLOSING_S):
-                await self._reports.join()
-        except TimeoutError:
-            log.error("callbacks of call %s were still running at its end", self._info.call_id)
+        await self._reports.finish(CLOSING_S)
         for worker in workers:
             worker.cancel()
 
@@ -489,21 +483,8 @@ class CallSession:
 
     def _report(self, name: str, **facts: Any) -> None:
         hook = getattr(self._agent.hooks, name)
-        if hook is None:
-            return
-        if self._reports.full():
-            self._reports.get_nowait()
-            self._reports.task_done()
-            log.error("callbacks of call %s are too slow; one was dropped", self._info.call_id)
-        self._reports.put_nowait((hook, self._event(**facts)))
-
-    async def _deliver_reports(self) -> None:
-        while True:
-            hook, event = await self._reports.get()
-            try:
-                await notify(hook, event)
-            finally:
-                self._reports.task_done()
+        if hook is not None:
+            self._reports.tell(hook, self._event(**facts))
 
     def _end_facts(self) -> dict[str, Any]:
         return {

@@ -4,7 +4,8 @@ Hypercorn's own shutdown waits for every connection before it looks at its timeo
 half-open socket keeps the process. Here each connection is a task of ours:
 
     shutdown:  nobody new is let in, idle media sockets are closed -> calls end by themselves, up to the drain timeout
-               -> the rest say goodbye, up to 4 s -> the port closes, connections are cancelled, then cut
+               -> the rest say goodbye, up to 4 s -> the port closes, connections are cancelled, then cut -> callbacks
+               of calls that are over have what is left of the time
     cut:       the last step at once
 """
 
@@ -23,6 +24,7 @@ from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import wrap_app
 
+from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.watchdog import interrupting, watched
 from patter_cli.server.calls import LiveCalls
 from patter_cli.server.guard import Asgi
@@ -39,6 +41,8 @@ SWITCH_S = 0.0005
 5 ms and one callback that computes, 12 calls were up to 260 ms late (tests/e2e/test_author_code.py), with this 0."""
 _SPARE_FILES = 128
 """Descriptors left for vendors' sockets, logs and models."""
+_SHUTDOWN_S = 4.8
+"""What stopping may take beyond the drain timeout: goodbyes first, the callbacks of ended calls with what is left."""
 _TAKE_DOWN_S = 0.4
 """For cancelled connections to end, and once more after they are cut."""
 
@@ -82,11 +86,14 @@ class Server:
 
     async def shutdown(self) -> None:
         """Let the live calls end, then stop: within the drain timeout and 5 s."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._drain_timeout_s + _SHUTDOWN_S
         self._live.drain()
         if not await self._live.wait_empty(self._drain_timeout_s):
             self._live.say_goodbye("server_stopping")
             await self._live.wait_empty(self._limits.goodbye_s)
         await self.cut()
+        await settle_reports(max(0.2, ends_at - loop.time()))
 
     async def cut(self) -> None:
         """Stop within a second, whoever is talking."""

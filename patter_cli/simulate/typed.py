@@ -23,10 +23,13 @@ from patter_cli.contracts.carrier import CallControl, Ignored, MarkIn, StreamMes
 from patter_cli.contracts.stt import Final, Recognised
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.call import CallInfo, CallSession, Journal, Observer, ReadyAgent
+from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import Phrasebook
 from patter_cli.observe.metrics import measure_turns
 
 RATE_HZ = 8000
+SETTLE_S = 5.0
+"""What callbacks get after the last line before the program may end."""
 TYPED_PAUSE_MS = 20
 """Endpointing of a typed line: whoever presses Enter has finished."""
 
@@ -99,6 +102,7 @@ class TypedCall:
 
     async def run(self) -> None:
         await self._session.run()
+        await settle_reports(SETTLE_S)
 
 
 def _lines_of(source: TextIO) -> asyncio.Queue[str | None]:
