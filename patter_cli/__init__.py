@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
+    from patter_cli.contracts.llm import ToolCall
     from patter_cli.engine.hooks import IncomingMessage
     from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
     from patter_cli.providers.rules import RulesLLM, Turn, call_tool
     from patter_cli.providers.smart_turn import SmartTurn
+    from patter_cli.text.clauses import SentenceChunker
     from patter_cli.tools import Tool, ToolContext, tool
 
 _HOMES = {
@@ -34,8 +36,10 @@ _HOMES = {
     "Press": "agent",
     "RulesLLM": "providers.rules",
     "Say": "agent",
+    "SentenceChunker": "text.clauses",
     "SmartTurn": "providers.smart_turn",
     "Tool": "tools",
+    "ToolCall": "contracts.llm",
     "ToolContext": "tools",
     "Turn": "providers.rules",
     "TurnPolicy": "agent",
@@ -62,8 +66,10 @@ __all__ = [
     "Press",
     "RulesLLM",
     "Say",
+    "SentenceChunker",
     "SmartTurn",
     "Tool",
+    "ToolCall",
     "ToolContext",
     "Turn",
     "TurnPolicy",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from patter_cli.errors import InputError
 from patter_cli.tools import as_tool
@@ -26,14 +26,32 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 class Guardrail:
     """A rule on every clause before it is spoken.
 
-    blocked_terms match whole words, whatever their case. check gets the clause and says True when it must not be
-    spoken; one that raises blocks. replacement is spoken instead, and is what the history says.
+    blocked_terms match whole words, whatever their case. check, sync or async, gets the clause and says True when it
+    must not be spoken. on_error: what one that raises or hangs does, "block" or "pass". replacement is spoken instead,
+    and is what the history says. Raises InputError.
     """
 
     name: str
     blocked_terms: tuple[str, ...] = ()
     check: Callable[[str], Any] | None = None
     replacement: str = "I'm sorry, I can't respond to that."
+    on_error: Literal["block", "pass"] = "block"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.blocked_terms, str):
+            raise InputError(
+                f"guardrail {self.name!r}: blocked_terms is one text", hint=f"blocked_terms=[{self.blocked_terms!r}]"
+            )
+        if not any(term.strip() for term in self.blocked_terms) and self.check is None:
+            raise InputError(
+                f"guardrail {self.name!r} has neither blocked_terms nor a check", hint="give it one of them"
+            )
+        if self.check is not None and not callable(self.check):
+            raise InputError(f"guardrail {self.name!r}: its check cannot be called", hint="check=lambda clause: …")
+        if self.on_error not in ("block", "pass"):
+            raise InputError(f"guardrail {self.name!r}: on_error is {self.on_error!r}", hint='"block" or "pass"')
+        if not self.replacement.strip():
+            raise InputError(f"guardrail {self.name!r} has nothing to say instead", hint="give it a replacement")
 
 
 def guardrail(
@@ -41,11 +59,11 @@ def guardrail(
     blocked_terms: Sequence[str] = (),
     check: Callable[[str], Any] | None = None,
     replacement: str = "I'm sorry, I can't respond to that.",
+    on_error: Literal["block", "pass"] = "block",
 ) -> Guardrail:
-    """Write a Guardrail in one line."""
-    if not blocked_terms and check is None:
-        raise InputError(f"guardrail {name!r} has neither blocked_terms nor a check", hint="give it one of them")
-    return Guardrail(name=name, blocked_terms=tuple(blocked_terms), check=check, replacement=replacement)
+    """Write a Guardrail in one line. Raises InputError."""
+    terms = blocked_terms if isinstance(blocked_terms, str) else tuple(blocked_terms)
+    return Guardrail(name=name, blocked_terms=terms, check=check, replacement=replacement, on_error=on_error)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +126,9 @@ class Agent:
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")
         object.__setattr__(self, "tools", tuple(map(as_tool, self.tools)))
         object.__setattr__(self, "guardrails", tuple(_as_guardrail(each) for each in self.guardrails))
+        names = [rule.name for rule in self.guardrails]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise InputError(f"two guardrails are called {min(twice)!r}", hint="give each a name of its own")
         object.__setattr__(self, "variables", dict(self.variables))
 
     def unknown_variables(self, voicemail_message: str = "") -> list[str]:

@@ -135,8 +135,12 @@ class Patter:
         on_transcript: Callback | None = None,
         on_message: Callback | None = None,
         on_metrics: Callback | None = None,
+        voicemail_message: str = "",
     ) -> None:
-        """Answer calls until `disconnect`. Raises PatterError if it cannot start."""
+        """Answer calls until `disconnect`. Raises PatterError if it cannot start.
+
+        voicemail_message: what an answering machine is told, variables filled in.
+        """
         hooks = Hooks(
             on_call_start=on_call_start,
             on_call_end=on_call_end,
@@ -148,7 +152,7 @@ class Patter:
             self._ready = None  # that was another time
         self._stopped = asyncio.Event()
         try:
-            ready = wiring.ready_agent(name, agent, hooks)
+            ready = wiring.ready_agent(name, agent, hooks, voicemail_message=voicemail_message)
             self._server = EmbeddedServer({name: ready}, port=port, store=self._store)
             await self._server.start()
         except BaseException as error:

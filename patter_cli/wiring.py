@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
-from patter_cli.agent import E164, Agent, Guardrail, fill
+from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.carrier import AskedLine, CallControl, LineCodec, StreamCodec, TransferCodec
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
@@ -17,7 +17,7 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, Pace, PlannedTool
-from patter_cli.engine.call import ReadyAgent
+from patter_cli.engine.call import Check, ReadyAgent
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.tools import ready_tools
@@ -138,7 +138,13 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
             hooks=hooks,
             models=models if changed.llm is agent.llm else _listed(changed.llm),
             tools=tools,
-            checks={rule.name: _check(rule) for rule in changed.guardrails if rule.check is not None},
+            checks={
+                rule.name: Check(
+                    forbids=rule.check, replacement=rule.replacement, blocks_on_error=rule.on_error == "block"
+                )
+                for rule in changed.guardrails
+                if rule.check is not None
+            },
             echo_canceller=_echo_canceller(changed.echo_cancellation),
             audio_filter=changed.audio_filter,
             end_of_turn=changed.turns.end_of_turn,
@@ -267,13 +273,3 @@ def _with_voice(tts: TextToSpeech, voice: str, *, built_in: bool) -> TextToSpeec
     if not is_dataclass(tts) or "voice" not in {each.name for each in fields(tts)}:
         raise BadSetting(f"{type(tts).__name__} has no voice to choose", hint="leave voice out, or give another tts")
     return cast(TextToSpeech, replace(tts, voice=voice))
-
-
-def _check(rule: Guardrail) -> Callable[[str], str | None]:
-    check = rule.check
-    assert check is not None
-
-    def judge(clause: str) -> str | None:
-        return rule.replacement if check(clause) else None
-
-    return judge

@@ -60,6 +60,8 @@ log = logging.getLogger(__name__)
 
 CLOSING_S = 0.7
 """How long the end of a call waits for its callbacks; they go on without it."""
+JUDGE_S = 1.5
+"""Deadline of a code guardrail: every clause waits for it."""
 HANG_UP_S = 5.0
 TRANSFER_S = 35.0
 
@@ -94,6 +96,15 @@ class CallInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A guardrail that is the author's code. forbids: sync or async, a clause to whether it must not be spoken."""
+
+    forbids: Callable[[str], Any]
+    replacement: str
+    blocks_on_error: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
     """An agent with everything resolved: what one call needs to begin."""
 
@@ -105,8 +116,8 @@ class ReadyAgent:
     models: tuple[LanguageModel, ...] = ()
     """What answers where there is no on_message; each is asked when those before it failed."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
-    checks: Mapping[str, Callable[[str], str | None]] = field(default_factory=dict)
-    """Code guardrails by name: a clause to what is said instead, None if it may be spoken."""
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    """Code guardrails by name."""
     echo_canceller: Callable[[int], EchoCanceller] | None = None
     """Makes one call's, for a line of this rate in Hz."""
     audio_filter: AudioFilter | Callable[[], AudioFilter] | None = None
@@ -444,13 +455,16 @@ class CallSession:
     async def _judge(self, command: order.JudgeClause) -> None:
         check = self._agent.checks[command.rule]
         try:
-            replacement = await call_hook(lambda _: check(command.text), CallEvent())
+            forbidden = bool(await call_hook(check.forbids, command.text, within_s=JUDGE_S))
         except Exception:
-            log.exception("guardrail %s raised; the clause is blocked", command.rule)
-            replacement = "I'm sorry, I can't respond to that."
+            forbidden = check.blocks_on_error
+            log.exception("guardrail %s failed; the clause %s", command.rule, "is blocked" if forbidden else "passes")
         self._mailbox.post(
             fact.ClauseJudged(
-                response_id=command.response_id, clause=command.clause, rule=command.rule, replacement=replacement
+                response_id=command.response_id,
+                clause=command.clause,
+                rule=command.rule,
+                replacement=check.replacement if forbidden else None,
             )
         )
 

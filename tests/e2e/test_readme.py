@@ -34,9 +34,9 @@ def patter(*arguments: str, cwd: Path, stdin: str = "") -> subprocess.CompletedP
 
 
 def test_there_is_something_to_check() -> None:
-    """Two snippets of Python, and commands."""
-    assert len(PYTHON) == 2
-    assert len(PATTER) >= 5
+    """Snippets of Python, and commands."""
+    assert len(PYTHON) == 3
+    assert len(PATTER) >= 11
 
 
 @pytest.mark.parametrize("line", PATTER)
@@ -62,13 +62,30 @@ def test_its_agent_answers(tmp_path: Path) -> None:
     assert "Goodbye!" in done.stdout
 
 
+def test_its_agent_with_a_model_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key it is checked and shown, tool and transfer number included; without one the hint says what to set."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "bookshop.py").write_text(PYTHON[1])
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secretive-1234")
+    shown = patter("agents", "show", "bookshop", "--json", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    for part in ("in_stock", "as the caller said it", "+12025550142", "OPENAI_API_KEY", "no prices"):
+        assert part in shown.stdout
+    assert "secretive" not in shown.stdout
+    assert patter("agents", "check", "bookshop", cwd=tmp_path).returncode == 0
+    monkeypatch.delenv("OPENAI_API_KEY")
+    without = patter("simulate", "bookshop", "--text", cwd=tmp_path)
+    assert without.returncode == 3
+    assert "export OPENAI_API_KEY" in without.stderr
+
+
 async def test_its_server_takes_a_call(tmp_path: Path) -> None:
     """The program that serves from Python answers on its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = tmp_path / "shop.py"
-    program.write_text(PYTHON[1].replace("port=8000", f"port={port}"))
+    program.write_text(PYTHON[2].replace("port=8000", f"port={port}"))
     process = await asyncio.create_subprocess_exec(sys.executable, str(program), cwd=ROOT)
     try:
         url = f"ws://127.0.0.1:{port}/ws/loopback/agent"

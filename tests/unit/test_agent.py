@@ -1,0 +1,69 @@
+"""An Agent and its guardrails, as a person writes them: what is taken, and what is refused in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from patter_cli import Agent, Guardrail, guardrail
+from patter_cli.errors import InputError
+
+
+def test_guardrails_may_be_dicts() -> None:
+    """The same names, the same meaning."""
+    (rule,) = Agent("A.", guardrails=[{"name": "no", "blocked_terms": ["lawsuit"]}]).guardrails
+    assert rule == guardrail("no", ["lawsuit"])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"name": "empty"},
+        {"name": "blank", "blocked_terms": [" "]},
+        {"name": "text", "blocked_terms": "lawsuit"},
+        {"name": "check", "check": 5},
+        {"name": "error", "blocked_terms": ["x"], "on_error": "explode"},
+        {"name": "mute", "blocked_terms": ["x"], "replacement": " "},
+        {"name": "unknown", "blocked": ["x"]},
+        {"blocked_terms": ["x"]},
+        "lawsuit",
+    ],
+)
+def test_a_guardrail_that_guards_nothing_is_refused(bad: Any) -> None:
+    """Each with a hint: a rule that silently did nothing would be worse than none."""
+    with pytest.raises(InputError) as caught:
+        Agent("A.", guardrails=[bad])
+    assert caught.value.hint
+
+
+def test_two_guardrails_of_one_name_are_refused() -> None:
+    """Verdicts go by name."""
+    rule = Guardrail(name="no", blocked_terms=("x",))
+    with pytest.raises(InputError, match="two guardrails"):
+        Agent("A.", guardrails=[rule, rule])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"system_prompt": ""},
+        {"system_prompt": None},
+        {"first_message": 5},
+        {"language": object()},
+        {"turns": 5},
+        {"barge_in_threshold_ms": -1},
+        {"barge_in_threshold_ms": "300"},
+        {"transfer_numbers": ["911"]},
+        {"transfer_numbers": [12025550142]},
+        {"transfer_numbers": ["+1202555014\u0662"]},
+        {"tools": ["book"]},
+        {"echo_cancellation": "magic"},
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(bad: dict[str, Any]) -> None:
+    """When the agent is made, not in the middle of a call."""
+    arguments: dict[str, Any] = {"system_prompt": "A.", **bad}
+    with pytest.raises(InputError) as caught:
+        Agent(**arguments)
+    assert caught.value.hint
