@@ -1,0 +1,102 @@
+"""The agent's side of the floor: a reply takes it, and leaves it when it was heard or yields it to the caller."""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.drafting import Drafting
+from patter_cli.core.events import Ms
+from patter_cli.core.floor import AgentState, CallerState, CallState
+from patter_cli.core.history import History
+from patter_cli.core.reply import Purpose, Reply
+from patter_cli.core.silence import Silence
+from patter_cli.core.tool_calls import failed
+
+
+class AgentFloor:
+    """Opens and closes the one reply there may be."""
+
+    __slots__ = ("_call", "_drafting", "_history", "_silence")
+
+    def __init__(self, call: Call, history: History, drafting: Drafting, silence: Silence) -> None:
+        self._call = call
+        self._history = history
+        self._drafting = drafting
+        self._silence = silence
+
+    @property
+    def interruptible(self) -> bool:
+        """There is a reply that the caller may talk over."""
+        call = self._call
+        return call.state.now is CallState.ACTIVE and call.agent.now in (AgentState.THINKING, AgentState.SPEAKING)
+
+    @property
+    def yields(self) -> bool:
+        """There is a reply that the caller may take the floor from."""
+        under_way = self.interruptible or self._call.agent.now is AgentState.HELD
+        return under_way and self._call.plan.pace.barge_in_threshold_ms > 0
+
+    def open_reply(self, purpose: Purpose, response_id: int = 0) -> Reply:
+        """A new reply has the floor; response_id: that of the draft it was."""
+        call = self._call
+        self._drafting.drop()
+        if not response_id:
+            call.replies += 1
+        call.reply = reply = Reply(response_id or call.replies, purpose, call.now)
+        call.agent.move(AgentState.THINKING)
+        call.deadlines.cancel(Timer.IDLE)
+        call.deadlines.set(Timer.GIVE_UP, call.now + call.plan.pace.give_up_ms)
+        self._silence.watch()
+        if call.caller.now is CallerState.SPEAKING:
+            self.watch_barge_in(call.now)
+        return reply
+
+    def read_out(self, text: str, purpose: Purpose) -> Reply:
+        """Say these words of ours."""
+        self._history.stop_waiting()
+        reply = self.open_reply(purpose)
+        self._call.issue(order.ReadOut(response_id=reply.id, text=text))
+        return reply
+
+    def watch_barge_in(self, onset: Ms) -> None:
+        """The caller speaks while a reply is under way: from the threshold on the line is theirs."""
+        threshold = self._call.plan.pace.barge_in_threshold_ms
+        if threshold and self.interruptible:
+            self._call.deadlines.set(Timer.BARGE_IN, max(self._call.now, onset + threshold))
+
+    def leave(self) -> None:
+        """The agent no longer has or wants the floor."""
+        call = self._call
+        call.reply = None
+        call.agent.move(AgentState.IDLE)
+        call.deadlines.cancel(Timer.FILLER, Timer.GIVE_UP, Timer.PLAYOUT, Timer.BARGE_IN, Timer.HOLD)
+
+    def yield_reply(self) -> None:
+        """Stop the reply for good; the history gets what was heard of it."""
+        call, reply = self._call, self._call.reply
+        if reply is None:
+            return
+        if reply.silenced_at is None:
+            reply.silenced_at = call.now
+        if reply.audible:
+            call.quiet_since = max(call.quiet_since, reply.silenced_at)
+        self.leave()
+        call.issue(order.ClearPlayback(response_id=reply.id))
+        call.issue(order.CancelResponse(response_id=reply.id))
+        if reply.wish:
+            self._history.finish_tool(reply.wish, failed("not done: this reply was broken off"))
+        if reply.stop_known or not reply.audible:
+            self._history.add_reply(reply, interrupted=True)
+        else:
+            self._history.add_once_stopped(reply)
+
+    def playback_stopped(self, event: fact.PlaybackStopped) -> None:
+        """The line says where the ear was when a reply was held, or stopped for good."""
+        if self._history.playback_stopped(event):
+            return
+        held = self._call.current(event.response_id)
+        if held is not None and self._call.agent.now is AgentState.HELD:
+            held.ledger.stopped(event.clause, event.played_ms)
+            held.stop_known = True

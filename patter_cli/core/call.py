@@ -1,0 +1,78 @@
+"""One call as the machine knows it now: who is where, what is under way, what the caller said, what is ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from patter_cli.core.commands import Command
+from patter_cli.core.deadlines import Deadlines
+from patter_cli.core.events import Ms
+from patter_cli.core.floor import (
+    AGENT_TABLE,
+    CALL_TABLE,
+    CALLER_TABLE,
+    AgentState,
+    CallerState,
+    CallState,
+    Place,
+)
+from patter_cli.core.plan import CallPlan
+from patter_cli.core.reply import Reply
+
+
+@dataclass(slots=True)
+class Said:
+    """What the caller said and nobody has answered yet."""
+
+    turns: str = ""
+    """The turns that are closed."""
+    words: str = ""
+    """The turn that is open, as it was last recognised."""
+    keys: str = ""
+    """The keys of an entry that is not over."""
+
+    def add(self, turn: str) -> None:
+        self.turns = f"{self.turns} {turn}".strip()
+
+    def take_turns(self) -> str:
+        """The closed turns, which are being answered now."""
+        turns, self.turns = self.turns, ""
+        return turns
+
+    def take_keys(self) -> str:
+        """The keys of the entry, as the model sees them."""
+        keys, self.keys = self.keys, ""
+        return f"[DTMF: {keys}]"
+
+
+class Call:
+    """The state that the parts of the machine share. They read and write it; it decides nothing."""
+
+    __slots__ = (
+        "agent", "caller", "deadlines", "now", "ordered", "plan", "quiet_since", "replies", "reply", "said", "state",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.plan = CallPlan(agent="", system_prompt="")
+        self.now: Ms = 0
+        self.state = Place(CallState.NEW, CALL_TABLE)
+        self.caller = Place(CallerState.SILENT, CALLER_TABLE)
+        self.agent = Place(AgentState.IDLE, AGENT_TABLE)
+        self.deadlines = Deadlines()
+        self.ordered: list[Command] = []
+        """What the event that is being handled has led to."""
+        self.reply: Reply | None = None
+        """The reply that has the floor."""
+        self.replies = 0
+        """How many there were, drafts included: the number of the last."""
+        self.said = Said()
+        self.quiet_since: Ms = 0
+        """Since when the caller has heard nothing while it may be the agent's turn."""
+
+    def issue(self, command: Command) -> None:
+        self.ordered.append(command)
+
+    def current(self, response_id: int) -> Reply | None:
+        """The reply an event speaks of, if it is still the one under way."""
+        reply = self.reply
+        return reply if reply is not None and reply.id == response_id else None

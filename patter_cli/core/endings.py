@@ -1,0 +1,150 @@
+"""How a call ends: with last words and a line put down, with a transfer, or because the line closed."""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.agent_floor import AgentFloor
+from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.drafting import Drafting
+from patter_cli.core.floor import AgentState, CallerState, CallState
+from patter_cli.core.history import History
+from patter_cli.core.reply import Purpose, Reply
+from patter_cli.core.tool_calls import failed
+
+HANG_UP_GRACE_MS = 2000
+"""How long the carrier may take to close a line that we hung up."""
+TRANSFER_MS = 40_000
+"""How long a transfer may ring before we take the caller back."""
+WARN_AGAIN_MS = 1000
+"""When to look again whether the time warning interrupts nobody."""
+
+
+class Endings:
+    """Brings the call to its end, once, with a reason."""
+
+    __slots__ = ("_call", "_drafting", "_floor", "_history", "_reason", "_transfer_wish")
+
+    def __init__(self, call: Call, history: History, drafting: Drafting, floor: AgentFloor) -> None:
+        self._call = call
+        self._history = history
+        self._drafting = drafting
+        self._floor = floor
+        self._reason = ""
+        self._transfer_wish = ""
+        """The tool call that asked for the transfer."""
+
+    # --- last words ------------------------------------------------------------------------------------------
+
+    def goodbye(self, line: str, reason: str) -> None:
+        """Say the last words, uninterruptible, and hang up."""
+        call = self._call
+        if call.state.now not in (CallState.PREPARING, CallState.ACTIVE, CallState.TRANSFERRING):
+            return
+        self._floor.yield_reply()
+        self._reason = reason
+        call.state.move(CallState.ENDING)
+        call.deadlines.clear()
+        reply = self._floor.read_out(line, Purpose.GOODBYE)
+        reply.hang_up = reason
+        call.deadlines.set(Timer.GOODBYE, call.now + call.plan.pace.goodbye_ms)
+
+    def goodbye_due(self) -> None:
+        """The last words took too long, or the carrier to close the line."""
+        if self._call.reply is not None:
+            self._floor.yield_reply()
+            self.hang_up(self._reason)
+        else:
+            self._finish(self._reason)
+
+    def hang_up(self, reason: str) -> None:
+        """Order the end; the line's closing is the fact that completes it, or its deadline."""
+        self._await_closing(self._reason or reason)
+        self._call.issue(order.HangUp(reason=self._reason))
+
+    def _await_closing(self, reason: str) -> None:
+        call = self._call
+        self._reason = reason
+        call.deadlines.clear()
+        call.state.move(CallState.ENDING)
+        call.deadlines.set(Timer.GOODBYE, call.now + HANG_UP_GRACE_MS)
+
+    # --- why -------------------------------------------------------------------------------------------------
+
+    def time_warning_due(self) -> None:
+        call = self._call
+        free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT
+        if call.state.now is CallState.ACTIVE and free:
+            self._floor.read_out(call.plan.lines.time_warning, Purpose.LINE)
+        else:
+            call.deadlines.set(Timer.TIME_WARNING, call.now + WARN_AGAIN_MS)
+
+    def max_duration_due(self) -> None:
+        self.goodbye(self._call.plan.lines.time_goodbye, "max_duration")
+
+    def listen_failed(self, event: fact.ListenFailed) -> None:
+        self.goodbye(self._call.plan.lines.trouble, "listen_failed")
+
+    def drain_requested(self, event: fact.DrainRequested) -> None:
+        if self._call.state.now is CallState.NEW:
+            self._finish("drain")
+        else:
+            self.goodbye(self._call.plan.lines.drain_goodbye, "drain")
+
+    # --- somebody else takes the caller ----------------------------------------------------------------------
+
+    def transfer(self, reply: Reply) -> None:
+        """Do what this reply wanted: connect the caller, who must have heard something before it rings."""
+        call = self._call
+        if reply.ledger.answered or reply.purpose is not Purpose.ANSWER:
+            self._transfer_wish = reply.wish
+            call.state.move(CallState.TRANSFERRING)
+            call.deadlines.cancel(Timer.IDLE)
+            call.deadlines.set(Timer.GIVE_UP, call.now + TRANSFER_MS)
+            call.issue(order.Transfer(number=reply.transfer))
+            return
+        line = self._floor.read_out(call.plan.lines.filler, Purpose.LINE)
+        line.transfer, line.wish = reply.transfer, reply.wish
+
+    def transfer_finished(self, event: fact.TransferFinished) -> None:
+        if self._call.state.now is CallState.TRANSFERRING:
+            self._await_closing("transferred")
+
+    def transfer_failed(self, event: fact.TransferFailed) -> None:
+        """The caller is ours again."""
+        call = self._call
+        if call.state.now is CallState.TRANSFERRING:
+            call.state.move(CallState.ACTIVE)
+            call.deadlines.cancel(Timer.GIVE_UP)
+            call.quiet_since = call.now
+            if self._transfer_wish:
+                self._history.finish_tool(self._transfer_wish, failed(f"not connected: {event.message or 'no answer'}"))
+            self._floor.read_out(call.plan.lines.no_transfer, Purpose.LINE)
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def line_closed(self, event: fact.LineClosed) -> None:
+        call, reply = self._call, self._call.reply
+        self._history.stop_waiting()
+        if reply is not None:
+            self._floor.leave()
+            call.issue(order.CancelResponse(response_id=reply.id))
+            if not reply.stop_known:
+                reply.ledger.assume_played(call.now if reply.silenced_at is None else reply.silenced_at)
+            self._history.add_reply(reply, interrupted=True)
+        self._finish(self._reason or event.cause)
+
+    def _finish(self, reason: str) -> None:
+        """Nothing is ordered after this. What the caller said and nobody answered is still written down."""
+        call, said = self._call, self._call.said
+        self._history.stop_waiting()
+        keys = said.take_keys() if said.keys else ""
+        words = " ".join(filter(None, (said.turns, said.words.strip(), keys)))
+        if words:
+            self._history.add_words(words)
+        call.deadlines.clear()
+        self._drafting.drop()
+        outcome = "answered" if call.state.now is not CallState.NEW else "failed"
+        call.state.move(CallState.ENDED)
+        call.issue(order.FinishCall(outcome=outcome, reason=reason))

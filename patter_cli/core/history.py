@@ -1,0 +1,82 @@
+"""What happened on a call, as the model and the log see it: the caller's words, what was heard, what tools answered.
+
+A reply enters the history when it has left the floor, as the words that were heard. If it was broken off, only the
+line knows where; so it waits for PlaybackStopped, and what comes next takes the clock's word if that did not come.
+"""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.call import Call
+from patter_cli.core.conversation import Conversation, Message, ToolUse
+from patter_cli.core.reply import Reply
+
+
+class History:
+    """Writes the conversation, and reports each line of it."""
+
+    __slots__ = ("_call", "_stopping", "conversation", "wall_time")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._stopping: Reply | None = None
+        self.conversation = Conversation()
+        self.wall_time = 0.0
+        """Unix seconds at call time 0."""
+
+    @property
+    def _timestamp(self) -> float:
+        return self.wall_time + self._call.now / 1000
+
+    def add_words(self, words: str) -> None:
+        """The caller said this."""
+        self._add("user", words, interrupted=False)
+
+    def add_reply(self, reply: Reply, *, interrupted: bool) -> None:
+        """As much of a reply as was heard; nothing if that is nothing."""
+        heard = reply.ledger.heard_text()
+        if heard:
+            self._add("assistant", heard, interrupted=interrupted)
+
+    def _add(self, role: str, text: str, *, interrupted: bool) -> None:
+        self.conversation.add(Message(role=role, text=text, timestamp=self._timestamp, interrupted=interrupted))
+        self._call.issue(order.ReportTranscript(role=role, text=text, interrupted=interrupted, at_ms=self._call.now))
+
+    # --- a reply that was broken off -------------------------------------------------------------------------
+
+    def add_once_stopped(self, reply: Reply) -> None:
+        """This reply lost the floor; what was heard of it is known when its playback has stopped."""
+        self._stopping = reply
+
+    def playback_stopped(self, event: fact.PlaybackStopped) -> bool:
+        """True if the reply that stopped is the one we waited for; it is added."""
+        reply = self._stopping
+        if reply is None or event.response_id != reply.id:
+            return False
+        self._stopping = None
+        reply.ledger.stopped(event.clause, event.played_ms)
+        self.add_reply(reply, interrupted=True)
+        return True
+
+    def stop_waiting(self) -> None:
+        """Add the reply that lost the floor by the clock: nobody told us where the ear was."""
+        reply, self._stopping = self._stopping, None
+        if reply is not None:
+            reply.ledger.assume_played(self._call.now if reply.silenced_at is None else reply.silenced_at)
+            self.add_reply(reply, interrupted=True)
+
+    # --- tools -----------------------------------------------------------------------------------------------
+
+    def begin_tool(self, reply: Reply, event: fact.ToolCallRequested) -> None:
+        """The model called a tool; its line stands where the call was made."""
+        step = f"{reply.id}.{reply.steps}"
+        tool = ToolUse(id=event.tool_call_id, name=event.name, arguments=event.arguments, step=step)
+        self.conversation.begin_tool(tool, self._timestamp)
+
+    def finish_tool(self, tool_call_id: str, result: str) -> None:
+        """A tool answered, whenever that is; an answer to a call nobody made is dropped."""
+        line = self.conversation.finish_tool(tool_call_id, result)
+        if line is not None:
+            now = self._call.now
+            self._call.issue(order.ReportTranscript(role="tool", text=line.text, interrupted=False, at_ms=now))

@@ -1,0 +1,64 @@
+"""How a call begins: it is prepared, its length is limited, and whoever speaks first has the floor."""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.agent_floor import AgentFloor
+from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.events import Ms
+from patter_cli.core.floor import CallState
+from patter_cli.core.history import History
+from patter_cli.core.reply import Purpose
+from patter_cli.core.turns import Turns
+
+
+class Opening:
+    """Takes the call from connected to active."""
+
+    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_turns")
+
+    def __init__(self, call: Call, history: History, floor: AgentFloor, turns: Turns) -> None:
+        self._call = call
+        self._history = history
+        self._floor = floor
+        self._turns = turns
+        self._connected_at: Ms = 0
+
+    def connected(self, event: fact.CallConnected) -> None:
+        call = self._call
+        if call.state.now is not CallState.NEW:
+            return
+        call.plan = event.plan
+        self._history.wall_time = event.wall_time
+        self._connected_at = call.quiet_since = call.now
+        call.state.move(CallState.PREPARING)
+        call.deadlines.set(Timer.PREPARE, call.now + call.plan.pace.prepare_ms)
+        self._limit_duration()
+        call.issue(order.PrepareCall())
+
+    def prepared(self, event: fact.CallPrepared) -> None:
+        """on_call_start may have changed the plan, and with it the length of the call."""
+        if self._call.state.now is CallState.PREPARING:
+            self._call.plan = event.plan
+            self._limit_duration()
+            self.begin()
+
+    def _limit_duration(self) -> None:
+        call, pace = self._call, self._call.plan.pace
+        end = self._connected_at + pace.max_duration_ms
+        call.deadlines.set(Timer.MAX_DURATION, max(call.now, end))
+        call.deadlines.cancel(Timer.TIME_WARNING)
+        if pace.max_duration_ms > 2 * pace.time_warning_ms:
+            call.deadlines.set(Timer.TIME_WARNING, max(call.now, end - pace.time_warning_ms))
+
+    def begin(self) -> None:
+        """The plan holds, or on_call_start took too long and the plan we have does."""
+        call = self._call
+        call.deadlines.cancel(Timer.PREPARE)
+        call.state.move(CallState.ACTIVE)
+        if call.plan.first_message.strip():
+            self._floor.read_out(call.plan.first_message, Purpose.GREETING)
+        else:
+            self._turns.floor_is_free()

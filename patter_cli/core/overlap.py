@@ -1,0 +1,86 @@
+"""The caller speaks over the agent: the reply is held, until their words take the floor or give it back."""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core.agent_floor import AgentFloor
+from patter_cli.core.barge_in import Verdict, judge
+from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.events import Ms
+from patter_cli.core.floor import AgentState
+from patter_cli.core.playout import REWIND_MS, Playout
+from patter_cli.core.silence import Silence
+from patter_cli.core.turns import Turns
+
+
+class Overlap:
+    """Holds a reply, resumes it or has it yield."""
+
+    __slots__ = ("_call", "_floor", "_playout", "_silence", "_turns")
+
+    def __init__(self, call: Call, silence: Silence, floor: AgentFloor, turns: Turns, playout: Playout) -> None:
+        self._call = call
+        self._silence = silence
+        self._floor = floor
+        self._turns = turns
+        self._playout = playout
+
+    def voice_started(self, onset: Ms) -> None:
+        """From the threshold on the line is theirs; a reply that is held already yields to a voice that goes on."""
+        if self._call.agent.now is AgentState.HELD:
+            self._limit_hold()
+        else:
+            self._floor.watch_barge_in(onset)
+
+    def _limit_hold(self) -> None:
+        self._call.deadlines.set(Timer.HOLD, self._call.now + self._call.plan.pace.hold_max_ms)
+
+    def barge_in_due(self) -> None:
+        """Their voice has lasted: silence the line at once, and find out what it means."""
+        call, reply = self._call, self._call.reply
+        if reply is not None and self._floor.interruptible:
+            call.agent.move(AgentState.HELD)
+            reply.silenced_at = call.now
+            reply.stop_known = False
+            call.deadlines.cancel(Timer.PLAYOUT, Timer.FILLER)
+            self._limit_hold()
+            call.issue(order.PausePlayback(response_id=reply.id))
+
+    def settle(self) -> bool:
+        """The caller paused: decide what their words do to the reply, if one is under way.
+
+        True if nothing worth answering was said; then the turn is over, and the reply is to `resume`.
+        """
+        call, reply = self._call, self._call.reply
+        if reply is None or not self._floor.yields:
+            return False
+        verdict = judge(call.said.words)
+        if verdict is Verdict.REAL:
+            self._floor.yield_reply()
+            return False
+        if verdict is Verdict.BACKCHANNEL:
+            self._turns.caller_is_there()
+            stopped_at = call.now if reply.silenced_at is None else reply.silenced_at
+            remaining = reply.ledger.remaining_ms(stopped_at)
+            whole = reply.delivered and not reply.waiting
+            if whole and remaining is not None and remaining <= call.plan.pace.backchannel_tail_ms:
+                if call.agent.now is AgentState.HELD:
+                    self._floor.yield_reply()
+                return False
+        return True
+
+    def resume(self) -> None:
+        """A held reply goes on, a little before where it stopped."""
+        call, reply = self._call, self._call.reply
+        if call.agent.now is not AgentState.HELD or reply is None:
+            return
+        if not reply.stop_known and reply.silenced_at is not None:
+            reply.ledger.assume_played(reply.silenced_at)
+        reply.ledger.resumed(call.now, REWIND_MS)
+        reply.silenced_at = None
+        reply.stop_known = False
+        call.agent.move(AgentState.SPEAKING if reply.audible else AgentState.THINKING)
+        call.issue(order.ResumePlayback(response_id=reply.id))
+        self._silence.watch()
+        self._playout.complete_if_heard()

@@ -1,0 +1,161 @@
+"""What the caller hears of a reply: clauses are voiced, sound, and end or are lost; and what follows the last."""
+
+from __future__ import annotations
+
+from patter_cli.core import events as fact
+from patter_cli.core.agent_floor import AgentFloor
+from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.endings import Endings
+from patter_cli.core.floor import AgentState, CallState
+from patter_cli.core.history import History
+from patter_cli.core.reply import Purpose, Reply
+from patter_cli.core.silence import Silence
+from patter_cli.core.turns import Turns
+
+REWIND_MS = 200
+"""How far before the break a held reply resumes, so that no word is lost. The pacer's figure."""
+
+
+class Playout:
+    """Follows the reply that has the floor to the caller's ear, and closes it."""
+
+    __slots__ = ("_call", "_endings", "_failures", "_floor", "_history", "_silence", "_turns")
+
+    def __init__(
+        self, call: Call, history: History, silence: Silence, floor: AgentFloor, endings: Endings, turns: Turns
+    ) -> None:
+        self._call = call
+        self._history = history
+        self._silence = silence
+        self._floor = floor
+        self._endings = endings
+        self._turns = turns
+        self._failures = 0
+        """Replies that failed since one was heard."""
+
+    # --- clause by clause ------------------------------------------------------------------------------------
+
+    def clause_voiced(self, event: fact.ClauseVoiced) -> None:
+        """Its length is known; a clause without any makes no sound and is lost."""
+        reply = self._call.current(event.response_id)
+        clause = reply.ledger.get(event.clause) if reply is not None else None
+        if clause is None or clause.voiced_ms is not None:
+            return
+        clause.voiced_ms = max(0, event.duration_ms)
+        if clause.voiced_ms == 0:
+            clause.failed = True
+        self._silence.watch()
+        self.complete_if_heard()
+
+    def playout_started(self, event: fact.PlayoutStarted) -> None:
+        call, reply = self._call, self._call.current(event.response_id)
+        clause = reply.ledger.get(event.clause) if reply is not None else None
+        if reply is None or clause is None or clause.confirmed:
+            return
+        clause.started_at = call.now - max(0, clause.heard_ms - REWIND_MS)
+        reply.audible = True
+        if call.agent.now is AgentState.THINKING:
+            call.agent.move(AgentState.SPEAKING)
+        if not clause.bridge:
+            call.deadlines.cancel(Timer.GIVE_UP)
+        self._silence.watch()
+
+    def mark_reached(self, event: fact.MarkReached) -> None:
+        call, reply = self._call, self._call.current(event.response_id)
+        if reply is None or reply.ledger.get(event.clause) is None:
+            return
+        reply.ledger.confirm(event.clause)
+        call.quiet_since = call.now
+        self._silence.watch()
+        self.complete_if_heard()
+
+    def playout_due(self) -> None:
+        """No mark came. What was voiced has been heard by the clock; what never was voiced is lost."""
+        call, reply = self._call, self._call.reply
+        if reply is None:
+            return
+        end = reply.ledger.expected_end()
+        if end is None:
+            self._fail()
+            return
+        reply.ledger.confirm(len(reply.ledger.clauses) - 1)
+        call.quiet_since = max(call.quiet_since, min(end, call.now))
+        self._silence.watch()
+        self.complete_if_heard()
+
+    def speak_failed(self, event: fact.SpeakFailed) -> None:
+        reply = self._call.current(event.response_id)
+        clause = reply.ledger.get(event.clause) if reply is not None else None
+        if clause is not None and clause.voiced_ms is None:
+            clause.failed = clause.started_at is None
+            self._fail()
+
+    def give_up_due(self) -> None:
+        """Nothing of the reply itself became audible in time, or nobody took the transfer."""
+        if self._call.state.now is CallState.TRANSFERRING:
+            self._endings.transfer_failed(fact.TransferFailed(message="no answer"))
+        else:
+            self._fail()
+
+    # --- the whole reply -------------------------------------------------------------------------------------
+
+    def complete_if_heard(self) -> None:
+        """The reply is over once all of it was delivered and heard."""
+        call, reply = self._call, self._call.reply
+        if reply is None or not reply.delivered or reply.waiting or not reply.ledger.settled:
+            return
+        if call.agent.now is AgentState.HELD:
+            return
+        self._floor.leave()
+        self._history.add_reply(reply, interrupted=False)
+        self._go_on_after(reply)
+
+    def _go_on_after(self, reply: Reply) -> None:
+        """Do what the reply wanted; repair what went wrong with it; or pass the floor on."""
+        lines = self._call.plan.lines
+        active = self._call.state.now is CallState.ACTIVE
+        answered, answer = reply.ledger.answered, reply.purpose is Purpose.ANSWER
+        if reply.hang_up or self._call.state.now is CallState.ENDING:
+            self._endings.hang_up(reply.hang_up)
+        elif reply.broke_off:
+            self._apologise_for(reply)
+        elif reply.transfer and active:
+            self._endings.transfer(reply)
+        elif reply.refused and active:
+            self._floor.read_out(lines.no_transfer, Purpose.LINE)
+        elif not answered and answer and self._turns.may_ask_again:
+            self._turns.ask_again()
+        elif not answered:
+            self._apologise_for(reply)
+        elif reply.trails_off:
+            self._floor.read_out(lines.anything_else, Purpose.LINE)
+        else:
+            if answer:
+                self._failures = 0
+                self._turns.answer_heard()
+            self._turns.floor_is_free()
+
+    def _apologise_for(self, reply: Reply) -> None:
+        """It is over, and came to nothing or not to its end: say so, and end the call if that happens again."""
+        lines = self._call.plan.lines
+        self._failures += 1
+        if self._failures > 1 or reply.purpose is Purpose.LINE:
+            self._endings.goodbye(lines.trouble, "agent_failed")
+        else:
+            self._floor.read_out(lines.apology, Purpose.LINE)
+
+    def _fail(self) -> None:
+        """Give the reply up; apologise, and end the call if apologising does not help."""
+        call, reply = self._call, self._call.reply
+        if reply is None:
+            return
+        self._failures += 1
+        hopeless = reply.purpose in (Purpose.LINE, Purpose.GOODBYE) or self._failures > 1
+        self._floor.yield_reply()
+        if call.state.now is CallState.ENDING or (hopeless and reply.purpose is Purpose.LINE):
+            self._endings.hang_up("agent_failed")
+        elif hopeless:
+            self._endings.goodbye(call.plan.lines.trouble, "agent_failed")
+        else:
+            self._floor.read_out(call.plan.lines.apology, Purpose.LINE)

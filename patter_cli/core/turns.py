@@ -1,0 +1,85 @@
+"""Whose turn it is when nobody has the floor: what the caller said is answered, or the caller is waited for."""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core.agent_floor import AgentFloor
+from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.drafting import Drafting
+from patter_cli.core.endings import Endings
+from patter_cli.core.floor import CallerState, CallState
+from patter_cli.core.history import History
+from patter_cli.core.reply import Purpose
+
+
+class Turns:
+    """Gives the free floor to whoever is next."""
+
+    __slots__ = ("_asks", "_call", "_drafting", "_endings", "_floor", "_history", "_repeats")
+
+    def __init__(self, call: Call, history: History, drafting: Drafting, floor: AgentFloor, endings: Endings) -> None:
+        self._call = call
+        self._history = history
+        self._drafting = drafting
+        self._floor = floor
+        self._endings = endings
+        self._asks = 0
+        """How often a silent caller was asked whether they are there."""
+        self._repeats = 0
+        """How often a caller who was not understood was asked to repeat themselves."""
+
+    @property
+    def may_ask_again(self) -> bool:
+        return not self._repeats
+
+    def floor_is_free(self) -> None:
+        """Nobody is speaking for the agent: answer what waited, or wait for the caller."""
+        call = self._call
+        if call.state.now is not CallState.ACTIVE or call.caller.now is not CallerState.SILENT:
+            return
+        self._history.stop_waiting()
+        if call.said.turns or self._history.conversation.unanswered():
+            self._answer()
+        else:
+            call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
+
+    def _answer(self) -> None:
+        """Have all that the caller said and nobody answered answered."""
+        self._asks = 0
+        words = self._call.said.take_turns()
+        if words:
+            self._history.add_words(words)
+        draft = self._drafting.adopt(words)
+        if draft is not None:
+            reply = self._floor.open_reply(Purpose.ANSWER, draft)
+            self._call.issue(order.AdoptResponse(response_id=reply.id, text=words))
+            return
+        text = " ".join(self._history.conversation.unanswered())
+        reply = self._floor.open_reply(Purpose.ANSWER)
+        self._call.issue(order.StartResponse(response_id=reply.id, text=text))
+
+    def ask_again(self) -> None:
+        """No word of the caller's or the agent's is known: once that is an accident, then it is as good as silence."""
+        self._repeats += 1
+        if self._repeats == 1:
+            self._floor.read_out(self._call.plan.lines.repeat, Purpose.LINE)
+        else:
+            self.idle_due()
+
+    def idle_due(self) -> None:
+        """The caller says nothing: ask whether they are there, and hang up when nobody is."""
+        lines = self._call.plan.lines
+        self._asks += 1
+        if self._asks > self._call.plan.pace.idle_asks:
+            self._endings.goodbye(lines.idle_goodbye, "idle")
+        else:
+            self._floor.read_out(lines.still_there, Purpose.LINE)
+
+    def caller_is_there(self) -> None:
+        """They made it known, if only by an "mm-hm"."""
+        self._asks = 0
+
+    def answer_heard(self) -> None:
+        """The two understand each other."""
+        self._repeats = 0

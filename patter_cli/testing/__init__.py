@@ -1,0 +1,19 @@
+"""A whole call in virtual time: the turn machine between a scripted caller and fake ears, brain, voice and line.
+
+Theory of operation. Everything that will happen is a heap of (time, act). The earliest act, or the machine's own
+deadline if that comes first, is the next step; nothing waits and nothing is random, so an hour takes a second and
+the same script always gives the same call. The line has a clock of its own: it knows which part of which clause was
+audible when, so `heard` is what really reached the ear, and not what the machine believes.
+
+    call = VirtualCall(CallPlan(agent="a", system_prompt="", first_message="Hello."), ["We open at nine."])
+    call.says("When do you open?", at=2000)
+    call.run_until(10_000)
+    assert call.transcript[-1] == ("assistant", "We open at nine.")
+"""
+
+from patter_cli.testing.brain import Answer, VirtualTool
+from patter_cli.testing.call import WALL_TIME, VirtualCall
+from patter_cli.testing.line import Sound
+from patter_cli.testing.world import Fault, Latency
+
+__all__ = ["WALL_TIME", "Answer", "Fault", "Latency", "Sound", "VirtualCall", "VirtualTool"]
