@@ -61,9 +61,14 @@ class AgentFloor:
         return reply
 
     def watch_barge_in(self, onset: Ms) -> None:
-        """The caller speaks while a reply is under way: from the threshold on the line is theirs."""
-        threshold = self._call.plan.pace.barge_in_threshold_ms
+        """The caller speaks while a reply is under way: from the threshold on the line is theirs.
+
+        An answer of which nothing was heard yet waits at once: whoever goes on talking had not finished.
+        """
+        threshold, reply = self._call.plan.pace.barge_in_threshold_ms, self._call.reply
         if threshold and self.interruptible:
+            if reply is not None and reply.purpose is Purpose.ANSWER and not reply.audible:
+                threshold = 0
             self._call.deadlines.set(Timer.BARGE_IN, max(self._call.now, onset + threshold))
 
     def leave(self) -> None:

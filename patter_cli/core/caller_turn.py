@@ -106,9 +106,7 @@ class CallerTurn:
         if event.text != call.said.words and call.deadlines.running(Timer.VOICE):
             call.deadlines.set(Timer.VOICE, call.now + ENDLESS_VOICE_MS)
         call.said.words = event.text
-        if call.agent.now is AgentState.HELD and judge(event.text) is Verdict.REAL:
-            self._floor.yield_reply()
-        elif stable and call.caller.now is CallerState.PAUSED:
+        if stable and call.caller.now is CallerState.PAUSED:
             self._drafting.begin()
 
     def transcript_final(self, event: fact.TranscriptFinal) -> None:
@@ -190,7 +188,7 @@ class CallerTurn:
 
     def _settle_overlap(self) -> bool:
         """True if that was the end of the turn: it was spoken over a reply, and came to nothing."""
-        if not self._overlap.settle():
+        if not self._overlap.settle(self._voiced_until - self._voice_since):
             return False
         self._close_segment()
         self._overlap.resume()

@@ -112,7 +112,7 @@ class TurnMachine:
             Timer.VOICE: caller.voice_due,
             Timer.KEYS: caller.keys_due,
             Timer.BARGE_IN: overlap.barge_in_due,
-            Timer.HOLD: floor.yield_reply,
+            Timer.HOLD: overlap.hold_due,
             Timer.FILLER: delivery.filler_due,
             Timer.PLAYOUT: playout.playout_due,
             Timer.GIVE_UP: playout.give_up_due,

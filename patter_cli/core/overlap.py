@@ -47,15 +47,26 @@ class Overlap:
             self._limit_hold()
             call.issue(order.PausePlayback(response_id=reply.id))
 
-    def settle(self) -> bool:
-        """The caller paused: decide what their words do to the reply, if one is under way.
+    def hold_due(self) -> None:
+        """A voice that goes on takes the floor; one that has only said "oh, okay" so far gets as long again."""
+        call, reply = self._call, self._call.reply
+        if reply is None or reply.silenced_at is None:
+            return
+        longest = reply.silenced_at + 2 * call.plan.pace.hold_max_ms
+        if judge(call.said.words) is Verdict.BACKCHANNEL and call.now < longest:
+            call.deadlines.set(Timer.HOLD, longest)
+        else:
+            self._floor.yield_reply()
+
+    def settle(self, voiced_ms: int) -> bool:
+        """The caller paused: decide what their words do to the reply, if one is under way. voiced_ms: how long it was.
 
         True if nothing worth answering was said; then the turn is over, and the reply is to `resume`.
         """
         call, reply = self._call, self._call.reply
         if reply is None or not self._floor.yields:
             return False
-        verdict = judge(call.said.words)
+        verdict = judge(call.said.words, voiced_ms)
         if verdict is Verdict.REAL:
             self._floor.yield_reply()
             return False

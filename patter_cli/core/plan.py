@@ -32,15 +32,15 @@ class Lines:
 class Pace:
     """How the conversation is timed, in milliseconds of call time.
 
-    Defaults of endpointing from tests.bench.latency and LiveKit's and Deepgram's published settings (300-500 ms);
-    those of a stalled reply keep the caller from ever hearing nothing for more than four seconds.
+    Defaults of endpointing from tests.bench.latency, tests.bench.turns and LiveKit's and Deepgram's published settings
+    (300-500 ms); those of a stalled reply keep the caller from ever hearing nothing for more than four seconds.
     """
 
     endpoint_ms: int = 400
     """Silence that ends a turn whose words tell nothing."""
     endpoint_complete_ms: int = 320
     """Silence that ends a turn whose words are a finished question or a short complete answer."""
-    endpoint_unfinished_ms: int = 820
+    endpoint_unfinished_ms: int = 1000
     """Silence that ends a turn whose last word asks for more ("and", "um", half a number)."""
     transcript_wait_ms: int = 2500
     """How long past the end of a turn we wait for its words before we answer what we have."""

@@ -481,7 +481,7 @@ def story(seed: int) -> VirtualCall:
         if random.random() < 0.1:
             call.presses("12", at)
             continue
-        at = call.says(random.choice(SAYINGS), at, lasts_ms=random.choice((None, None, 150, 500, 1100)))
+        at = call.says(random.choice(SAYINGS), at, lasts_ms=random.choice((None, None, 200, 500, 1100)))
     if random.random() < 0.5:
         call.tells(fact.DrainRequested(), at + random.choice((0, 400, 6000)))
     try:

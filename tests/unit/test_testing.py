@@ -43,7 +43,7 @@ def test_stepping_does_not_change_the_call() -> None:
 def test_a_word_is_heard_at_its_last_letter() -> None:
     """What the line had played counts, cut inside a clause, and not what was ordered."""
     call = VirtualCall(PLAN, ["One two three four."])
-    call.says("Go on.", at=2000)
+    call.says("Tell me more.", at=2000)
     call.run_until(3900)
     begun = call.sounds[-1].start
     call.run_until(begun + 8 * 65)

@@ -337,7 +337,7 @@ def test_keys_are_one_entry() -> None:
     assert lines_of(call, "user") == ["[DTMF: 123#]"]
     (cleared, _) = call.orders(order.ClearPlayback)[0]
     assert cleared == 1000
-    assert (call.history[0].text, call.history[0].interrupted) == ("Luigi's,", True)
+    assert (call.history[0].text, call.history[0].interrupted) == ("Luigi's, hello.", True)
 
 
 def test_keys_wait_for_a_sentence_to_end() -> None:
@@ -581,7 +581,7 @@ def test_a_voice_that_breaks_in_a_clause_keeps_what_was_heard_of_it() -> None:
     machine.handle(fact.PlayoutStarted(response_id=1, clause=0), 1400)
     machine.handle(fact.SpeakFailed(response_id=1, clause=0, provider="p", message="m"), 2000)
     machine.handle(fact.PlaybackStopped(response_id=1, clause=0, played_ms=600), 2010)
-    assert [each.text for each in machine.history] == ["Hi.", "We open"]
+    assert [each.text for each in machine.history] == ["Yes.", "We open at"]
 
 
 def test_a_failure_while_the_caller_speaks_is_not_spoken_over_them() -> None:
@@ -869,7 +869,7 @@ def test_a_mark_that_comes_twice_or_late_counts_once() -> None:
     machine.handle(fact.MarkReached(response_id=1, clause=1), 2450)
     for _ in range(2):
         assert machine.handle(fact.MarkReached(response_id=1, clause=0), 2500) == []
-    assert [each.text for each in machine.history] == ["Hi.", "One. Two."]
+    assert [each.text for each in machine.history] == ["Yes.", "One. Two."]
     assert machine.plan is not None
 
 
@@ -964,9 +964,9 @@ def connect(machine: TurnMachine, plan: CallPlan = QUIET) -> None:
 
 
 def answer(machine: TurnMachine, at: int) -> None:
-    """The caller says "Hi." and the reply is ordered at `at`."""
+    """The caller says "Yes." and the reply is ordered at `at`."""
     machine.handle(fact.SpeechStarted(at_ms=at - 700), at - 640)
     machine.handle(fact.SpeechEnded(at_ms=at - 400), at - 200)
-    ordered = machine.handle(fact.TranscriptFinal(segment=0, text="Hi."), at)
+    ordered = machine.handle(fact.TranscriptFinal(segment=0, text="Yes."), at)
     ordered += machine.handle(fact.Tick(), at)
     assert any(isinstance(each, order.StartResponse) for each in ordered)
