@@ -266,7 +266,7 @@ calls: dict[str, Call] = {}
 
 def on_call_start(event: Any) -> dict[str, Any]:
     """Tell the prompt which day it is. A call from this machine is a rehearsal: it books in a calendar of its own."""
-    if event.carrier == "loopback":
+    if event.carrier in ("loopback", "typed"):
         os.environ.setdefault("PATTER_CALENDAR", f"{rehearsals.name}/calendar.json")
     return {"variables": {"today": f"{now():%A, %B %d %Y}"}}
 

@@ -26,16 +26,17 @@ class HeardReplies:
 
     def __init__(self) -> None:
         self.heard: list[Overheard] = []
-        self._began: int | None = None
+        self._reply = -1
+        """The reply that was heard last; one that is cleared at its first sound leaves no line."""
+        self._began = 0
 
     def feed(self, entry: Entry) -> None:
         """Take one journal entry."""
-        if isinstance(entry.event, fact.PlayoutStarted) and self._began is None:
-            self._began = entry.at
+        if isinstance(entry.event, fact.PlayoutStarted) and entry.event.response_id != self._reply:
+            self._began, self._reply = entry.at, entry.event.response_id
         for command in entry.commands:
             if isinstance(command, order.ReportTranscript) and command.role == "assistant":
-                self.heard.append(Overheard(at_ms=entry.at if self._began is None else self._began, text=command.text))
-                self._began = None
+                self.heard.append(Overheard(at_ms=self._began, text=command.text))
 
 
 async def overhear(
