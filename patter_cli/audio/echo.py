@@ -53,6 +53,12 @@ RAISED = 4.0
 REHEARSE_MS, AGAIN_MS = 400, 60
 """How much of the past is learned from once more: when the delay is found for the first time, so that a call's first
 echo is short, and with each block of the warm-up. Source: tests/bench/echo.py, as for the numbers below."""
+TRUST_MS = 2000
+"""How much of our voice is played before a voice in what is left of it is taken for the caller's."""
+REGAIN_MS = 500
+"""The same after the filter has lost the echo. Source: tests.bench.echo, what a change of delay or room takes."""
+TAIL_MS = 600
+"""How long after our last sound its echo may still come: the longest delay, and a room."""
 WARY_MS = 800
 """How much of a call's first echo is turned down by 30 dB, whoever speaks: the filter knows too little of the room yet,
 and the agent must not be interrupted by its own first words."""
@@ -137,11 +143,18 @@ class NlmsEchoCanceller:
         """Samples of our voice since the foreground was muted."""
         self._wary = 0
         """Samples of our voice yet to come back before the caller can be told from it."""
+        self._untried = sample_rate * TRUST_MS // 1000
+        """Samples of our voice still to be heard before we are trusted."""
         self._known = False
         """Whether the foreground has ever fitted so well that it can be recognised in another place."""
         self._heard = False
         """Whether the foreground is subtracted."""
         self._near_power = self._fore_power = self._back_power = self._estimate_power = self._overlap = 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a voice in what was given last is the caller's: our echo has been learned, or cannot be there."""
+        return self._untried <= 0 or self._silent > self._rate_hz * TAIL_MS // 1000
 
     @property
     def delay_ms(self) -> float | None:
@@ -166,6 +179,8 @@ class NlmsEchoCanceller:
         for past, now in ((self._far, far), (self._near, near)):
             past[:-count] = past[count:]
             past[-count:] = now
+        if self._silent == 0:
+            self._untried -= count
         line = self._near[-count:]
         if self._finder.push(line, self._far[-count:]):
             self._believe_finder()
@@ -209,6 +224,7 @@ class NlmsEchoCanceller:
             self._rehearse(REHEARSE_MS, self._warmup_step)
         elif abs(bulk - self._bulk) > MOVED_SAMPLES:
             self._bulk = bulk
+            self._untried = max(self._untried, self._rate_hz * REGAIN_MS // 1000)
             self._warm = self._doubtful = 0
 
     def _realign(self) -> bool:
@@ -275,6 +291,7 @@ class NlmsEchoCanceller:
         """The foreground makes it worse: be silent about it, look nearby, and let finder and background look anew."""
         if self._heard:
             self._heard = False
+            self._untried = max(self._untried, self._rate_hz * REGAIN_MS // 1000)
             self._believe_finder()
             self._finder.doubt()
             self._warm = self._lost = 0

@@ -10,6 +10,10 @@ from patter_cli.audio.frame import Samples
 class EchoCanceller(Protocol):
     """One call's canceller; it has state."""
 
+    @property
+    def trusted(self) -> bool:
+        """Whether a voice in what it gave last may be taken for the caller's. False while it still learns."""
+
     def process(self, near: Samples, far: Samples) -> Samples:
         """Take our echo out of what the line brings.
 

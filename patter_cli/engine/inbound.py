@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.audio.jitter import JitterBuffer, JitterCounts
@@ -102,7 +104,8 @@ class InboundPath:
         for payload in released:
             samples = self._cleaned(decode_ulaw(payload))
             self._hearing.push(samples)
-            self._ear.push(samples)
+            # A canceller that still learns leaves so much of us that the ear would take it for the caller.
+            self._ear.push(samples if self._echo is None or self._echo.trusted else np.zeros_like(samples))
 
     def close(self) -> None:
         self._ear.close()

@@ -80,9 +80,9 @@ class LatencyFold:
                 pass
         for command in entry.commands:
             match command:
-                case (
-                    order.StartResponse(response_id=response_id) | order.AdoptResponse(response_id=response_id)
-                ) if self._voiced_until is not None:
+                case order.StartResponse(response_id=response_id) | order.AdoptResponse(response_id=response_id) if (
+                    self._voiced_until is not None
+                ):
                     self._response_id = response_id
                     self._turn_voiced_until = self._voiced_until
                     self._marks = [entry.at]

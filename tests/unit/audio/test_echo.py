@@ -227,3 +227,18 @@ def test_transforms_are_of_even_sizes_that_are_quick(least: int) -> None:
         while size % factor == 0:
             size //= factor
     assert size == 1
+
+
+def test_a_voice_is_not_taken_for_the_callers_before_our_own_is_known() -> None:
+    """During our first two seconds, not while we are silent, and again for a moment after the echo has moved."""
+    rate_hz, second = 8000, np.full(8000, 500, np.int16)
+    canceller = NlmsEchoCanceller(sample_rate=rate_hz)
+    quiet = np.zeros(rate_hz, np.int16)
+    canceller.process(quiet, quiet)
+    assert canceller.trusted
+    canceller.process(quiet, second)
+    assert not canceller.trusted
+    canceller.process(quiet, quiet)
+    assert canceller.trusted, "no echo comes a second after we fell silent"
+    canceller.process(np.concatenate([quiet, quiet]), np.concatenate([second, second]))
+    assert canceller.trusted

@@ -48,14 +48,16 @@ class Rig:
         self.heard: list[Samples] = []
         self.told: list[str] = []
         self.ear_heard = 0
+        self.ear_loud = False
         self.ear_open = True
         self.edge: Callable[[VoiceEdge], None]
+        self.canceller = _Canceller(self)
         self.inbound = InboundPath(
             clock=self.clock,
             room=self,
             hearing=self,
             post=self.events.append,
-            echo=None if far is None else _Canceller(self),
+            echo=self.canceller if far is not None else None,
             far=far,
             audio_filter=None if far is None else GuardedFilter(_Quieter(self), rate_hz=8000, seconds=lambda: 0.0),
         )
@@ -68,6 +70,7 @@ class Rig:
         class OneEar:
             def push(self, samples: Samples) -> None:
                 rig.ear_heard += len(samples)
+                rig.ear_loud = bool(samples.any())
 
             def close(self) -> None:
                 rig.ear_open = False
@@ -104,6 +107,7 @@ class _Canceller:
 
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
+        self.trusted = True
 
     def process(self, near: Samples, far: Samples) -> Samples:
         self.rig.order.append("echo")
@@ -205,6 +209,18 @@ async def test_the_echo_goes_first_and_the_filter_after_it() -> None:
     assert rig.order == ["echo", "filter"] * 3
     assert np.array_equal(rig.heard[0], (decode_ulaw(FRAME) + 1) // 2)
     assert rig.ear_heard == 480
+
+
+async def test_what_a_canceller_leaves_before_it_has_learned_is_no_voice() -> None:
+    """The ear hears silence as long as it is not trusted, and loses no time; recognition keeps what there was."""
+    rig = Rig(far=FarTap())
+    rig.canceller.trusted = False
+    rig.frames(0, 60, 0)
+    assert (rig.ear_heard, rig.ear_loud) == (480, False)
+    assert rig.heard[0].any()
+    rig.canceller.trusted = True
+    rig.frames(60, 80, 0)
+    assert (rig.ear_heard, rig.ear_loud) == (640, True)
 
 
 async def test_the_reference_is_what_was_played_while_the_caller_spoke() -> None:
