@@ -119,11 +119,13 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
             f"agent {name}: its audio_filter cannot be used",
             hint="give an object with process(samples, rate_hz), or a class of such objects",
         )
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     models = _models(name, agent, hooks, notes)
     built_in_stt = built_in_tts = None
     if agent.stt is None or agent.tts is None:
         built_in_stt, built_in_tts = built_in_speech()
+        left_out = " and ".join(name for name, given in (("ears", agent.stt), ("voice", agent.tts)) if given is None)
+        notes["speech"] = f"{left_out}: built in, no key needed"
 
     def resolve(changed: Agent, parameters: Mapping[str, str]) -> ReadyAgent:
         tools = ready_tools(changed.tools)
@@ -150,7 +152,7 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
             end_of_turn=changed.turns.end_of_turn,
             aggressive_first_flush=changed.aggressive_first_flush,
             revise=lambda overrides, given: resolve(overridden(agent, overrides), given),
-            notes=tuple(notes),
+            notes=dict(notes),
         )
 
     return resolve(agent, {})
@@ -237,7 +239,7 @@ def transfer_numbers(agent: Agent) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(agent.transfer_numbers or ()), *(each for each in numbers if E164.fullmatch(each)))))
 
 
-def _models(name: str, agent: Agent, hooks: Hooks, notes: list[str]) -> tuple[LanguageModel, ...]:
+def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tuple[LanguageModel, ...]:
     """What answers: the agent's models, none if its own code does, or what the environment has a key for."""
     if agent.llm is not None and hooks.on_message is not None:
         raise ConfigError(
@@ -254,7 +256,7 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: list[str]) -> tuple[La
                 "async def on_message(event): yield 'You said ' + event.text",
             )
         models = (OpenAILLM(model=agent.model) if agent.model else OpenAILLM(),)
-        notes.append(f"language model: {models[0].provider} {models[0].model}, because {KEY_VARIABLE} is set")
+        notes["llm"] = f"language model: {models[0].provider} {models[0].model}, because {KEY_VARIABLE} is set"
     for model in models:
         model.check()
     return models

@@ -143,6 +143,8 @@ class Rehearsal:
 
         if self._agent is None:
             raise InputError("--text needs an agent", hint="patter simulate receptionist --text")
+        if "llm" in self._agent.notes:
+            self._tell(self._agent.notes["llm"])
         call = TypedCall(
             self._agent,
             call_id="typed",
@@ -182,6 +184,8 @@ class Rehearsal:
                 yield self._url, recording
             else:
                 self._tell(f"loading {self._agent.name}'s ears and voice")
+                for note in self._agent.notes.values():
+                    self._tell(note)
                 embedded = EmbeddedServer(
                     {self._agent.name: self._agent},
                     port=0,

@@ -76,8 +76,10 @@ async def _serve(agents: dict[str, ReadyAgent], host: str, port: int, max_calls:
 
     def ready() -> None:
         embedded.prepare_lines()
-        for name in agents:
+        for name, agent in agents.items():
             print(f"{name} answers at {embedded.media_url(name)}", file=sys.stderr)
+            for note in agent.notes.values():
+                print(f"  {note}", file=sys.stderr)
         print(f"Call it: patter simulate --url {embedded.media_url(next(iter(agents)))}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 

@@ -125,8 +125,8 @@ class ReadyAgent:
     aggressive_first_flush: bool = False
     revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
     """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
-    notes: tuple[str, ...] = ()
-    """What was chosen because nobody said: a line each, for whoever starts it."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What was chosen because nobody said, by stage ("speech", "llm"): a line each, for whoever starts it."""
 
 
 class CallSession:

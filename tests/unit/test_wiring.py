@@ -137,7 +137,7 @@ def test_a_key_in_the_environment_chooses_a_model_and_says_so(monkeypatch: pytes
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     call = ready(Agent("A.", model="gpt-5.4-mini"))
     assert call.models == (OpenAILLM(model="gpt-5.4-mini"),)
-    assert any("OPENAI_API_KEY" in note and "gpt-5.4-mini" in note for note in call.notes)
+    assert any("OPENAI_API_KEY" in note and "gpt-5.4-mini" in note for note in call.notes.values())
     assert not ready(Agent("A."), ANSWERS).models
 
 
