@@ -40,7 +40,7 @@ from patter_cli.simulate.script import line_voice
 from tests.bench.calls import CANCELLING, PLAIN, SPEECHES, calls_of, hold, read_back
 from tests.bench.corpus import LINES, Group, make
 from tests.bench.receptionist import line
-from tests.bench.verdicts import HESITATION_MS, LIMIT_MS, Cut, Historian, Verdict, judge, voiced_frames
+from tests.bench.verdicts import HESITATION_MS, LIMIT_MS, STOPPED_BEFORE, Cut, Historian, Verdict, judge, voiced_frames
 
 AT_ONCE = 4
 RETRIED = 30
@@ -159,19 +159,22 @@ def report(first: Sequence[Verdict], again: Sequence[Verdict], cuts: Sequence[Cu
 
 
 def _targets(settled: Sequence[Verdict], cuts: Sequence[Cut]) -> None:
-    def rate(*groups: Group) -> float:
+    def false_rate(*groups: Group) -> float:
+        before = [each for each in settled if each.wrong == STOPPED_BEFORE]
         some = [each for each in settled if each.item.group in groups]
-        return 100 * sum(bool(each.wrong) for each in some) / max(1, len(some))
+        return 100 * (len(before) + sum(bool(each.wrong) for each in some)) / max(1, len(before) + len(some))
 
+    interrupted = [each for each in settled if each.item.group is Group.INTERRUPTION and each.wrong != STOPPED_BEFORE]
+    missed_rate = 100 * sum(bool(each.wrong) for each in interrupted) / max(1, len(interrupted))
     cut_offs = [each for each in settled if each.item.group in (Group.TURN, Group.PAUSE)]
     cut_rate = 100 * sum(each.wrong.startswith("cut off") for each in cut_offs) / max(1, len(cut_offs))
     silences = _silences([each for each in settled if each.item.group is Group.INTERRUPTION])
     near = sum(abs(cut.off_ear) <= 1 and abs(cut.off_clock) <= 1 for cut in cuts)
     lines = [
         ("cut-offs", cut_rate, 3.0, "%"),
-        ("false barge-ins", rate(Group.BACKCHANNEL, Group.NOISE, Group.ECHO), 2.0, "%"),
-        ("false barge-ins, echo left aside", rate(Group.BACKCHANNEL, Group.NOISE), 2.0, "%"),
-        ("missed barge-ins", rate(Group.INTERRUPTION), 2.0, "%"),
+        ("false barge-ins", false_rate(Group.BACKCHANNEL, Group.NOISE, Group.ECHO), 2.0, "%"),
+        ("false barge-ins, echo left aside", false_rate(Group.BACKCHANNEL, Group.NOISE), 2.0, "%"),
+        ("missed barge-ins", missed_rate, 2.0, "%"),
         ("onset to silence, p95", float(np.percentile(silences, 95)) if silences else 0.0, float(LIMIT_MS), "ms"),
         ("histories more than a word off", 100 * (len(cuts) - near) / max(1, len(cuts)), 0.0, "%"),
     ]

@@ -26,7 +26,11 @@ from tests.bench.corpus import Group, Item
 from tests.bench.receptionist import wall_ms_at_zero
 
 HESITATION_MS = 700
-"""A hold that ends sooner is heard as a hesitation. Source: the issue's definition of a false barge-in."""
+"""A hold that ends sooner is heard as a hesitation, a longer one as somebody who has lost the thread."""
+STOPPED_BEFORE = "stopped before"
+"""What is wrong where the line's noise had taken the floor already: a false barge-in, and nothing left to interrupt."""
+AT_ONSET_MS = 400
+"""The agent was speaking if it was heard so shortly before; longer pauses it does not make."""
 LIMIT_MS = THRESHOLD_MS + ALLOWED_MS
 """From the onset of an interruption to silence at the ear."""
 
@@ -119,6 +123,10 @@ def _judge_interruption(
     verdict: Verdict, each: Happened, voiced: np.ndarray, cleared_ms: Sequence[float], window: Sequence[Entry]
 ) -> None:
     ordered = [command for entry in window for command in entry.commands]
+    at_onset = (voiced >= each.first_ms - AT_ONSET_MS) & (voiced <= each.first_ms + THRESHOLD_MS)
+    if not at_onset.any():
+        verdict.wrong = STOPPED_BEFORE
+        return
     cleared = next((at for at in cleared_ms if at >= each.first_ms), None)
     if cleared is None or cleared > each.until_ms:
         verdict.wrong = "missed: the agent went on"
