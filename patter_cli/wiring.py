@@ -151,7 +151,7 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
             audio_filter=changed.audio_filter,
             end_of_turn=changed.turns.end_of_turn,
             aggressive_first_flush=changed.aggressive_first_flush,
-            revise=lambda overrides, given: resolve(overridden(agent, overrides), given),
+            revise=lambda overrides, given: resolve(overridden(agent, overrides, hooks), given),
             notes=dict(notes),
         )
 
@@ -172,11 +172,14 @@ def _echo_canceller(choice: bool | str) -> Callable[[int], EchoCanceller] | None
     return lambda rate_hz: NlmsEchoCanceller(sample_rate=rate_hz)
 
 
-def overridden(agent: Agent, overrides: Mapping[str, Any]) -> Agent:
+def overridden(agent: Agent, overrides: Mapping[str, Any], hooks: Hooks) -> Agent:
     """The agent of one call, as on_call_start changed it. What cannot be used is logged, the rest holds."""
     for key, value in overrides.items():
         if key not in OVERRIDES:
             log.error("on_call_start cannot change %r; it may change %s", key, ", ".join(OVERRIDES))
+            continue
+        if key == "llm" and hooks.on_message is not None:
+            log.error("on_call_start gave an llm, but on_message answers this agent's calls")
             continue
         try:
             change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}

@@ -107,6 +107,15 @@ def test_an_override_that_cannot_be_used_costs_only_itself(
     assert next(iter(bad)) in caplog.text
 
 
+def test_a_model_cannot_replace_on_message_in_the_middle(caplog: pytest.LogCaptureFixture) -> None:
+    """Who answers is settled before the call."""
+    call = ready(Agent("A."), ANSWERS).revise({"llm": MODEL}, {})
+    assert not call.models
+    assert "on_message" in caplog.text
+    other = RulesLLM(lambda turn: "No.")
+    assert ready(Agent("A.", llm=MODEL)).revise({"llm": other}, {}).models == (other,)
+
+
 def test_numbers_in_the_prompt_may_be_called_and_those_of_the_caller_not() -> None:
     """The author writes the prompt and its variables; what a call brings along is a stranger's."""
     agent = Agent(
