@@ -77,15 +77,19 @@ class CallRejected(CarrierError):
 
 
 class ProviderError(PatterError):
-    """A speech or language vendor failed. provider: whose. retryable: whether trying again may help."""
+    """A speech or language vendor failed. provider: whose. retryable: whether trying again may help.
+
+    retry_after_s: when the vendor says to come back, None if it does not.
+    """
 
     code = "provider"
     exit_code = 5
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, provider: str, hint: str = "") -> None:
+    def __init__(self, message: str, *, provider: str, hint: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, hint=hint)
         self.provider = provider
+        self.retry_after_s = retry_after_s
 
 
 class Unauthorized(ProviderError):
@@ -95,14 +99,10 @@ class Unauthorized(ProviderError):
 
 
 class RateLimited(ProviderError):
-    """Too many requests. retry_after_s: when the vendor says to come back, None if it does not."""
+    """Too many requests."""
 
     code = "provider_rate_limited"
     retryable = True
-
-    def __init__(self, message: str, *, provider: str, hint: str = "", retry_after_s: float | None = None) -> None:
-        super().__init__(message, provider=provider, hint=hint)
-        self.retry_after_s = retry_after_s
 
 
 class TimedOut(ProviderError):
@@ -113,14 +113,10 @@ class TimedOut(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """The vendor cannot be reached or says it is down. retry_after_s: when it says to come back, if it does."""
+    """The vendor cannot be reached or says it is down."""
 
     code = "provider_unavailable"
     retryable = True
-
-    def __init__(self, message: str, *, provider: str, hint: str = "", retry_after_s: float | None = None) -> None:
-        super().__init__(message, provider=provider, hint=hint)
-        self.retry_after_s = retry_after_s
 
 
 class BadReply(ProviderError):

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 
 from patter_cli.contracts.llm import ChatMessage, Delta, LanguageModel, ToolSpec
-from patter_cli.errors import ConfigError, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
+from patter_cli.errors import ConfigError, ProviderError, TimedOut, Unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _wait_s(error: ProviderError, attempt: int) -> float | None:
     """How long to wait before the same model is asked again; None: do not."""
     if isinstance(error, TimedOut) or not error.retryable:
         return None  # who did not answer within six seconds has used up what the caller will wait
-    if isinstance(error, RateLimited | Unavailable) and error.retry_after_s is not None:
+    if error.retry_after_s is not None:
         return error.retry_after_s if error.retry_after_s <= LONGEST_WAIT_S else None
     return BACKOFF_S * attempt * random.uniform(0.5, 1.0)
 

@@ -31,6 +31,7 @@ class Scripted:
     closed: int = 0
     provider: str = "scripted"
     model: str = "m"
+    key_variable: str = ""
     may_call: list[bool] = field(default_factory=list)
 
     def check(self) -> None: ...
