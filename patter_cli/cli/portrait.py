@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from patter_cli import wiring
 from patter_cli.agent import Agent
 from patter_cli.cli.discovery import LoadedAgent
-from patter_cli.engine.call import ReadyAgent
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import PatterError
 from patter_cli.tools import Tool
@@ -22,8 +22,6 @@ from patter_cli.tools import Tool
 Origins = Mapping[str, str]
 """Environment variable -> who set it before the agent's file ran: "environment" or ".env"."""
 
-_KEY_VARIABLES = {"OpenAILLM": "OPENAI_API_KEY"}
-"""Provider's class -> the variable it takes its key from."""
 _WEBHOOK_SECRET = "PATTER_WEBHOOK_SECRET"
 
 _SAYS_AI = re.compile(
@@ -194,8 +192,9 @@ def _key(provider: Any, origins: Origins) -> Key:
         return Key(origin="none")
     if hasattr(provider, "api_key") and provider.api_key:
         return Key(origin="argument", masked=masked(provider.api_key))
-    variable = _KEY_VARIABLES.get(type(provider).__name__)
-    return _from_environment(variable, origins) if variable else Key(origin="none")
+    if hasattr(provider, "key_variable") and provider.key_variable:
+        return _from_environment(provider.key_variable, origins)
+    return Key(origin="none")
 
 
 def _from_environment(variable: str, origins: Origins) -> Key:

@@ -69,6 +69,10 @@ class LanguageModel(Protocol):
     def model(self) -> str:
         """Which of the vendor's models."""
 
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that its key comes from; "" where it needs none."""
+
     def check(self) -> None:
         """Whether a request could be made at all. Raises ConfigError: a missing key, a bad setting."""
 

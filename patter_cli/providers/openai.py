@@ -52,6 +52,10 @@ class OpenAILLM:
         """Always "openai"."""
         return "openai"
 
+    @property
+    def key_variable(self) -> str:
+        return KEY_VARIABLE
+
     def check(self) -> None:
         """Whether a request could be made. Raises MissingCredential, BadSetting."""
         self._server()
@@ -119,6 +123,11 @@ class OpenAICompatibleLLM:
     def provider(self) -> str:
         """Always "openai-compatible"."""
         return "openai-compatible"
+
+    @property
+    def key_variable(self) -> str:
+        """None: its key is given or it has none."""
+        return ""
 
     def check(self) -> None:
         """Nothing can be missing: it was all looked at when this was made."""

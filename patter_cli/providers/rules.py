@@ -61,7 +61,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class RulesLLM:
-    """A model made of a function. A rule that raises is a failed reply, as a vendor's would be."""
+    """A model made of a function, which is called on the event loop: it should decide, and leave work to tools.
+
+    A rule that raises is a failed reply, as a vendor's would be.
+    """
 
     rules: Rules
 
@@ -73,6 +76,10 @@ class RulesLLM:
     def model(self) -> str:
         """The function's name."""
         return str(getattr(self.rules, "__name__", "rules"))
+
+    @property
+    def key_variable(self) -> str:
+        return ""
 
     def check(self) -> None:
         """Nothing can be missing."""
