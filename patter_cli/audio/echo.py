@@ -57,8 +57,8 @@ TRUST_MS = 2000
 """How much of our voice is played before a voice in what is left of it is taken for the caller's."""
 REGAIN_MS = 500
 """The same after the filter has lost the echo. Source: tests.bench.echo, what a change of delay or room takes."""
-TAIL_MS = 600
-"""How long after our last sound its echo may still come: the longest delay, and a room."""
+ROOM_MS = 150
+"""How long after its delay an echo may still come. Before the delay is known it may be the longest there is."""
 WARY_MS = 800
 """How much of a call's first echo is turned down by 30 dB, whoever speaks: the filter knows too little of the room yet,
 and the agent must not be interrupted by its own first words."""
@@ -154,7 +154,10 @@ class NlmsEchoCanceller:
     @property
     def trusted(self) -> bool:
         """Whether a voice in what was given last is the caller's: our echo has been learned, or cannot be there."""
-        return self._untried <= 0 or self._silent > self._rate_hz * TAIL_MS // 1000
+        if self._untried <= 0:
+            return True
+        latest_ms = (REACH_MS if self._bulk is None else self._bulk * 1000 // self._rate_hz) + ROOM_MS
+        return self._silent > self._rate_hz * latest_ms // 1000
 
     @property
     def delay_ms(self) -> float | None:

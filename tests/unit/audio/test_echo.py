@@ -242,3 +242,16 @@ def test_a_voice_is_not_taken_for_the_callers_before_our_own_is_known() -> None:
     assert canceller.trusted, "no echo comes a second after we fell silent"
     canceller.process(np.concatenate([quiet, quiet]), np.concatenate([second, second]))
     assert canceller.trusted
+
+
+def test_a_caller_who_answers_right_away_is_heard_once_the_delay_is_known() -> None:
+    """Not the longest echo there could be is waited for, but ours."""
+    call = make(replace(READING, delay_ms=60, seconds=1.5))
+    canceller = NlmsEchoCanceller(sample_rate=8000)
+    run(canceller, call)
+    assert canceller.delay_ms is not None
+    assert not canceller.trusted
+    quiet = np.zeros(160, np.int16)
+    for _ in range(15):  # 300 ms
+        canceller.process(quiet, quiet)
+    assert canceller.trusted
