@@ -33,8 +33,8 @@ class Overlap:
         else:
             self._floor.watch_barge_in(onset)
 
-    def _limit_hold(self) -> None:
-        self._call.deadlines.set(Timer.HOLD, self._call.now + self._call.plan.pace.hold_max_ms)
+    def _limit_hold(self, more_ms: int = 0) -> None:
+        self._call.deadlines.set(Timer.HOLD, self._call.now + self._call.plan.pace.hold_max_ms + more_ms)
 
     def barge_in_due(self) -> None:
         """Their voice has lasted: silence the line at once, and find out what it means."""
@@ -44,7 +44,8 @@ class Overlap:
             reply.silenced_at = call.now
             reply.stop_known = False
             call.deadlines.cancel(Timer.PLAYOUT, Timer.FILLER)
-            self._limit_hold()
+            # One that nobody heard yet was held at once, and yields no sooner for it.
+            self._limit_hold(0 if reply.audible else call.plan.pace.barge_in_threshold_ms)
             call.issue(order.PausePlayback(response_id=reply.id))
 
     def hold_due(self) -> None:
