@@ -32,7 +32,7 @@ class Guardrail:
     """
 
     name: str
-    blocked_terms: tuple[str, ...] = ()
+    blocked_terms: Sequence[str] = ()
     check: Callable[[str], Any] | None = None
     replacement: str = "I'm sorry, I can't respond to that."
     on_error: Literal["block", "pass"] = "block"
@@ -42,6 +42,7 @@ class Guardrail:
             raise InputError(
                 f"guardrail {self.name!r}: blocked_terms is one text", hint=f"blocked_terms=[{self.blocked_terms!r}]"
             )
+        object.__setattr__(self, "blocked_terms", tuple(self.blocked_terms))
         if not any(term.strip() for term in self.blocked_terms) and self.check is None:
             raise InputError(
                 f"guardrail {self.name!r} has neither blocked_terms nor a check", hint="give it one of them"
@@ -62,8 +63,7 @@ def guardrail(
     on_error: Literal["block", "pass"] = "block",
 ) -> Guardrail:
     """Write a Guardrail in one line. Raises InputError."""
-    terms = blocked_terms if isinstance(blocked_terms, str) else tuple(blocked_terms)
-    return Guardrail(name=name, blocked_terms=terms, check=check, replacement=replacement, on_error=on_error)  # type: ignore[arg-type]
+    return Guardrail(name=name, blocked_terms=blocked_terms, check=check, replacement=replacement, on_error=on_error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

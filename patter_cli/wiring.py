@@ -17,9 +17,9 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, Pace, PlannedTool
-from patter_cli.engine.call import Check, ReadyAgent
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import Check, ReadyAgent
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, UnknownProvider
 from patter_cli.text.preamble import with_preamble
@@ -127,19 +127,22 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
         left_out = " and ".join(name for name, given in (("ears", agent.stt), ("voice", agent.tts)) if given is None)
         notes["speech"] = f"{left_out}: built in, no key needed"
 
+    tools = ready_tools(agent.tools)
+    canceller = _echo_canceller(agent.echo_cancellation)
+
     def resolve(changed: Agent, parameters: Mapping[str, str]) -> ReadyAgent:
-        tools = ready_tools(changed.tools)
+        known = tools if changed.tools == agent.tools else ready_tools(changed.tools)
         stt, tts = changed.stt or built_in_stt, changed.tts or built_in_tts
         assert stt is not None
         assert tts is not None
         return ReadyAgent(
             name=name,
-            plan=plan_of(name, changed, parameters, tools, drafts=bool(models), voicemail_message=voicemail_message),
+            plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
             stt=stt,
             tts=_with_voice(tts, changed.voice, built_in=changed.tts is None) if changed.voice else tts,
             hooks=hooks,
             models=models if changed.llm is agent.llm else _listed(changed.llm),
-            tools=tools,
+            tools=known,
             checks={
                 rule.name: Check(
                     forbids=rule.check, replacement=rule.replacement, blocks_on_error=rule.on_error == "block"
@@ -147,13 +150,33 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
                 for rule in changed.guardrails
                 if rule.check is not None
             },
-            echo_canceller=_echo_canceller(changed.echo_cancellation),
+            echo_canceller=canceller,
             audio_filter=changed.audio_filter,
             end_of_turn=changed.turns.end_of_turn,
             aggressive_first_flush=changed.aggressive_first_flush,
-            revise=lambda overrides, given: resolve(overridden(agent, overrides, hooks), given),
+            revise=revise,
             notes=dict(notes),
         )
+
+    def revise(overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> ReadyAgent:
+        """The agent of one call, as on_call_start changed it. What cannot be used is logged, the rest holds."""
+        changed = agent
+        for key, value in overrides.items():
+            if key not in OVERRIDES:
+                log.error("on_call_start cannot change %r; it may change %s", key, ", ".join(OVERRIDES))
+                continue
+            if key == "llm" and hooks.on_message is not None:
+                log.error("on_call_start gave an llm, but on_message answers this agent's calls")
+                continue
+            try:
+                change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}
+                candidate = replace(changed, **change)
+                resolve(candidate, parameters)
+            except (PatterError, TypeError, ValueError) as error:
+                log.error("on_call_start gave a %s that cannot be used: %s", key, error)
+            else:
+                changed = candidate
+        return resolve(changed, parameters)
 
     return resolve(agent, {})
 
@@ -170,26 +193,6 @@ def _echo_canceller(choice: bool | str) -> Callable[[int], EchoCanceller] | None
     from patter_cli.audio.echo import NlmsEchoCanceller
 
     return lambda rate_hz: NlmsEchoCanceller(sample_rate=rate_hz)
-
-
-def overridden(agent: Agent, overrides: Mapping[str, Any], hooks: Hooks) -> Agent:
-    """The agent of one call, as on_call_start changed it. What cannot be used is logged, the rest holds."""
-    for key, value in overrides.items():
-        if key not in OVERRIDES:
-            log.error("on_call_start cannot change %r; it may change %s", key, ", ".join(OVERRIDES))
-            continue
-        if key == "llm" and hooks.on_message is not None:
-            log.error("on_call_start gave an llm, but on_message answers this agent's calls")
-            continue
-        try:
-            change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}
-            changed = replace(agent, **change)
-            ready_tools(changed.tools)
-        except (PatterError, TypeError, ValueError) as error:
-            log.error("on_call_start gave a %s that cannot be used: %s", key, error)
-        else:
-            agent = changed
-    return agent
 
 
 def plan_of(
@@ -250,16 +253,17 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
         )
     models = _listed(agent.llm)
     if not models and hooks.on_message is None:
-        from patter_cli.providers.openai import KEY_VARIABLE, OpenAILLM
+        from patter_cli.providers.openai import OpenAILLM
 
-        if not os.environ.get(KEY_VARIABLE):
+        chosen = OpenAILLM(model=agent.model) if agent.model else OpenAILLM()
+        if not os.environ.get(chosen.key_variable):
             raise ConfigError(
                 f"agent {name} has nothing to answer with",
-                hint=f"export {KEY_VARIABLE}=sk-…, give it an llm, or define on_message: "
+                hint=f"export {chosen.key_variable}=sk-…, give it an llm, or define on_message: "
                 "async def on_message(event): yield 'You said ' + event.text",
             )
-        models = (OpenAILLM(model=agent.model) if agent.model else OpenAILLM(),)
-        notes["llm"] = f"language model: {models[0].provider} {models[0].model}, because {KEY_VARIABLE} is set"
+        models = (chosen,)
+        notes["llm"] = f"language model: {chosen.provider} {chosen.model}, because {chosen.key_variable} is set"
     for model in models:
         model.check()
     return models

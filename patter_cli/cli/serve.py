@@ -11,7 +11,7 @@ import typer
 from patter_cli.cli.general import AgentName
 
 if TYPE_CHECKING:
-    from patter_cli.engine.call import ReadyAgent
+    from patter_cli.engine.ready import ReadyAgent
 
 EXAMPLES = "Examples: patter serve receptionist · patter serve agents/receptionist.py --port 9000"
 

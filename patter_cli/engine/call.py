@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from patter_cli.audio.pacer import Pacer
@@ -24,17 +23,12 @@ from patter_cli.contracts.carrier import (
     StreamMessage,
     StreamStopped,
 )
-from patter_cli.contracts.echo import AudioFilter, EchoCanceller
-from patter_cli.contracts.eou import EndOfTurnModel
-from patter_cli.contracts.llm import Delta, LanguageModel, Text
-from patter_cli.contracts.stt import SpeechToText
-from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.contracts.llm import Delta, Text
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.journal import Entry, render_entry
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.plan import CallPlan
 from patter_cli.core.tool_calls import allowed_number
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.clock import CallClock
@@ -43,18 +37,19 @@ from patter_cli.engine.eou import TurnEar
 from patter_cli.engine.far import FarTap
 from patter_cli.engine.filtering import filter_for_call
 from patter_cli.engine.hearing import Audience
-from patter_cli.engine.hooks import CallEvent, Hooks, IncomingMessage, call_hook, message_pieces
+from patter_cli.engine.hooks import CallEvent, IncomingMessage, call_hook, message_pieces
 from patter_cli.engine.inbound import Hearing, InboundPath, Room
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.mailbox import Mailbox
 from patter_cli.engine.model import ask_models
 from patter_cli.engine.outbound import Line, OutboundPath
+from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.reports import Reports
 from patter_cli.engine.speak import Phrasebook, Speaker
 from patter_cli.engine.think import Ask, Brain, Thinker
 from patter_cli.engine.tools import ToolRunner
 from patter_cli.errors import CarrierError
-from patter_cli.tools import Tool, ToolContext
+from patter_cli.tools import ToolContext
 
 log = logging.getLogger(__name__)
 
@@ -83,52 +78,6 @@ Measure: TypeAlias = Callable[[Entry], Mapping[str, Any] | None]
 """Sees every entry of one call; gives what on_metrics is told when a turn has been measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallInfo:
-    """Who is on the phone, by the carrier's word."""
-
-    call_id: str
-    caller: str
-    callee: str
-    direction: str
-    carrier: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """A guardrail that is the author's code. forbids: sync or async, a clause to whether it must not be spoken."""
-
-    forbids: Callable[[str], Any]
-    replacement: str
-    blocks_on_error: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyAgent:
-    """An agent with everything resolved: what one call needs to begin."""
-
-    name: str
-    plan: CallPlan
-    stt: SpeechToText
-    tts: TextToSpeech
-    hooks: Hooks
-    models: tuple[LanguageModel, ...] = ()
-    """What answers where there is no on_message; each is asked when those before it failed."""
-    tools: Mapping[str, Tool] = field(default_factory=dict)
-    checks: Mapping[str, Check] = field(default_factory=dict)
-    """Code guardrails by name."""
-    echo_canceller: Callable[[int], EchoCanceller] | None = None
-    """Makes one call's, for a line of this rate in Hz."""
-    audio_filter: AudioFilter | Callable[[], AudioFilter] | None = None
-    end_of_turn: EndOfTurnModel | None = None
-    aggressive_first_flush: bool = False
-    revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
-    """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
-    notes: Mapping[str, str] = field(default_factory=dict)
-    """What was chosen because nobody said, by stage ("speech", "llm"): a line each, for whoever starts it."""
-
-
 class CallSession:
     """One call, from the stream's start to its end."""
 
@@ -147,7 +96,7 @@ class CallSession:
         observers: tuple[Observer, ...] = (),
     ) -> None:
         self._info = info
-        self._agent = agent
+        self._agent = self._prepared = agent
         self._control = control
         self._journal = journal
         self._measure = measure
@@ -285,6 +234,8 @@ class CallSession:
             event = await self._mailbox.next(until=self._machine.next_deadline())
             now = self._clock.now()
             commands = self._machine.handle(event, now)
+            if isinstance(event, fact.CallPrepared):
+                self._adopt_prepared()
             self._write(now, event, commands)
             for command in commands:
                 self._perform(command)
@@ -393,11 +344,18 @@ class CallSession:
             agent = self._agent.revise(overrides if isinstance(overrides, Mapping) else {}, self._info.parameters)
         except Exception:
             log.exception("what on_call_start returned cannot be used; the call goes on without it")
-        else:
+            agent = self._agent
+        self._prepared = agent
+        self._mailbox.post(fact.CallPrepared(plan=agent.plan))
+
+    def _adopt_prepared(self) -> None:
+        """The machine has been told of on_call_start's plan: the rest changes with it, unless it came too late."""
+        agent = self._prepared
+        if self._machine.plan is agent.plan:
             self._agent = agent
             self._tools = ToolRunner(agent.tools, self._tool_context)
             self._speaker.use(agent.tts)
-        self._mailbox.post(fact.CallPrepared(plan=self._agent.plan))
+            self._thinker.use(agent.plan.language)
 
     async def _model_deltas(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """The agent's models, as the thinker wants them."""

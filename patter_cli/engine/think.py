@@ -74,6 +74,10 @@ class Thinker:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._calls = 0
 
+    def use(self, language: str) -> None:
+        """Cut the replies from now on by this language's rules."""
+        self._language = language
+
     def start(self, ask: Ask) -> None:
         """Have the agent answer, or go on with an answer."""
         task = asyncio.create_task(self._run(ask))

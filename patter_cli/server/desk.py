@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 from patter_cli.contracts.carrier import CallControl, StreamCodec, StreamStarted
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.engine.call import CallInfo, CallSession, Observer, ReadyAgent
+from patter_cli.engine.call import CallSession, Observer
+from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import Phrasebook
 from patter_cli.engine.voices import VoiceRoom
 from patter_cli.errors import CallRejected, ProviderError

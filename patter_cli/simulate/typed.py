@@ -22,7 +22,8 @@ from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.carrier import CallControl, Ignored, MarkIn, StreamMessage
 from patter_cli.contracts.stt import Final, Recognised
 from patter_cli.core.plan import CallPlan
-from patter_cli.engine.call import CallInfo, CallSession, Journal, Observer, ReadyAgent
+from patter_cli.engine.call import CallSession, Journal, Observer
+from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import Phrasebook
 from patter_cli.observe.metrics import measure_turns

@@ -96,6 +96,7 @@ def test_on_call_start_changes_one_call() -> None:
         {"transfer_numbers": ["911"]},
         {"barge_in_threshold_ms": -1},
         {"guardrails": [7]},
+        {"voice": "nobody"},
     ],
 )
 def test_an_override_that_cannot_be_used_costs_only_itself(
@@ -105,6 +106,14 @@ def test_an_override_that_cannot_be_used_costs_only_itself(
     call = ready(Agent("A.", llm=MODEL)).revise({**bad, "first_message": "Ciao."}, {})
     assert call.plan.first_message == "Ciao."
     assert next(iter(bad)) in caplog.text
+
+
+def test_what_a_call_cannot_change_is_made_once() -> None:
+    """Not with every ring: tools are checked, and a canceller's library is loaded, when the agent is."""
+    base = ready(Agent("A.", llm=MODEL, tools=[book], echo_cancellation=True))
+    call = base.revise({"first_message": "Ciao."}, {"x": "1"})
+    assert call.tools is base.tools
+    assert call.echo_canceller is base.echo_canceller
 
 
 def test_a_model_cannot_replace_on_message_in_the_middle(caplog: pytest.LogCaptureFixture) -> None:

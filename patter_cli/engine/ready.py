@@ -1,0 +1,62 @@
+"""What a call needs to begin: who is on the phone, and an agent with everything resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from patter_cli.contracts.echo import AudioFilter, EchoCanceller
+from patter_cli.contracts.eou import EndOfTurnModel
+from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.stt import SpeechToText
+from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.core.plan import CallPlan
+from patter_cli.engine.hooks import Hooks
+from patter_cli.tools import Tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallInfo:
+    """Who is on the phone, by the carrier's word."""
+
+    call_id: str
+    caller: str
+    callee: str
+    direction: str
+    carrier: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A guardrail that is the author's code. forbids: sync or async, a clause to whether it must not be spoken."""
+
+    forbids: Callable[[str], Any]
+    replacement: str
+    blocks_on_error: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyAgent:
+    """An agent with everything resolved: what one call needs to begin."""
+
+    name: str
+    plan: CallPlan
+    stt: SpeechToText
+    tts: TextToSpeech
+    hooks: Hooks
+    models: tuple[LanguageModel, ...] = ()
+    """What answers where there is no on_message; each is asked when those before it failed."""
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    """Code guardrails by name."""
+    echo_canceller: Callable[[int], EchoCanceller] | None = None
+    """Makes one call's, for a line of this rate in Hz."""
+    audio_filter: AudioFilter | Callable[[], AudioFilter] | None = None
+    end_of_turn: EndOfTurnModel | None = None
+    aggressive_first_flush: bool = False
+    revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
+    """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What was chosen because nobody said, by stage ("speech", "llm"): a line each, for whoever starts it."""
