@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
 
 from patter_cli.audio.frame import Samples
+
+
+@dataclass(frozen=True, slots=True)
+class WordTimes:
+    """When the first words of a clause are spoken, as far as the voice knows: history is cut by it, to the word.
+
+    starts_ms, ends_ms: from the clause's first sample, one each for every word of the text from its first on. Words are
+    what blanks separate; one that is not spoken has its start for its end.
+    """
+
+    starts_ms: tuple[int, ...]
+    ends_ms: tuple[int, ...]
+
+
+Voiced: TypeAlias = Samples | WordTimes
+"""What comes out of a voice."""
 
 
 class TtsSession(Protocol):
     """One call's voice."""
 
-    def synthesize(self, text: str) -> AsyncIterator[Samples]:
+    def synthesize(self, text: str) -> AsyncIterator[Voiced]:
         """Speak one clause: int16 samples at the recipe's `rate_hz`, in pieces, the first as early as possible.
 
+        A voice that knows them yields WordTimes too, beside the samples and each time with all it knows by then.
         Closing the iterator (`aclose`) or cancelling its consumer stops the work promptly. Failures are raised
         as ProviderError. Text without anything to pronounce yields nothing.
         """
@@ -34,3 +54,15 @@ class TextToSpeech(Protocol):
 
     async def open(self) -> TtsSession:
         """Begin speaking for one call."""
+
+
+async def whole_clause(session: TtsSession, text: str) -> tuple[Samples, WordTimes]:
+    """Speak a clause to its end: all samples, and the times of the words the voice knows. Raises ProviderError."""
+    pieces: list[Samples] = [np.zeros(0, np.int16)]
+    times = WordTimes((), ())
+    async for each in session.synthesize(text):
+        if isinstance(each, WordTimes):
+            times = each
+        else:
+            pieces.append(each)
+    return np.concatenate(pieces), times

@@ -192,6 +192,19 @@ class FirstAudio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordsTimed:
+    """The voice knows when the first words of a clause are spoken, ms from its beginning; replaces what it said before.
+
+    One start and one end for every word; words are what blanks separate.
+    """
+
+    response_id: int
+    clause: int
+    starts_ms: tuple[int, ...]
+    ends_ms: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClauseVoiced:
     """A clause has been synthesised to its end."""
 
@@ -278,6 +291,7 @@ Event: TypeAlias = (
     | TransferFinished
     | TransferFailed
     | FirstAudio
+    | WordsTimed
     | ClauseVoiced
     | SpeakFailed
     | PlayoutStarted

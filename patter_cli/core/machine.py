@@ -95,6 +95,7 @@ class TurnMachine:
         self._on(fact.TransferRequested, delivery.transfer_requested)
         self._on(fact.ResponseFinished, delivery.response_finished)
         self._on(fact.ResponseFailed, delivery.response_failed)
+        self._on(fact.WordsTimed, playout.words_timed)
         self._on(fact.ClauseVoiced, playout.clause_voiced)
         self._on(fact.SpeakFailed, playout.speak_failed)
         self._on(fact.PlayoutStarted, playout.playout_started)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patter_cli.core.events import Ms
@@ -23,6 +25,8 @@ class SpokenClause:
     heard_ms: int = 0
     confirmed: bool = False
     failed: bool = False
+    word_spans: tuple[tuple[int, int], ...] = ()
+    """(start, end) of its first words, ms into the clause, where the voice knows them."""
 
     @property
     def duration_ms(self) -> int:
@@ -133,33 +137,41 @@ class PlaybackLedger:
             if each.confirmed:
                 parts.append(each.text)
                 continue
-            part = heard_prefix(each.text, each.heard_ms, each.duration_ms)
+            part = heard_prefix(each.text, each.heard_ms, each.duration_ms, each.word_spans)
             if part:
                 parts.append(part)
             break
         return " ".join(parts)
 
 
-def heard_prefix(text: str, heard_ms: int, duration_ms: int) -> str:
+def heard_prefix(text: str, heard_ms: int, duration_ms: int, word_spans: Sequence[tuple[int, int]] = ()) -> str:
     """The words of a clause that fit into the part of it that was played.
 
-    A word counts once half of its share of the clause has been played. Letters are taken as equally long, and marks
-    as the pauses that voices make at them: without these, every word seems later than it is.
+    word_spans: (start, end) of its words in ms, from the first on; such a word counts once two thirds of it were
+    played, which is where a listener begins to get it (source: tests.bench.turns). For words without one, letters are
+    taken as equally long, and marks as the pauses that voices make at them: without these, every word seems later than
+    it is. Half of a word is enough then, since they err to the late side.
     """
     if heard_ms <= 0 or duration_ms <= 0:
         return ""
     if heard_ms >= duration_ms:
         return text
-    played = sum(map(_share, text)) * heard_ms / duration_ms
-    words: list[str] = []
+    words = text.split()
+    known = list(itertools.takewhile(lambda span: span[0] + 2 * span[1] <= 3 * heard_ms, word_spans[: len(words)]))
+    if len(known) < min(len(words), len(word_spans)):
+        return " ".join(words[: len(known)])
+    start_ms = known[-1][1] if known else 0
+    rest = words[len(known) :]
+    played = sum(map(_share, " ".join(rest))) * (heard_ms - start_ms) / max(1, duration_ms - start_ms)
+    count = len(known)
     position = 0.0
-    for word in text.split():
+    for word in rest:
         letters = sum(map(_share, word.rstrip(_MARKS)))
         if position + letters / 2 > played:
             break
-        words.append(word)
+        count += 1
         position += sum(map(_share, word)) + 1
-    return " ".join(words)
+    return " ".join(words[:count])
 
 
 _MARKS = ".,;:!?"

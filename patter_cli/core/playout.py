@@ -36,6 +36,13 @@ class Playout:
 
     # --- clause by clause ------------------------------------------------------------------------------------
 
+    def words_timed(self, event: fact.WordsTimed) -> None:
+        """Where its words lie, should it be cut."""
+        reply = self._call.current(event.response_id)
+        clause = reply.ledger.get(event.clause) if reply is not None else None
+        if clause is not None:
+            clause.word_spans = tuple(zip(event.starts_ms, event.ends_ms, strict=False))
+
     def clause_voiced(self, event: fact.ClauseVoiced) -> None:
         """Its length is known; a clause without any makes no sound and is lost."""
         reply = self._call.current(event.response_id)

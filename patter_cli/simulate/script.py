@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import TypeAlias
 
-import numpy as np
-
 from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.agent import ScriptStep as WrittenStep
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.wav import read_wav
-from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.contracts.tts import TextToSpeech, whole_clause
 from patter_cli.errors import InputError, TimedOut
 from patter_cli.simulate.caller import RATE_HZ, LineCaller
 from patter_cli.simulate.mouth import SaidAudio
@@ -102,10 +100,10 @@ def line_voice(recipe: TextToSpeech) -> Voice:
     async def speak(text: str) -> Samples:
         session = await recipe.open()
         try:
-            pieces = [piece async for piece in session.synthesize(text)]
+            samples, _ = await whole_clause(session, text)
         finally:
             await session.aclose()
-        return resample_all(np.concatenate([np.zeros(0, np.int16), *pieces]), recipe.rate_hz, RATE_HZ)
+        return resample_all(samples, recipe.rate_hz, RATE_HZ)
 
     return speak
 

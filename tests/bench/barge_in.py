@@ -186,16 +186,18 @@ async def _heard(entries: Sequence[Entry], recording: Path, cleared_ms: float) -
     begin_ms = int(np.flatnonzero(np.abs(agent.astype(np.int32)) >= VOICED_PEAK)[0]) * 1000 // rate_hz
     # The line plays whole frames: the one on its way when the clear comes is heard to its end.
     end_ms = (int(cleared_ms // FRAME_MS) + 1) * FRAME_MS
-    lengths = [
-        each.event.duration_ms
-        for each in entries
-        if isinstance(each.event, fact.ClauseVoiced) and each.event.response_id == 1
-    ]
+    lengths, times = [], {}
+    for each in entries:
+        match each.event:
+            case fact.ClauseVoiced(response_id=1, duration_ms=length_ms):
+                lengths.append(length_ms)
+            case fact.WordsTimed(response_id=1, clause=clause, starts_ms=starts, ends_ms=ends):
+                times[clause] = list(zip(starts, ends, strict=True))
     texts = [each.text for each in _orders(entries, order.Speak) if each.response_id == 1]
     left_ms = end_ms - begin_ms
     words: list[str] = []
-    for text, length_ms in zip(texts, lengths, strict=False):
-        words.append(heard_prefix(text, left_ms, length_ms))
+    for clause, (text, length_ms) in enumerate(zip(texts, lengths, strict=False)):
+        words.append(heard_prefix(text, left_ms, length_ms, times[clause]))
         left_ms -= length_ms
     ears, _ = wiring.built_in_speech()
     # `overhear` listens a little longer on either side; the line is silent there.

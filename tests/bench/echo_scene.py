@@ -20,6 +20,7 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.signal import Signal, to_samples
 from patter_cli.audio.wav import read_wav
+from patter_cli.contracts.tts import whole_clause
 
 SPEECH_DB = -20.0
 """The level of a voice, where it sounds, in dB of full scale: both sides at 0 dB of each other."""
@@ -212,7 +213,7 @@ def _joe() -> tuple[Samples, int]:
     async def speak() -> tuple[Samples, int]:
         voice = LocalTTS()
         session = await voice.open()
-        said = [piece for line in REPLY async for piece in session.synthesize(line)]
+        said = [(await whole_clause(session, line))[0] for line in REPLY]
         await session.aclose()
         return np.concatenate(said), voice.rate_hz
 

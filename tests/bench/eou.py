@@ -23,6 +23,7 @@ import numpy.typing as npt
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.vad import VadPolicy
 from patter_cli.audio.wav import read_wav
+from patter_cli.contracts.tts import whole_clause
 from patter_cli.engine.eou import UNSHOWN_MS
 from patter_cli.providers import joe
 from patter_cli.providers.inference import asset
@@ -111,7 +112,7 @@ def _phrases() -> Iterator[Samples]:
 async def _spoken(pitch: float) -> AsyncIterator[Samples]:
     voice = await joe.TextToSpeech(pitch=pitch).open()
     for text in CALLERS:
-        spoken = np.concatenate([piece async for piece in voice.synthesize(text)])
+        spoken, _ = await whole_clause(voice, text)
         yield _trimmed(telephone(spoken, joe.RATE_HZ))
 
 

@@ -25,6 +25,7 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.wav import read_wav
 from patter_cli.contracts.stt import Final
+from patter_cli.contracts.tts import WordTimes
 from patter_cli.providers import joe, moonshine
 from patter_cli.providers.inference import asset
 from patter_cli.text.pronounce import normalised_words, word_errors
@@ -161,6 +162,8 @@ async def _round_trip(title: str, pitch: float, sentences: tuple[str, ...]) -> N
         started = perf_counter()
         pieces: list[Samples] = []
         async for piece in voice.synthesize(text):
+            if isinstance(piece, WordTimes):
+                continue
             if not pieces:
                 firsts_ms.append((perf_counter() - started) * 1000)
             pieces.append(piece)

@@ -10,7 +10,8 @@ and the journal for who meant what. Item by item:
 - something over the agent that takes nothing (a backchannel, a noise, the agent's own echo): whether the agent lost
   the floor or words, or stopped for longer than HESITATION_MS (a false barge-in); a shorter hold is a hesitation;
 - an interruption: how long from its onset until the ear had the last of the old reply; whether it was missed;
-- and for every reply whose history was cut: how many words the history is off, against the audio the ear got.
+- and for every reply whose history was cut: how many words the history is off, against the audio the ear got, by the
+  voice's own word times, and against a recogniser, which misreads the end of one cut clause in thirty by itself.
 
 What fails is tried once more, alone, because a busy machine fails too: both figures are printed. `--only NAME` plays
 the items whose name holds NAME alone, and `--keep DIR` leaves a stereo recording of every call.
@@ -142,7 +143,7 @@ def report(first: Sequence[Verdict], again: Sequence[Verdict], cuts: Sequence[Cu
     if cuts:
         for title, off in (
             ("the audio the ear got", [c.off_clock for c in cuts]),
-            ("a recogniser", [c.off_ear for c in cuts]),
+            ("a recogniser of it", [c.off_ear for c in cuts]),
         ):
             near = sum(abs(each) <= 1 for each in off)
             exact = sum(each == 0 for each in off)
@@ -150,6 +151,8 @@ def report(first: Sequence[Verdict], again: Sequence[Verdict], cuts: Sequence[Cu
                 f"words of a cut reply's history against {title}: {exact} of {len(off)} exact, {near} within one, "
                 f"from {min(off):+} to {max(off):+}"
             )
+        told = percent(sum(cut.exact for cut in cuts), len(cuts))
+        print(f"words of a cut reply's history exact, give or take a frame of the line: {told}")
         places = [abs(cut.server_off_ms) for cut in cuts if not np.isnan(cut.server_off_ms)]
         print(line("the server's idea of where the ear was is off by", places))
         figures["history_off_by_clock"] = [cut.off_clock for cut in cuts]
@@ -169,14 +172,13 @@ def _targets(settled: Sequence[Verdict], cuts: Sequence[Cut]) -> None:
     cut_offs = [each for each in settled if each.item.group in (Group.TURN, Group.PAUSE)]
     cut_rate = 100 * sum(each.wrong.startswith("cut off") for each in cut_offs) / max(1, len(cut_offs))
     silences = _silences([each for each in settled if each.item.group is Group.INTERRUPTION])
-    near = sum(abs(cut.off_ear) <= 1 and abs(cut.off_clock) <= 1 for cut in cuts)
     lines = [
         ("cut-offs", cut_rate, 3.0, "%"),
         ("false barge-ins", false_rate(Group.BACKCHANNEL, Group.NOISE, Group.ECHO), 2.0, "%"),
         ("false barge-ins, echo left aside", false_rate(Group.BACKCHANNEL, Group.NOISE), 2.0, "%"),
         ("missed barge-ins", missed_rate, 2.0, "%"),
         ("onset to silence, p95", float(np.percentile(silences, 95)) if silences else 0.0, float(LIMIT_MS), "ms"),
-        ("histories more than a word off", 100 * (len(cuts) - near) / max(1, len(cuts)), 0.0, "%"),
+        ("histories a word off", 100 * sum(not cut.exact for cut in cuts) / max(1, len(cuts)), 0.0, "%"),
     ]
     for title, value, most, unit in lines:
         print(f"target {title}: {value:.1f} {unit}, at most {most:g} {unit}: {'met' if value <= most else 'MISSED'}")
@@ -202,7 +204,7 @@ def worst(verdicts: Sequence[Verdict], cuts: Sequence[Cut]) -> None:
     for each in sorted((v for v in verdicts if v.latency_ms), key=lambda v: -(v.latency_ms or 0))[:6]:
         print(f"  {each.item.name}: answered after {each.latency_ms:.0f} ms; heard as {each.words!r} in {each.call}")
     for cut in cuts:
-        if abs(cut.off_clock) > 1 or abs(cut.off_ear) > 1:
+        if not cut.exact or abs(cut.off_ear) > 1:
             print(
                 f"  {cut.call}: history {cut.off_clock:+} by the clock, {cut.off_ear:+} by ear: ...{cut.history[-60:]}"
             )
@@ -220,7 +222,7 @@ async def _measure(options: argparse.Namespace) -> None:
         items = [each for each in items if any(name in each.name for name in options.only.split("|"))]
     print(f"{len(items)} items, {options.at_once} calls at a time", file=sys.stderr)
     historian = Historian()
-    speech_ms = [len(voiced_frames(await historian.audio(text))) * FRAME_MS for text in SPEECHES]
+    speech_ms = [len(voiced_frames((await historian.clause(text))[0])) * FRAME_MS for text in SPEECHES]
     with tempfile.TemporaryDirectory() as temporary:
         place = options.keep or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)

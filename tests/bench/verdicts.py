@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TypeAlias, TypeGuard
 
 import numpy as np
 
 from patter_cli import wiring
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
+from patter_cli.audio.resample import resample_all
+from patter_cli.contracts.tts import whole_clause
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.playback import heard_prefix
+from patter_cli.simulate.caller import RATE_HZ
 from patter_cli.simulate.overheard import overhear
 from patter_cli.simulate.playout import VOICED_PEAK
-from patter_cli.simulate.script import line_voice
 from patter_cli.text.pronounce import normalised_words, word_errors
 from tests.bench.barge_in import ALLOWED_MS, THRESHOLD_MS
 from tests.bench.calls import GAP_MS, Call, Happened
 from tests.bench.corpus import Group, Item
 from tests.bench.receptionist import wall_ms_at_zero
+
+Spans: TypeAlias = list[tuple[int, int]]
+"""(start, end) of each word, ms."""
 
 HESITATION_MS = 700
 """A hold that ends sooner is heard as a hesitation, a longer one as somebody who has lost the thread."""
@@ -148,7 +153,10 @@ class Cut:
     call: str
     history: str
     by_clock: str
-    """By how much of the last clause's audio the ear got, letters taken as equally long."""
+    """By how much of the last clause's audio the ear got, and the times of the words in it."""
+    at_least: int
+    at_most: int
+    """How many words it would be a frame earlier, and a frame later: what the line itself leaves open."""
     by_ear: int
     """How many words a recogniser finds in that audio."""
     server_off_ms: float
@@ -163,6 +171,11 @@ class Cut:
         return self.words - len(normalised_words(self.by_clock))
 
     @property
+    def exact(self) -> bool:
+        """To the word, as far as a frame of 20 ms can tell."""
+        return self.at_least <= self.words <= self.at_most
+
+    @property
     def off_ear(self) -> int:
         return self.words - self.by_ear
 
@@ -171,17 +184,20 @@ class Historian:
     """Compares histories with what was heard. Knows the clauses' audio, which is the same in every process."""
 
     def __init__(self) -> None:
-        self._ears, voice = wiring.built_in_speech()
-        self._say = line_voice(voice)
-        self._audio: dict[str, Samples] = {}
+        self._ears, self._voice = wiring.built_in_speech()
+        self._clauses: dict[str, tuple[Samples, Spans]] = {}
         self.lost = 0
         """Cuts whose place could not be found."""
 
-    async def audio(self, clause: str) -> Samples:
-        """A clause as the line plays it."""
-        if clause not in self._audio:
-            self._audio[clause] = decode_ulaw(encode_ulaw(await self._say(clause)))
-        return self._audio[clause]
+    async def clause(self, text: str) -> tuple[Samples, Spans]:
+        """A clause as the line plays it, and when each of its words is said."""
+        if text not in self._clauses:
+            session = await self._voice.open()
+            samples, times = await whole_clause(session, text)
+            await session.aclose()
+            audio = decode_ulaw(encode_ulaw(resample_all(samples, self._voice.rate_hz, RATE_HZ)))
+            self._clauses[text] = audio, list(zip(times.starts_ms, times.ends_ms, strict=True))
+        return self._clauses[text]
 
     async def cuts(self, call: Call) -> list[Cut]:
         """Every reply of the call that lost the floor after something of it was heard."""
@@ -216,7 +232,7 @@ class Historian:
             for number in (clause, clause - 1, clause + 1):
                 if not 0 <= number < len(clauses):
                     continue
-                audio = await self.audio(clauses[number])
+                audio, _ = await self.clause(clauses[number])
                 place = audio.tobytes().find(snippet.tobytes())
                 if place >= 0:
                     heard = place // 2 + 320 + back
@@ -226,9 +242,13 @@ class Historian:
     async def _measured(
         self, call: Call, history: str, clauses: Sequence[str], number: int, heard: int, server_ms: int, clause: int
     ) -> Cut:
-        audio, before = await self.audio(clauses[number]), list(clauses[:number])
+        (audio, spans), before = await self.clause(clauses[number]), list(clauses[:number])
         true_ms = min(heard, len(audio)) / 8
-        part = heard_prefix(clauses[number], int(true_ms), len(audio) // 8)
+        earlier, part, later = (
+            heard_prefix(clauses[number], int(true_ms) + off, len(audio) // 8, spans)
+            for off in (-FRAME_MS, 0, FRAME_MS)
+        )
+        whole = len(normalised_words(" ".join(before)))
         (overheard,) = await overhear(self._ears, audio[:heard], 8000, [(0, int(true_ms))])
         wanted, got = normalised_words(clauses[number]), normalised_words(overheard.text)
         words = min(range(len(wanted) + 1), key=lambda count: word_errors(wanted[:count], got))
@@ -236,7 +256,9 @@ class Historian:
             call=call.name,
             history=history,
             by_clock=" ".join([*before, part]),
-            by_ear=len(normalised_words(" ".join(before))) + words,
+            at_least=whole + len(normalised_words(earlier)),
+            at_most=whole + len(normalised_words(later)),
+            by_ear=whole + words,
             server_off_ms=server_ms - true_ms if number == clause else float("nan"),
         )
 

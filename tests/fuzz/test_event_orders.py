@@ -268,6 +268,7 @@ def _about(reply: int) -> tuple[Event, ...]:
             fact.ClauseJudged(response_id=reply, clause=clause, rule="polite", replacement=None),
             fact.ClauseJudged(response_id=reply, clause=clause, rule="brief", replacement=TEXTS[clause]),
             fact.FirstAudio(response_id=reply, clause=clause),
+            fact.WordsTimed(response_id=reply, clause=clause, starts_ms=(0, 300), ends_ms=(200, 250 * clause)),
             fact.SpeakFailed(response_id=reply, clause=clause, provider="p", message="m"),
         ]
         for _ in range(2):
@@ -332,6 +333,17 @@ def wild(random: Random, watch: Watch) -> None:
 # --- plausible: the world answers what it is asked, in its own time ---------------------------------------------------
 
 
+def _timed(reply: int, clause: int, text: str, length_ms: int, random: Random) -> Event:
+    """Word times as a voice gives them, all or the first few; one in ten lies."""
+    words = len(text.split())
+    known = range(random.randrange(words + 3 if random.random() < 0.1 else words + 1))
+    starts = [length_ms * at // max(1, words) for at in known]
+    if random.random() < 0.1:
+        random.shuffle(starts)
+    ends = tuple(start + 100 for start in starts)
+    return fact.WordsTimed(response_id=reply, clause=clause, starts_ms=tuple(starts), ends_ms=ends)
+
+
 def _consequences(command: order.Command, segment: int, random: Random) -> list[Event]:
     """What follows from a command, in order; each step of it may come late, or never."""
     match command:
@@ -361,7 +373,9 @@ def _consequences(command: order.Command, segment: int, random: Random) -> list[
             length = random.choice((0, 65 * len(text), 65 * len(text)))
             voiced = fact.ClauseVoiced(response_id=reply, clause=clause, duration_ms=length)
             started = fact.PlayoutStarted(response_id=reply, clause=clause)
-            first: tuple[Event, Event] = (voiced, started) if random.random() < 0.5 else (started, voiced)
+            first: list[Event] = [voiced, started] if random.random() < 0.5 else [started, voiced]
+            if random.random() < 0.5:
+                first.insert(random.randrange(3), _timed(reply, clause, text, length, random))
             return [*first, fact.MarkReached(response_id=reply, clause=clause)]
         case order.PausePlayback(response_id=reply) | order.ClearPlayback(response_id=reply):
             return [

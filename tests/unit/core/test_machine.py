@@ -937,6 +937,17 @@ def test_time_does_not_run_backwards() -> None:
     assert machine.next_deadline() == 5000 + QUIET.pace.keys_ms
 
 
+def test_word_times_cut_the_history() -> None:
+    """A caller who takes the floor leaves the agent the words whose time had come, by the voice's own clock."""
+    machine = held()
+    timed = fact.WordsTimed(response_id=1, clause=0, starts_ms=(0, 200, 1300, 1500), ends_ms=(200, 400, 1500, 3000))
+    machine.handle(timed, 3510)
+    machine.handle(fact.PlaybackStopped(response_id=1, clause=0, played_ms=1100), 3520)
+    machine.handle(fact.TranscriptFinal(segment=1, text="No, not on Monday."), 4000)
+    heard = [each for each in machine.history if each.role == "assistant"]
+    assert [(each.text, each.interrupted) for each in heard] == [("We open", True)]
+
+
 def held(*, noise: bool = True) -> TurnMachine:
     """An answer of 3000 ms that began at 2000, delivered; a noise of 400 ms holds it at 3300, if there is one."""
     machine = TurnMachine()

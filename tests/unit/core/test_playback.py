@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,8 +106,46 @@ def test_heard_words_are_the_first_words(text: str, heard_ms: int, duration_ms: 
         assert heard == words
 
 
-@given(st.integers(0, 2000), st.integers(0, 2000))
-def test_more_time_is_never_fewer_words(first_ms: int, more_ms: int) -> None:
-    """Hearing only grows."""
+SPANS = st.lists(st.tuples(st.integers(-100, 2500), st.integers(-100, 2500)), max_size=10)
+
+
+@given(st.integers(0, 2000), st.integers(0, 2000), SPANS)
+def test_more_time_is_never_fewer_words(first_ms: int, more_ms: int, spans: list[tuple[int, int]]) -> None:
+    """Hearing only grows, whatever times a voice gives for its words."""
     text = "We open at nine and close at ten."
-    assert heard_prefix(text, first_ms + more_ms, 2000).startswith(heard_prefix(text, first_ms, 2000))
+    before, after = heard_prefix(text, first_ms, 2000, spans), heard_prefix(text, first_ms + more_ms, 2000, spans)
+    assert text.startswith(after)
+    assert after.startswith(before)
+
+
+@pytest.mark.parametrize(
+    ("heard_ms", "words"),
+    [(0, ""), (133, ""), (134, "One"), (1066, "One"), (1067, "One moment,"), (1466, "One moment,"), (2000, None)],
+)
+def test_a_word_counts_once_most_of_it_was_heard(heard_ms: int, words: str | None) -> None:
+    """Where the voice knows when it says each word, the pauses between them do not matter."""
+    text, spans = "One moment, please.", [(0, 200), (800, 1200), (1200, 1600)]
+    assert heard_prefix(text, heard_ms, 2000, spans) == (text if words is None else words)
+
+
+def test_words_without_a_time_follow_those_with_one() -> None:
+    """A voice that is still at work has told the first words only: the rest share what is left."""
+    text, spans = "One two aaaa bbbb", [(0, 400), (400, 1000)]
+    assert heard_prefix(text, 799, 2000, spans) == "One"
+    assert heard_prefix(text, 1100, 2000, spans) == "One two"
+    assert heard_prefix(text, 1300, 2000, spans) == "One two aaaa"
+    assert heard_prefix(text, 1900, 2000, spans) == "One two aaaa bbbb"
+
+
+def test_more_times_than_words_are_left_over() -> None:
+    """A voice that counts otherwise than we do does no harm."""
+    assert heard_prefix("One two", 900, 1000, [(0, 100), (100, 200), (200, 300)]) == "One two"
+
+
+def test_the_history_is_cut_by_the_times_of_the_words() -> None:
+    """A clause that was broken off keeps the words whose time had come, not those its letters would allow."""
+    made = ledger("Well, yes of course.")
+    made.clauses[0].voiced_ms = 2000
+    made.clauses[0].word_spans = ((0, 200), (1700, 1800), (1800, 1850), (1850, 1950))
+    made.stopped(0, 1500)
+    assert made.heard_text() == "Well,"

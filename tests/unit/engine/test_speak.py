@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from patter_cli.audio.frame import Samples
+from patter_cli.contracts.tts import Voiced, WordTimes
 from patter_cli.core.commands import Speak
-from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
 from patter_cli.engine.speak import AHEAD_MS, CHUNK_S, Phrasebook, Speaker
 from patter_cli.errors import ProviderError, TimedOut, Unavailable
 from tests.unit.engine.conftest import virtually
@@ -27,6 +27,7 @@ class Voice:
         self.faults = list(faults)
         self.said: list[str] = []
         self.opened = self.closed = 0
+        self.times: dict[str, WordTimes] = {}
 
     async def warm(self) -> None:
         pass
@@ -35,8 +36,10 @@ class Voice:
         self.opened += 1
         return self
 
-    async def synthesize(self, text: str) -> AsyncIterator[Samples]:
+    async def synthesize(self, text: str) -> AsyncIterator[Voiced]:
         self.said.append(text)
+        if text in self.times:
+            yield self.times[text]
         after, error = self.faults.pop(0) if self.faults else (999, None)
         for number, _ in enumerate(text.split()):
             if number == after:
@@ -109,6 +112,26 @@ def test_clauses_are_voiced_in_order_and_measured() -> None:
             ClauseVoiced(response_id=1, clause=1, duration_ms=100),
         ]
         assert (voice.opened, voice.closed) == (1, 1)
+
+    virtually(story())
+
+
+def test_what_the_voice_knows_of_its_words_is_told() -> None:
+    """Also of a line made ahead of time, and without making sound of it."""
+
+    async def story() -> None:
+        voice, book = Voice(), Phrasebook()
+        voice.times = {"one two": WordTimes((0, 100), (90, 190)), "three": WordTimes((5,), (95,))}
+        await book.prepare(voice, ["three"], language="en", rate_hz=8000)
+        async with Rig(voice, book) as rig:
+            rig.speak("one two", "three")
+            await asyncio.sleep(1)
+        assert [each for each in rig.events if not isinstance(each, FirstAudio)] == [
+            WordsTimed(response_id=1, clause=0, starts_ms=(0, 100), ends_ms=(90, 190)),
+            ClauseVoiced(response_id=1, clause=0, duration_ms=200),
+            WordsTimed(response_id=1, clause=1, starts_ms=(5,), ends_ms=(95,)),
+            ClauseVoiced(response_id=1, clause=1, duration_ms=100),
+        ]
 
     virtually(story())
 

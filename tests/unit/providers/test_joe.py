@@ -11,10 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.audio.frame import FloatSamples, Samples
+from patter_cli.contracts.tts import WordTimes, whole_clause
 from patter_cli.errors import BadSetting, Unavailable
 from patter_cli.providers import joe
 from patter_cli.providers.inference import InferencePool
-from patter_cli.providers.joe import FIRST_PIECE_CHARS, PIECE_CHARS, RATE_HZ, Session, TextToSpeech, finished, pieces
+from patter_cli.providers.joe import (
+    FIRST_PIECE_CHARS,
+    PIECE_CHARS,
+    RATE_HZ,
+    Session,
+    Spoken,
+    TextToSpeech,
+    finished,
+    pieces,
+)
 from patter_cli.providers.local import LocalTTS
 
 installed = pytest.mark.skipif(
@@ -26,6 +36,12 @@ installed = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
     joe.clear_cache()
+
+
+def tenth(level: int) -> Spoken:
+    """A tenth of a second with one word in the middle of it."""
+    size = RATE_HZ // 10
+    return Spoken(np.full(size, level, np.int16), ((size // 4, size // 2),))
 
 
 class FakeVoice:
@@ -42,11 +58,11 @@ class FakeVoice:
         self.switches.append(type("Switch", (), {"terminate": False})())
         return self.switches[-1]
 
-    def speak(self, piece: str, length_scale: float, pitch: float, stop: Any) -> Samples:
+    def speak(self, piece: str, length_scale: float, pitch: float, stop: Any) -> Spoken:
         self.spoken.append(piece)
         if self.failure:
             raise self.failure
-        return np.full(RATE_HZ // 10, len(self.spoken), np.int16)
+        return tenth(len(self.spoken))
 
 
 def session(voice: FakeVoice, **parameters: float) -> Session:
@@ -54,7 +70,7 @@ def session(voice: FakeVoice, **parameters: float) -> Session:
 
 
 async def say(session: Session, text: str) -> list[Samples]:
-    return [piece async for piece in session.synthesize(text)]
+    return [piece async for piece in session.synthesize(text) if not isinstance(piece, WordTimes)]
 
 
 def tone(seconds: float, level: float) -> FloatSamples:
@@ -98,16 +114,17 @@ def test_pieces_are_the_whole_text_and_never_too_long(words: list[str]) -> None:
 def test_a_piece_is_trimmed_and_followed_by_its_pause() -> None:
     """Silence around the sound goes; the pause that was asked for comes after it."""
     silence = np.zeros(RATE_HZ // 2, np.float32)
-    samples = finished(np.concatenate((silence, tone(1.0, 0.1), silence)), 200)
+    samples, cut = finished(np.concatenate((silence, tone(1.0, 0.1), silence)), 200)
     assert samples.size / RATE_HZ == pytest.approx(1.0 + 0.2 + 0.042, abs=0.01)
     assert not samples[-RATE_HZ // 5 :].any()
     assert samples[0] == 0
+    assert RATE_HZ * 0.48 < cut <= RATE_HZ * 0.5
 
 
 @pytest.mark.parametrize("level", [0.08, 0.14, 0.19])
 def test_pieces_are_equally_loud(level: float) -> None:
     """However loud the model was, a piece comes out at -20 dBFS."""
-    samples = finished(tone(1.0, level), 0).astype(np.float64) / 32768
+    samples = finished(tone(1.0, level), 0)[0].astype(np.float64) / 32768
     assert 20 * np.log10(np.sqrt(np.square(samples).mean())) == pytest.approx(-20, abs=0.5)
 
 
@@ -115,13 +132,13 @@ def test_peaks_stay_below_the_limit() -> None:
     """A click in the sound is bent, not clipped."""
     sound = tone(1.0, 0.1)
     sound[5000] = 5.0
-    assert np.abs(finished(sound, 0)).max() <= 0.8 * 32768
+    assert np.abs(finished(sound, 0)[0]).max() <= 0.8 * 32768
 
 
 def test_a_piece_without_sound_is_empty() -> None:
     """Nothing audible gives no samples, not even a pause."""
-    assert finished(np.zeros(5000, np.float32), 250).size == 0
-    assert finished(np.zeros(0, np.float32), 250).size == 0
+    assert finished(np.zeros(5000, np.float32), 250)[0].size == 0
+    assert finished(np.zeros(0, np.float32), 250)[0].size == 0
 
 
 async def test_the_second_time_costs_nothing() -> None:
@@ -141,11 +158,32 @@ def test_the_cache_forgets_the_least_recently_used() -> None:
     """Its bytes are bounded, and what is used stays."""
     cache = joe._Cache(1000)
     for name in "abc":
-        cache.put((name, 1.0, 1.0), np.zeros(200, np.int16))
+        cache.put((name, 1.0, 1.0), Spoken(np.zeros(200, np.int16), ()))
         cache.get(("a", 1.0, 1.0))
     assert cache.get(("a", 1.0, 1.0)) is not None
     assert cache.get(("b", 1.0, 1.0)) is None
     assert cache.get(("c", 1.0, 1.0)) is not None
+
+
+async def test_the_times_of_the_words_run_on_from_piece_to_piece() -> None:
+    """Each time as far as they are known, in ms from the clause's first sample."""
+    told = [each async for each in session(FakeVoice()).synthesize("One. Two.") if isinstance(each, WordTimes)]
+    assert told == [WordTimes((25,), (50,)), WordTimes((25, 125), (50, 150))]
+
+
+@installed
+@pytest.mark.parametrize("name", ["joe", "jo"])
+async def test_the_real_voice_knows_when_it_says_its_words(name: str) -> None:
+    """It is silent between two sentences just where the one's last word ends and the other's first begins."""
+    text = "Come in. Stay, for $5.50, and eat."
+    sound, times = await whole_clause(await LocalTTS(name).open(), text)
+    assert len(times.starts_ms) == len(times.ends_ms) == len(text.split())
+    assert list(times.starts_ms) == sorted(times.starts_ms)
+    assert all(start < end for start, end in zip(times.starts_ms, times.ends_ms, strict=True))
+    loud_ms = np.flatnonzero(np.abs(sound.astype(np.int32)) > 300) * 1000 / RATE_HZ
+    first_pause = np.flatnonzero(np.diff(loud_ms) > 100)[0]
+    assert loud_ms[first_pause] == pytest.approx(times.ends_ms[1], abs=60)
+    assert loud_ms[first_pause + 1] == pytest.approx(times.starts_ms[2], abs=60)
 
 
 async def test_leaving_early_makes_nothing_more() -> None:
@@ -236,5 +274,5 @@ async def test_the_second_voice_keeps_the_pace_and_differs() -> None:
 async def test_words_become_phonemes(text: str, ipa: str | None) -> None:
     """Letters by name, articles by what follows, unknown names by guess, possessives by their ending."""
     await TextToSpeech().warm()
-    phonemes = joe._VOICE.get().phonemes(text)
+    phonemes = "".join(joe._VOICE.get().phonemes(text))
     assert phonemes == ipa if ipa else phonemes.endswith("ks,")
