@@ -366,18 +366,29 @@ def assert_ended_once(caller: Caller) -> None:
 async def test_broken_code_harms_only_its_own_call(group: str, at_work: None) -> None:
     """Each victim hears something within four seconds and ends once; the canary's audio is never late."""
     victims = GROUPS[group]
-    async with answering(agents_of(victims)) as phone:
-
-        async def calls() -> list[Any]:
-            talks = [victim_call(phone, name, words) for name, (_, words) in victims.items()]
-            return list(await asyncio.gather(canary_call(phone), *talks, return_exceptions=True))
-
-        results = await in_their_own_thread(calls)
-    assert_unharmed(group, results)
+    await assert_unharmed(group, agents_of(victims), {name: words for name, (_, words) in victims.items()})
 
 
-def assert_unharmed(group: str, results: list[Any]) -> None:
-    """results: the canary, then its victims."""
+async def assert_unharmed(group: str, served: dict[str, tuple[Agent, Hooks]], words: dict[str, str]) -> None:
+    """A late canary is listened to once more: what the machine did comes once, what the broken code does comes again.
+
+    words: what each victim hears, a pattern.
+    """
+    for _ in range(2):
+        async with answering(served) as phone:
+
+            async def calls() -> list[Any]:
+                talks = [victim_call(phone, name, pattern) for name, pattern in words.items()]
+                return list(await asyncio.gather(canary_call(phone), *talks, return_exceptions=True))
+
+            late = lateness(group, await in_their_own_thread(calls))
+        if late < LATE_MS:
+            return
+    pytest.fail(f"{group}: the canary was {late:.0f} ms late, twice")
+
+
+def lateness(group: str, results: list[Any]) -> float:
+    """By how many ms the canary's audio was late at worst, nothing else being wrong. results: it, then the victims."""
     assert [each for each in results if not isinstance(each, Caller)] == []
     canary, *callers = results
     late = canary.tap.worst_gap_ms()
@@ -386,7 +397,7 @@ def assert_unharmed(group: str, results: list[Any]) -> None:
     for each in results:
         assert_ended_once(each)
     assert canary.tap.clears == []
-    assert late < LATE_MS
+    return late
 
 
 # --- tools -----------------------------------------------------------------------------------------------------
@@ -437,14 +448,8 @@ TOOLS: dict[str, tuple[Tool, str]] = {
 async def test_a_broken_tool_harms_only_its_own_call(at_work: None) -> None:
     """Its model is told and says so; whatever a tool gives back, the caller hears an answer."""
     served = {name: (agent(llm=RulesLLM(rules), tools=[each]), Hooks()) for name, (each, _) in TOOLS.items()}
-    async with answering({"canary": CANARY, **served}) as phone:
-
-        async def calls() -> list[Any]:
-            talks = [victim_call(phone, name, words or "the tool is|nine to six") for name, (_, words) in TOOLS.items()]
-            return list(await asyncio.gather(canary_call(phone), *talks, return_exceptions=True))
-
-        results = await in_their_own_thread(calls)
-    assert_unharmed("tools", results)
+    words = {name: words or "the tool is|nine to six" for name, (_, words) in TOOLS.items()}
+    await assert_unharmed("tools", {"canary": CANARY, **served}, words)
 
 
 # --- code that holds the loop itself ---------------------------------------------------------------------------
@@ -512,6 +517,8 @@ async def test_a_coroutine_may_hold_the_loop_once(
             first, victims = await canary_beside(phone, "1")
             told = [each.getMessage() for each in caplog.records if name in each.getMessage()]
             again, more = await canary_beside(phone, "2", "3", "4")
+            if again.tap.worst_gap_ms() >= LATE_MS:  # once may be the machine
+                again, more = await canary_beside(phone, "5", "6", "7")
     logging.disable(logging.CRITICAL)
     print(f"{name}: first {first.tap.worst_gap_ms():.0f} ms, then {again.tap.worst_gap_ms():.0f} ms; {told}")
     assert re.search(rf"test_author_code.py:\d+ {name} has held the event loop for (2|3)\d\d ms", told[0])
