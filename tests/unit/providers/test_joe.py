@@ -18,13 +18,11 @@ from patter_cli.providers.inference import InferencePool
 from patter_cli.providers.joe import (
     FIRST_PIECE_CHARS,
     PIECE_CHARS,
-    RATE_HZ,
     Session,
-    Spoken,
     TextToSpeech,
-    finished,
     pieces,
 )
+from patter_cli.providers.joe_network import RATE_HZ, Spoken, finished
 from patter_cli.providers.local import LocalTTS
 
 installed = pytest.mark.skipif(
