@@ -102,6 +102,6 @@ class AgentFloor:
         if self._history.playback_stopped(event):
             return
         held = self._call.current(event.response_id)
-        if held is not None and self._call.agent.now is AgentState.HELD:
+        if held is not None and (event.line_closed or self._call.agent.now is AgentState.HELD):
             held.ledger.stopped(event.clause, event.played_ms)
             held.stop_known = True

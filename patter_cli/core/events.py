@@ -44,6 +44,8 @@ class SpeechEnded:
     """The voice has been silent for the detector's hangover; at_ms is the end of the last voiced window."""
 
     at_ms: Ms
+    hummed: bool = False
+    """It sounded like an "mm-hm", whatever a recogniser makes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +243,7 @@ class MarkReached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybackStopped:
-    """Where the caller's ear was when playback was paused or cleared.
+    """Where the caller's ear was when playback was paused or cleared, or the line closed.
 
     Clauses before `clause` were played whole, those after it not at all; played_ms of it were heard.
     """
@@ -249,6 +251,8 @@ class PlaybackStopped:
     response_id: int
     clause: int
     played_ms: int
+    line_closed: bool = False
+    """It did not stop at our word: there is no line any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ class OutboundPath:
     def close(self) -> None:
         """The line is gone: say where the ear was and stop."""
         if not self._closed:
-            self._report_position()
+            self._report_position(line_closed=True)
             self._closed = True
             self._pacer.clear(self._clock.now_ms())
             if self._timer is not None:
@@ -137,7 +137,7 @@ class OutboundPath:
         if self._far is not None:
             self._far.silence(self._clock.now_ms())
 
-    def _report_position(self) -> None:
+    def _report_position(self, *, line_closed: bool = False) -> None:
         if not self._open or self._pacer.paused or self._closed:
             return
         now = self._clock.now_ms()
@@ -147,7 +147,8 @@ class OutboundPath:
             if heard <= 0:
                 break
             at, played = owner, heard
-        self._post(PlaybackStopped(response_id=at // CLAUSES, clause=at % CLAUSES, played_ms=played))
+        reply, clause = at // CLAUSES, at % CLAUSES
+        self._post(PlaybackStopped(response_id=reply, clause=clause, played_ms=played, line_closed=line_closed))
 
     def _pump(self) -> None:
         if self._closed:

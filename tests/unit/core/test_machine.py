@@ -937,6 +937,14 @@ def test_time_does_not_run_backwards() -> None:
     assert machine.next_deadline() == 5000 + QUIET.pace.keys_ms
 
 
+def test_a_line_that_closes_tells_where_the_ear_was() -> None:
+    """The reply that was sounding is cut where the line says, not where its clock would be."""
+    machine = held(noise=False)
+    machine.handle(fact.PlaybackStopped(response_id=1, clause=0, played_ms=600, line_closed=True), 3400)
+    machine.handle(fact.LineClosed(cause="carrier_stop"), 3401)
+    assert [(each.text, each.interrupted) for each in machine.history][-1] == ("We", True)
+
+
 def test_word_times_cut_the_history() -> None:
     """A caller who takes the floor leaves the agent the words whose time had come, by the voice's own clock."""
     machine = held()

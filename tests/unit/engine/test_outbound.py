@@ -206,7 +206,7 @@ def test_the_end_of_the_line_tells_the_position_once() -> None:
         await asyncio.sleep(0.25)
         rig.path.close()
         rig.path.close()
-        assert rig.events[1:] == [PlaybackStopped(response_id=1, clause=0, played_ms=250)]
+        assert rig.events[1:] == [PlaybackStopped(response_id=1, clause=0, played_ms=250, line_closed=True)]
         sent = len(rig.sent)
         rig.path.play(1, 1, b"\x10" * 800)
         rig.path.end_clause(1, 1)
