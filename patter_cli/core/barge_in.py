@@ -39,8 +39,20 @@ _SHORTEST_MS = 160
 line were shorter, and were the agent's own echo, read as "No." or "But."."""
 
 _WEAK_MS = 600
-"""A voice this short, of two words of which none interrupts, is more often an "mm-hm" that was misread ("You agree?",
-"That eight.") than two words that were meant. Source: tests/bench/turns.py."""
+"""A voice this short, of one or two words of which none interrupts, is more often a "got it" or an "mm-hm" that was
+misread ("Daddy.", "You agree?") than words that were meant. Source: tests/bench/turns.py."""
+
+_NUMBERS = frozenset("zero one two three four five six seven eight nine ten".split())
+"""What a caller who knows the menu says into it."""
+
+_LONGEST_HUM_MS = 1200
+"""Nobody hums "mm-hm" for longer, and whoever goes on takes the floor by that."""
+
+_NOT_READ_IN_HUMS = frozenset(
+    "no nah nope hello stop wait hold hang excuse help repeat operator person agent cancel goodbye".split()
+)
+"""Of other words in a hum ("You can use it.", "I don't know.") a recogniser has heard what it expects, not what was
+said. Source: tests/bench/onsets.py."""
 
 _INTERRUPTS = frozenset(
     """no nope nah not don't never stop wait hold hang hello hey hi sorry excuse pardon what what's who who's when where
@@ -64,10 +76,10 @@ class Verdict(Enum):
     """Words that take the floor."""
 
 
-def judge(text: str, voiced_ms: int | None = None) -> Verdict:
+def judge(text: str, voiced_ms: int | None = None, *, hummed: bool = False) -> Verdict:
     """Judge what was recognised of a voice heard while the agent had the floor.
 
-    voiced_ms: how long the voice was, once it is over; None while it goes on.
+    voiced_ms: how long the voice was, once it is over; None while it goes on. hummed: it sounded like an "mm-hm".
     """
     words = [w.strip(".,!?;:\"'…-").lower() for w in text.split()]
     words = [w for w in words if any(ch.isalnum() for ch in w)]
@@ -84,9 +96,16 @@ def judge(text: str, voiced_ms: int | None = None) -> Verdict:
         return Verdict.BACKCHANNEL if len(once) > 1 else Verdict.NOTHING
     if voiced_ms is not None and voiced_ms < _SHORTEST_MS and len(once) <= 2:
         return Verdict.NOTHING
-    if voiced_ms is not None and voiced_ms < _WEAK_MS and len(once) == 2 and _INTERRUPTS.isdisjoint(once):
+    weak = len(once) <= 2 and _INTERRUPTS.isdisjoint(once) and not _is_number(once)
+    if weak and voiced_ms is not None and voiced_ms < _WEAK_MS:
+        return Verdict.BACKCHANNEL
+    if hummed and (voiced_ms or 0) < _LONGEST_HUM_MS and _NOT_READ_IN_HUMS.isdisjoint(once):
         return Verdict.BACKCHANNEL
     return Verdict.REAL
+
+
+def _is_number(words: list[str]) -> bool:
+    return len(words) == 1 and (words[0] in _NUMBERS or words[0].isdecimal())
 
 
 def _without_repeats(words: list[str]) -> list[str]:

@@ -32,8 +32,8 @@ class CallerTurn:
     """
 
     __slots__ = (
-        "_call", "_drafting", "_endpoint_passed", "_finals_due", "_floor", "_history", "_likely_over", "_overlap",
-        "_segment", "_turns", "_voice_since", "_voiced_until", "_wordless_segment", "_words_at",
+        "_call", "_drafting", "_endpoint_passed", "_finals_due", "_floor", "_history", "_hummed", "_likely_over",
+        "_overlap", "_segment", "_turns", "_voice_since", "_voiced_until", "_wordless_segment", "_words_at",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,8 @@ class CallerTurn:
         """The last segment, if it was closed before its words came."""
         self._voice_since: Ms = 0
         self._voiced_until: Ms = 0
+        self._hummed = False
+        """All voices of this turn were hums."""
         self._words_at: Ms = 0
         """When the recogniser last said what the words are."""
         self._finals_due = 0
@@ -67,6 +69,7 @@ class CallerTurn:
             return
         if call.caller.now is CallerState.SILENT:
             self._voice_since = min(event.at_ms, call.now)
+            self._hummed = True
         call.caller.move(CallerState.SPEAKING)
         self._drafting.drop()
         self._likely_over = None
@@ -82,6 +85,7 @@ class CallerTurn:
         call.caller.move(CallerState.PAUSED)
         call.deadlines.cancel(Timer.BARGE_IN, Timer.HOLD, Timer.VOICE)
         self._voiced_until = min(max(event.at_ms, 0), call.now)
+        self._hummed = self._hummed and event.hummed
         call.quiet_since = max(call.quiet_since, self._voiced_until)
         self._finals_due += 1
         call.issue(order.FinalizeTranscript())
@@ -188,7 +192,7 @@ class CallerTurn:
 
     def _settle_overlap(self) -> bool:
         """True if that was the end of the turn: it was spoken over a reply, and came to nothing."""
-        if not self._overlap.settle(self._voiced_until - self._voice_since):
+        if not self._overlap.settle(self._voiced_until - self._voice_since, hummed=self._hummed):
             return False
         self._close_segment()
         self._overlap.resume()

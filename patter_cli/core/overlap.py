@@ -59,15 +59,16 @@ class Overlap:
         else:
             self._floor.yield_reply()
 
-    def settle(self, voiced_ms: int) -> bool:
-        """The caller paused: decide what their words do to the reply, if one is under way. voiced_ms: how long it was.
+    def settle(self, voiced_ms: int, *, hummed: bool) -> bool:
+        """The caller paused: decide what their words do to the reply, if one is under way.
 
+        voiced_ms: how long the voice was. hummed: whether it sounded like an "mm-hm".
         True if nothing worth answering was said; then the turn is over, and the reply is to `resume`.
         """
         call, reply = self._call, self._call.reply
         if reply is None or not self._floor.yields:
             return False
-        verdict = judge(call.said.words, voiced_ms)
+        verdict = judge(call.said.words, voiced_ms, hummed=hummed)
         if verdict is Verdict.REAL:
             self._floor.yield_reply()
             return False

@@ -125,4 +125,4 @@ class InboundPath:
             self._post(SpeechStarted(at_ms=max(0, int(edge.onset_ms + offset))))
         else:
             self._hearing.speech_ended()
-            self._post(SpeechEnded(at_ms=max(0, int(edge.last_voiced_ms + offset))))
+            self._post(SpeechEnded(at_ms=max(0, int(edge.last_voiced_ms + offset)), hummed=edge.hummed))

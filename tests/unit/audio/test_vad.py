@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.audio import tone
+from patter_cli.audio.frame import FloatSamples
 from patter_cli.audio.vad import VadPolicy, VoiceDetector, VoiceEdge, VoiceStarted, VoiceStopped, Window
 
 SPEECH_LIKE = tone.hold_music(3000, 8000, level_db=-12.0)
@@ -89,13 +90,13 @@ def test_speech_is_not_silent_after_a_long_talk() -> None:
 
 def test_speech_begins_and_ends() -> None:
     """Three voiced windows begin speech, dated to the first; 192 ms of silence end it, dated to the last."""
-    edges = decide_all([0.1, 0.1, 0.6, 0.6, 0.6, 0.6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    edges = decide_all([0.1, 0.1, 0.7, 0.7, 0.7, 0.7, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
     assert edges == [VoiceStarted(onset_ms=64), VoiceStopped(last_voiced_ms=192)]
 
 
 def test_the_onset_is_where_the_rise_begins() -> None:
     """A window on its way up, above the lower threshold, belongs to the speech it leads to."""
-    assert decide_all([0.1, 0.4, 0.6, 0.6, 0.6]) == [VoiceStarted(onset_ms=32)]
+    assert decide_all([0.1, 0.55, 0.7, 0.7, 0.7]) == [VoiceStarted(onset_ms=32)]
 
 
 def test_no_doubt_needs_two_windows() -> None:
@@ -108,9 +109,9 @@ def test_no_doubt_needs_two_windows() -> None:
     "probabilities",
     [
         [0.95, 0.1, 0.1] * 20,
-        [0.6, 0.6, 0.1] * 20,
-        [0.45] * 60,
-        [0.79, 0.2] * 30,
+        [0.7, 0.7, 0.1] * 20,
+        [0.55] * 60,
+        [0.89, 0.2] * 30,
     ],
 )
 def test_clicks_and_doubts_are_not_speech(probabilities: list[float]) -> None:
@@ -120,7 +121,7 @@ def test_clicks_and_doubts_are_not_speech(probabilities: list[float]) -> None:
 
 def test_a_pause_inside_a_word_is_not_the_end() -> None:
     """Five silent windows are a breath; doubt goes on as speech."""
-    probabilities = [0.9] * 5 + [0.1] * 5 + [0.9] * 3 + [0.4] * 10 + [0.9]
+    probabilities = [0.9] * 5 + [0.1] * 5 + [0.9] * 3 + [0.55] * 10 + [0.9]
     assert decide_all(probabilities) == [VoiceStarted(onset_ms=0)]
 
 
@@ -129,7 +130,7 @@ def test_the_state_can_be_asked() -> None:
     detector = VoiceDetector()
     for n in range(3):
         assert not detector.speaking
-        detector.decide(0.9 if n else 0.0, 32 * (n + 1))
+        detector.decide(0.95 if n else 0.0, 32 * (n + 1))
     assert detector.speaking
     assert detector.last_voiced_ms == 96
 
@@ -144,3 +145,41 @@ def test_edges_take_turns(probabilities: list[float]) -> None:
     stops = [e.last_voiced_ms for e in edges if isinstance(e, VoiceStopped)]
     starts = [e.onset_ms for e in edges if isinstance(e, VoiceStarted)]
     assert all(start < stop for start, stop in zip(starts, stops, strict=False))
+
+
+def voiced(detector: VoiceDetector, sound: FloatSamples) -> VoiceStopped:
+    """Half a second of background, half a second of this in it, background again; how the voice was."""
+    noise = np.random.default_rng(3).normal(0, 0.01, 8000)
+    noise[2000 : 2000 + len(sound)] += sound
+    stopped: list[VoiceEdge] = []
+    for window in detector.windows((noise * 32767).astype(np.int16)):
+        edge = detector.decide(0.95 if 250 < window.end_ms <= 750 else 0.0, window.end_ms)
+        stopped += [edge] if isinstance(edge, VoiceStopped) else []
+    (only,) = stopped
+    assert isinstance(only, VoiceStopped)
+    return only
+
+
+def test_a_hum_is_told_from_words() -> None:
+    """A murmur at 200 Hz is hummed however loud it is; a little of a consonant makes it words."""
+    time = np.arange(4000) / 8000
+    murmur = (0.3 * np.sin(2 * np.pi * 200 * time)).astype(np.float32)
+    consonant = murmur.copy()
+    consonant[1000:1500] += 0.08 * np.sin(2 * np.pi * 2500 * time[:500])
+    assert voiced(VoiceDetector(), murmur).hummed
+    assert not voiced(VoiceDetector(), consonant).hummed
+
+
+def test_each_voice_is_judged_by_its_own_sound() -> None:
+    """Words before it do not make a hum words."""
+    time = np.arange(4000) / 8000
+    detector = VoiceDetector()
+    words = voiced(detector, (0.2 * np.sin(2 * np.pi * 2500 * time)).astype(np.float32))
+    noise = np.random.default_rng(4).normal(0, 0.01, 16000)
+    noise[8000:12000] += 0.3 * np.sin(2 * np.pi * 200 * time)
+    edges = [
+        detector.decide(0.95 if 2000 < window.end_ms <= 2500 else 0.0, window.end_ms)
+        for window in detector.windows((noise * 32767).astype(np.int16))
+    ]
+    assert not words.hummed
+    assert [edge.hummed for edge in edges if isinstance(edge, VoiceStopped)] == [True]

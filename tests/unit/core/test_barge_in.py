@@ -81,10 +81,30 @@ def test_marks_and_case_change_nothing(text: str, mark: str) -> None:
         ("Wait, wait.", 500, Verdict.REAL),
         ("What now?", 350, Verdict.REAL),
         ("Eight.", 350, Verdict.REAL),
+        ("8", 350, Verdict.REAL),
+        ("Daddy.", 350, Verdict.BACKCHANNEL),
+        ("Daddy.", 700, Verdict.REAL),
         ("Green teapots.", 800, Verdict.REAL),
         ("Green teapots.", None, Verdict.REAL),
     ],
 )
-def test_two_weak_words_of_a_short_voice_take_no_floor(text: str, voiced_ms: int | None, verdict: Verdict) -> None:
-    """A hum that was misread does not interrupt; a word that does, and a longer voice, do."""
+def test_weak_words_of_a_short_voice_take_no_floor(text: str, voiced_ms: int | None, verdict: Verdict) -> None:
+    """An "mm-hm" that was misread does not interrupt; a word that does, a number, and a longer voice, do."""
     assert judge(text, voiced_ms) is verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "voiced_ms", "verdict"),
+    [
+        ("You can use it.", 640, Verdict.BACKCHANNEL),
+        ("What do you know?", 640, Verdict.BACKCHANNEL),
+        ("No, no, not that.", 640, Verdict.REAL),
+        ("Wait a moment.", 640, Verdict.REAL),
+        ("You can use it all day.", 1500, Verdict.REAL),
+        ("", 640, Verdict.NOTHING),
+    ],
+)
+def test_sentences_read_into_a_hum_take_no_floor(text: str, voiced_ms: int, verdict: Verdict) -> None:
+    """Words that a recogniser does not make up count even then, and so does a voice that goes on."""
+    assert judge(text, voiced_ms, hummed=True) is verdict
+    assert judge(text, voiced_ms) is (Verdict.REAL if text else Verdict.NOTHING)

@@ -17,7 +17,7 @@ from patter_cli.engine import voices
 from patter_cli.engine.voices import BACKLOG, Ear, VoiceRoom
 
 WINDOW = 256
-VOICE: Samples = np.full(WINDOW, 16000, np.int16)
+VOICE: Samples = np.tile(np.array([16000, 16000, -16000, -16000], np.int16), WINDOW // 4)
 NOISE: Samples = np.full(WINDOW, 1000, np.int16)
 SILENCE: Samples = np.zeros(WINDOW, np.int16)
 PHRASE = (*[VOICE] * 4, *[NOISE] * 8)
@@ -174,7 +174,7 @@ async def test_a_model_that_fails_is_silence_and_not_the_end(
         rig.model.short, rig.model.broken = False, None
         push(second, *PHRASE)
         await rig.scored(second)
-        assert rig.of("second") == [VoiceStarted(onset_ms=288), VoiceStopped(last_voiced_ms=512)]
+        assert rig.of("second") == [VoiceStarted(onset_ms=288), VoiceStopped(last_voiced_ms=512, hummed=True)]
         rig.model.broken = RuntimeError("again")
         push(second, VOICE)
         await rig.scored(second)
