@@ -52,7 +52,7 @@ _NOT_READ_IN_HUMS = frozenset(
     "no nah nope hello stop wait hold hang excuse help repeat operator person agent cancel goodbye".split()
 )
 """Of other words in a hum ("You can use it.", "I don't know.") a recogniser has heard what it expects, not what was
-said. Source: tests/bench/onsets.py."""
+said. Source: what Moonshine read into 192 hums over babble and mobile lines."""
 
 _INTERRUPTS = frozenset(
     """no nope nah not don't never stop wait hold hang hello hey hi sorry excuse pardon what what's who who's when where

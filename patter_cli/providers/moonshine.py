@@ -25,7 +25,7 @@ from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import ProviderError, Unavailable
 from patter_cli.providers.inference import POOL, InferencePool, Once, Rank, onnx_session, verified
-from patter_cli.text.pronounce import modern_spelling
+from patter_cli.text.compare import modern_spelling
 
 RATE_HZ = 16000
 """What the model listens at."""

@@ -22,7 +22,7 @@ _NO_VOICE = 0.1
 _FADE = 0.997
 """What a window below _NO_VOICE leaves of the memory: half is gone after seven seconds. In lasting babble the network
 stops taking one word above it for a voice. Source: tests/bench/onsets.py --gap-s 20, babble: 8 of 180 missed and 28
-late; with this, and VadPolicy's thresholds, none and 5."""
+late; with this, and VadPolicy's thresholds, none and 7."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from patter_cli.errors import InputError
 from patter_cli.simulate.line import QUALITIES
 from patter_cli.simulate.script import ScriptStep, Voice, play_wav
 from patter_cli.simulate.switchboard import Human
-from patter_cli.text.pronounce import normalised_words
+from patter_cli.text.compare import normalised_words
 
 REFUSALS: Final = ("busy", "no answer")
 """Why a human of a scenario may not be reached."""

@@ -9,7 +9,7 @@ from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.simulate.overheard import Overheard
 from patter_cli.simulate.scenario import Scenario, ScenarioStep
 from patter_cli.simulate.script import Play, ScriptStep, StepDone
-from patter_cli.text.pronounce import normalised_words
+from patter_cli.text.compare import normalised_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Written English to words a voice can say, and words put on one footing to compare what was said and heard.
+"""Written English to words a voice can say.
 
 Theory of operation. `pronounceable` is a list of rewriting rules, run in order over the whole text. Each turns
 one written form into plain words and leaves the rest alone, so a rule only has to be right about what the
@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterable
 _Match = re.Match[str]
 _Rule = tuple[re.Pattern[str], Callable[[_Match], str]]
 
-_UNITS = (
+UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
 ).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SCALES = (("trillion", 10**12), ("billion", 10**9), ("million", 10**6), ("thousand", 1000), ("hundred", 100))
+TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+SCALES = (("trillion", 10**12), ("billion", 10**9), ("million", 10**6), ("thousand", 1000), ("hundred", 100))
 _ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth"} | {
     "nine": "ninth",
     "twelve": "twelfth",
@@ -39,13 +39,13 @@ def cardinal(number: int) -> str:
     if number < 0:
         return f"minus {cardinal(-number)}"
     if number < 20:
-        return _UNITS[number]
+        return UNITS[number]
     if number < 100:
         tens, rest = divmod(number, 10)
-        return _TENS[tens] + (f"-{_UNITS[rest]}" if rest else "")
+        return TENS[tens] + (f"-{UNITS[rest]}" if rest else "")
     if number >= 10**_LONGEST_NUMBER:
         return digits(str(number))
-    name, size = next((name, size) for name, size in _SCALES if number >= size)
+    name, size = next((name, size) for name, size in SCALES if number >= size)
     head, rest = divmod(number, size)
     return f"{cardinal(head)} {name}" + (f" {cardinal(rest)}" if rest else "")
 
@@ -62,7 +62,7 @@ def ordinal(number: int) -> str:
 
 def digits(text: str) -> str:
     """Each digit's name, whatever else is in the text left out: "(555) 01" -> "five five five zero one"."""
-    return " ".join(_UNITS[int(c)] for c in text if c in "0123456789")
+    return " ".join(UNITS[int(c)] for c in text if c in "0123456789")
 
 
 def year(number: int) -> str:
@@ -97,56 +97,6 @@ def pronounceable(text: str, *, is_word: Callable[[str], bool] | None = None) ->
     text = re.sub(r"\s+([.,;:?!])", r"\1", re.sub(r"\s+", " ", text))
     text = re.sub(r"([.,;:?!])[.,;:?!]+", _strongest, text)
     return text.strip(" ,;:") if re.search("[A-Za-z]", text) else ""
-
-
-def modern_spelling(text: str) -> str:
-    """The spellings of a century ago, which some recognisers learned from old books, as we write them now."""
-    text = re.sub(r"\b(to)-(day|night|morrow)\b", r"\1\2", text, flags=re.IGNORECASE)
-    text = re.sub(r"\b(good)-bye?\b", r"\1bye", text, flags=re.IGNORECASE)
-    return re.sub(r"\b(any|every|some)-(one|body|thing)\b", r"\1\2", text, flags=re.IGNORECASE)
-
-
-def normalised_words(text: str) -> list[str]:
-    """The words of a text for comparing: lower case, numbers spelled out, no punctuation, hyphens or old spellings.
-
-    "9 a.m." and "nine AM", "3:30", "3.30" and "three thirty", "U.S.A." and "usa" give the same words.
-    """
-    text = re.sub(r"(?<![\d.$£€])(1?\d)\.([0-5][05])(?![\d%.]|\s?(?:percent|dollars|euros))", r"\1:\2", text)
-    spoken = pronounceable(modern_spelling(text), is_word=lambda word: len(word) > 1)
-    words = [_SAME.get(word, word) for word in re.findall(r"[a-z]+(?:'[a-z]+)*", spoken.lower())]
-    joined: list[str] = []
-    spelling = False
-    for at, word in enumerate(words):
-        if len(word) == 1 and spelling:
-            joined[-1] += word
-            continue
-        after_number = bool(joined) and joined[-1] in _NUMBER_WORDS
-        if word == "and" and after_number and _NUMBER_WORDS.issuperset(words[at + 1 : at + 2]):
-            continue
-        spelling = len(word) == 1
-        joined.append("zero" if word == "oh" and after_number else word)
-    return joined
-
-
-def word_error_rate(reference: str, hypothesis: str) -> float:
-    """Words to insert, delete or replace, for each word of the reference; 0.0 is perfect, it may exceed 1.
-
-    An empty reference gives 0.0 for an empty hypothesis and 1.0 for any other.
-    """
-    wanted, heard = normalised_words(reference), normalised_words(hypothesis)
-    if not wanted:
-        return 1.0 if heard else 0.0
-    return word_errors(wanted, heard) / len(wanted)
-
-
-def word_errors(wanted: list[str], heard: list[str]) -> int:
-    """The least number of words to insert, delete or replace to get from one to the other."""
-    row = list(range(len(heard) + 1))
-    for i, word in enumerate(wanted, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(heard, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1]
 
 
 # --- the text before any rule -------------------------------------------------------------------------------
@@ -376,8 +326,6 @@ _NEVER_A_WORD = frozenset(
 _VOWELLESS_WORDS = frozenset("hmm shh brr pst psst tsk nth".split())
 _OPENERS = frozenset("We The It Our You Your Please I They He She This That There Is Are Do And But Call Just".split())
 """What begins a sentence far more often than it is somebody's name."""
-_SAME = {"ok": "okay", "mister": "mr", "missus": "mrs", "doctor": "dr", "miz": "ms"}
-_NUMBER_WORDS = frozenset((*_UNITS, *_TENS, *(name for name, _ in _SCALES)))
 
 
 def _looks_like_word(word: str) -> bool:

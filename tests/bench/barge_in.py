@@ -42,7 +42,7 @@ from patter_cli.server.run import run
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.overheard import overhear
 from patter_cli.simulate.playout import VOICED_PEAK
-from patter_cli.text.pronounce import normalised_words
+from patter_cli.text.compare import normalised_words
 from tests.bench.receptionist import (
     Sentence,
     Served,

@@ -7,8 +7,8 @@ figures for 2 s and for 20 s differ much more than those of two thresholds.
 
 A miss: no voice that lasts to the threshold begins with the words. Late: the agent would be told to stop more than
 LIMIT_MS after their onset. Already: the noise had been taken for a voice just before. False: such a voice where
-nothing was said, per minute. Hummed: of the voices that were found, those that sound like an "mm-hm"; hums in the same
-noise show that this is how hums sound.
+nothing was said, per minute. Tail: by how much the voice's end is dated after the words'. Hummed: of the voices that
+were found, those that sound like an "mm-hm"; hums in the same noise show that this is how hums sound.
 """
 
 from __future__ import annotations
@@ -83,8 +83,18 @@ def score(calls: Sequence[_Call], model: VoiceModel) -> list[list[float]]:
     return found
 
 
-def voices(call: _Call, probabilities: Sequence[float]) -> list[tuple[float, float, bool]]:
-    """Of each voice that lasts to the threshold: its date, when the agent would be told to stop, if it is a hum."""
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """One that lasts to the threshold: its dates, when the agent would be told to stop, whether it is hummed."""
+
+    onset: float
+    end: float
+    stop: float
+    hummed: bool
+
+
+def voices(call: _Call, probabilities: Sequence[float]) -> list[_Voice]:
+    """What the detector makes of a call."""
     detector, found = VoiceDetector(), []
     date = stop = float("nan")
     for (window, arrived_ms), probability in zip(call.windows, probabilities, strict=True):
@@ -95,7 +105,7 @@ def voices(call: _Call, probabilities: Sequence[float]) -> list[tuple[float, flo
             date = edge.onset_ms  # a frame arrives when it ends: by the least delay, media time is call time
             stop = max(now, date + THRESHOLD_MS)
         elif edge is not None and stop <= now:
-            found.append((date, stop, edge.hummed))
+            found.append(_Voice(date, edge.last_voiced_ms, stop, edge.hummed))
     return found
 
 
@@ -118,28 +128,30 @@ async def _measure(options: argparse.Namespace) -> None:
 def report(title: str, calls: Sequence[_Call], probabilities: Sequence[Sequence[float]]) -> None:
     """Print the figures of these calls."""
     counts: dict[str, int] = defaultdict(int)
-    took, idle_ms = [], 0.0
+    took, tails, idle_ms = [], [], 0.0
     for call, scored in zip(calls, probabilities, strict=True):
         heard = voices(call, scored)
         idle_ms += call.windows[-1][0].end_ms
         for onset, end in call.words:
             idle_ms -= end - onset
-            ours = [each for each in heard if onset - EARLY_MS <= each[0] <= end]
-            before = any(date < onset - EARLY_MS and stop > onset for date, stop, _ in heard)
+            ours = [each for each in heard if onset - EARLY_MS <= each.onset <= end]
+            before = any(each.onset < onset - EARLY_MS and each.stop > onset for each in heard)
             counts["words"] += 1
             counts["already"] += before and not ours
             counts["missed"] += not ours and not before
-            counts["hummed"] += bool(ours) and all(hummed for *_, hummed in ours)
-            took += [stop - onset for _, stop, _ in ours[:1]]
-        spoken = [any(onset - EARLY_MS <= date <= end + EARLY_MS for onset, end in call.words) for date, *_ in heard]
+            counts["hummed"] += bool(ours) and all(each.hummed for each in ours)
+            took += [each.stop - onset for each in ours[:1]]
+            tails += [each.end - end for each in ours[-1:]]
+        spoken = [any(onset - EARLY_MS <= each.onset <= end + EARLY_MS for onset, end in call.words) for each in heard]
         counts["false"] += spoken.count(False)
     late = sum(each > LIMIT_MS for each in took)
     middle, slow = np.percentile(took, [50, 95])
+    tail, long_tail = np.percentile(tails, [50, 95])
     words, missed, already = counts["words"], counts["missed"], counts["already"]
     print(
         f"{title}: {words}, missed {missed}, late {late}, already {already}, hummed {counts['hummed']} of {len(took)}; "
-        f"onset to stop p50 {middle:.0f} p95 {slow:.0f} ms; false {counts['false'] / idle_ms * 60_000:.2f} a minute "
-        f"in {idle_ms / 60_000:.0f}"
+        f"onset to stop p50 {middle:.0f} p95 {slow:.0f} ms; tail p50 {tail:.0f} p95 {long_tail:.0f} ms; "
+        f"false {counts['false'] / idle_ms * 60_000:.2f} a minute in {idle_ms / 60_000:.0f}"
     )
 
 

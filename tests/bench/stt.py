@@ -28,7 +28,7 @@ from patter_cli.contracts.stt import Final
 from patter_cli.contracts.tts import WordTimes
 from patter_cli.providers import joe, moonshine
 from patter_cli.providers.inference import asset
-from patter_cli.text.pronounce import normalised_words, word_errors
+from patter_cli.text.compare import normalised_words, word_errors
 
 READINGS = {
     "beckett": "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better.",

@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -48,7 +48,7 @@ RETRIED = 30
 """Items that are tried once more at most: with more, it is not the machine that is busy."""
 
 
-def _answer_with() -> object:
+def _answer_with() -> Callable[[IncomingMessage], AsyncIterator[str]]:
     """The bench's agent: a speech when a key was pressed, else a short answer that its voice has never said before."""
     said = 0
 
@@ -71,7 +71,7 @@ async def _serve(keep: Path) -> None:
     from patter_cli.observe.store import CallStore
     from patter_cli.phone import EmbeddedServer
 
-    hooks = Hooks(on_message=_answer_with())  # type: ignore[arg-type]
+    hooks = Hooks(on_message=_answer_with())
     agents = {}
     for name, cancels in ((PLAIN, False), (CANCELLING, True)):
         agent = Agent("The bench.", turns=TurnPolicy(idle_ms=600_000), echo_cancellation=cancels)

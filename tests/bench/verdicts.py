@@ -21,7 +21,7 @@ from patter_cli.core.playback import heard_prefix
 from patter_cli.simulate.caller import RATE_HZ
 from patter_cli.simulate.overheard import overhear
 from patter_cli.simulate.playout import VOICED_PEAK
-from patter_cli.text.pronounce import normalised_words, word_errors
+from patter_cli.text.compare import normalised_words, word_errors
 from tests.bench.barge_in import ALLOWED_MS, THRESHOLD_MS
 from tests.bench.calls import GAP_MS, Call, Happened
 from tests.bench.corpus import Group, Item

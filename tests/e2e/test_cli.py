@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.wav import read_channel, read_wav
-from patter_cli.text.pronounce import normalised_words, word_errors
+from patter_cli.text.compare import normalised_words, word_errors
 
 ROOT = Path(__file__).parents[2]
 KEPT = tempfile.TemporaryDirectory()

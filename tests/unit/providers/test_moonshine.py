@@ -19,7 +19,7 @@ from patter_cli.errors import MissingExtra, Unavailable
 from patter_cli.providers import inference
 from patter_cli.providers.inference import InferencePool, Rank, asset
 from patter_cli.providers.moonshine import RATE_HZ, Session, SpeechToText, _quietest
-from patter_cli.text.pronounce import word_error_rate
+from patter_cli.text.compare import word_error_rate
 
 installed = pytest.mark.skipif(
     not (find_spec("onnxruntime") and find_spec("moonshine_voice")), reason="needs the extra [local]"
