@@ -148,9 +148,9 @@ def heard_prefix(text: str, heard_ms: int, duration_ms: int, word_spans: Sequenc
     """The words of a clause that fit into the part of it that was played.
 
     word_spans: (start, end) of its words in ms, from the first on; such a word counts once two thirds of it were
-    played. Source: what a recogniser makes of 206 cuts at random places; half, or all of it, agreed less. For words without one, letters are
-    taken as equally long, and marks as the pauses that voices make at them: without these, every word seems later than
-    it is. Half of a word is enough then, since they err to the late side.
+    played. Source: what a recogniser makes of 206 cuts at random places; half, or all of it, agreed less. For words
+    without one, letters are taken as equally long, and marks as the pauses that voices make at them: without these,
+    every word seems later than it is. Half of a word is enough then, since they err to the late side.
     """
     if heard_ms <= 0 or duration_ms <= 0:
         return ""
