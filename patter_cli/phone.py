@@ -18,8 +18,8 @@ from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting
 from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.server.app import StreamRoute, create_app
-from patter_cli.server.calls import LiveCalls
-from patter_cli.server.desk import Desk
+from patter_cli.server.call_factory import CallFactory
+from patter_cli.server.calls import CallRegistry
 from patter_cli.server.run import Server
 from patter_cli.version import VERSION
 
@@ -48,14 +48,14 @@ class EmbeddedServer:
         if not 0 <= port <= 65535:
             raise BadSetting(f"port {port} does not exist", hint="choose one from 1 to 65535")
         self._agents = dict(agents)
-        self._desk = Desk(
+        self._desk = CallFactory(
             agents=self._agents,
             model=voice_model or wiring.voice_model(),
             store=store or CallStore(None),
             control=lambda started, sender: wiring.call_control("loopback", started.stream_id, sender),
             observers=observers,
         )
-        live = LiveCalls(max_calls=max_calls)
+        live = CallRegistry(max_calls=max_calls)
         app = create_app(
             open_call=self._desk.open_call,
             streams=[

@@ -16,7 +16,7 @@ from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.core.plan import BlockedTerms, CallPlan, Pace, PlannedTool
+from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
@@ -207,7 +207,7 @@ def plan_of(
     """One call's plan: variables filled in, the caller's parameters among them."""
     variables = {**agent.variables, **parameters}
     prompt = fill(agent.system_prompt, variables)
-    pace = Pace(barge_in_threshold_ms=agent.barge_in_threshold_ms)
+    pace = TurnTiming(barge_in_threshold_ms=agent.barge_in_threshold_ms)
     turns = agent.turns
     if turns.endpoint_ms is not None:
         pace = replace(pace, endpoint_ms=turns.endpoint_ms)

@@ -14,7 +14,7 @@ import typer
 from patter_cli.cli.general import command, complete_agent
 
 if TYPE_CHECKING:
-    from patter_cli.cli.portrait import Key, KnownTool, Portrait, Stage
+    from patter_cli.cli.agent_report import AgentReport, Key, KnownTool, Stage
 
 app = typer.Typer(
     help="List, show and check the agents of this project.",
@@ -65,8 +65,8 @@ def show(context: typer.Context, agent: Named, json: AsJson = False) -> None:
     from holding a call is told on stderr. --json: {name, path, language, prompt, greeting, variables, stages,
     callbacks, guardrails, transfer_numbers, tools, problems}.
     """
+    from patter_cli.cli.agent_report import portray
     from patter_cli.cli.discovery import load_agent
-    from patter_cli.cli.portrait import portray
 
     portrait = portray(load_agent(agent), context.obj)
     if json:
@@ -83,8 +83,8 @@ def check(context: typer.Context, agent: Named, json: AsJson = False) -> None:
     Exit code 0, also with warnings; 2 or 3 with errors. --json: {agent, ok, problems: [{code, message, hint,
     exit_code}]}; exit_code 0 marks a warning.
     """
+    from patter_cli.cli.agent_report import portray, problem_of
     from patter_cli.cli.discovery import load_agent
-    from patter_cli.cli.portrait import portray, problem_of
     from patter_cli.errors import PatterError
 
     try:
@@ -105,7 +105,7 @@ def check(context: typer.Context, agent: Named, json: AsJson = False) -> None:
         raise typer.Exit(worst)
 
 
-def _lines(portrait: Portrait) -> Iterator[str]:
+def _lines(portrait: AgentReport) -> Iterator[str]:
     """The portrait for a reader; the prompt comes last, for it is long."""
     yield f"{portrait.name}  {portrait.path}"
     yield f"language: {portrait.language}"

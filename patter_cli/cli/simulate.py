@@ -12,7 +12,7 @@ import typer
 from patter_cli.cli.general import AgentName
 
 if TYPE_CHECKING:
-    from patter_cli.cli.rehearsal import Rehearsal
+    from patter_cli.cli.simulation import Simulation
     from patter_cli.simulate.scenario import Scenario
 
 EXAMPLES = (
@@ -94,24 +94,24 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scenario) -> Rehearsal:
+def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scenario) -> Simulation:
     """The call to hold: words, if there are any, else the scenario that was named or lies beside the agent."""
     from patter_cli import wiring
     from patter_cli.cli.discovery import load_agent
-    from patter_cli.cli.rehearsal import Rehearsal
+    from patter_cli.cli.simulation import Simulation
     from patter_cli.engine.hooks import Hooks
     from patter_cli.simulate.scenario import Scenario, load_scenario
 
     scenario = load_scenario(path) if path is not None else None
     if url is not None:
-        return Rehearsal(None, scenario or words, url=url)
+        return Simulation(None, scenario or words, url=url)
     loaded = load_agent(spec or (scenario.agent if scenario is not None else "") or _only_agent())
     if scenario is None:
         beside = loaded.path.with_suffix(".toml")
         scenario = load_scenario(beside) if beside.is_file() else Scenario()
     if words.steps:  # with the line and the humans of the scenario
         scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
-    return Rehearsal(wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks)), scenario)
+    return Simulation(wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks)), scenario)
 
 
 def _only_agent() -> str:

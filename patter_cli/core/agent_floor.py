@@ -90,8 +90,8 @@ class AgentFloor:
         self.leave()
         call.issue(order.ClearPlayback(response_id=reply.id))
         call.issue(order.CancelResponse(response_id=reply.id))
-        if reply.wish:
-            self._history.finish_tool(reply.wish, failed("not done: this reply was broken off"))
+        if reply.pending_action:
+            self._history.finish_tool(reply.pending_action, failed("not done: this reply was broken off"))
         if reply.stop_known or not reply.audible:
             self._history.add_reply(reply, interrupted=True)
         else:

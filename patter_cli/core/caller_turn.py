@@ -15,7 +15,7 @@ from patter_cli.core.endpointing import endpoint_delay
 from patter_cli.core.events import Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
-from patter_cli.core.overlap import Overlap
+from patter_cli.core.overlap import BargeIn
 from patter_cli.core.reply import Purpose
 from patter_cli.core.turns import Turns
 
@@ -37,7 +37,7 @@ class CallerTurn:
     )  # fmt: skip
 
     def __init__(
-        self, call: Call, history: History, drafting: Drafting, floor: AgentFloor, turns: Turns, overlap: Overlap
+        self, call: Call, history: History, drafting: Drafting, floor: AgentFloor, turns: Turns, overlap: BargeIn
     ) -> None:
         self._call = call
         self._history = history
@@ -211,7 +211,7 @@ class CallerTurn:
 
     # --- keys ------------------------------------------------------------------------------------------------
 
-    def key_pressed(self, event: fact.KeyPressed) -> None:
+    def key_pressed(self, event: fact.DtmfReceived) -> None:
         call = self._call
         call.said.keys += event.digit
         if call.state.now is CallState.ENDING:

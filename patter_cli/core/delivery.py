@@ -76,13 +76,13 @@ class Delivery:
         """The caller has waited long enough for something to hear: bridge the wait."""
         reply, lines = self._call.reply, self._call.plan.lines
         if reply is not None:
-            reply.bridges += 1
-            self._speak(reply, lines.filler if reply.bridges == 1 else lines.still_working, bridge=True)
+            reply.fillers += 1
+            self._speak(reply, lines.filler if reply.fillers == 1 else lines.still_working, filler=True)
 
-    def _speak(self, reply: Reply, text: str, *, bridge: bool = False) -> None:
+    def _speak(self, reply: Reply, text: str, *, filler: bool = False) -> None:
         if not text.strip():
             return
-        clause = reply.ledger.order(text, self._call.now, bridge=bridge)
+        clause = reply.ledger.order(text, self._call.now, filler=filler)
         self._call.issue(order.Speak(response_id=reply.id, clause=clause, text=text))
         self._silence.watch()
 
@@ -103,7 +103,7 @@ class Delivery:
         if isinstance(decision, Answer):
             self._history.finish_tool(event.tool_call_id, decision.result)
             if decision.ends or decision.transfer:
-                reply.wish = event.tool_call_id
+                reply.pending_action = event.tool_call_id
             reply.hang_up = reply.hang_up or ("agent" if decision.ends else "")
             reply.transfer = decision.transfer or reply.transfer
         else:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from patter_cli.core.plan import Pace
+from patter_cli.core.plan import TurnTiming
 
 FINISHED, UNFINISHED = 0.9, 0.1
 """Where such a model is sure: above, one in five cut sentences is meant; below, one in twelve finished ones.
 Source: tests.bench.eou."""
 
 
-def heard_delay(delay_ms: int, probability: float | None, pace: Pace) -> int:
+def heard_delay(delay_ms: int, probability: float | None, pace: TurnTiming) -> int:
     """The silence that ends a turn, once a model has heard it. delay_ms: what its words ask for.
 
     The words have the last word where they are clear; a voice that surely sounds unfinished gets time, one that surely

@@ -24,7 +24,7 @@ WARN_AGAIN_MS = 1000
 class Endings:
     """Brings the call to its end, once, with a reason."""
 
-    __slots__ = ("_call", "_drafting", "_floor", "_history", "_reason", "_transfer_wish")
+    __slots__ = ("_call", "_drafting", "_floor", "_history", "_pending_action", "_reason")
 
     def __init__(self, call: Call, history: History, drafting: Drafting, floor: AgentFloor) -> None:
         self._call = call
@@ -32,7 +32,7 @@ class Endings:
         self._drafting = drafting
         self._floor = floor
         self._reason = ""
-        self._transfer_wish = ""
+        self._pending_action = ""
         """The tool call that asked for the transfer."""
 
     # --- last words ------------------------------------------------------------------------------------------
@@ -98,14 +98,14 @@ class Endings:
         """Do what this reply wanted: connect the caller, who must have heard something before it rings."""
         call = self._call
         if reply.ledger.answered or reply.purpose is not Purpose.ANSWER:
-            self._transfer_wish = reply.wish
+            self._pending_action = reply.pending_action
             call.state.move(CallState.TRANSFERRING)
             call.deadlines.cancel(Timer.IDLE)
             call.deadlines.set(Timer.GIVE_UP, call.now + TRANSFER_MS)
             call.issue(order.Transfer(number=reply.transfer))
             return
         line = self._floor.read_out(call.plan.lines.filler, Purpose.LINE)
-        line.transfer, line.wish = reply.transfer, reply.wish
+        line.transfer, line.pending_action = reply.transfer, reply.pending_action
 
     def transfer_finished(self, event: fact.TransferFinished) -> None:
         if self._call.state.now is CallState.TRANSFERRING:
@@ -118,8 +118,10 @@ class Endings:
             call.state.move(CallState.ACTIVE)
             call.deadlines.cancel(Timer.GIVE_UP)
             call.quiet_since = call.now
-            if self._transfer_wish:
-                self._history.finish_tool(self._transfer_wish, failed(f"not connected: {event.message or 'no answer'}"))
+            if self._pending_action:
+                self._history.finish_tool(
+                    self._pending_action, failed(f"not connected: {event.message or 'no answer'}")
+                )
             self._floor.read_out(call.plan.lines.no_transfer, Purpose.LINE)
 
     # --- the end ---------------------------------------------------------------------------------------------

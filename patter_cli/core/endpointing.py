@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from patter_cli.core.plan import Pace
+from patter_cli.core.plan import TurnTiming
 
 _ALWAYS_OPEN = frozenset(
     """and or but so because if whether while whose than the a an my your our their its every
@@ -68,7 +68,7 @@ _NUMBER_DIGITS = range(3, 10)
 """More digits than a room's number, fewer than a telephone's."""
 
 
-def endpoint_delay(text: str, pace: Pace) -> int:
+def endpoint_delay(text: str, pace: TurnTiming) -> int:
     """Milliseconds of silence, from the last voiced window on, that end a turn with these words.
 
     text: what is recognised of the turn so far; empty if nothing is known yet.
@@ -93,7 +93,7 @@ def endpoint_delay(text: str, pace: Pace) -> int:
     return pace.endpoint_ms
 
 
-def _after_question(words: list[str], pace: Pace) -> int:
+def _after_question(words: list[str], pace: TurnTiming) -> int:
     if len(words) >= 4 and words[-1] in _ASKED_FOR:
         return pace.endpoint_unfinished_ms
     if len(words) >= 3 and not _QUESTION_WORDS.isdisjoint(words[:-1]):

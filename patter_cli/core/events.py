@@ -81,7 +81,7 @@ class ListenFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyPressed:
+class DtmfReceived:
     """The caller pressed a key: 0-9, *, #, A-D."""
 
     digit: str
@@ -281,7 +281,7 @@ Event: TypeAlias = (
     | TranscriptFinal
     | EndOfTurnPredicted
     | ListenFailed
-    | KeyPressed
+    | DtmfReceived
     | FirstToken
     | ClauseReady
     | ClauseJudged

@@ -16,7 +16,7 @@ A reply is made in steps. A step that ends with tool calls is not the end of the
 its tools have answered, or were answered for, the model goes on. A result is noted whenever it comes.
 
 Every wait has a deadline here, so a call in which nothing answers still speaks and still ends. The caller's silence
-has a clock of its own: while it is the agent's turn, something is heard every SILENCE_MS, a bridge as long as the
+has a clock of its own: while it is the agent's turn, something is heard every SILENCE_MS, a filler as long as the
 reply is being made, an apology once it is stuck. What a reply wanted (to hang up, to transfer) is lost with it; what
 the caller said never is: it waits for the floor, and is answered as long as nothing was heard after it.
 
@@ -27,7 +27,7 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     Silence     by when the caller must hear something          AgentFloor  a reply takes the floor, yields it
     Endings     last words, hanging up, transfers               Turns       who is next when the floor is free
     Playout     voiced, heard, lost; what follows a reply       Delivery    clauses, guardrails, tools
-    Overlap     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
+    BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
     Opening     connected, prepared, begun
 """
 
@@ -50,7 +50,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.opening import Opening
-from patter_cli.core.overlap import Overlap
+from patter_cli.core.overlap import BargeIn
 from patter_cli.core.plan import CallPlan
 from patter_cli.core.playout import REWIND_MS, Playout
 from patter_cli.core.silence import SILENCE_MS, Silence
@@ -74,7 +74,7 @@ class TurnMachine:
         turns = Turns(call, history, drafting, floor, endings)
         playout = Playout(call, history, silence, floor, endings, turns)
         delivery = Delivery(call, history, silence, playout)
-        overlap = Overlap(call, silence, floor, turns, playout)
+        overlap = BargeIn(call, silence, floor, turns, playout)
         caller = CallerTurn(call, history, drafting, floor, turns, overlap)
         opening = Opening(call, history, floor, turns)
 
@@ -86,7 +86,7 @@ class TurnMachine:
         self._on(fact.TranscriptPartial, caller.transcript_partial)
         self._on(fact.TranscriptFinal, caller.transcript_final)
         self._on(fact.EndOfTurnPredicted, caller.end_of_turn_predicted)
-        self._on(fact.KeyPressed, caller.key_pressed)
+        self._on(fact.DtmfReceived, caller.key_pressed)
         self._on(fact.ClauseReady, delivery.clause_ready)
         self._on(fact.ClauseJudged, delivery.clause_judged)
         self._on(fact.ToolCallRequested, delivery.tool_call_requested)

@@ -14,7 +14,7 @@ from patter_cli.core.silence import Silence
 from patter_cli.core.turns import Turns
 
 
-class Overlap:
+class BargeIn:
     """Holds a reply, resumes it or has it yield."""
 
     __slots__ = ("_call", "_floor", "_playout", "_silence", "_turns")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
+class SystemPhrases:
     """What is said when nobody wrote the words for it. Every one of them is spoken, so none may be empty."""
 
     filler: str = "One moment, please."
@@ -29,7 +29,7 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class TurnTiming:
     """How the conversation is timed, in milliseconds of call time.
 
     Defaults of endpointing from tests.bench.latency, tests.bench.turns and LiveKit's and Deepgram's published settings
@@ -55,7 +55,7 @@ class Pace:
     filler_ms: int = 2000
     """A reply that is not audible by then is bridged by a spoken line."""
     filler_again_ms: int = 2800
-    """The longest silence before a bridge, and between one and the next."""
+    """The longest silence before a filler, and between one and the next."""
     tool_filler_ms: int = 1500
     """A tool that takes longer is bridged by a spoken line, once the caller hears nothing else."""
     give_up_ms: int = 15000
@@ -99,8 +99,8 @@ class CallPlan:
     system_prompt: str
     first_message: str = ""
     language: str = "en"
-    pace: Pace = field(default_factory=Pace)
-    lines: Lines = field(default_factory=Lines)
+    pace: TurnTiming = field(default_factory=TurnTiming)
+    lines: SystemPhrases = field(default_factory=SystemPhrases)
     blocked: tuple[BlockedTerms, ...] = ()
     checks: tuple[str, ...] = ()
     """Names of guardrails whose check is code: each clause waits for a ClauseJudged before it is spoken."""

@@ -18,7 +18,7 @@ class SpokenClause:
 
     text: str
     ordered_at: Ms = 0
-    bridge: bool = False
+    filler: bool = False
     """It only fills the time until the reply itself is there."""
     voiced_ms: int | None = None
     started_at: Ms | None = None
@@ -42,9 +42,9 @@ class PlaybackLedger:
     def __init__(self) -> None:
         self.clauses: list[SpokenClause] = []
 
-    def order(self, text: str, now: Ms, *, bridge: bool = False) -> int:
+    def order(self, text: str, now: Ms, *, filler: bool = False) -> int:
         """A clause goes to the voice; returns its number."""
-        self.clauses.append(SpokenClause(text, now, bridge))
+        self.clauses.append(SpokenClause(text, now, filler))
         return len(self.clauses) - 1
 
     def get(self, clause: int) -> SpokenClause | None:
@@ -97,8 +97,8 @@ class PlaybackLedger:
 
     @property
     def answered(self) -> bool:
-        """Something of the reply itself was heard, not only what bridges the wait for it."""
-        return any(each.confirmed and not each.bridge for each in self.clauses)
+        """Something of the reply itself was heard, not only what fillers the wait for it."""
+        return any(each.confirmed and not each.filler for each in self.clauses)
 
     def sounds_until(self) -> Ms:
         """When what has started will be over by the clock, lengths guessed where not known; 0 if nothing has."""

@@ -64,7 +64,7 @@ class Playout:
         reply.audible = True
         if call.agent.now is AgentState.THINKING:
             call.agent.move(AgentState.SPEAKING)
-        if not clause.bridge:
+        if not clause.filler:
             call.deadlines.cancel(Timer.GIVE_UP)
         self._silence.watch()
 

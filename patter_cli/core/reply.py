@@ -30,13 +30,13 @@ class Reply:
     """All its clauses have come."""
     broke_off: bool = False
     """It failed half way; an apology follows what was said."""
-    bridges: int = 0
+    fillers: int = 0
     waiting: list[str] = field(default_factory=list)
     """Clauses that a code guardrail has not judged yet, in order."""
     rule: int = 0
     """Which of the code guardrails judges the first of them now."""
     judged: int = 0
-    """The clause number that judgement was ordered under; a bridge may have taken it since."""
+    """The clause number that judgement was ordered under; a filler may have taken it since."""
     audible: bool = False
     silenced_at: Ms | None = None
     """When playback was told to stop, if it is."""
@@ -61,13 +61,13 @@ class Reply:
     """Its words when it last went on."""
     may_call: bool = True
     """It may ask for tools in this step."""
-    wish: str = ""
+    pending_action: str = ""
     """The tool call by which the model wants to hang up or transfer."""
 
     @property
     def said(self) -> str:
         """Its words so far, heard or not."""
-        spoken = [clause.text for clause in self.ledger.clauses if not clause.bridge]
+        spoken = [clause.text for clause in self.ledger.clauses if not clause.filler]
         return " ".join((*spoken, *self.waiting))
 
     @property

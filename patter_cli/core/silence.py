@@ -16,7 +16,7 @@ SILENCE_MS = 3500
 """How long the caller may hear nothing while it is the agent's turn. Below the four seconds of SPEC 6.6."""
 VOICE_START_MS = 1100
 """How long the voice may take for a clause even when the caller has waited for its words before: with the longest
-silence before a bridge (Pace.filler_again_ms) less than four seconds."""
+silence before a filler (TurnTiming.filler_again_ms) less than four seconds."""
 LINE_START_MS = 450
 """The same for a line of ours, whose audio is ready: what does not sound by then will not sound at all."""
 
@@ -52,7 +52,7 @@ class Silence:
             due = call.quiet_since + pace.filler_again_ms
             if not ledger.clauses:
                 due = min(due, reply.opened_at + pace.filler_ms)
-            if reply.tools_out and not reply.bridges:
+            if reply.tools_out and not reply.fillers:
                 due = min(due, max(reply.tools_since, call.quiet_since) + pace.tool_filler_ms)
             deadlines.set(Timer.FILLER, max(now, due))
             if not deadlines.running(Timer.GIVE_UP):

@@ -33,19 +33,19 @@ from patter_cli.core.tool_calls import allowed_number
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.dialogue import chat_messages
-from patter_cli.engine.eou import TurnEar
-from patter_cli.engine.far import FarTap
+from patter_cli.engine.eou import EndOfTurnDetector
+from patter_cli.engine.fanout import AudioFanout
 from patter_cli.engine.filtering import filter_for_call
-from patter_cli.engine.hearing import Audience
 from patter_cli.engine.hooks import CallEvent, IncomingMessage, call_hook, message_pieces
-from patter_cli.engine.inbound import Hearing, InboundPath, Room
+from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.mailbox import Mailbox
 from patter_cli.engine.model import ask_models
 from patter_cli.engine.outbound import Line, OutboundPath
+from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.reports import Reports
-from patter_cli.engine.speak import Phrasebook, Speaker
+from patter_cli.engine.speak import Speaker, TtsCache
 from patter_cli.engine.think import Ask, Brain, Thinker
 from patter_cli.engine.tools import ToolRunner
 from patter_cli.errors import CarrierError
@@ -89,8 +89,8 @@ class CallSession:
         codec: StreamCodec,
         line: Line,
         control: CallControl,
-        room: Room,
-        phrasebook: Phrasebook,
+        room: VadSource,
+        phrasebook: TtsCache,
         journal: Journal,
         measure: Measure,
         observers: tuple[Observer, ...] = (),
@@ -107,14 +107,14 @@ class CallSession:
         self._mailbox = Mailbox(self._clock)
         post = self._mailbox.post
         echo = None if agent.echo_canceller is None else agent.echo_canceller(room.rate_hz)
-        far = None if echo is None else FarTap(rate_hz=room.rate_hz)
+        far = None if echo is None else PlayoutReference(rate_hz=room.rate_hz)
         self._outbound = OutboundPath(clock=self._clock, codec=codec, line=line, post=post, pacer=Pacer(), far=far)
         self._listener = Listener(agent.stt, line_rate_hz=room.rate_hz, post=post)
-        self._turn_ear: TurnEar | None = None
-        hearing: Hearing = self._listener
+        self._turn_ear: EndOfTurnDetector | None = None
+        hearing: AudioSink = self._listener
         if agent.end_of_turn is not None:
-            self._turn_ear = TurnEar(agent.end_of_turn, line_rate_hz=room.rate_hz, post=post)
-            hearing = Audience(self._listener, self._turn_ear)
+            self._turn_ear = EndOfTurnDetector(agent.end_of_turn, line_rate_hz=room.rate_hz, post=post)
+            hearing = AudioFanout(self._listener, self._turn_ear)
         self._inbound = InboundPath(
             clock=self._clock,
             room=room,
@@ -157,7 +157,7 @@ class CallSession:
             case MarkIn(name=name):
                 self._outbound.mark_returned(name)
             case DtmfIn(digit=digit):
-                self._mailbox.post(fact.KeyPressed(digit=digit))
+                self._mailbox.post(fact.DtmfReceived(digit=digit))
             case StreamStopped():
                 self.on_closed("carrier_stop")
             case _:

@@ -30,7 +30,7 @@ ANSWER_S = 0.6
 sentence is about to be answered."""
 
 
-class TurnEar:
+class EndOfTurnDetector:
     """One call's end of the caller's turn.
 
     model: shared by all calls. line_rate_hz: of the samples pushed. post: called at most once for each `predict`.

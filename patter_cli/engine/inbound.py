@@ -15,15 +15,15 @@ from patter_cli.contracts.carrier import MediaIn
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.far import FarTap
 from patter_cli.engine.filtering import GuardedFilter
+from patter_cli.engine.playout_reference import PlayoutReference
 
 SLACK_MS = 10.0
 """How much better the delay must be known before the echo's reference is moved: the canceller finds the echo's delay
 itself, and each move makes it look again."""
 
 
-class Hearing(Protocol):
+class AudioSink(Protocol):
     """Who wants the caller's samples and to know when they are speech."""
 
     def push(self, samples: Samples) -> None: ...
@@ -33,7 +33,7 @@ class Hearing(Protocol):
     def speech_ended(self) -> None: ...
 
 
-class Ear(Protocol):
+class VadStream(Protocol):
     """Finds speech in one call's samples."""
 
     def push(self, samples: Samples) -> None: ...
@@ -41,13 +41,13 @@ class Ear(Protocol):
     def close(self) -> None: ...
 
 
-class Room(Protocol):
+class VadSource(Protocol):
     """Hands out ears that hear at this rate and report speech edges in media time."""
 
     @property
     def rate_hz(self) -> int: ...
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> Ear: ...
+    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream: ...
 
 
 class InboundPath:
@@ -65,11 +65,11 @@ class InboundPath:
         self,
         *,
         clock: CallClock,
-        room: Room,
-        hearing: Hearing,
+        room: VadSource,
+        hearing: AudioSink,
         post: Callable[[Event], None],
         echo: EchoCanceller | None = None,
-        far: FarTap | None = None,
+        far: PlayoutReference | None = None,
         audio_filter: GuardedFilter | None = None,
     ) -> None:
         self._clock = clock

@@ -15,7 +15,7 @@ from patter_cli.audio.pacer import Pacer
 from patter_cli.contracts.carrier import StreamCodec
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.far import FarTap
+from patter_cli.engine.playout_reference import PlayoutReference
 
 CLAUSES = 10_000
 """Clauses a reply can have at most, so that reply and clause make one number."""
@@ -38,7 +38,7 @@ class OutboundPath:
         line: Line,
         post: Callable[[Event], None],
         pacer: Pacer,
-        far: FarTap | None = None,
+        far: PlayoutReference | None = None,
     ) -> None:
         """far: is told what the caller's phone plays and when, for the echo canceller."""
         self._clock = clock

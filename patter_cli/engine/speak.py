@@ -27,7 +27,7 @@ AHEAD_MS = 8000
 """Audio kept ready at most: a reply that is longer is synthesised as it is heard."""
 
 
-class Phrasebook:
+class TtsCache:
     """Fixed lines as ready wire audio, made once per voice: an apology must not need the vendor that failed."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Speaker:
         voice: TextToSpeech,
         *,
         line_rate_hz: int,
-        phrasebook: Phrasebook,
+        phrasebook: TtsCache,
         outbound: OutboundPath,
         post: Callable[[Event], None],
     ) -> None:

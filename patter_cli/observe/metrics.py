@@ -68,7 +68,7 @@ class LatencyFold:
             case fact.SpeechEnded(at_ms=at_ms):
                 self._voiced_until = at_ms
                 self._endpoint_at = entry.at
-            case fact.KeyPressed():
+            case fact.DtmfReceived():
                 self._voiced_until = None  # what is answered now was not said
             case fact.FirstToken(response_id=response_id) if response_id == self._response_id:
                 self._mark(1, entry.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from patter_cli.server.calls import CallFactory, LiveCalls
+from patter_cli.server.calls import CallRegistry, OpenCall
 from patter_cli.server.guard import Asgi, Guard, LocalOnly
 from patter_cli.server.limits import Limits
 from patter_cli.server.media import CodecFactory, MediaSocket
@@ -27,9 +27,9 @@ class StreamRoute:
 
 def create_app(
     *,
-    open_call: CallFactory,
+    open_call: OpenCall,
     streams: Sequence[StreamRoute],
-    live: LiveCalls,
+    live: CallRegistry,
     version: str,
     hosts: frozenset[str] = frozenset(),
     limits: Limits | None = None,

@@ -43,7 +43,7 @@ class Call(Protocol):
         """Say goodbye and end soon: the server is about to stop."""
 
 
-CallFactory: TypeAlias = Callable[[str, StreamStarted, StreamCodec, Sender], Call]
+OpenCall: TypeAlias = Callable[[str, StreamStarted, StreamCodec, Sender], Call]
 """(agent, started, codec, sender) to a call. Raises CallRejected where there is no such agent or no room."""
 
 
@@ -53,11 +53,11 @@ class OpenStream(Protocol):
     def begin_goodbye(self, reason: str) -> None:
         """Ask its call to end."""
 
-    def turn_away(self, reason: str) -> None:
+    def reject(self, reason: str) -> None:
         """Close it at once: it has no call."""
 
 
-class LiveCalls:
+class CallRegistry:
     """Sockets that wait for `start`, and calls.
 
     Waiting takes no call's place, or idle sockets could shut callers out.
@@ -102,7 +102,7 @@ class LiveCalls:
         """From now on nobody is let in, and who has no call yet goes at once."""
         self.draining = True
         for stream in list(self._waiting):
-            stream.turn_away("server is stopping")
+            stream.reject("server is stopping")
 
     def say_goodbye(self, reason: str) -> None:
         """Ask every live call to end."""

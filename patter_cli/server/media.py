@@ -30,10 +30,10 @@ from patter_cli.contracts.carrier import (
     TransferReply,
 )
 from patter_cli.errors import CallRejected
-from patter_cli.server.calls import Call, CallFactory, LiveCalls
+from patter_cli.server.calls import Call, CallRegistry, OpenCall
 from patter_cli.server.frames import GOING_AWAY, INTERNAL, NORMAL, POLICY, TRY_LATER
 from patter_cli.server.limits import Limits
-from patter_cli.server.wire import SOCKET, Gone, WebSocketStream, Wire
+from patter_cli.server.wire import SOCKET, CloseCause, WebSocketStream, Wire
 
 log = logging.getLogger("patter.server")
 
@@ -102,7 +102,7 @@ class SocketSender:
 class MediaStream:
     """The server's side of one media socket."""
 
-    def __init__(self, agent: str, codec: StreamCodec, open_call: CallFactory, live: LiveCalls, limits: Limits) -> None:
+    def __init__(self, agent: str, codec: StreamCodec, open_call: OpenCall, live: CallRegistry, limits: Limits) -> None:
         self._agent = agent
         self._codec = codec
         self._open_call = open_call
@@ -151,8 +151,8 @@ class MediaStream:
                 log.exception("call %s failed", ascii(self._call_id))
                 self._end("internal_error", INTERNAL)
 
-    def turn_away(self, reason: str) -> None:
-        self._end("turned_away", GOING_AWAY, reason)
+    def reject(self, reason: str) -> None:
+        self._end("rejected", GOING_AWAY, reason)
 
     # What the wire tells.
 
@@ -184,8 +184,8 @@ class MediaStream:
         if self._sender is not None:
             self._sender.flush()
 
-    def on_gone(self, how: Gone) -> None:
-        self._end("protocol" if how is Gone.VIOLATION else "carrier_close")
+    def on_gone(self, how: CloseCause) -> None:
+        self._end("protocol" if how is CloseCause.VIOLATION else "carrier_close")
 
     # Private, in the order of a call.
 
@@ -309,7 +309,7 @@ class MediaStream:
 class MediaSocket:
     """The ASGI application of a media route: scope["path_params"]["agent"] says whom the call is for."""
 
-    def __init__(self, codec: CodecFactory, open_call: CallFactory, live: LiveCalls, limits: Limits) -> None:
+    def __init__(self, codec: CodecFactory, open_call: OpenCall, live: CallRegistry, limits: Limits) -> None:
         self._codec = codec
         self._open_call = open_call
         self._live = live

@@ -26,7 +26,7 @@ from hypercorn.utils import wrap_app
 
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.watchdog import interrupting, watched
-from patter_cli.server.calls import LiveCalls
+from patter_cli.server.calls import CallRegistry
 from patter_cli.server.guard import Asgi
 from patter_cli.server.limits import Limits
 from patter_cli.server.port import bind_port
@@ -54,7 +54,7 @@ class Server:
         self,
         app: Asgi,
         *,
-        live: LiveCalls,
+        live: CallRegistry,
         host: str = "127.0.0.1",
         port: int = 8000,
         drain_timeout_s: float = 30.0,

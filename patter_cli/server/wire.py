@@ -61,7 +61,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """Source: RFC 6455, section 1.3."""
 
 
-class Gone(Enum):
+class CloseCause(Enum):
     """How a socket ended."""
 
     CLOSED = auto()
@@ -89,7 +89,7 @@ class Sink(Protocol):
     def on_writable(self) -> None:
         """It takes again."""
 
-    def on_gone(self, how: Gone) -> None:
+    def on_gone(self, how: CloseCause) -> None:
         """The other side is gone; comes once, unless we closed first. Nothing else comes after it."""
 
 
@@ -142,7 +142,7 @@ class Wire(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         # Nobody reads what we still have to say: waiting for it to be taken would keep a dead call alive.
-        self._gone(Gone.LOST)
+        self._gone(CloseCause.LOST)
         self._transport.abort()
         return False
 
@@ -150,7 +150,7 @@ class Wire(asyncio.Protocol):
         self._ping_timer.cancel()
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._gone(Gone.LOST)
+        self._gone(CloseCause.LOST)
         self._lost.set()
         self._hypercorn.connection_lost(exc)
 
@@ -181,11 +181,11 @@ class Wire(asyncio.Protocol):
                 pong = item.payload
             elif type(item) is PeerClose:
                 self._send_close(item.code)
-                self._gone(Gone.CLOSED)
+                self._gone(CloseCause.CLOSED)
                 self._transport.close()
             elif type(item) is Violation:
                 self._send_close(item.code, item.why)
-                self._gone(Gone.VIOLATION)
+                self._gone(CloseCause.VIOLATION)
         # The latest ping stands for all before it (RFC 6455, 5.5.3), and who does not read gets no pong: a flood of
         # pings fills nothing.
         if pong is not None and not self.closed and self.writable:
@@ -201,7 +201,7 @@ class Wire(asyncio.Protocol):
 
     def _ping(self) -> None:
         if self._silent_pings >= 2:
-            self._gone(Gone.SILENT)
+            self._gone(CloseCause.SILENT)
             self._transport.abort()
             return
         self._silent_pings += 1
@@ -209,7 +209,7 @@ class Wire(asyncio.Protocol):
             self._transport.write(ping_frame())
         self._ping_timer = self._loop.call_later(self._limits.ping_s, self._ping)
 
-    def _gone(self, how: Gone) -> None:
+    def _gone(self, how: CloseCause) -> None:
         if not self.closed:
             self.closed = True
             self._sink.on_gone(how)

@@ -25,7 +25,7 @@ from patter_cli.core.plan import CallPlan
 from patter_cli.engine.call import CallSession, Journal, Observer
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.reports import settle_reports
-from patter_cli.engine.speak import Phrasebook
+from patter_cli.engine.speak import TtsCache
 from patter_cli.observe.metrics import measure_turns
 
 RATE_HZ = 8000
@@ -69,7 +69,7 @@ class TypedCall:
             line=self,
             control=control,
             room=self._room,
-            phrasebook=Phrasebook(),
+            phrasebook=TtsCache(),
             journal=journal,
             measure=measure_turns(),
             observers=observers,

@@ -12,7 +12,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import render_entry
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.plan import CallPlan, Lines
+from patter_cli.core.plan import CallPlan, SystemPhrases
 from patter_cli.core.playback import heard_prefix
 from patter_cli.testing.brain import Brain, Script, VirtualTool, sentences
 from patter_cli.testing.ears import Ears
@@ -277,6 +277,6 @@ class VirtualCall:
                 self._ends()
 
 
-def _stock(lines: Lines) -> set[str]:
+def _stock(lines: SystemPhrases) -> set[str]:
     """What is prepared ahead of time: the lines, as they are cut into clauses."""
     return {clause for text in lines.texts() for clause in (text, *sentences(text))}

@@ -53,7 +53,7 @@ class Ears:
 
     def _press(self, digit: str) -> None:
         self.keys.append(self._world.now)
-        self._world.tell(fact.KeyPressed(digit=digit))
+        self._world.tell(fact.DtmfReceived(digit=digit))
 
     def _voice_ends(self, utterance: Utterance) -> None:
         if not any(each.start <= self._world.now and each.end > utterance.end for each in self.utterances):

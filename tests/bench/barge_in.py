@@ -36,8 +36,8 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.playback import heard_prefix
-from patter_cli.engine.speak import Phrasebook
-from patter_cli.engine.voices import GATHER_S
+from patter_cli.engine.batched_vad import GATHER_S
+from patter_cli.engine.speak import TtsCache
 from patter_cli.server.run import run
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.overheard import overhear
@@ -166,7 +166,7 @@ def _moments(entries: Sequence[Entry]) -> tuple[float, float, float]:
 async def _stray_ms(entries: Sequence[Entry], tap: Tap, cleared: float) -> float:
     """Audio of the greeting that came after the clear: told by its bytes, which are the same in every process."""
     _, voice = wiring.built_in_speech()
-    book = Phrasebook()
+    book = TtsCache()
     texts = [each.text for each in _orders(entries, order.Speak) if each.response_id == 1]
     await book.prepare(voice, texts, language="en", rate_hz=8000)
     greeting = b"".join(book.get(voice, text) or b"" for text in texts)

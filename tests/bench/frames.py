@@ -30,11 +30,11 @@ from patter_cli.carriers.twilio import TwilioLine, TwilioStream
 from patter_cli.contracts.carrier import MediaIn
 from patter_cli.core.journal import render_entry
 from patter_cli.core.machine import TurnMachine
+from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.inbound import InboundPath
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.mailbox import Mailbox
-from patter_cli.engine.voices import VoiceRoom
 from patter_cli.providers import silero
 from patter_cli.providers.local import LocalSTT
 from patter_cli.server.frames import FrameReader, text_frame
@@ -129,7 +129,7 @@ async def measure_inbound() -> None:
     print(f"  {'up to samples':42} {to_samples:8.2f}{'':15}{plain / to_samples:5.1f} times as fast as plain")
 
     model = silero.VoiceModel()
-    room = VoiceRoom(model)
+    room = BatchedVad(model)
 
     def edge(_: VoiceEdge) -> None:
         pass

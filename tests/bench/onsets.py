@@ -27,7 +27,7 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.jitter import JitterBuffer
 from patter_cli.audio.vad import VoiceDetector, VoiceStarted, Window
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.engine.voices import GATHER_S
+from patter_cli.engine.batched_vad import GATHER_S
 from patter_cli.simulate.line import MOBILE, LineFilter, LineQuality
 from tests.bench.barge_in import THRESHOLD_MS, onset_ms
 from tests.bench.calls import NOISY

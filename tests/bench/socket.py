@@ -77,9 +77,9 @@ async def _hypercorn(app: Any, port: int) -> None:
 
 async def ours(port: int) -> None:
     """Our wire, message by message to a sink."""
-    from patter_cli.server.calls import LiveCalls
+    from patter_cli.server.calls import CallRegistry
     from patter_cli.server.run import Server
-    from patter_cli.server.wire import SOCKET, Gone, Wire
+    from patter_cli.server.wire import SOCKET, CloseCause, Wire
 
     class Counter:
         wire: Wire
@@ -96,14 +96,14 @@ async def ours(port: int) -> None:
 
         def on_writable(self) -> None: ...
 
-        def on_gone(self, how: Gone) -> None: ...
+        def on_gone(self, how: CloseCause) -> None: ...
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         counter = Counter()
         counter.wire = await scope["state"][SOCKET].accept(counter)
         await counter.wire.wait_lost()
 
-    await Server(app, live=LiveCalls(), port=port).start()
+    await Server(app, live=CallRegistry(), port=port).start()
     await asyncio.Event().wait()
 
 
@@ -133,10 +133,10 @@ async def ours_call(port: int) -> None:
                 self.sender.send(ANSWER)
 
     from patter_cli.server.app import StreamRoute, create_app
-    from patter_cli.server.calls import LiveCalls
+    from patter_cli.server.calls import CallRegistry
     from patter_cli.server.run import Server
 
-    live = LiveCalls(max_calls=1000)
+    live = CallRegistry(max_calls=1000)
     app = create_app(
         open_call=lambda _agent, started, codec, sender: Call(started, codec, sender),
         streams=[StreamRoute(path="/{agent}", codec=Codec, local_only=True)],

@@ -27,7 +27,7 @@ from patter_cli.contracts.vad import VoiceState
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
-from patter_cli.core.plan import Lines
+from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.observe.store import CallStore
 from patter_cli.phone import EmbeddedServer
@@ -48,7 +48,9 @@ LETTERS = " abcdefghijklmnopqrstuvwxyz'.,?!:-0123456789"
 LETTER_MS = 20
 """One frame of the line."""
 STOCK_LINES = frozenset(
-    clause.strip() for text in Lines().texts() for clause in text.replace("?", "?|").replace(".", ".|").split("|")
+    clause.strip()
+    for text in SystemPhrases().texts()
+    for clause in text.replace("?", "?|").replace(".", ".|").split("|")
 )
 """The lines for trouble, sentence by sentence as they are voiced."""
 

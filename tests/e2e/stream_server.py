@@ -22,7 +22,7 @@ from patter_cli.contracts.carrier import (
 )
 from patter_cli.errors import CallRejected
 from patter_cli.server.app import StreamRoute, create_app
-from patter_cli.server.calls import LiveCalls, Sender
+from patter_cli.server.calls import CallRegistry, Sender
 from patter_cli.server.limits import Limits
 from patter_cli.server.run import Server
 
@@ -130,10 +130,10 @@ async def serving(
     max_calls: int = 100,
     drain_timeout_s: float = 0.2,
     hosts: frozenset[str] = frozenset(),
-) -> AsyncIterator[tuple[Server, Exchange, LiveCalls]]:
+) -> AsyncIterator[tuple[Server, Exchange, CallRegistry]]:
     """A server on a free port of this machine."""
     bounds = limits or Limits()
-    exchange, live = Exchange(), LiveCalls(max_calls=max_calls)
+    exchange, live = Exchange(), CallRegistry(max_calls=max_calls)
     route = StreamRoute(path="/ws/loopback/{agent}", codec=JsonCodec, local_only=True)
     app = create_app(open_call=exchange.open_call, streams=[route], live=live, version="0", hosts=hosts, limits=bounds)
     server = Server(app, live=live, port=0, drain_timeout_s=drain_timeout_s, limits=bounds)

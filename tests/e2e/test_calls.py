@@ -20,7 +20,7 @@ from patter_cli.carriers.twilio import TwilioLine
 from patter_cli.contracts.carrier import MediaOut
 from patter_cli.core import events as fact
 from patter_cli.core.journal import parse_journal, render_entry, replay
-from patter_cli.core.plan import Lines
+from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import NotReachable, PortBusy
 from patter_cli.observe.store import CallStore
@@ -31,7 +31,7 @@ from tests.e2e.conftest import LETTER_MS, SENTENCES, Caller, agent, and_tidy, an
 QUESTION, STOP, GOODBYE, TRANSFER, OKAY, PRICE = SENTENCES
 BUSY_MS = 250
 """What a machine with other work may add to a moment."""
-LINES = Lines()
+LINES = SystemPhrases()
 
 
 def echo(event: Any) -> str:

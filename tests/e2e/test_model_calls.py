@@ -10,14 +10,14 @@ from typing import Any
 
 from patter_cli import OpenAICompatibleLLM, tool
 from patter_cli.core import events as fact
-from patter_cli.core.plan import Lines
+from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from tests.contract.peers import Answer, Await, Cut, Peer, Request, Script, in_json, peer, streamed
 from tests.e2e.conftest import SENTENCES, Caller, agent, answering
 
 QUESTION, STOP, GOODBYE, PUT_THROUGH, _, PRICE = SENTENCES
 WELL = "We open at nine."
-LINES = Lines()
+LINES = SystemPhrases()
 QUIET_MS = 4500
 """Four seconds, and what a busy machine may add; in virtual time the four are exact (tests/fuzz)."""
 FRONT_DESK = "+12025550142"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from patter_cli.server.calls import LiveCalls
+from patter_cli.server.calls import CallRegistry
 from patter_cli.server.limits import Limits
 from patter_cli.server.run import Server
-from patter_cli.server.wire import SOCKET, Gone, Wire
+from patter_cli.server.wire import SOCKET, CloseCause, Wire
 from tests.e2e.stream_server import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame, peer
 
 BYE = frame(CLOSE, b"\x03\xe8")
@@ -237,7 +237,7 @@ class EchoSink:
 
     def on_writable(self) -> None: ...
 
-    def on_gone(self, how: Gone) -> None: ...
+    def on_gone(self, how: CloseCause) -> None: ...
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -248,7 +248,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    running = Server(echo, live=LiveCalls(), port=0, limits=Limits(close_s=0.05))
+    running = Server(echo, live=CallRegistry(), port=0, limits=Limits(close_s=0.05))
     await running.start()
     yield running
     await running.cut()

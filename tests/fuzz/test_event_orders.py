@@ -21,7 +21,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.plan import BlockedTerms, CallPlan, Pace, PlannedTool
+from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
 
@@ -40,17 +40,21 @@ PLANS = tuple(
     CallPlan(agent="fuzz", system_prompt="", **each)
     for each in (
         MODEL,
-        {**MODEL, "first_message": "Hello.", "pace": Pace(tool_filler_ms=100, give_up_ms=2000)},
+        {**MODEL, "first_message": "Hello.", "pace": TurnTiming(tool_filler_ms=100, give_up_ms=2000)},
         {"first_message": "Hello there. How can I help?"},
         {},
-        {"pace": Pace(barge_in_threshold_ms=0), "first_message": "This call may be recorded."},
+        {"pace": TurnTiming(barge_in_threshold_ms=0), "first_message": "This call may be recorded."},
         {
             "checks": ("polite", "brief"),
             "blocked": (BlockedTerms(name="b", terms=("two", "red car"), replacement="No."),),
         },
-        {"pace": Pace(max_duration_ms=20_000, time_warning_ms=4000, idle_ms=900, give_up_ms=3000, filler_ms=500)},
-        {"pace": Pace(max_duration_ms=5000, goodbye_ms=300, hold_max_ms=50), "first_message": " "},
-        {"pace": Pace(filler_again_ms=0, keys_ms=0, idle_ms=0, mark_grace_ms=0, transcript_wait_ms=0, endpoint_ms=0)},
+        {"pace": TurnTiming(max_duration_ms=20_000, time_warning_ms=4000, idle_ms=900, give_up_ms=3000, filler_ms=500)},
+        {"pace": TurnTiming(max_duration_ms=5000, goodbye_ms=300, hold_max_ms=50), "first_message": " "},
+        {
+            "pace": TurnTiming(
+                filler_again_ms=0, keys_ms=0, idle_ms=0, mark_grace_ms=0, transcript_wait_ms=0, endpoint_ms=0
+            )
+        },
     )
 )  # type: tuple[CallPlan, ...]
 TEXTS = ("", " ", "okay", "stop", "I want a red", "car and", "What time is it?", "two", "mm-hm yeah", "One. Two three.")
@@ -286,7 +290,7 @@ ANYTHING: tuple[Event, ...] = (
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
     *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
     *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
-    *(fact.KeyPressed(digit=digit) for digit in "1#"),
+    *(fact.DtmfReceived(digit=digit) for digit in "1#"),
     *(fact.TranscriptPartial(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     *(fact.TranscriptFinal(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     fact.TransferFinished(),
@@ -418,7 +422,7 @@ def plausible(random: Random, watch: Watch) -> None:
             voice = not voice
             event = fact.SpeechStarted(at_ms=now - 60) if voice else fact.SpeechEnded(at_ms=now - 200)
         elif draw < 0.96:
-            event = fact.KeyPressed(digit="5")
+            event = fact.DtmfReceived(digit="5")
         elif draw < 0.996:
             event = random.choice(_heard(segment))
         else:

@@ -82,12 +82,12 @@ def test_the_context_comes_from_the_call_whatever_the_model_says() -> None:
 def test_a_method_of_an_object_is_a_tool_too() -> None:
     """Its self is bound already."""
 
-    class Desk:
+    class CallFactory:
         def open(self, door: int) -> int:
             """Open a door."""
             return door
 
-    opened = tool(Desk().open)
+    opened = tool(CallFactory().open)
     assert opened.accepts.schema["required"] == ["door"]
     assert opened.bind({"door": 2}, CTX)() == 2
 
@@ -158,7 +158,7 @@ def test_what_is_no_tool_is_refused(value: Any) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("value", [int, object(), "book", type("Desk", (), {"__call__": plain})()])
+@pytest.mark.parametrize("value", [int, object(), "book", type("CallFactory", (), {"__call__": plain})()])
 def test_only_a_function_can_be_decorated(value: Any) -> None:
     """For everything else there is Tool(...)."""
     with pytest.raises(InputError, match="@tool stands above a function"):

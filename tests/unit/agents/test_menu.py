@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from patter_cli import wiring
-from patter_cli.core.plan import Lines
+from patter_cli.core.plan import SystemPhrases
 from patter_cli.testing import VirtualCall
 from tests.unit.agents.rehearse import Talk
 
@@ -95,5 +95,5 @@ def test_who_does_nothing_is_asked_twice_and_let_go() -> None:
     call = VirtualCall(wiring.plan_of("menu", agent, {}, {}))
     call.run()
     lines = [text for role, text in call.transcript if role == "assistant"]
-    assert lines[1:] == [Lines().still_there, Lines().still_there, Lines().idle_goodbye]
+    assert lines[1:] == [SystemPhrases().still_there, SystemPhrases().still_there, SystemPhrases().idle_goodbye]
     assert call.outcome == ("answered", "idle")

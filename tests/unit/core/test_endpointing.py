@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.core.endpointing import endpoint_delay
-from patter_cli.core.plan import Pace
+from patter_cli.core.plan import TurnTiming
 
-PACE = Pace()
+PACE = TurnTiming()
 
 
 @pytest.mark.parametrize(

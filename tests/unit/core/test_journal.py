@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from patter_cli.core import commands, events
 from patter_cli.core.journal import Entry, parse_entry, parse_journal, render_entry, replay
-from patter_cli.core.plan import CallPlan, Pace
+from patter_cli.core.plan import CallPlan, TurnTiming
 from patter_cli.errors import InputError
 from patter_cli.testing import Answer, VirtualCall
 
@@ -21,7 +21,7 @@ COMMANDS = get_args(commands.Command)
 PLAIN = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 st.register_type_strategy(float, st.floats(allow_nan=False))
-st.register_type_strategy(Pace, st.builds(Pace, endpoint_ms=st.integers(), goodbye_ms=st.integers()))
+st.register_type_strategy(TurnTiming, st.builds(TurnTiming, endpoint_ms=st.integers(), goodbye_ms=st.integers()))
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +126,8 @@ def test_json_that_is_nearly_a_line_is_refused_or_read(line: dict[str, Any]) -> 
         '{"v":1,"at":0.5,"event":{"type":"Tick"},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":"FinishCall","outcome":"","reason":""},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":"Tick"},"commands":[{"type":"Tick"}]}',
-        '{"v":1,"at":0,"event":{"type":"KeyPressed","digit":5},"commands":[]}',
-        '{"v":1,"at":0,"event":{"type":"KeyPressed"},"commands":[]}',
+        '{"v":1,"at":0,"event":{"type":"DtmfReceived","digit":5},"commands":[]}',
+        '{"v":1,"at":0,"event":{"type":"DtmfReceived"},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":["Tick"]},"commands":[]}',
         "[" * 100_000,
         '{"v":1,"at":' + "9" * 5000 + "}",

@@ -12,10 +12,10 @@ from patter_cli.core import events as fact
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.machine import REWIND_MS, SILENCE_MS, TurnMachine
-from patter_cli.core.plan import BlockedTerms, CallPlan, Lines
+from patter_cli.core.plan import BlockedTerms, CallPlan, SystemPhrases
 from patter_cli.testing import Answer, Fault, Latency, VirtualCall
 
-LINES = Lines()
+LINES = SystemPhrases()
 GREETING = "Luigi's, hello."
 QUIET = CallPlan(agent="luigi", system_prompt="", transfer_numbers=("+15550199",))
 """An agent that waits to be spoken to."""
@@ -933,7 +933,7 @@ def test_time_does_not_run_backwards() -> None:
     machine = TurnMachine()
     connect(machine)
     machine.handle(fact.Tick(), 5000)
-    machine.handle(fact.KeyPressed(digit="1"), 100)
+    machine.handle(fact.DtmfReceived(digit="1"), 100)
     assert machine.next_deadline() == 5000 + QUIET.pace.keys_ms
 
 

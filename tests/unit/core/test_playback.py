@@ -87,10 +87,10 @@ def test_a_resumed_clause_has_its_time_again() -> None:
 
 
 def test_a_failed_clause_is_no_part_of_what_was_heard() -> None:
-    """It neither blocks the reply's end nor enters the history, and a bridge is no answer."""
+    """It neither blocks the reply's end nor enters the history, and a filler is no answer."""
     made = ledger("One.", "Two.")
     made.clauses[0].failed = True
-    made.clauses[1].bridge = True
+    made.clauses[1].filler = True
     made.confirm(1)
     assert (made.heard_text(), made.settled, made.answered) == ("Two.", True, False)
     made.assume_played(9)
@@ -111,7 +111,7 @@ SPANS = st.lists(st.tuples(st.integers(-100, 2500), st.integers(-100, 2500)), ma
 
 @given(st.integers(0, 2000), st.integers(0, 2000), SPANS)
 def test_more_time_is_never_fewer_words(first_ms: int, more_ms: int, spans: list[tuple[int, int]]) -> None:
-    """Hearing only grows, whatever times a voice gives for its words."""
+    """AudioSink only grows, whatever times a voice gives for its words."""
     text = "We open at nine and close at ten."
     before, after = heard_prefix(text, first_ms, 2000, spans), heard_prefix(text, first_ms + more_ms, 2000, spans)
     assert text.startswith(after)

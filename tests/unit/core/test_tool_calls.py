@@ -9,12 +9,12 @@ import pytest
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.plan import CallPlan, Lines, PlannedTool
+from patter_cli.core.plan import CallPlan, PlannedTool, SystemPhrases
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS, allowed_number
 from patter_cli.testing import Answer, VirtualCall, VirtualTool
 
 FRONT_DESK = "+12025550142"
-LINES = Lines()
+LINES = SystemPhrases()
 PLAN = CallPlan(
     agent="clinic",
     system_prompt="",

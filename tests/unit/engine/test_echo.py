@@ -20,9 +20,9 @@ from patter_cli.audio.vad import VoiceDetector, VoiceEdge
 from patter_cli.contracts.carrier import Ignored, MediaIn, StreamMessage
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.far import FarTap
-from patter_cli.engine.inbound import Ear, InboundPath
+from patter_cli.engine.inbound import InboundPath, VadStream
 from patter_cli.engine.outbound import OutboundPath
+from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.providers import silero
 from tests.bench.echo_scene import speech
 from tests.unit.engine.conftest import virtually
@@ -63,7 +63,7 @@ class PatientRoom:
 
     rate_hz = RATE
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> Ear:
+    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream:
         model, detector = voice_model(), VoiceDetector()
 
         class OneEar:
@@ -123,7 +123,7 @@ class Round:
         self.events: list[Event] = []
         self.heard: list[Samples] = []
         self.caller = np.zeros(0) if caller is None else caller
-        far = FarTap() if cancelled else None
+        far = PlayoutReference() if cancelled else None
         self.outbound = OutboundPath(
             clock=self.clock, codec=Codec(), line=self.phone, post=lambda event: None, pacer=Pacer(), far=far
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from patter_cli.audio.frame import Samples
 from patter_cli.core.events import EndOfTurnPredicted, Event
-from patter_cli.engine.eou import ANSWER_S, PRE_ROLL_MS, UNSHOWN_MS, TurnEar
+from patter_cli.engine.eou import ANSWER_S, PRE_ROLL_MS, UNSHOWN_MS, EndOfTurnDetector
 from patter_cli.errors import BadReply
 from tests.unit.engine.conftest import virtually
 
@@ -46,7 +46,7 @@ class Rig:
     def __init__(self, model: Model | None = None) -> None:
         self.model = model or Model()
         self.posted: list[Event] = []
-        self.ear = TurnEar(self.model, line_rate_hz=RATE_HZ, post=self.posted.append)
+        self.ear = EndOfTurnDetector(self.model, line_rate_hz=RATE_HZ, post=self.posted.append)
 
     def hear(self, first: int, count: int) -> None:
         """Samples that count up, in messages of 20 ms."""

@@ -15,9 +15,9 @@ from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.carrier import MediaIn
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.far import FarTap
 from patter_cli.engine.filtering import GuardedFilter
-from patter_cli.engine.inbound import SLACK_MS, Ear, InboundPath
+from patter_cli.engine.inbound import SLACK_MS, InboundPath, VadStream
+from patter_cli.engine.playout_reference import PlayoutReference
 
 FRAME = b"\x10" * 160
 
@@ -40,7 +40,7 @@ class Rig:
 
     rate_hz = 8000
 
-    def __init__(self, *, far: FarTap | None = None) -> None:
+    def __init__(self, *, far: PlayoutReference | None = None) -> None:
         self.clock = HandClock()
         self.references: list[Samples] = []
         self.order: list[str] = []
@@ -63,7 +63,7 @@ class Rig:
         )
         self.sequence = 0
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> Ear:
+    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream:
         self.edge = on_edge
         rig = self
 
@@ -204,7 +204,7 @@ async def test_closing_closes_the_ear(rig: Rig) -> None:
 
 async def test_the_echo_goes_first_and_the_filter_after_it() -> None:
     """Ear and recognition get what is left, frame for frame."""
-    rig = Rig(far=FarTap())
+    rig = Rig(far=PlayoutReference())
     rig.frames(0, 60, 0)
     assert rig.order == ["echo", "filter"] * 3
     assert np.array_equal(rig.heard[0], (decode_ulaw(FRAME) + 1) // 2)
@@ -213,7 +213,7 @@ async def test_the_echo_goes_first_and_the_filter_after_it() -> None:
 
 async def test_what_a_canceller_leaves_before_it_has_learned_is_no_voice() -> None:
     """The ear hears silence as long as it is not trusted, and loses no time; recognition keeps what there was."""
-    rig = Rig(far=FarTap())
+    rig = Rig(far=PlayoutReference())
     rig.canceller.trusted = False
     rig.frames(0, 60, 0)
     assert (rig.ear_heard, rig.ear_loud) == (480, False)
@@ -225,7 +225,7 @@ async def test_what_a_canceller_leaves_before_it_has_learned_is_no_voice() -> No
 
 async def test_the_reference_is_what_was_played_while_the_caller_spoke() -> None:
     """By call time: a frame that arrives late belongs to the moment at which the first ones say it was spoken."""
-    far = FarTap()
+    far = PlayoutReference()
     played = np.arange(2000, dtype=np.int16) % 200
     far.sent(encode_ulaw(played * 100), 300.0)
     rig = Rig(far=far)
@@ -237,7 +237,7 @@ async def test_the_reference_is_what_was_played_while_the_caller_spoke() -> None
 
 async def test_small_changes_of_the_delay_do_not_move_the_reference() -> None:
     """Large ones do; the canceller must look for the echo anew each time."""
-    far = FarTap()
+    far = PlayoutReference()
     far.sent(encode_ulaw((np.arange(4000, dtype=np.int16) % 200) * 100), 0.0)
     rig = Rig(far=far)
     for timestamp_ms, delay_ms in ((0, 100), (20, 100 - SLACK_MS + 1), (40, 50)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from patter_cli.core.events import KeyPressed, Tick, TranscriptPartial
+from patter_cli.core.events import DtmfReceived, Tick, TranscriptPartial
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.mailbox import ROOM, Mailbox
 from tests.unit.engine.conftest import virtually
@@ -22,9 +22,9 @@ def test_events_come_in_the_order_they_were_posted() -> None:
         mailbox, _ = _mailbox()
         assert not mailbox.waiting
         for digit in "123":
-            mailbox.post(KeyPressed(digit=digit))
+            mailbox.post(DtmfReceived(digit=digit))
         assert mailbox.waiting
-        assert [await mailbox.next(None) for _ in "123"] == [KeyPressed(digit=digit) for digit in "123"]
+        assert [await mailbox.next(None) for _ in "123"] == [DtmfReceived(digit=digit) for digit in "123"]
 
     virtually(story())
 
@@ -46,8 +46,8 @@ def test_an_event_is_not_kept_waiting_by_a_deadline() -> None:
 
     async def story() -> None:
         mailbox, clock = _mailbox()
-        asyncio.get_running_loop().call_later(0.1, mailbox.post, KeyPressed(digit="5"))
-        assert await mailbox.next(5000) == KeyPressed(digit="5")
+        asyncio.get_running_loop().call_later(0.1, mailbox.post, DtmfReceived(digit="5"))
+        assert await mailbox.next(5000) == DtmfReceived(digit="5")
         assert clock.now() == 100
         assert await mailbox.next(200) == Tick()
 
@@ -59,8 +59,8 @@ def test_what_waits_goes_before_a_deadline_that_is_past() -> None:
 
     async def story() -> None:
         mailbox, _ = _mailbox()
-        mailbox.post(KeyPressed(digit="5"))
-        assert await mailbox.next(0) == KeyPressed(digit="5")
+        mailbox.post(DtmfReceived(digit="5"))
+        assert await mailbox.next(0) == DtmfReceived(digit="5")
         assert await mailbox.next(0) == Tick()
 
     virtually(story())
@@ -73,9 +73,9 @@ def test_when_it_is_full_partials_make_way() -> None:
         mailbox, _ = _mailbox()
         for number in range(ROOM + 10):
             mailbox.post(TranscriptPartial(segment=0, text=str(number)))
-        mailbox.post(KeyPressed(digit="#"))
+        mailbox.post(DtmfReceived(digit="#"))
         events = [await mailbox.next(None) for _ in range(ROOM + 1)]
         assert mailbox.dropped == 10
-        assert events[-1] == KeyPressed(digit="#")
+        assert events[-1] == DtmfReceived(digit="#")
 
     virtually(story())

@@ -11,7 +11,7 @@ import pytest
 from patter_cli.contracts.tts import Voiced, WordTimes
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
-from patter_cli.engine.speak import AHEAD_MS, CHUNK_S, Phrasebook, Speaker
+from patter_cli.engine.speak import AHEAD_MS, CHUNK_S, Speaker, TtsCache
 from patter_cli.errors import ProviderError, TimedOut, Unavailable
 from tests.unit.engine.conftest import virtually
 
@@ -73,13 +73,13 @@ class Outbound:
 class Rig:
     """A speaker at work."""
 
-    def __init__(self, voice: Voice, phrasebook: Phrasebook | None = None) -> None:
+    def __init__(self, voice: Voice, phrasebook: TtsCache | None = None) -> None:
         self.events: list[Event] = []
         self.outbound = Outbound()
         self.speaker = Speaker(
             voice,
             line_rate_hz=8000,
-            phrasebook=phrasebook or Phrasebook(),
+            phrasebook=phrasebook or TtsCache(),
             outbound=self.outbound,  # type: ignore[arg-type]
             post=self.events.append,
         )
@@ -120,7 +120,7 @@ def test_what_the_voice_knows_of_its_words_is_told() -> None:
     """Also of a line made ahead of time, and without making sound of it."""
 
     async def story() -> None:
-        voice, book = Voice(), Phrasebook()
+        voice, book = Voice(), TtsCache()
         voice.times = {"one two": WordTimes((0, 100), (90, 190)), "three": WordTimes((5,), (95,))}
         await book.prepare(voice, ["three"], language="en", rate_hz=8000)
         async with Rig(voice, book) as rig:
@@ -238,7 +238,7 @@ def test_a_ready_line_needs_no_voice() -> None:
 
     async def story() -> None:
         voice = Voice()
-        book = Phrasebook()
+        book = TtsCache()
         await book.prepare(voice, ["I am sorry. Say it again."], language="en", rate_hz=8000)
         await book.prepare(voice, ["Say it again."], language="en", rate_hz=8000)
         assert voice.said == ["I am sorry.", "Say it again."]
@@ -259,9 +259,9 @@ def test_a_voice_that_never_answers_keeps_no_server_from_starting() -> None:
 
     async def story() -> None:
         with pytest.raises(TimedOut):
-            await Phrasebook().prepare(Voice((0, None)), ["Hello."], language="en", rate_hz=8000)
+            await TtsCache().prepare(Voice((0, None)), ["Hello."], language="en", rate_hz=8000)
         fault = (0, Unavailable("down", provider="x"))
         with pytest.raises(ProviderError):
-            await Phrasebook().prepare(Voice(fault), ["Hello."], language="en", rate_hz=8000)
+            await TtsCache().prepare(Voice(fault), ["Hello."], language="en", rate_hz=8000)
 
     virtually(story())

@@ -83,14 +83,14 @@ async def test_a_sync_tool_runs_beside_the_loop() -> None:
 async def test_every_form_of_tool_runs() -> None:
     """Async functions, handlers with and without the context, dicts, objects that can be called."""
 
-    class Desk:
+    class CallFactory:
         async def __call__(self, args: dict[str, Any], ctx: ToolContext) -> Any:
             return [args, ctx.history[0]["text"]]
 
     schema = {"type": "object", "properties": {"day": {"type": "string"}}}
     assert await outcome(slots, {"day": "Monday"}) == (True, ["Monday 10:00"])
     assert await outcome(Tool("a", "", schema, handler=lambda args: args), {"day": "1"}) == (True, {"day": "1"})
-    assert await outcome(Tool("b", "", schema, handler=Desk()), {"day": "1"}) == (True, [{"day": "1"}, "Hello"])
+    assert await outcome(Tool("b", "", schema, handler=CallFactory()), {"day": "1"}) == (True, [{"day": "1"}, "Hello"])
     assert await outcome({"name": "c", "description": "", "handler": lambda args: None}) == (True, None)
 
 

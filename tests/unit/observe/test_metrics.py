@@ -128,5 +128,5 @@ def test_a_first_clause_that_failed_does_not_hide_the_wait() -> None:
 
 def test_keys_are_not_measured_against_an_old_noise() -> None:
     """A cough a minute ago is not what the answer to a key press was waited for since."""
-    keys = _entry(1300, fact.KeyPressed(digit="1"))
+    keys = _entry(1300, fact.DtmfReceived(digit="1"))
     assert _measure([SPOKE, keys, ANSWERS, SPEAKS, *_answer(1700)]) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from patter_cli.errors import CallRejected
-from patter_cli.server.calls import LiveCalls
+from patter_cli.server.calls import CallRegistry
 
 
 class Socket:
@@ -17,13 +17,13 @@ class Socket:
     def begin_goodbye(self, reason: str) -> None:
         self.told.append(f"goodbye: {reason}")
 
-    def turn_away(self, reason: str) -> None:
+    def reject(self, reason: str) -> None:
         self.told.append(f"away: {reason}")
 
 
 async def test_waiting_sockets_take_no_line() -> None:
     """Any number may wait while a call can still begin; the line is taken by who starts first."""
-    live = LiveCalls(max_calls=1, max_waiting=10)
+    live = CallRegistry(max_calls=1, max_waiting=10)
     waiting = [Socket() for _ in range(5)]
     for socket in waiting:
         live.admit(socket)
@@ -39,7 +39,7 @@ async def test_waiting_sockets_take_no_line() -> None:
 
 async def test_waiting_has_a_limit() -> None:
     """Not for ever, though."""
-    live = LiveCalls(max_waiting=1)
+    live = CallRegistry(max_waiting=1)
     live.admit(Socket())
     with pytest.raises(CallRejected, match="too many"):
         live.admit(Socket())
@@ -47,7 +47,7 @@ async def test_waiting_has_a_limit() -> None:
 
 async def test_drain() -> None:
     """Who waits is sent away, who talks is asked to end, nobody comes in, and the last one ends the waiting."""
-    live = LiveCalls()
+    live = CallRegistry()
     caller, idle = Socket(), Socket()
     live.admit(caller)
     live.begin(caller)

@@ -14,8 +14,8 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.pacer import Pacer
 from patter_cli.contracts.carrier import Ignored, StreamMessage
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.far import AHEAD_MS, PAST_MS, FarTap
 from patter_cli.engine.outbound import OutboundPath
+from patter_cli.engine.playout_reference import AHEAD_MS, PAST_MS, PlayoutReference
 from tests.unit.engine.conftest import virtually
 
 
@@ -27,7 +27,7 @@ def wire(ms: int, seed: int = 0) -> bytes:
 
 def test_audio_lies_where_it_is_played() -> None:
     """As the phone plays it: after mu-law; zeros before and behind."""
-    far = FarTap()
+    far = PlayoutReference()
     assert far.sent(wire(60), 100.0) == 160.0
     assert np.array_equal(far.read(800, 480), decode_ulaw(wire(60)))
     assert not far.read(0, 800).any()
@@ -36,7 +36,7 @@ def test_audio_lies_where_it_is_played() -> None:
 
 def test_chunks_of_one_breath_join_without_a_seam() -> None:
     """The end of one is the beginning of the next, at any fraction of a millisecond."""
-    far = FarTap()
+    far = PlayoutReference()
     at = 33.3337
     for n in range(5):
         at = far.sent(wire(60, n), at)
@@ -46,7 +46,7 @@ def test_chunks_of_one_breath_join_without_a_seam() -> None:
 
 def test_after_a_clear_the_reference_is_silence() -> None:
     """What had been played stays, what had not is gone, and the next audio lies where it is played."""
-    far = FarTap()
+    far = PlayoutReference()
     far.sent(wire(200), 0.0)
     far.silence(120.0)
     assert far.read(0, 960).all()
@@ -58,7 +58,7 @@ def test_after_a_clear_the_reference_is_silence() -> None:
 
 def test_a_clear_of_a_silent_line_changes_nothing() -> None:
     """Nor does one before the call."""
-    far = FarTap()
+    far = PlayoutReference()
     far.silence(-5.0)
     far.sent(wire(20), 0.0)
     far.silence(500.0)
@@ -67,7 +67,7 @@ def test_a_clear_of_a_silent_line_changes_nothing() -> None:
 
 def test_only_the_last_seconds_are_remembered() -> None:
     """A second of the past is always there, and an hour of talk takes no more room than two."""
-    far = FarTap()
+    far = PlayoutReference()
     at = 0.0
     for n in range(100):
         at = far.sent(wire(60, n), at)
@@ -100,7 +100,7 @@ class Model:
 )
 def test_it_agrees_with_a_line_that_never_forgets(steps: list[tuple[str, float, int]]) -> None:
     """Whatever is sent and cleared, as long as nothing is sent further ahead than it may be."""
-    far, model, now = FarTap(), Model(), 0.0
+    far, model, now = PlayoutReference(), Model(), 0.0
     for n, (what, wait_ms, length) in enumerate(steps):
         now += wait_ms
         if what == "clear":
@@ -146,7 +146,7 @@ def test_the_way_out_keeps_the_reference_true(stop: str) -> None:
     """Through a lead, a pause and a resume, or a clear and a new reply, it is what the line plays, to the sample."""
 
     async def tell() -> None:
-        line, far = Wire(), FarTap()
+        line, far = Wire(), PlayoutReference()
         path = OutboundPath(clock=line.clock, codec=line, line=line, post=lambda event: None, pacer=Pacer(), far=far)
         checked = 0
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 
 from patter_cli.contracts.carrier import CallControl, StreamCodec, StreamStarted
 from patter_cli.contracts.vad import VoiceModel
+from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.call import CallSession, Observer
 from patter_cli.engine.ready import CallInfo, ReadyAgent
-from patter_cli.engine.speak import Phrasebook
-from patter_cli.engine.voices import VoiceRoom
+from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError
 from patter_cli.observe.metrics import measure_turns
 from patter_cli.observe.store import CallStore
@@ -22,7 +22,7 @@ from patter_cli.server.calls import Sender
 log = logging.getLogger(__name__)
 
 
-class Desk:
+class CallFactory:
     """What all calls of a process share: agents, the voice detector, ready lines, the store."""
 
     def __init__(
@@ -36,11 +36,11 @@ class Desk:
     ) -> None:
         """control: makes what can be asked of the carrier about one call."""
         self._agents = agents
-        self._room = VoiceRoom(model)
+        self._room = BatchedVad(model)
         self._store = store
         self._control = control
         self._observers = observers
-        self._phrasebook = Phrasebook()
+        self._phrasebook = TtsCache()
 
     async def warm(self) -> None:
         """Load models and voices, and say every agent's greeting once. Raises PatterError."""

@@ -20,7 +20,7 @@ AHEAD_MS = 1000
 """How far ahead of playout audio may lie: the pacer's lead and a chunk."""
 
 
-class FarTap:
+class PlayoutReference:
     """One call's reference, in samples of the line's rate since the call's start. 32 kB at 8 kHz."""
 
     def __init__(self, *, rate_hz: int = 8000, decode: Callable[[bytes], Samples] = decode_ulaw) -> None:

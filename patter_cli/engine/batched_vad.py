@@ -22,13 +22,13 @@ BACKLOG = 64
 """Windows of one call that may wait (two seconds); what comes on top of them is left out, and counted."""
 
 
-class VoiceRoom:
+class BatchedVad:
     """Scores the windows of every call in batches, in a thread of its own."""
 
     def __init__(self, model: VoiceModel) -> None:
         self._model = model
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="patter-voice")
-        self._waiting: list[Ear] = []
+        self._waiting: list[VadStream] = []
         self._scheduled = False
         self._failing = False
         self._closed = False
@@ -39,16 +39,16 @@ class VoiceRoom:
     def rate_hz(self) -> int:
         return self._model.rate_hz
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None], policy: VadPolicy | None = None) -> Ear:
+    def listen(self, on_edge: Callable[[VoiceEdge], None], policy: VadPolicy | None = None) -> VadStream:
         """A new call's ear. on_edge is called on the loop, in order, with media times."""
         detector = VoiceDetector(policy, rate_hz=self._model.rate_hz, window_samples=self._model.window_samples)
-        return Ear(self, detector, self._model.initial_state(), on_edge)
+        return VadStream(self, detector, self._model.initial_state(), on_edge)
 
     def close(self) -> None:
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def enlist(self, ear: Ear) -> None:
+    def enlist(self, ear: VadStream) -> None:
         """This ear has windows to score."""
         self._waiting.append(ear)
         if not self._scheduled:
@@ -69,7 +69,7 @@ class VoiceRoom:
         future = loop.run_in_executor(self._thread, self._model.score, windows, states)
         future.add_done_callback(lambda done: self._scored(ears, done))
 
-    def _scored(self, ears: list[Ear], done: asyncio.Future[tuple[np.ndarray, list[VoiceState]]]) -> None:
+    def _scored(self, ears: list[VadStream], done: asyncio.Future[tuple[np.ndarray, list[VoiceState]]]) -> None:
         if done.cancelled():
             return
         for ear, probability, state in zip(ears, *self._judged(ears, done), strict=True):
@@ -81,7 +81,7 @@ class VoiceRoom:
             self._score()
 
     def _judged(
-        self, ears: list[Ear], done: asyncio.Future[tuple[np.ndarray, list[VoiceState]]]
+        self, ears: list[VadStream], done: asyncio.Future[tuple[np.ndarray, list[VoiceState]]]
     ) -> tuple[list[float], list[VoiceState]]:
         """Probabilities and states. What the model cannot judge counts as silence, so that nobody speaks for ever."""
         try:
@@ -98,13 +98,13 @@ class VoiceRoom:
         return probabilities, states
 
 
-class Ear:
+class VadStream:
     """One call's detector, fed by its frames and by the room."""
 
     __slots__ = ("_detector", "_on_edge", "_room", "closed", "queue", "skipped", "state")
 
     def __init__(
-        self, room: VoiceRoom, detector: VoiceDetector, state: VoiceState, on_edge: Callable[[VoiceEdge], None]
+        self, room: BatchedVad, detector: VoiceDetector, state: VoiceState, on_edge: Callable[[VoiceEdge], None]
     ) -> None:
         self._room = room
         self._detector = detector

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from patter_cli.agent import Agent, TurnPolicy
+from patter_cli.cli.agent_report import AgentReport, Key, masked, portray
 from patter_cli.cli.discovery import LoadedAgent
-from patter_cli.cli.portrait import Key, Portrait, masked, portray
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
 from patter_cli.providers.smart_turn import SmartTurn
@@ -23,7 +23,7 @@ KEY = "sk-0123456789abcdef"
 SECRET = "whsec-0123456789"
 
 
-def portrait(agent: Agent, origins: Mapping[str, str] | None = None) -> Portrait:
+def portrait(agent: Agent, origins: Mapping[str, str] | None = None) -> AgentReport:
     """Of an agent that answers by a function unless it has a model."""
     hooks = {} if agent.llm is not None else {"on_message": lambda event: "Yes."}
     loaded = LoadedAgent(name="desk", path=Path("agents/desk.py"), agent=agent, hooks=MappingProxyType(hooks))

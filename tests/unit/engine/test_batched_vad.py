@@ -13,8 +13,8 @@ import pytest
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.vad import VoiceState
-from patter_cli.engine import voices
-from patter_cli.engine.voices import BACKLOG, Ear, VoiceRoom
+from patter_cli.engine import batched_vad
+from patter_cli.engine.batched_vad import BACKLOG, BatchedVad, VadStream
 
 WINDOW = 256
 VOICE: Samples = np.tile(np.array([16000, 16000, -16000, -16000], np.int16), WINDOW // 4)
@@ -58,16 +58,16 @@ class Rig:
 
     def __init__(self) -> None:
         self.model = Model()
-        self.room = VoiceRoom(self.model)
+        self.room = BatchedVad(self.model)
         self.edges: list[tuple[str, VoiceEdge]] = []
 
-    def ear(self, name: str) -> Ear:
+    def ear(self, name: str) -> VadStream:
         return self.room.listen(lambda edge: self.edges.append((name, edge)))
 
     def of(self, name: str) -> list[VoiceEdge]:
         return [edge for owner, edge in self.edges if owner == name]
 
-    async def scored(self, *ears: Ear) -> None:
+    async def scored(self, *ears: VadStream) -> None:
         """Until nothing of these waits."""
         async with asyncio.timeout(5):
             while any(ear.queue for ear in ears):  # noqa: ASYNC110 (the room tells nobody)
@@ -76,13 +76,13 @@ class Rig:
 
 @pytest.fixture
 async def rig(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    monkeypatch.setattr(voices, "GATHER_S", 0.001)
+    monkeypatch.setattr(batched_vad, "GATHER_S", 0.001)
     made = Rig()
     yield made
     made.room.close()
 
 
-def push(ear: Ear, *windows: Samples) -> None:
+def push(ear: VadStream, *windows: Samples) -> None:
     for window in windows:
         ear.push(window)
 

@@ -44,7 +44,7 @@ HUMAN_GAIN = 0.5
 """Half as loud as the agent, who has the same voice: one hears that it is somebody else, and further away."""
 
 
-class Rehearsal:
+class Simulation:
     """A call from this machine to an agent on it (`agent`), or to a server that is already up (`url`)."""
 
     def __init__(self, agent: ReadyAgent | None, scenario: Scenario, *, url: str = "") -> None:

@@ -87,7 +87,7 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Portrait:
+class AgentReport:
     """An agent with everything resolved that can be."""
 
     name: str
@@ -105,7 +105,7 @@ class Portrait:
     problems: tuple[Problem, ...]
 
 
-def portray(loaded: LoadedAgent, origins: Origins) -> Portrait:
+def portray(loaded: LoadedAgent, origins: Origins) -> AgentReport:
     """Find out about an agent what can be; what fails becomes a problem. Asks no vendor anything."""
     agent, problems = loaded.agent, []
     ready: ReadyAgent | None = None
@@ -117,7 +117,7 @@ def portray(loaded: LoadedAgent, origins: Origins) -> Portrait:
         problems.append(problem_of(error))
     plan = ready.plan if ready else wiring.plan_of(loaded.name, agent, {}, tools)
     problems += _lint(agent, plan.first_message, tools)
-    return Portrait(
+    return AgentReport(
         name=loaded.name,
         path=str(loaded.path),
         language=agent.language,
