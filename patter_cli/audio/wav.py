@@ -16,10 +16,16 @@ from patter_cli.audio.g711 import decode_alaw, decode_ulaw
 from patter_cli.errors import InputError
 
 _PCM = 1
+_FLOAT = 3
 _ALAW = 6
 _ULAW = 7
 _EXTENSIBLE = 0xFFFE
 """Format tags. Source: RFC 2361; for the last, the first two bytes of its sub-format say what it is."""
+
+RATES_HZ = range(4000, 384_001)
+"""What sound is recorded at; another rate is a damaged header, or would take more memory than a machine has."""
+LARGEST_BYTES = 1 << 30
+"""A file is read whole: an hour of studio stereo fits."""
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _LARGEST = 0xFFFF_FFFF - _HEADER.size
@@ -41,8 +47,9 @@ def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None
 def read_wav(path: str | PathLike[str]) -> tuple[Samples, int]:
     """Read a WAV file as one channel and its rate.
 
-    Takes PCM of 8, 16, 24 and 32 bits, mu-law and A-law, any number of channels (their mean is returned). A file
-    whose data ends before its header says so, as a killed recorder leaves it, is read as far as it goes.
+    Takes PCM of 8, 16, 24 and 32 bits, floats of 32 and 64 (1.0 is full scale, more is clipped), mu-law and A-law,
+    any number of channels (their mean is returned). A file whose data ends before its header says so, or whose header
+    was never finished (a size of 0 or of all ones), as a killed recorder leaves it, is read as far as it goes.
     Raises InputError, naming the file, for anything else.
     """
     sides, rate_hz = _read(path)
@@ -62,6 +69,11 @@ def read_channel(path: str | PathLike[str], channel: int) -> tuple[Samples, int]
 def _read(path: str | PathLike[str]) -> tuple[Samples, int]:
     """All channels, shape (n, channels)."""
     try:
+        if (size := Path(path).stat().st_size) > LARGEST_BYTES:
+            raise InputError(
+                f"cannot read {path}: it has {size / 1e9:.1f} GB, and 1 GB is the most",
+                hint=f"ffmpeg -i {path} -t 600 -ar 8000 -ac 1 shorter.wav",
+            )
         content = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
@@ -76,8 +88,10 @@ def _read(path: str | PathLike[str]) -> tuple[Samples, int]:
         tag = struct.unpack_from("<H", form, 24)[0]
     if (tag, bits) not in _ENCODINGS:
         raise _unreadable(path, f"its encoding (format {tag}, {bits} bits) is not one we know")
-    if not channels or not rate_hz or block != channels * bits // 8:
+    if not channels or block != channels * bits // 8:
         raise _unreadable(path, "its header makes no sense")
+    if rate_hz not in RATES_HZ:
+        raise _unreadable(path, f"its header says {rate_hz} samples a second")
     decoded = _ENCODINGS[tag, bits](bytes(data[: len(data) // block * block]))
     return decoded.reshape(-1, channels), rate_hz
 
@@ -171,12 +185,17 @@ class StereoRecorder:
 
 
 def _chunks(content: bytes) -> dict[bytes, memoryview]:
-    """The chunks of a RIFF file by name, the first of each, cut where the file ends."""
+    """The chunks of a RIFF file by name, the first of each, cut where the file ends.
+
+    A recorder that was killed has not written the size of its data yet: they go to the end then.
+    """
     view = memoryview(content)
     chunks: dict[bytes, memoryview] = {}
     at = 12
     while at + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, at)
+        if name == b"data" and size == 0:
+            size = len(content) - at - 8
         chunks.setdefault(name, view[at + 8 : at + 8 + size])
         at += 8 + size + size % 2
     return chunks
@@ -200,11 +219,18 @@ def _decode_pcm32(data: bytes) -> Samples:
     return np.frombuffer(data, "<i2")[1::2].astype(np.int16)
 
 
+def _decode_float(data: bytes, kind: str) -> Samples:
+    values = np.nan_to_num(np.frombuffer(data, kind).astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+    return np.asarray(np.clip(np.round(values * 32768.0), -32768, 32767), np.int16)
+
+
 _ENCODINGS: dict[tuple[int, int], Callable[[bytes], Samples]] = {
     (_PCM, 8): _decode_pcm8,
     (_PCM, 16): _decode_pcm16,
     (_PCM, 24): _decode_pcm24,
     (_PCM, 32): _decode_pcm32,
+    (_FLOAT, 32): lambda data: _decode_float(data, "<f4"),
+    (_FLOAT, 64): lambda data: _decode_float(data, "<f8"),
     (_ALAW, 8): decode_alaw,
     (_ULAW, 8): decode_ulaw,
 }

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from os import PathLike
 from typing import TypeAlias
 
+import numpy as np
+
 from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.agent import ScriptStep as WrittenStep
 from patter_cli.audio.frame import FRAME_MS, Samples
@@ -84,13 +86,19 @@ async def hold_conversation(
 
 
 def say_texts(texts: Sequence[str]) -> list[ScriptStep]:
-    """A script of lines."""
+    """A script of lines. Raises InputError for one without anything to say."""
+    for text in texts:
+        if not any(each.isalnum() for each in text):
+            raise InputError(f"--say {text!r} has nothing to say", hint='give the caller words: --say "Hello"')
     return [Say(text) for text in texts]
 
 
 def play_wav(path: str | PathLike[str]) -> Play:
-    """A recording as a step, at the line's rate. Raises InputError for a file that is not audio."""
+    """A recording as a step, at the line's rate. Raises InputError for a file that is not audio or has no sound."""
     samples, rate_hz = read_wav(path)
+    if not np.any(samples):
+        what = "only silence" if len(samples) else "nothing"
+        raise InputError(f"{path} has {what} in it", hint="record the caller again, or type it: --say TEXT")
     return Play(resample_all(samples, rate_hz, RATE_HZ), name=str(path))
 
 

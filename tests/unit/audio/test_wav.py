@@ -61,6 +61,33 @@ def test_every_width_of_pcm(tmp_path: Path, tag: int, bits: int, data: bytes, ex
     assert samples.tolist() == expected
 
 
+@pytest.mark.parametrize(("bits", "letter"), [(32, "f"), (64, "d")])
+def test_floats(tmp_path: Path, bits: int, letter: str) -> None:
+    """Full scale is 1.0; louder is clipped, and what is no number is silence."""
+    data = struct.pack(f"<7{letter}", 0.0, 0.5, 1.0, -1.0, 3.0, float("nan"), float("-inf"))
+    (tmp_path / "a.wav").write_bytes(riff(3, 1, bits, data))
+    assert read_wav(tmp_path / "a.wav")[0].tolist() == [0, 16384, 32767, -32768, 32767, 0, -32768]
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0x7FFF_FFFF, 2**32 - 37])
+def test_a_header_that_was_never_finished(tmp_path: Path, size: int) -> None:
+    """A recorder that was killed left no size, or the largest: its sound is read to the end of the file."""
+    whole = bytearray(riff(1, 1, 16, struct.pack("<4h", 1, 2, 3, 4)))
+    whole[-12:-8] = struct.pack("<I", size)
+    whole[4:8] = struct.pack("<I", size)
+    (tmp_path / "a.wav").write_bytes(whole)
+    assert read_wav(tmp_path / "a.wav")[0].tolist() == [1, 2, 3, 4]
+
+
+def test_a_file_too_large_to_hold(tmp_path: Path) -> None:
+    """A file that would fill the memory is refused by its size, unread."""
+    with (tmp_path / "huge.wav").open("wb") as file:
+        file.write(riff(1, 1, 16, bytes(8)))
+        file.truncate(3 << 30)
+    with pytest.raises(InputError, match=r"huge\.wav: it has 3\.2 GB"):
+        read_wav(tmp_path / "huge.wav")
+
+
 def test_telephone_files(tmp_path: Path) -> None:
     """Mu-law and A-law files, which the standard library refuses, are read."""
     (tmp_path / "u.wav").write_bytes(riff(7, 1, 8, encode_ulaw(np.array([0, 32124, -8], np.int16)), extra=b"\0\0"))
@@ -96,10 +123,13 @@ def test_a_file_that_was_cut_off(tmp_path: Path) -> None:
         b"",
         b"RIFF",
         b"ID3 this is no wave file at all",
-        riff(3, 1, 32, bytes(8)),
+        riff(3, 1, 16, bytes(8)),
         riff(2, 1, 4, bytes(8)),
         riff(1, 0, 16, bytes(8)),
         riff(1, 1, 16, bytes(8), rate_hz=0),
+        riff(1, 1, 16, bytes(8), rate_hz=1),
+        riff(1, 1, 16, bytes(8), rate_hz=3999),
+        riff(1, 1, 16, bytes(8), rate_hz=2_000_000_000),
         riff(1, 1, 16, bytes(8))[:40],
         riff(0xFFFE, 1, 16, bytes(8)),
     ],

@@ -73,3 +73,19 @@ async def test_a_line_without_sound_is_found_before_the_call() -> None:
     caller = LineCaller("no address", TwilioLine())
     with pytest.raises(InputError, match="makes no sound"):
         await hold_conversation(caller, [Say("")], line_voice(Recipe()))
+
+
+@pytest.mark.parametrize("text", ["", " ", "...", "😀", "-"])
+def test_a_caller_without_words_is_refused_at_once(text: str) -> None:
+    """What has nothing to say is told in plain words, before any model is loaded."""
+    with pytest.raises(InputError, match="nothing to say"):
+        say_texts(["Hello.", text])
+
+
+@pytest.mark.parametrize(("samples", "why"), [(0, "nothing in it"), (800, "only silence in it")])
+def test_a_recording_without_sound_is_refused_at_once(tmp_path: Path, samples: int, why: str) -> None:
+    """An empty recording and a silent one are named, before any model is loaded."""
+    path = tmp_path / "quiet.wav"
+    write_wav(path, np.zeros(samples, np.int16), 8000)
+    with pytest.raises(InputError, match=rf"quiet\.wav has {why}"):
+        play_wav(path)
