@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 # `python -m` puts the current folder first: a json.py in a cloned project would stand in for the standard library's.
 if __name__ == "__main__" and sys.path:
     del sys.path[0]
 
-from patter_cli.cli.app import main
+# While the program is still being loaded, Ctrl-C ends it at once and without a traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def main() -> None:
+    """Run the command line."""
+    from patter_cli.cli.app import main as run
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
 
 if __name__ == "__main__":
     main()

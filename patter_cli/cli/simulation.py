@@ -181,6 +181,7 @@ class Simulation:
             recording = self.stereo
             if recording is None and (self.out is not None or self._agent is None):
                 recording = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "call.wav"
+            stack.callback(self._keep, recording)  # also after Ctrl-C: what was heard was heard
             if self._agent is None:
                 yield self._url, recording
             else:
@@ -199,10 +200,8 @@ class Simulation:
                     yield embedded.media_url(self._agent.name), recording
                 finally:
                     await embedded.stop()
-            if recording is not None:
-                self._keep(recording)
-                if self._agent is None:
-                    await self._overhear(recording)
+            if recording is not None and self._agent is None:
+                await self._overhear(recording)
 
     def _observers(self) -> tuple[Observer, ...]:
         def fold(call_id: str, entry: Entry) -> None:
@@ -255,7 +254,10 @@ class Simulation:
             for each in self._overheard:
                 print(f"{each.at_ms / 1000:7.1f} s  agent  {printable(each.text)}")
 
-    def _keep(self, recording: Path) -> None:
+    def _keep(self, recording: Path | None) -> None:
+        """Write what was asked for of the call's sound; a call that was never begun has none."""
+        if recording is None or not recording.is_file():
+            return
         if self.out is not None:
             samples, rate_hz = read_channel(recording, 1)
             voiced = np.flatnonzero(samples)

@@ -49,6 +49,10 @@ _WRAPPING_CHARS_PER_S: Final = 50 * 128
 """JSON around the audio of one second in 20 ms messages."""
 
 
+LAST_WORD_S: Final = 0.15
+"""A call that is cut off with the server notes why it ended, in less than what taking the server down may last."""
+
+
 class SocketSender:
     """The call's way to the caller: straight to the socket, or into a short queue while the socket takes nothing."""
 
@@ -249,6 +253,7 @@ class MediaStream:
             await asyncio.wait({task}, timeout=self._limits.end_s)
         except asyncio.CancelledError:
             self._end("server_stopped", GOING_AWAY)
+            await asyncio.wait({task}, timeout=LAST_WORD_S)
             raise
         finally:
             over.cancel()

@@ -16,6 +16,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
@@ -170,8 +171,13 @@ async def run_until_signal(server: Server, *, on_ready: Callable[[], None] = lam
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run the program's coroutine, on uvloop where there is one: at 50 calls its p99 is 2.9 ms, asyncio's 43."""
+    """Run the program's coroutine, on uvloop where there is one: at 50 calls its p99 is 2.9 ms, asyncio's 43.
+
+    SIGTERM ends it as Ctrl-C does, so that what a call leaves is left then too.
+    """
     sys.setswitchinterval(SWITCH_S)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     if sys.platform == "win32":
         return asyncio.run(_to_the_end(main))
     import uvloop

@@ -236,17 +236,19 @@ def test_typing(tmp_path: Path) -> None:
     assert "eighty dollars" in turns[2]["agent"]
 
 
-def test_ctrl_c_hangs_up(tmp_path: Path) -> None:
-    """Soon, with 130, with what was said so far kept in a readable file."""
-    call = tmp_path / "call.wav"
-    process = start("simulate", "receptionist", "--stereo", str(call), PATTER_LOG_DIR=str(tmp_path / "kept"))
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_hangs_up(tmp_path: Path, how: signal.Signals) -> None:
+    """Soon, with 130, with what was said so far kept in readable files; a SIGTERM is no different."""
+    call, reply = tmp_path / "call.wav", tmp_path / "reply.wav"
+    files = ("--stereo", str(call), "--out", str(reply))
+    process = start("simulate", "receptionist", *files, PATTER_LOG_DIR=str(tmp_path / "kept"))
     try:
         assert process.stdout is not None
         while "How can I help you" not in process.stdout.readline():
             assert process.poll() is None
         time.sleep(1)
         began = time.monotonic()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         _, err = process.communicate(timeout=20)
         took = time.monotonic() - began
     finally:
@@ -256,5 +258,17 @@ def test_ctrl_c_hangs_up(tmp_path: Path) -> None:
     assert "Traceback" not in err
     agent, _ = read_channel(call, 1)
     assert np.abs(agent).max() > 2000
+    assert np.abs(read_wav(reply)[0]).max() > 2000
     (record,) = (tmp_path / "kept").rglob("record.json")
     assert json.loads(record.read_text())["outcome"] == "answered"
+
+
+@pytest.mark.parametrize("after_s", [0.1, 0.2, 0.3])
+def test_ctrl_c_while_it_loads_prints_nothing(after_s: float) -> None:
+    """Somebody who changes their mind at once sees no traceback, whatever was being imported."""
+    process = start("simulate", "receptionist")
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in err

@@ -229,7 +229,7 @@ async def test_a_drain_is_over_when_the_calls_are(tmp_path: Path) -> None:
 
 
 async def test_a_second_signal_cuts(tmp_path: Path) -> None:
-    """Whoever is talking: out within two seconds, and the call's journal is whole."""
+    """Whoever is talking: out within two seconds, the call's journal is whole, and its record says why it ended."""
     async with serving(project(tmp_path), "--port", free_port(), "--drain-timeout", "60") as server:
         caller, ear = server.caller()
         async with caller:
@@ -242,6 +242,8 @@ async def test_a_second_signal_cuts(tmp_path: Path) -> None:
         assert caller.ended is not None
     (journal,) = server.journals
     assert journal.read_text().endswith("\n")
+    record = json.loads(journal.with_name("record.json").read_text())
+    assert (record["outcome"], record["reason"]) == ("answered", "server_stopped")
 
 
 async def test_kill_9_loses_no_line(tmp_path: Path) -> None:
