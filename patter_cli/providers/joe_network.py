@@ -24,7 +24,8 @@ import numpy as np
 
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.errors import MissingExtra
-from patter_cli.providers.inference import INSTALL, asset, onnx_session, verified
+from patter_cli.extras import install_command
+from patter_cli.providers.inference import asset, onnx_session, verified
 
 RATE_HZ = 22050
 """What the model makes."""
@@ -183,7 +184,7 @@ def _guesser() -> Callable[[str], str]:
     try:
         import pycrfsuite
     except ImportError as error:
-        raise MissingExtra("the local voice needs python-crfsuite", hint=INSTALL) from error
+        raise MissingExtra("the local voice needs python-crfsuite", hint=install_command("local")) from error
     tagger = pycrfsuite.Tagger()
     tagger.open(str(asset("gruut_lang_en", "espeak/g2p/model.crf")))
     alone = threading.Lock()

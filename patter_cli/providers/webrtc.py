@@ -13,10 +13,10 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.errors import InputError, MissingExtra
+from patter_cli.extras import install_command
 
 log = logging.getLogger(__name__)
 
-INSTALL = "pip install 'patter-cli[aec]'"
 PIECE_MS = 10
 
 
@@ -63,5 +63,5 @@ def _library() -> Any:
     try:
         from livekit import rtc
     except ImportError as error:
-        raise MissingExtra("WebRTC's echo canceller needs the package livekit", hint=INSTALL) from error
+        raise MissingExtra("WebRTC's echo canceller needs the package livekit", hint=install_command("aec")) from error
     return rtc

@@ -23,6 +23,7 @@ import numpy as np
 
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.errors import ConfigError, MissingExtra
+from patter_cli.extras import install_command
 
 _BUFFER_MS: Final = 20
 """Of the card's. Source: loudspeaker to microphone took 31 ms at 20 ms, 60 at 40, with PulseAudio."""
@@ -220,7 +221,7 @@ def _miniaudio() -> ModuleType:
     try:
         import miniaudio
     except ImportError as error:
-        raise MissingExtra("the microphone needs miniaudio", hint="pip install 'patter-cli[mic]'") from error
+        raise MissingExtra("the microphone needs miniaudio", hint=install_command("mic")) from error
     else:
         module: ModuleType = miniaudio
         return module

@@ -16,6 +16,7 @@ import pytest
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import MissingExtra, Unavailable
+from patter_cli.extras import install_command
 from patter_cli.providers import inference
 from patter_cli.providers.inference import InferencePool, Rank, asset
 from patter_cli.providers.moonshine import RATE_HZ, Session, SpeechToText, _quietest
@@ -339,7 +340,7 @@ async def test_missing_models_say_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(inference, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra) as raised:
         asset("moonshine_voice", "assets/tiny-en/tokenizer.bin")
-    assert raised.value.hint == "pip install 'patter-cli[local]'"
+    assert raised.value.hint == install_command("local")
 
 
 def test_another_file_than_the_known_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -15,6 +15,7 @@ from patter_cli.audio.resample import resample_all
 from patter_cli.audio.vad import VoiceDetector, VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.audio.wav import read_wav
 from patter_cli.errors import BadSetting, MissingExtra
+from patter_cli.extras import install_command
 from patter_cli.providers import inference, silero
 from patter_cli.providers.silero import VoiceModel
 
@@ -145,7 +146,7 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(inference, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra) as error:
         VoiceModel()
-    assert error.value.hint == "pip install 'patter-cli[local]'"
+    assert error.value.hint == install_command("local")
 
 
 @needs_model
@@ -154,7 +155,7 @@ def test_a_missing_runtime_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # what makes an import fail
     with pytest.raises(MissingExtra) as error:
         VoiceModel()
-    assert "patter-cli[local]" in error.value.hint
+    assert install_command("local") in error.value.hint
 
 
 @needs_model

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from patter_cli.audio.frame import Samples
 from patter_cli.errors import MissingExtra
+from patter_cli.extras import install_command
 from patter_cli.simulate.microphone import Microphone, SampleRing, has_microphone
 
 
@@ -95,4 +96,4 @@ async def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.Mon
     with pytest.raises(MissingExtra) as raised:
         async with Microphone():
             pass
-    assert raised.value.hint == "pip install 'patter-cli[mic]'"
+    assert raised.value.hint == install_command("mic")
