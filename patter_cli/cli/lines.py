@@ -16,14 +16,16 @@ _PARTS = ("endpointing", "stt", "llm", "clause", "tts", "handover")
 class TranscriptLines:
     """An observer of any number of calls; with more than one, lines carry the end of the call's id."""
 
-    def __init__(self, out: TextIO | None = None, *, named: bool = False) -> None:
+    def __init__(self, out: TextIO | None = None, *, named: bool = False, timed: bool = True) -> None:
+        """timed: with each turn's latency, which means nothing where nobody speaks."""
         self._out = out or sys.stdout
+        self._timed = timed
         self._named = named
         self._calls: dict[str, _CallLines] = {}
 
     def __call__(self, call_id: str, entry: Entry) -> None:
         """Take one journal entry."""
-        call = self._calls.setdefault(call_id, _CallLines())
+        call = self._calls.setdefault(call_id, _CallLines(timed=self._timed))
         for line in call.feed(entry):
             prefix = f"[{call_id[-6:]}] " if self._named else ""
             print(prefix + printable(line), file=self._out, flush=True)
@@ -32,8 +34,9 @@ class TranscriptLines:
 
 
 class _CallLines:
-    def __init__(self) -> None:
+    def __init__(self, *, timed: bool) -> None:
         self.over = False
+        self._timed = timed
         self._latency = LatencyFold()
         self._clauses: dict[tuple[int, int], str] = {}
         self._speaker = ""
@@ -48,7 +51,7 @@ class _CallLines:
             text = self._clauses.pop((event.response_id, event.clause), None)
             if text is not None:
                 lines.append(self._said("agent", text))
-        if latency is not None:
+        if latency is not None and self._timed:
             lines.append("        " + latency_text(latency))
         for command in entry.commands:
             match command:

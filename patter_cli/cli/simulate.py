@@ -46,6 +46,13 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option(help="Which line of that kind: the same seed, the same line.", min=0)
     ] = None,
+    human: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who can be reached by a transfer: a number and what they say, or busy, or 'no answer'.",
+            metavar="NUMBER=WORDS",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the call as one JSON object.")] = False,
     max_ttfa_ms: Annotated[
         int | None, typer.Option(help="Exit with 1 if a caller had to wait longer for the agent's voice.", min=1)
@@ -55,10 +62,15 @@ def simulate(
 
     Without --say, --wav, --scenario, --mic or --text you talk to it yourself if there is a terminal and a microphone;
     otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml.
+
+    --json: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools: [{name,
+    arguments, result}], latency}], caller_waited_ms, notes, expectations: [{step, expected, heard, passed}]}; with
+    --url the first six are {url, agent: [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
     """
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
     from patter_cli.simulate.line import QUALITIES
+    from patter_cli.simulate.scenario import written_human
 
     ways = (("--say", say), ("--wav", wav), ("--scenario", scenario), ("--mic", mic), ("--text", text))
     chosen = [name for name, given in ways if given]
@@ -68,6 +80,10 @@ def simulate(
         raise InputError("--url calls an agent that is served already", hint=f"leave {agent} out")
     if url and text:
         raise InputError("--text needs no server, and --url is one", hint="leave one of them out")
+    if out is not None and out == stereo:
+        raise InputError(f"--out and --stereo cannot both be {out}", hint="name two files, or leave one out")
+    if seed is not None and line is None and scenario is None:
+        raise InputError("--seed chooses a line of one kind, and no kind is named", hint="add --line mobile")
     for path in (out, stereo):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
@@ -77,6 +93,7 @@ def simulate(
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms = max_ttfa_ms
     rehearsal.choose_line(line, seed)
+    rehearsal.humans_are([written_human(each) for each in human or []])
     if text:
         if out or stereo or max_ttfa_ms or line or seed is not None:
             raise InputError(

@@ -31,7 +31,7 @@ from patter_cli.simulate.line import QUALITIES, LineFilter
 from patter_cli.simulate.microphone import Handset
 from patter_cli.simulate.overheard import HeardReplies, Overheard, overhear
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
-from patter_cli.simulate.scenario import Scenario, voiced
+from patter_cli.simulate.scenario import Scenario, WrittenHuman, voiced
 from patter_cli.simulate.score import PlayedCall, Verdict, describe, judge
 from patter_cli.simulate.script import StepDone, Voice, hold_conversation, line_voice
 from patter_cli.simulate.switchboard import Switchboard
@@ -85,6 +85,12 @@ class Simulation:
         self._scenario = replace(
             scenario, quality=quality or scenario.quality, seed=scenario.seed if seed is None else seed
         )
+
+    def humans_are(self, humans: Sequence[WrittenHuman]) -> None:
+        """People who can be reached beside the scenario's; of two with one number, these."""
+        numbers = {each.number for each in humans}
+        others = [each for each in self._scenario.humans if each.number not in numbers]
+        self._scenario = replace(self._scenario, humans=(*others, *humans))
 
     async def by_script(self) -> bool:
         """Play the scenario. False if an expectation failed."""
@@ -151,7 +157,7 @@ class Simulation:
             call_id="typed",
             control=wiring.call_control("loopback"),
             journal=CallStore(None).open("typed", 0.0),
-            observers=self._observers(),
+            observers=self._observers(timed=False),
         )
         running = asyncio.create_task(call.run())
         try:
@@ -203,12 +209,12 @@ class Simulation:
             if recording is not None and self._agent is None:
                 await self._overhear(recording)
 
-    def _observers(self) -> tuple[Observer, ...]:
+    def _observers(self, *, timed: bool = True) -> tuple[Observer, ...]:
         def fold(call_id: str, entry: Entry) -> None:
             self._summary.feed(entry)
             self._replies.feed(entry)
 
-        return (fold,) if self.quiet else (fold, TranscriptLines())
+        return (fold,) if self.quiet else (fold, TranscriptLines(timed=timed))
 
     async def _until_over(self, caller: LineCaller) -> None:
         """Until the line ends or the person presses Ctrl-C, which here means hanging up."""

@@ -23,7 +23,32 @@ CLOSE_S: Final = 2.0
 _MAX_MESSAGE_BYTES: Final = 1024 * 1024
 
 
-async def open_line(url: str) -> ClientConnection:
+class _ElsewhereError(Exception):
+    """A redirect to another host."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+class _Dial(connect):
+    """A redirect is followed on the same host only: what it leads to would hear the caller."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        here = urlsplit(self.uri).netloc
+        there = super().process_redirect(exc)
+        if isinstance(there, str) and (host := urlsplit(there).netloc) != here:
+            raise _ElsewhereError(host)
+        return there
+
+
+def _told(body: bytes | bytearray) -> str:
+    """What a stranger wrote, without what a terminal would obey."""
+    text = body.decode(errors="replace").strip()[:200]
+    return "".join(each if each.isprintable() else "�" for each in text)
+
+
+async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
     """A WebSocket without compression, pings or proxy.
 
     Raises InputError for a bad URL, NotReachable when nothing takes the call, CallRejected with the server's words
@@ -32,12 +57,12 @@ async def open_line(url: str) -> ClientConnection:
     # The path may hold a token, so only the host is ever shown.
     where = urlsplit(url).netloc.rpartition("@")[2]
     try:
-        opened = await connect(
+        opened = await _Dial(
             url,
             compression=None,
             proxy=None,
             ping_interval=None,
-            open_timeout=_OPEN_S,
+            open_timeout=open_s,
             close_timeout=CLOSE_S,
             max_size=_MAX_MESSAGE_BYTES,
             # A send must never wait for the server: the caller counts what is congested by itself.
@@ -46,12 +71,21 @@ async def open_line(url: str) -> ClientConnection:
     except InvalidURI as error:
         raise InputError(f"{where or url!r} is not a WebSocket address", hint="use ws://HOST:PORT/PATH") from error
     except InvalidStatus as error:
-        words = (error.response.body or b"").decode(errors="replace").strip()[:200]
+        words = _told(error.response.body or b"")
         status = error.response.status_code
         raise CallRejected(f"{where} refused the call: {words or 'no reason given'} (HTTP {status})") from error
+    except _ElsewhereError as error:
+        raise NotReachable(
+            f"{where} sends calls on to {_told(error.host.encode())}, which nobody asked for",
+            hint="name that address with --url if it is yours",
+        ) from error
+    except TimeoutError as error:
+        raise NotReachable(
+            f"{where} did not answer within {open_s:g} s", hint="is it another program, or stuck?"
+        ) from error
     except InvalidHandshake as error:
         raise NotReachable(f"{where} answers, but not as a media socket", hint="is it another program?") from error
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         raise NotReachable(f"nothing takes calls at {where}", hint="start it first: patter serve AGENT") from error
     raw = opened.transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)

@@ -118,6 +118,18 @@ def load_scenario(path: Path) -> Scenario:
     return scenario
 
 
+def written_human(text: str) -> WrittenHuman:
+    """Somebody from the command line: "+12025550142=Front desk.", or "=busy". Raises InputError."""
+    number, equals, words = (each.strip() for each in text.partition("="))
+    if not equals or not E164.fullmatch(number):
+        raise InputError(f"--human {text!r} names no number", hint="--human '+12025550142=Front desk, hello.'")
+    if words in REFUSALS:
+        return WrittenHuman(number=number, refuses=words)
+    if not normalised_words(words):
+        raise InputError(f"--human {text!r} says nothing", hint=f"--human '{number}=Front desk.' or '{number}=busy'")
+    return WrittenHuman(number=number, says=(words,))
+
+
 async def voiced(humans: Sequence[WrittenHuman], voice: Voice) -> list[Human]:
     """The people of a scenario, their lines spoken to memory. Raises what the voice raises."""
     return [

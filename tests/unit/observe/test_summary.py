@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from patter_cli.core.journal import parse_entry
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.summary import CallSummary
 from patter_cli.testing import Answer, VirtualCall
@@ -58,3 +60,20 @@ def test_an_answer_in_two_replies_is_one_turn() -> None:
     assert len(folded.turns) == 1
     assert folded.turns[0].agent.startswith("Hello. Sorry, I didn't catch that.")
     assert not folded.over
+
+
+def test_tools_are_objects_with_what_they_gave() -> None:
+    """Name, arguments and result as JSON values; one that has not returned has no result, and bad JSON stays text."""
+    folded = CallSummary()
+    asked = [("a", "book", '{"day": "Monday"}'), ("b", "free", "{oops"), ("c", "slow", "{}")]
+    for number, (tool_call_id, name, arguments) in enumerate(asked):
+        run = order.RunTool(response_id=1, tool_call_id=tool_call_id, name=name, arguments=arguments, timeout_ms=1000)
+        folded.feed(Entry(at=number, event=fact.Tick(), commands=(run,)))
+    for tool_call_id, result in (("b", '"none"'), ("a", '{"ok": true}'), ("stranger", "1")):
+        done = fact.ToolFinished(response_id=1, tool_call_id=tool_call_id, result=result)
+        folded.feed(Entry(at=9, event=done, commands=()))
+    assert folded.render()["turns"][0]["tools"] == [
+        {"name": "book", "arguments": {"day": "Monday"}, "result": {"ok": True}},
+        {"name": "free", "arguments": "{oops", "result": "none"},
+        {"name": "slow", "arguments": {}, "result": None},
+    ]

@@ -12,7 +12,15 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.tone import dtmf
 from patter_cli.audio.wav import write_wav
 from patter_cli.errors import InputError
-from patter_cli.simulate.scenario import Expected, Scenario, ScenarioStep, WrittenHuman, load_scenario, voiced
+from patter_cli.simulate.scenario import (
+    Expected,
+    Scenario,
+    ScenarioStep,
+    WrittenHuman,
+    load_scenario,
+    voiced,
+    written_human,
+)
 from patter_cli.simulate.script import Play
 
 FULL = """
@@ -177,3 +185,20 @@ async def test_humans_get_their_voice_before_the_call() -> None:
     assert spoken == ["a", "bcd"]
     assert [len(line) for line in talks.lines] == [1, 3]
     assert (talks.number, talks.refuses, refuses.refuses, refuses.lines) == ("+1202555", "", "busy", ())
+
+
+def test_people_named_on_the_command_line() -> None:
+    """A number with what its human says, or with why nobody answers."""
+    assert written_human("+12025550142=Front desk.") == WrittenHuman(number="+12025550142", says=("Front desk.",))
+    assert written_human("+12025550142 = a = b") == WrittenHuman(number="+12025550142", says=("a = b",))
+    for refusal in ("busy", "no answer"):
+        assert written_human(f"+12025550142={refusal}") == WrittenHuman(number="+12025550142", refuses=refusal)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Maria", "=Hello", "12025550142=Hello", "+12025550142", "+12025550142=", "+12025550142=..."]
+)
+def test_a_person_who_cannot_be_is_refused(text: str) -> None:
+    """No number, or nothing to say."""
+    with pytest.raises(InputError, match="--human"):
+        written_human(text)
