@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from patter_cli.cli.agent_report import AgentReport, Key, KnownTool, Stage
 
 app = typer.Typer(
-    help="List, show and check the agents of this project.",
+    help="List, show, check and make the agents of this project.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def complete_template(incomplete: str) -> list[str]:
+    """The names of templates that begin like this, for the shell."""
+    from patter_cli.cli.templates import template_files
+
+    return [each for each in template_files() if each.startswith(incomplete)]
+
 
 Named = Annotated[
     str,
@@ -105,6 +113,23 @@ def check(context: typer.Context, agent: Named, json: AsJson = False) -> None:
         raise typer.Exit(worst)
 
 
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called: letters, digits and _.")],
+    template: Annotated[
+        str,
+        typer.Option(
+            help="What it starts from: starter, or one of the sample agents.", autocompletion=complete_template
+        ),
+    ] = "starter",
+) -> None:
+    """Write a new agent and its scenario into agents/, from a template."""
+    from patter_cli.cli.templates import new_agent
+
+    for path in new_agent(name, template, Path("agents")):
+        print(path)
+    print(f"Hear it: patter simulate {name}", file=sys.stderr)
+
+
 def _lines(portrait: AgentReport) -> Iterator[str]:
     """The portrait for a reader; the prompt comes last, for it is long."""
     yield f"{portrait.name}  {portrait.path}"
@@ -154,6 +179,9 @@ def _print_json(value: Any) -> None:
     print(encoder.dumps(value, ensure_ascii=False, indent=2))
 
 
+app.command("new", epilog="Examples: patter agents new front_desk · patter agents new desk --template receptionist")(
+    command(new)
+)
 app.command("list", epilog="Examples: patter agents list · patter agents list --json")(command(list_agents))
 app.command(
     "show", epilog="Examples: patter agents show receptionist · patter agents show receptionist --json | jq -r .prompt"

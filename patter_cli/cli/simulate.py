@@ -133,9 +133,16 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
 
 def _only_agent() -> str:
     from patter_cli.cli.discovery import find_agents
+    from patter_cli.cli.templates import DEMO, template, template_files
     from patter_cli.errors import InputError
 
     found = [each.name for each in find_agents(Path.cwd()) if each.error is None]
+    if not found and not Path("agents").is_dir() and DEMO in template_files():
+        print(
+            f"there is no agent here yet, so the demo agent {DEMO} answers; one of your own: patter agents new NAME",
+            file=sys.stderr,
+        )
+        return str(template(DEMO))
     if len(found) != 1:
         there = f"there are {', '.join(found)}" if found else "there is none in agents/"
         raise InputError(f"which agent? {there}", hint=f"patter simulate {found[0] if found else 'path/to/agent.py'}")

@@ -8,21 +8,27 @@ import shlex
 import socket
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from patter_cli.carriers.twilio import TwilioLine
 from patter_cli.simulate.caller import LineCaller
+from patter_cli.simulate.scenario import Expected, WrittenHuman, load_scenario
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.S)
+TOML = re.findall(r"```toml\n(.*?)```", README, re.S)
 CONSOLE = [
     line.split("  #")[0].strip()
     for block in re.findall(r"```console\n(.*?)```", README, re.S)
     for line in block.splitlines()
 ]
+_ACTIONS = ("say", "interrupt", "press", "wav", "hang_up")
+_HUMAN = tuple(each.name for each in fields(WrittenHuman))
+_EXPECTED = tuple(each.name for each in fields(Expected))
 PATTER = [line[line.index("patter ") :] for line in CONSOLE if re.search(r"(^|/)patter ", line)]
 
 
@@ -77,6 +83,16 @@ def test_its_agent_with_a_model_is_one(tmp_path: Path, monkeypatch: pytest.Monke
     without = patter("simulate", "bookshop", "--text", cwd=tmp_path)
     assert without.returncode == 3
     assert "export OPENAI_API_KEY" in without.stderr
+
+
+def test_its_scenario_is_one(tmp_path: Path) -> None:
+    """The file that shows every key is read without complaint, and shows every key."""
+    (scenario,) = TOML
+    path = tmp_path / "bookshop.toml"
+    path.write_text(scenario)
+    assert len(load_scenario(path).steps) == 3
+    for key in (*_ACTIONS, *_HUMAN, *_EXPECTED, "expect", "within_ms", "after_ms", "quality", "seed"):
+        assert key in scenario
 
 
 async def test_its_server_takes_a_call(tmp_path: Path) -> None:
