@@ -83,7 +83,8 @@ class Agent:
 
     llm: one model, or several, of which the next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
-    echo_cancellation: True for our canceller, "webrtc" for WebRTC's (the extra `aec`).
+    echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
+    start of every call; "webrtc": WebRTC's, likewise (the extra `aec`); False: never.
     audio_filter: an object with process(samples, rate_hz), or a class or function that makes one for each call.
     Raises InputError for arguments that cannot work together.
     """
@@ -100,7 +101,7 @@ class Agent:
     guardrails: Sequence[Any] = field(default=(), kw_only=True)
     variables: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     barge_in_threshold_ms: int = field(default=300, kw_only=True)
-    echo_cancellation: bool | str = field(default=False, kw_only=True)
+    echo_cancellation: bool | str | None = field(default=None, kw_only=True)
     audio_filter: AudioFilter | Callable[[], AudioFilter] | None = field(default=None, kw_only=True)
     aggressive_first_flush: bool = field(default=False, kw_only=True)
     disable_phone_preamble: bool = field(default=False, kw_only=True)
@@ -119,8 +120,10 @@ class Agent:
             raise InputError("an agent needs a system_prompt", hint='Agent(system_prompt="You are …")')
         if self.barge_in_threshold_ms < 0:
             raise InputError("barge_in_threshold_ms cannot be negative", hint="0 switches barge-in off")
-        if self.echo_cancellation not in (True, False, "webrtc"):
-            raise InputError(f"echo_cancellation cannot be {self.echo_cancellation!r}", hint='True, False, or "webrtc"')
+        if self.echo_cancellation not in (None, True, False, "webrtc"):
+            raise InputError(
+                f"echo_cancellation cannot be {self.echo_cancellation!r}", hint='None, True, False, or "webrtc"'
+            )
         for number in self.transfer_numbers or ():
             if not isinstance(number, str) or not E164.fullmatch(number):
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")

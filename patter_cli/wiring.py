@@ -181,18 +181,22 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
     return resolve(agent, {})
 
 
-def _echo_canceller(choice: bool | str) -> Callable[[int], EchoCanceller] | None:
+def _echo_canceller(choice: bool | str | None) -> Callable[[int, Callable[[int], None]], EchoCanceller] | None:
     """What makes a call's echo canceller for a line of some rate. Raises MissingExtra."""
+    if choice is None:
+        from patter_cli.audio.auto_echo import AutoEchoCanceller
+
+        return AutoEchoCanceller
     if not choice:
         return None
     if choice == "webrtc":
         from patter_cli.providers import webrtc
 
         webrtc.EchoCanceller()  # what it needs is loaded, or found missing, before the first ring
-        return webrtc.EchoCanceller
+        return lambda rate_hz, found: webrtc.EchoCanceller(rate_hz)
     from patter_cli.audio.echo import NlmsEchoCanceller
 
-    return lambda rate_hz: NlmsEchoCanceller(sample_rate=rate_hz)
+    return lambda rate_hz, found: NlmsEchoCanceller(sample_rate=rate_hz)
 
 
 def plan_of(

@@ -37,6 +37,9 @@ STRONG, STRONG_HOPS = 12.0, 2
 WEAK, WEAK_HOPS = 10.0, 5
 """Others, and how many hops in a row must agree. Unrelated voices reach 19 in a single hop, 11 in two that agree and 9
 in five, in 750 s of 30 pairs."""
+FEW_HOPS = 4
+"""So much of our voice must have been played: in less of it anything looks alike. Source: a line of babble, whose first
+100 ms were "certainly" an echo of 10 ms."""
 SAME_SAMPLES = 8
 """Hops agree when their peaks are this close: 1 ms, as far as the strongest reflections of a room lie apart."""
 MOVED_SAMPLES = 2
@@ -62,6 +65,8 @@ class DelayFinder:
         self._cross = np.zeros(bins, np.complex128)
         self._near_power: Signal = np.zeros(bins)
         self._far_power: Signal = np.zeros(bins)
+        self._audible = 0
+        """Hops searched, of our voice so far."""
         self._candidate = 0
         self._agreed = 0
         self._lag: int | None = None
@@ -108,6 +113,9 @@ class DelayFinder:
             average += now
         weight = np.sqrt(self._near_power * self._far_power)
         weight += 1e-3 * weight.mean() + 1e-9
+        self._audible += 1
+        if self._audible < FEW_HOPS:
+            return False
         peaks = np.abs(np.fft.irfft(self._cross / weight, self._size)[: self._reach])
         return self._judge(peaks)
 

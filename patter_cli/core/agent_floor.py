@@ -10,6 +10,7 @@ from patter_cli.core.drafting import Drafting
 from patter_cli.core.events import Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
+from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.silence import Silence
 from patter_cli.core.tool_calls import failed
@@ -18,13 +19,14 @@ from patter_cli.core.tool_calls import failed
 class AgentFloor:
     """Opens and closes the one reply there may be."""
 
-    __slots__ = ("_call", "_drafting", "_history", "_silence")
+    __slots__ = ("_call", "_drafting", "_echo", "_history", "_silence")
 
-    def __init__(self, call: Call, history: History, drafting: Drafting, silence: Silence) -> None:
+    def __init__(self, call: Call, history: History, drafting: Drafting, silence: Silence, echo: LineEcho) -> None:
         self._call = call
         self._history = history
         self._drafting = drafting
         self._silence = silence
+        self._echo = echo
 
     @property
     def interruptible(self) -> bool:
@@ -66,14 +68,16 @@ class AgentFloor:
         An answer of which nothing was heard yet waits at once: whoever goes on talking had not finished.
         """
         threshold, reply = self._call.plan.pace.barge_in_threshold_ms, self._call.reply
-        if threshold and self.interruptible:
+        if threshold and self.interruptible and not self._call.keeps_floor:
             if reply is not None and reply.purpose is Purpose.ANSWER and not reply.audible:
                 threshold = 0
             self._call.deadlines.set(Timer.BARGE_IN, max(self._call.now, onset + threshold))
 
-    def leave(self) -> None:
+    def leave(self, *, yielded: bool = False) -> None:
         """The agent no longer has or wants the floor."""
         call = self._call
+        if call.reply is not None:
+            self._echo.left(call.reply, yielded=yielded)
         call.reply = None
         call.agent.move(AgentState.IDLE)
         call.deadlines.cancel(Timer.FILLER, Timer.GIVE_UP, Timer.PLAYOUT, Timer.BARGE_IN, Timer.HOLD)
@@ -87,7 +91,7 @@ class AgentFloor:
             reply.silenced_at = call.now
         if reply.audible:
             call.quiet_since = max(call.quiet_since, reply.silenced_at)
-        self.leave()
+        self.leave(yielded=True)
         call.issue(order.ClearPlayback(response_id=reply.id))
         call.issue(order.CancelResponse(response_id=reply.id))
         if reply.pending_action:

@@ -49,7 +49,8 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "caller", "deadlines", "now", "ordered", "plan", "quiet_since", "replies", "reply", "said", "state",
+        "agent", "caller", "deadlines", "keeps_floor", "now", "ordered", "plan", "quiet_since", "replies", "reply",
+        "said", "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -66,6 +67,8 @@ class Call:
         self.replies = 0
         """How many there were, drafts included: the number of the last."""
         self.said = Said()
+        self.keeps_floor = False
+        """Replies do not yield to a voice: this line interrupts whatever is said."""
         self.quiet_since: Ms = 0
         """Since when the caller has heard nothing while it may be the agent's turn."""
 

@@ -15,6 +15,7 @@ from patter_cli.core.endpointing import endpoint_delay
 from patter_cli.core.events import Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
+from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.overlap import BargeIn
 from patter_cli.core.reply import Purpose
 from patter_cli.core.turns import Turns
@@ -32,12 +33,20 @@ class CallerTurn:
     """
 
     __slots__ = (
-        "_call", "_drafting", "_endpoint_passed", "_finals_due", "_floor", "_history", "_hummed", "_likely_over",
-        "_overlap", "_segment", "_turns", "_voice_since", "_voiced_until", "_wordless_segment", "_words_at",
+        "_call", "_drafting", "_echo", "_endpoint_passed", "_finals_due", "_floor", "_history", "_hummed",
+        "_likely_over", "_overlap", "_segment", "_turns", "_voice_since", "_voiced_until", "_wordless_segment",
+        "_words_at",
     )  # fmt: skip
 
     def __init__(
-        self, call: Call, history: History, drafting: Drafting, floor: AgentFloor, turns: Turns, overlap: BargeIn
+        self,
+        call: Call,
+        history: History,
+        drafting: Drafting,
+        floor: AgentFloor,
+        turns: Turns,
+        overlap: BargeIn,
+        echo: LineEcho,
     ) -> None:
         self._call = call
         self._history = history
@@ -45,6 +54,7 @@ class CallerTurn:
         self._floor = floor
         self._turns = turns
         self._overlap = overlap
+        self._echo = echo
         self._segment = 0
         self._wordless_segment = -1
         """The last segment, if it was closed before its words came."""
@@ -178,14 +188,20 @@ class CallerTurn:
             return
         call = self._call
         words = call.said.words.strip()
-        missed = self._finals_due > 0 or self._voiced_until - self._voice_since >= UNHEARD_VOICE_MS
+        ours = self._echo.is_ours(words, self._voice_since)
+        if ours:
+            words = ""
+            self._drafting.drop()
+        else:
+            self._echo.turn_taken(self._voice_since)
+        unheard = self._finals_due > 0 or self._voiced_until - self._voice_since >= UNHEARD_VOICE_MS
         self._close_segment()
         self._drafting.turn_closed()
         call.said.add(words)
         if call.agent.now is not AgentState.IDLE or call.state.now is not CallState.ACTIVE:
             return
         self._history.stop_waiting()
-        if missed and not call.said.turns and not self._history.conversation.unanswered():
+        if unheard and not ours and not call.said.turns and not self._history.conversation.unanswered():
             self._turns.ask_again()
         else:
             self._turns.floor_is_free()

@@ -158,6 +158,13 @@ class HangUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepFloor:
+    """Told, not done: this line interrupted us so often in a row that replies do not yield to it for now."""
+
+    interruptions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinishCall:
     """The conversation is over, nothing is ordered after this. outcome: answered or failed."""
 
@@ -185,5 +192,6 @@ Command: TypeAlias = (
     | ReportTranscript
     | Transfer
     | HangUp
+    | KeepFloor
     | FinishCall
 )

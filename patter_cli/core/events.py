@@ -268,6 +268,13 @@ class LineClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EchoFound:
+    """The line returns our own voice, so late; from now on it is cancelled."""
+
+    delay_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Nothing happened but time: a deadline has come."""
 
@@ -301,6 +308,7 @@ Event: TypeAlias = (
     | PlayoutStarted
     | MarkReached
     | PlaybackStopped
+    | EchoFound
     | DrainRequested
     | LineClosed
     | Tick

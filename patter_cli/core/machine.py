@@ -24,6 +24,7 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
 
     Call        now, plan, states, deadlines, the reply, what the caller said, what is ordered
     History     what was said, heard and answered by tools      Drafting    answers begun early
+    LineEcho    our own voice on the line, and a line that never lets us speak
     Silence     by when the caller must hear something          AgentFloor  a reply takes the floor, yields it
     Endings     last words, hanging up, transfers               Turns       who is next when the floor is free
     Playout     voiced, heard, lost; what follows a reply       Delivery    clauses, guardrails, tools
@@ -49,6 +50,7 @@ from patter_cli.core.endings import Endings
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
+from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.opening import Opening
 from patter_cli.core.overlap import BargeIn
 from patter_cli.core.plan import CallPlan
@@ -69,13 +71,14 @@ class TurnMachine:
         self._history = history = History(call)
         self._drafting = drafting = Drafting(call, history)
         silence = Silence(call)
-        floor = AgentFloor(call, history, drafting, silence)
+        echo = LineEcho(call)
+        floor = AgentFloor(call, history, drafting, silence, echo)
         endings = Endings(call, history, drafting, floor)
         turns = Turns(call, history, drafting, floor, endings)
         playout = Playout(call, history, silence, floor, endings, turns)
         delivery = Delivery(call, history, silence, playout)
-        overlap = BargeIn(call, silence, floor, turns, playout)
-        caller = CallerTurn(call, history, drafting, floor, turns, overlap)
+        overlap = BargeIn(call, silence, floor, turns, playout, echo)
+        caller = CallerTurn(call, history, drafting, floor, turns, overlap, echo)
         opening = Opening(call, history, floor, turns)
 
         self._handlers: dict[type[object], Callable[[Event], None]] = {}
@@ -101,6 +104,7 @@ class TurnMachine:
         self._on(fact.PlayoutStarted, playout.playout_started)
         self._on(fact.MarkReached, playout.mark_reached)
         self._on(fact.PlaybackStopped, floor.playback_stopped)
+        self._on(fact.EchoFound, echo.found)
         self._on(fact.ListenFailed, endings.listen_failed)
         self._on(fact.TransferFinished, endings.transfer_finished)
         self._on(fact.TransferFailed, endings.transfer_failed)

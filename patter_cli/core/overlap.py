@@ -9,6 +9,7 @@ from patter_cli.core.call import Call
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.events import Ms
 from patter_cli.core.floor import AgentState
+from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.playout import REWIND_MS, Playout
 from patter_cli.core.silence import Silence
 from patter_cli.core.turns import Turns
@@ -17,14 +18,17 @@ from patter_cli.core.turns import Turns
 class BargeIn:
     """Holds a reply, resumes it or has it yield."""
 
-    __slots__ = ("_call", "_floor", "_playout", "_silence", "_turns")
+    __slots__ = ("_call", "_echo", "_floor", "_playout", "_silence", "_turns")
 
-    def __init__(self, call: Call, silence: Silence, floor: AgentFloor, turns: Turns, playout: Playout) -> None:
+    def __init__(
+        self, call: Call, silence: Silence, floor: AgentFloor, turns: Turns, playout: Playout, echo: LineEcho
+    ) -> None:
         self._call = call
         self._silence = silence
         self._floor = floor
         self._turns = turns
         self._playout = playout
+        self._echo = echo
 
     def voice_started(self, onset: Ms) -> None:
         """From the threshold on the line is theirs; a reply that is held already yields to a voice that goes on."""
@@ -54,7 +58,8 @@ class BargeIn:
         if reply is None or reply.silenced_at is None:
             return
         longest = reply.silenced_at + 2 * call.plan.pace.hold_max_ms
-        if judge(call.said.words) is Verdict.BACKCHANNEL and call.now < longest:
+        doubtful = judge(call.said.words) is Verdict.BACKCHANNEL or self._echo.is_ours(call.said.words, call.now)
+        if doubtful and call.now < longest:
             call.deadlines.set(Timer.HOLD, longest)
         else:
             self._floor.yield_reply()
@@ -68,6 +73,8 @@ class BargeIn:
         call, reply = self._call, self._call.reply
         if reply is None or not self._floor.yields:
             return False
+        if call.keeps_floor or self._echo.is_ours(call.said.words, call.now):
+            return True
         verdict = judge(call.said.words, voiced_ms, hummed=hummed)
         if verdict is Verdict.REAL:
             self._floor.yield_reply()

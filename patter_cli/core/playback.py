@@ -42,6 +42,11 @@ class PlaybackLedger:
     def __init__(self) -> None:
         self.clauses: list[SpokenClause] = []
 
+    @property
+    def heard_from(self) -> Ms | None:
+        """Since when something of it has been played; None: nothing was."""
+        return min((each.started_at for each in self.clauses if each.started_at is not None), default=None)
+
     def order(self, text: str, now: Ms, *, filler: bool = False) -> int:
         """A clause goes to the voice; returns its number."""
         self.clauses.append(SpokenClause(text, now, filler))

@@ -106,7 +106,9 @@ class CallSession:
         self._clock = CallClock(asyncio.get_running_loop())
         self._mailbox = Mailbox(self._clock)
         post = self._mailbox.post
-        echo = None if agent.echo_canceller is None else agent.echo_canceller(room.rate_hz)
+        echo = None
+        if agent.echo_canceller is not None:
+            echo = agent.echo_canceller(room.rate_hz, lambda delay_ms: post(fact.EchoFound(delay_ms=delay_ms)))
         far = None if echo is None else PlayoutReference(rate_hz=room.rate_hz)
         self._outbound = OutboundPath(clock=self._clock, codec=codec, line=line, post=post, pacer=Pacer(), far=far)
         self._listener = Listener(agent.stt, line_rate_hz=room.rate_hz, post=post)
@@ -297,6 +299,12 @@ class CallSession:
                 self._spawn(self._transfer(number))
             case order.HangUp(reason=reason):
                 self._spawn(self._hang_up(reason))
+            case order.KeepFloor(interruptions=interruptions):
+                log.warning(
+                    "call %s: %d replies in a row were interrupted at once; they are said to their end now",
+                    self._info.call_id,
+                    interruptions,
+                )
             case order.FinishCall(outcome=outcome, reason=reason):
                 self._outcome, self._reason = outcome, reason
 

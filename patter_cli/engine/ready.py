@@ -51,8 +51,9 @@ class ReadyAgent:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
     """Code guardrails by name."""
-    echo_canceller: Callable[[int], EchoCanceller] | None = None
-    """Makes one call's, for a line of this rate in Hz."""
+    echo_canceller: Callable[[int, Callable[[int], None]], EchoCanceller] | None = None
+    """Makes one call's, for a line of this rate in Hz; one that has to find out whether there is an echo tells its
+    delay in ms when it has."""
     audio_filter: AudioFilter | Callable[[], AudioFilter] | None = None
     end_of_turn: EndOfTurnModel | None = None
     aggressive_first_flush: bool = False

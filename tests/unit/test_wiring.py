@@ -177,14 +177,14 @@ def test_only_a_models_answers_are_drafted() -> None:
     assert not ready(Agent("A."), ANSWERS).plan.drafts
 
 
-@pytest.mark.parametrize("choice", [True, "webrtc"])
-def test_each_call_gets_an_echo_canceller_of_its_own(choice: bool | str) -> None:
-    """For the line's rate; none unless the agent asks."""
+@pytest.mark.parametrize("choice", [None, True, "webrtc"])
+def test_each_call_gets_an_echo_canceller_of_its_own(choice: bool | str | None) -> None:
+    """For the line's rate; none if the agent wants none."""
     if choice == "webrtc":
         pytest.importorskip("livekit")
     make = ready(Agent("A.", llm=MODEL, echo_cancellation=choice)).echo_canceller
-    assert make(8000) is not make(8000)
-    assert ready(Agent("A.", llm=MODEL)).echo_canceller is None
+    assert make(8000, print) is not make(8000, print)
+    assert ready(Agent("A.", llm=MODEL, echo_cancellation=False)).echo_canceller is None
 
 
 @pytest.mark.parametrize("wrong", [{"echo_cancellation": "magic"}, {"audio_filter": 5}])
