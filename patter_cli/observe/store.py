@@ -7,8 +7,11 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from patter_cli.observe.interrupted import abandoned_calls, hold
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,22 @@ class CallStore:
             return CallJournal(None)
         return CallJournal(place)
 
+    def close_abandoned(self) -> int:
+        """Give every call that another, dead process left open its record: outcome "interrupted". Returns how many.
+
+        A call of a process that still runs is left alone. Never raises; reads the folders, so keep it off the loop.
+        """
+        closed = 0
+        for place, record in abandoned_calls(self.folder / "calls") if self.folder is not None else ():
+            try:
+                _write_record(place, record)
+                closed += 1
+            except OSError as error:
+                log.warning("the record of %s cannot be written: %s", place, error)
+        if closed:
+            log.warning("%d calls of a process that was killed were closed as interrupted", closed)
+        return closed
+
 
 class CallJournal:
     """One call's journal.jsonl, a line a write, and its record.json at the end.
@@ -84,16 +103,13 @@ class CallJournal:
             log.warning("the journal %s is not whole: %d lines did not fit", self.place, self.dropped)
         descriptor, self._fd = self._fd, -1
         try:
-            if descriptor >= 0:
-                os.close(descriptor)
-            # Half a surrogate pair has no bytes of its own; its backslash form is its JSON form.
-            text = json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
-            part = self.place / "record.json.part"
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(text)
-            os.replace(part, self.place / "record.json")
+            _write_record(self.place, summary)
         except OSError as error:
             log.warning("the record of %s cannot be written: %s", self.place, error)
+        finally:
+            if descriptor >= 0:  # last, for it lets go of the lock: a call is never seen without lock and record
+                with suppress(OSError):
+                    os.close(descriptor)
 
     def _flush(self, place: Path) -> None:
         """Write what waits, as much of it as the disk takes."""
@@ -101,9 +117,25 @@ class CallJournal:
         try:
             if self._fd < 0:
                 self._fd = os.open(place / "journal.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                hold(self._fd)
             del self._pending[: os.write(self._fd, self._pending)]
         except OSError as error:
             trouble = error.strerror or str(error)
         if self._pending and not self._warned:
             self._warned = True
             log.warning("the journal %s cannot be written: %s", place, trouble)
+
+
+def _write_record(place: Path, summary: Mapping[str, Any]) -> None:
+    """Whole or not at all. Raises OSError."""
+    # Half a surrogate pair has no bytes of its own; its backslash form is its JSON form.
+    text = json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
+    part = place / "record.json.part"
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(text)
+        os.replace(part, place / "record.json")
+    except OSError:
+        with suppress(OSError):
+            part.unlink()  # a full disk keeps no litter
+        raise

@@ -43,7 +43,11 @@ class CallFactory:
         self._phrasebook = TtsCache()
 
     async def warm(self) -> None:
-        """Load models and voices, and say every agent's greeting once. Raises PatterError."""
+        """Load models and voices, and say every agent's greeting once. Raises PatterError.
+
+        Calls that a killed process left open are closed before the first of ours begins.
+        """
+        await asyncio.to_thread(self._store.close_abandoned)
         for agent in self._agents.values():
             await asyncio.gather(agent.stt.warm(), agent.tts.warm(), *(model.warm() for model in agent.models))
             if agent.end_of_turn is not None:

@@ -1,0 +1,152 @@
+"""Calls that a killed process left open: they get their record, and nobody else's call does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patter_cli.core.plan import CallPlan
+from patter_cli.observe.store import CallStore
+from patter_cli.testing import VirtualCall
+
+STARTED = 1_750_000_000.0
+PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello, this is the shop. How can I help you today?")
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from patter_cli.observe.store import CallStore
+journal = CallStore(Path(sys.argv[1])).open("LB1", 1_750_000_000.0)
+for line in sys.stdin.read().splitlines():
+    journal.write(line)
+print("written", flush=True)
+time.sleep(60)
+"""
+
+
+def lines(until_ms: int = 7000) -> list[str]:
+    """The journal of a call in which one question was answered."""
+    call = VirtualCall(PLAN, ["We open at nine. And we close at six, every day of the week."])
+    call.says("When do you open?", at=4500)
+    call.run_until(until_ms)
+    return call.journal.splitlines()
+
+
+def abandoned(folder: Path, written: list[str], torn: str = "") -> Path:
+    """A call folder as a dead process leaves it."""
+    journal = CallStore(folder).open("LB1", STARTED)
+    for line in written:
+        journal.write(line)
+    assert journal.place is not None
+    if written:
+        os.close(journal._fd)
+    with (journal.place / "journal.jsonl").open("a") as file:
+        file.write(torn)
+    return journal.place
+
+
+def record(place: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((place / "record.json").read_text())
+    return found
+
+
+def test_an_abandoned_call_is_interrupted(tmp_path: Path) -> None:
+    """Outcome, who and when, the last time that is known, and the transcript with what was heard of the last reply."""
+    place = abandoned(tmp_path, lines())
+    assert CallStore(tmp_path).close_abandoned() == 1
+    told = record(place)
+    assert (told["outcome"], told["reason"]) == ("interrupted", "process_killed")
+    who = (told["call_id"], told["agent"], told["caller"], told["direction"])
+    assert who == ("LB1", "shop", "+15550100", "inbound")
+    assert 6 < told["duration"] <= 7
+    texts = [(each["role"], each["text"]) for each in told["history"]]
+    assert texts[:2] == [("assistant", PLAN.first_message), ("user", "When do you open?")]
+    assert "We open at nine.".startswith(texts[2][1])
+    assert "user: When do you open?" in told["transcript"]
+    assert len(told["metrics"]) == 1
+    assert (place / "record.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_look_changes_nothing(tmp_path: Path) -> None:
+    """A record is written once."""
+    place = abandoned(tmp_path, lines())
+    CallStore(tmp_path).close_abandoned()
+    before = (place / "record.json").read_bytes()
+    assert CallStore(tmp_path).close_abandoned() == 0
+    assert (place / "record.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("torn", ['{"v":1,"at":9', "\x00\x00\x00", '{"v":1}\n', "not json\n" + "x" * 5000])
+def test_a_torn_journal_is_read_as_far_as_it_goes(tmp_path: Path, torn: str) -> None:
+    """What a power cut leaves at the end costs nothing before it."""
+    place = abandoned(tmp_path, lines(), torn)
+    assert CallStore(tmp_path).close_abandoned() == 1
+    assert "user: When do you open?" in record(place)["transcript"]
+
+
+def test_a_call_that_had_just_begun(tmp_path: Path) -> None:
+    """Not one whole line: it is closed all the same, under its folder's name."""
+    place = abandoned(tmp_path, [], '{"v":1,"at":0,"ev')
+    (place / "journal.jsonl").touch()
+    assert CallStore(tmp_path).close_abandoned() == 1
+    assert (record(place)["call_id"], record(place)["duration"]) == ("LB1", 0.0)
+
+
+def test_our_own_live_call_is_left_alone(tmp_path: Path) -> None:
+    """Also by a second store of this process; once it has ended it has its own record."""
+    journal = CallStore(tmp_path).open("LB2", STARTED)
+    journal.write(lines()[0])
+    assert CallStore(tmp_path).close_abandoned() == 0
+    journal.close({"outcome": "answered"})
+    assert CallStore(tmp_path).close_abandoned() == 0
+    assert journal.place is not None
+    assert record(journal.place) == {"outcome": "answered"}
+
+
+def test_a_process_that_runs_keeps_its_call_and_one_that_was_killed_does_not(tmp_path: Path) -> None:
+    """The same folder, before and after `kill -9` of another process."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write("\n".join(lines()))
+        holder.stdin.close()
+        assert holder.stdout.readline() == "written\n"
+        assert CallStore(tmp_path).close_abandoned() == 0
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        assert CallStore(tmp_path).close_abandoned() == 1
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_nothing_to_look_at(tmp_path: Path) -> None:
+    """No folder, no store, a file where a folder should be."""
+    assert CallStore(None).close_abandoned() == 0
+    assert CallStore(tmp_path / "none").close_abandoned() == 0
+    (tmp_path / "calls").write_text("a file")
+    assert CallStore(tmp_path).close_abandoned() == 0
+
+
+def test_a_full_disk_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that does not fit is no half record, and is tried again at the next start."""
+    place = abandoned(tmp_path, lines())
+
+    def full(old: str, new: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert CallStore(tmp_path).close_abandoned() == 0
+    assert [each.name for each in place.iterdir()] == ["journal.jsonl"]
+    monkeypatch.undo()
+    assert CallStore(tmp_path).close_abandoned() == 1
