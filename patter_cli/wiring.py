@@ -27,6 +27,9 @@ from patter_cli.tools import Tool
 
 log = logging.getLogger(__name__)
 
+MODEL_GIVE_UP_MS = 33_000
+"""A model's first word may take 30 s (engine.model.LAST_FIRST_S); the wait is bridged, and its own error ends it."""
+
 OVERRIDES = (
     "system_prompt",
     "first_message",
@@ -212,6 +215,8 @@ def plan_of(
     variables = {**agent.variables, **parameters}
     prompt = fill(agent.system_prompt, variables)
     pace = TurnTiming(barge_in_threshold_ms=agent.barge_in_threshold_ms)
+    if drafts:
+        pace = replace(pace, give_up_ms=MODEL_GIVE_UP_MS)
     turns = agent.turns
     if turns.endpoint_ms is not None:
         pace = replace(pace, endpoint_ms=turns.endpoint_ms)

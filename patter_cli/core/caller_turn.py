@@ -148,6 +148,11 @@ class CallerTurn:
         if event.segment != self._wordless_segment or not event.text.strip():
             return
         self._wordless_segment = -1
+        if self._echo.is_ours(event.text, self._voice_since):
+            return
+        if call.keeps_floor and self._floor.yields:
+            self._echo.keep(event.text)
+            return
         if reply is not None and reply.purpose is not Purpose.LINE and judge(event.text) is not Verdict.REAL:
             return
         call.said.add(event.text.strip())

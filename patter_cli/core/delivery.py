@@ -182,4 +182,5 @@ class Delivery:
         if reply is not None and not reply.delivered:
             reply.delivered = True
             reply.broke_off = True
+            reply.hopeless = event.hopeless
             self._playout.complete_if_heard()

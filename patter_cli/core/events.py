@@ -151,11 +151,12 @@ class ResponseFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFailed:
-    """The reply broke off; what came before still counts."""
+    """The reply broke off; what came before still counts. hopeless: so would every other, as with a refused key."""
 
     response_id: int
     provider: str
     message: str
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ TRAIL_MS = 800
 """How long after our voice its echo may still come, and be heard as a voice."""
 SOON_MS = 1500
 SOON_TIMES = 4
+FEW_WORDS = 4
 SHARED = 0.75
 """How many of the words must be ours, in our order: a recogniser misreads some of an echo."""
 
@@ -63,6 +64,12 @@ class LineEcho:
             self._call.keeps_floor = False
             self._soon = 0
 
+    def keep(self, words: str) -> None:
+        """What was said over a reply that does not yield waits to be answered, unless it is the reply itself."""
+        call, reply = self._call, self._call.reply
+        if words.strip() and not (reply is not None and repeats(words, f"{self._said} {reply.said}")):
+            call.said.add(words.strip())
+
     def is_ours(self, words: str, voiced_since: Ms) -> bool:
         """Whether these words, heard since then, are our own that came back."""
         call, reply = self._call, self._call.reply
@@ -74,8 +81,13 @@ class LineEcho:
 
 
 def repeats(words: str, said: str) -> bool:
-    """Whether words are a piece of what was said: SHARED of them occur in it, in its order."""
+    """Whether words are a piece of what was said: SHARED of them occur in it, in its order.
+
+    A single word may be anybody's, and two or three must stand there side by side.
+    """
     heard, ours = _plain(words), _plain(said)
+    if len(heard) < FEW_WORDS:
+        return len(heard) > 1 and any(heard == ours[at : at + len(heard)] for at in range(len(ours)))
     found, at = 0, 0
     for word in heard:
         if word in ours[at:]:

@@ -73,9 +73,12 @@ class BargeIn:
         call, reply = self._call, self._call.reply
         if reply is None or not self._floor.yields:
             return False
-        if call.keeps_floor or self._echo.is_ours(call.said.words, call.now):
+        if self._echo.is_ours(call.said.words, call.now):
             return True
         verdict = judge(call.said.words, voiced_ms, hummed=hummed)
+        if verdict is Verdict.REAL and call.keeps_floor:
+            self._echo.keep(call.said.words)
+            return True
         if verdict is Verdict.REAL:
             self._floor.yield_reply()
             return False

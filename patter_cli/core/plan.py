@@ -14,6 +14,8 @@ class SystemPhrases:
     trouble: str = "I'm sorry, I'm having technical trouble and have to end the call. Please try again later."
     still_working: str = "I'm still on it, thank you for waiting."
     repeat: str = "Sorry, I didn't catch that. Could you say it again?"
+    no_answer: str = "I'm sorry, I have no answer to that. Could you ask me in another way?"
+    goodbye: str = "Thank you for calling. Goodbye."
     still_there: str = "Are you still there?"
     idle_goodbye: str = "I can't hear you, so I'll hang up now. Goodbye."
     drain_goodbye: str = "I'm sorry, I have to end this call now. Goodbye."

@@ -123,7 +123,9 @@ class Playout:
         lines = self._call.plan.lines
         active = self._call.state.now is CallState.ACTIVE
         answered, answer = reply.ledger.answered, reply.purpose is Purpose.ANSWER
-        if reply.hang_up or self._call.state.now is CallState.ENDING:
+        if reply.hang_up and active and answer and not answered:
+            self._endings.goodbye(lines.goodbye, reply.hang_up)
+        elif reply.hang_up or self._call.state.now is CallState.ENDING:
             self._endings.hang_up(reply.hang_up)
         elif reply.broke_off:
             self._apologise_for(reply)
@@ -132,7 +134,7 @@ class Playout:
         elif reply.refused and active:
             self._floor.read_out(lines.no_transfer, Purpose.LINE)
         elif not answered and answer and self._turns.may_ask_again:
-            self._turns.ask_again()
+            self._turns.ask_otherwise()
         elif not answered:
             self._apologise_for(reply)
         elif reply.trails_off:
@@ -147,7 +149,7 @@ class Playout:
         """It is over, and came to nothing or not to its end: say so, and end the call if that happens again."""
         lines = self._call.plan.lines
         self._failures += 1
-        if self._failures > 1 or reply.purpose is Purpose.LINE:
+        if self._failures > 1 or reply.hopeless or reply.purpose is Purpose.LINE:
             self._endings.goodbye(lines.trouble, "agent_failed")
         else:
             self._floor.read_out(lines.apology, Purpose.LINE)
@@ -156,6 +158,10 @@ class Playout:
         """Give the reply up; apologise, and end the call if apologising does not help."""
         call, reply = self._call, self._call.reply
         if reply is None:
+            return
+        if reply.hang_up and call.state.now is CallState.ACTIVE and not reply.ledger.answered:
+            self._floor.yield_reply()
+            self._endings.goodbye(call.plan.lines.goodbye, reply.hang_up)
             return
         self._failures += 1
         hopeless = reply.purpose in (Purpose.LINE, Purpose.GOODBYE) or self._failures > 1

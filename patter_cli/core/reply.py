@@ -30,6 +30,8 @@ class Reply:
     """All its clauses have come."""
     broke_off: bool = False
     """It failed half way; an apology follows what was said."""
+    hopeless: bool = False
+    """It failed, and so would the next."""
     fillers: int = 0
     waiting: list[str] = field(default_factory=list)
     """Clauses that a code guardrail has not judged yet, in order."""

@@ -67,6 +67,11 @@ class Turns:
         else:
             self.idle_due()
 
+    def ask_otherwise(self) -> None:
+        """The agent had no words for what the caller said, which is no fault of theirs."""
+        self._repeats += 1
+        self._floor.read_out(self._call.plan.lines.no_answer, Purpose.LINE)
+
     def idle_due(self) -> None:
         """The caller says nothing: ask whether they are there, and hang up when nobody is."""
         lines = self._call.plan.lines

@@ -13,7 +13,9 @@ from patter_cli.errors import ConfigError, ProviderError, TimedOut, Unauthorized
 log = logging.getLogger(__name__)
 
 FIRST_S = 6.0
-"""For the first word or tool call. Source: RELIABILITY 3.1."""
+"""For the first word or tool call, as long as there is another model to ask. Source: RELIABILITY 3.1."""
+LAST_FIRST_S = 30.0
+"""The same for the last there is: a slow answer is one, and a local model's first takes as long as loading it."""
 NEXT_S = 8.0
 """For the next one: a tool call's arguments come whole, after they have been written."""
 TRIES = 2
@@ -39,7 +41,8 @@ async def ask_models(
         for attempt in range(1, TRIES + 1):
             begun = False
             try:
-                async with _stream(model, messages, tools, may_call=may_call) as deltas:
+                within_s = LAST_FIRST_S if model is models[-1] else FIRST_S
+                async with _stream(model, messages, tools, may_call=may_call, first_s=within_s) as deltas:
                     async for delta in deltas:
                         begun = True
                         yield delta
@@ -61,7 +64,7 @@ async def ask_models(
 def _wait_s(error: ProviderError, attempt: int) -> float | None:
     """How long to wait before the same model is asked again; None: do not."""
     if isinstance(error, TimedOut) or not error.retryable:
-        return None  # who did not answer within six seconds has used up what the caller will wait
+        return None  # who did not answer in time has used up what the caller will wait
     if error.retry_after_s is not None:
         return error.retry_after_s if error.retry_after_s <= LONGEST_WAIT_S else None
     return BACKOFF_S * attempt * random.uniform(0.5, 1.0)
@@ -71,8 +74,15 @@ class _stream:
     """A model's reply with deadlines, closed at once when it is left."""
 
     def __init__(
-        self, model: LanguageModel, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec], *, may_call: bool
+        self,
+        model: LanguageModel,
+        messages: Sequence[ChatMessage],
+        tools: Sequence[ToolSpec],
+        *,
+        may_call: bool,
+        first_s: float,
     ) -> None:
+        self._first_s = first_s
         self._provider = model.provider
         self._deltas = model.stream(messages, tools, may_call=may_call)
 
@@ -83,7 +93,7 @@ class _stream:
         await self._deltas.aclose()
 
     async def _timed(self) -> AsyncGenerator[Delta, None]:
-        within_s = FIRST_S
+        within_s = self._first_s
         while True:
             try:
                 async with asyncio.timeout(within_s):

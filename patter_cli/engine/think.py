@@ -18,18 +18,23 @@ from patter_cli.core.events import (
     ResponseFinished,
     ToolCallRequested,
 )
-from patter_cli.errors import ProviderError
+from patter_cli.errors import ProviderError, Unauthorized
 from patter_cli.text.clauses import SentenceChunker
 from patter_cli.text.speakable import speakable
 
 log = logging.getLogger(__name__)
 
-PIECE_S = 20.0
+PIECE_S = 35.0
 """Longest wait for the next piece of a reply; the machine bridges and gives up earlier."""
 REPLY_CHARS = 4000
 """A reply is cut off here: nobody listens to five minutes."""
 MODEL_CHARS = 600
 """A model's reply stops at the end of a clause after so much, and asks whether to go on. Source: RELIABILITY 3.1."""
+SLOW_S = 3.0
+"""Words that have waited so long for the end of their sentence are spoken without it: a slow model is heard too."""
+BEGINNING_CHARS = 200
+"""Of a reply, for the log, in case nothing of it can be spoken."""
+_ENDS = tuple(".!?…。！？।؟")
 CALLS = 16
 """Tool calls taken from one step of a model."""
 
@@ -112,7 +117,14 @@ class Thinker:
             await self._stream(ask)
         except ProviderError as error:
             log.warning("no reply from %s: %s", error.provider, error)
-            self._post(ResponseFailed(response_id=response_id, provider=error.provider, message=str(error)))
+            self._post(
+                ResponseFailed(
+                    response_id=response_id,
+                    provider=error.provider,
+                    message=str(error),
+                    hopeless=isinstance(error, Unauthorized),
+                )
+            )
         except Exception as error:
             log.exception("on_message raised")
             self._post(ResponseFailed(response_id=response_id, provider="on_message", message=repr(error)))
@@ -123,7 +135,9 @@ class Thinker:
         if self._brain is None:
             raise ProviderError("the agent has neither on_message nor a model", provider="agent")
         step = _Step(ask, SentenceChunker(self._language, aggressive_first_flush=self._aggressive and not ask.said))
-        limit = REPLY_CHARS if self._go_on is None else MODEL_CHARS - len(ask.said or "")
+        limit = step.limit = REPLY_CHARS if self._go_on is None else MODEL_CHARS - len(ask.said or "")
+        loop = asyncio.get_running_loop()
+        step.heard_at = loop.time()
         deltas = self._brain(ask)
         try:
             while step.chars < limit:
@@ -131,15 +145,28 @@ class Thinker:
                     delta = await anext(deltas, None)
                 if delta is None:
                     break
+                self._hurry(step, delta, loop.time())
                 self._take(step, delta)
             else:
                 self._cut_short(step)
         except Exception:
-            self._deliver(step, step.chunker.flush())
+            # What is whole is said, half a sentence is not: an apology follows.
+            rest = step.chunker.flush()
+            self._deliver(step, [each for each in rest if each.rstrip().endswith(_ENDS)])
             raise
         finally:
             await deltas.aclose()
         self._deliver(step, step.chunker.flush())
+        if not step.delivered and not step.calls:
+            log.warning("a reply had nothing that can be spoken: %s", ascii(step.beginning))
+
+    def _hurry(self, step: _Step, delta: Delta, now: float) -> None:
+        """Speak what has waited too long for the rest of its sentence, up to the last whole word."""
+        if step.delivered_before != step.delivered:
+            step.delivered_before, step.heard_at = step.delivered, now
+        if isinstance(delta, Text) and delta.text[:1].isspace() and now - step.heard_at >= SLOW_S:
+            self._deliver(step, step.chunker.flush())
+            step.delivered_before, step.heard_at = step.delivered, now
 
     def _take(self, step: _Step, delta: Delta) -> None:
         response_id = step.ask.response_id
@@ -156,10 +183,12 @@ class Thinker:
             return
         if not step.begun and (isinstance(delta, ToolCall) or delta.text):
             step.begun = True
+            step.heard_at = asyncio.get_running_loop().time()
             self._post(FirstToken(response_id=response_id))
         if isinstance(delta, Text):
-            text = delta.text[: REPLY_CHARS - step.chars]
+            text = delta.text[: max(0, step.limit - step.chars)]
             step.chars += len(text)
+            step.beginning += text[: BEGINNING_CHARS - len(step.beginning)]
             self._deliver(step, step.chunker.push(text))
         elif step.calls < CALLS:
             step.calls += 1
@@ -196,5 +225,10 @@ class _Step:
     chunker: SentenceChunker
     chars: int = 0
     calls: int = 0
+    limit: int = REPLY_CHARS
     delivered: int = 0
+    delivered_before: int = 0
+    """How many clauses there were when words were last counted as progress, and when that was."""
+    heard_at: float = 0.0
+    beginning: str = ""
     begun: bool = False

@@ -64,11 +64,11 @@ class ErrorInside(Exception):
 class ReplyReader:
     """One streamed reply, from the data of its events to deltas.
 
-    finished: the vendor has said why the reply ended. A stream without it was cut.
+    finished: the vendor has said why the reply ended; some never do. begun: something of a reply has come.
     """
 
     def __init__(self, *, provider: str, model: str, may_call: bool, strip_thinking: bool) -> None:
-        self.finished = False
+        self.finished = self.begun = False
         self._provider = provider
         self._model = model
         self._may_call = may_call
@@ -100,7 +100,7 @@ class ReplyReader:
         """What was held back until the reply was over: its last words, its calls, its usage. Raises BadReply."""
         if not self._may_call:
             calls = []
-        elif self._reason in _REASONS_CUT and not self._calls.whole:
+        elif (self._reason in _REASONS_CUT or not self.finished) and not self._calls.whole:
             raise self._bad("a tool call that its token limit or a filter cut off", hint="raise max_output_tokens")
         else:
             calls = self._calls.take()
@@ -118,6 +118,7 @@ class ReplyReader:
         if not isinstance(delta, dict):
             raise self._bad("a delta that is not an object")
         self._calls.push(delta.get("tool_calls"))
+        self.begun = self.begun or bool(delta.get("content") or delta.get("tool_calls") or delta.get("refusal"))
         if reason := choice.get("finish_reason"):
             self._reason = str(reason)
             self.finished = True

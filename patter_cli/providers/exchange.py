@@ -54,7 +54,7 @@ async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader)
         await _require_stream(server, response)
         chunks = response.aiter_raw()
         decoder = EventDecoder()
-        done = False
+        done = half = False
         while not done:
             if reader.finished:
                 deadline = min(deadline, clock() + AFTERWARDS_S)
@@ -75,11 +75,12 @@ async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader)
                 except BadReply:
                     if chunk is not None:
                         raise
+                    half = True
                     break  # half an event before the end of the body: not nonsense, but cut off
                 for delta in deltas:
                     yield delta
             done = done or chunk is None
-        if not reader.finished:
+        if not reader.finished and (half or not reader.begun):
             raise Unavailable(f"{server.host} broke its reply off", provider=server.provider)
         for delta in reader.end():
             yield delta

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from patter_cli.core import events as fact
@@ -77,7 +77,9 @@ class Brain:
         if Fault.BRAIN_EMPTY in world.faults:
             answer = Answer(clauses=())
         failed = fact.ResponseFailed(response_id=reply, provider="virtual", message="broken")
-        if Fault.BRAIN_FAILS in world.faults:
+        if Fault.BRAIN_REFUSED in world.faults:
+            world.after(latency.first_clause_ms, replace(failed, hopeless=True))
+        elif Fault.BRAIN_FAILS in world.faults:
             world.after(latency.first_clause_ms, failed)
         elif {Fault.BRAIN_BREAKS_OFF, Fault.BRAIN_STALLS} & world.faults:
             due = world.now + latency.first_clause_ms

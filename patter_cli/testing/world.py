@@ -21,6 +21,7 @@ class Fault(Enum):
     EARS_FAIL = "recognition reports that it is gone for good"
     BRAIN_HANGS = "no first clause ever comes"
     BRAIN_FAILS = "the reply fails before its first clause"
+    BRAIN_REFUSED = "the reply fails before its first clause, as every one will"
     BRAIN_EMPTY = "the reply has no words"
     BRAIN_BREAKS_OFF = "the reply fails after its first clause"
     BRAIN_STALLS = "nothing comes after the first clause, not even the end"

@@ -528,12 +528,12 @@ def test_a_filler_is_spoken_while_a_guardrail_judges() -> None:
 
 
 def test_an_empty_reply_is_not_silence() -> None:
-    """No words: please repeat; none again: an apology; a third time: goodbye."""
+    """No words: our own fault, in words; none again: an apology; a third time: goodbye."""
     call = VirtualCall(QUIET, faults=[Fault.BRAIN_EMPTY])
     for at in (0, 8000, 20_000):
         call.says(ASKS, at=at)
     call.run()
-    assert lines_of(call, "assistant") == [LINES.repeat, LINES.apology, LINES.trouble]
+    assert lines_of(call, "assistant") == [LINES.no_answer, LINES.apology, LINES.trouble]
     assert call.outcome == ("answered", "agent_failed")
 
 
@@ -542,7 +542,7 @@ def test_an_empty_reply_after_a_filler_is_not_silence() -> None:
     call = VirtualCall(QUIET, [Answer(clauses=(), after_ms=3000)])
     call.says(ASKS, at=0)
     call.run_until(9000)
-    assert call.heard == f"{LINES.filler} {LINES.repeat}"
+    assert call.heard == f"{LINES.filler} {LINES.no_answer}"
 
 
 def test_a_clause_without_sound_was_not_heard() -> None:
@@ -550,7 +550,26 @@ def test_a_clause_without_sound_was_not_heard() -> None:
     call = VirtualCall(QUIET, ["At nine."], faults=[Fault.VOICE_EMPTY])
     call.says(ASKS, at=0)
     call.run_until(8000)
-    assert lines_of(call, "assistant") == [LINES.repeat]
+    assert lines_of(call, "assistant") == [LINES.no_answer]
+
+
+def test_a_refused_key_is_an_apology_and_a_goodbye() -> None:
+    """Nothing that the caller could say again would help, so they are not asked to."""
+    call = VirtualCall(QUIET, ["At nine."], faults=[Fault.BRAIN_REFUSED])
+    call.says(ASKS, at=0)
+    call.run()
+    assert lines_of(call, "assistant") == [LINES.trouble]
+    assert call.outcome == ("answered", "agent_failed")
+
+
+def test_whoever_hangs_up_without_words_says_goodbye() -> None:
+    """The model wanted to end the call and then had nothing to say, or never came back: our own goodbye is heard."""
+    for answer in (Answer(clauses=(), hang_up=True), Answer(clauses=(), hang_up=True, after_ms=2500)):
+        call = VirtualCall(QUIET, [answer])
+        call.says(ASKS, at=0)
+        call.run()
+        assert call.heard.endswith(LINES.goodbye)
+        assert call.outcome == ("answered", "agent")
 
 
 def test_one_failure_is_forgiven() -> None:

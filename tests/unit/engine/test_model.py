@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolSpec
-from patter_cli.engine.model import FIRST_S, NEXT_S, TRIES, ask_models
+from patter_cli.engine.model import FIRST_S, LAST_FIRST_S, NEXT_S, TRIES, ask_models
 from patter_cli.errors import (
     BadReply,
     MissingCredential,
@@ -130,11 +130,27 @@ def test_a_short_come_back_later_is_honoured() -> None:
 
 
 def test_silence_is_ended_and_not_tried_again() -> None:
-    """Six seconds for the first word, then somebody else is asked."""
+    """Six seconds for the first word as long as there is somebody else to ask."""
     one, two = Scripted([[60.0, "late"]]), Scripted([["Hello."]])
     said, _, took = ask(one, two)
     assert (said, one.asked, one.closed) == ("Hello.", 1, 1)
     assert took == pytest.approx(FIRST_S, abs=0.1)
+
+
+@pytest.mark.parametrize("first_s", [0.5, 2.0, 6.5, 8.0, 15.0, 29.0])
+def test_the_last_model_may_be_slow(first_s: float) -> None:
+    """A cold one takes as long as loading it: its answer is one, and it is asked once."""
+    one = Scripted([[first_s, "Hello."]])
+    said, failure, took = ask(one)
+    assert (said, failure, one.asked) == ("Hello.", None, 1)
+    assert took == pytest.approx(first_s, abs=0.1)
+
+
+def test_the_last_model_is_not_waited_for_for_ever() -> None:
+    """Half a minute, then the caller gets an apology."""
+    _, failure, took = ask(Scripted([[60.0, "late"]]))
+    assert isinstance(failure, TimedOut)
+    assert took == pytest.approx(LAST_FIRST_S, abs=0.1)
 
 
 def test_a_reply_that_stalls_fails() -> None:

@@ -18,7 +18,7 @@ from patter_cli.core.events import (
     ToolCallRequested,
 )
 from patter_cli.engine.think import CALLS, MODEL_CHARS, PIECE_S, REPLY_CHARS, Ask, Brain, Thinker
-from patter_cli.errors import Unavailable
+from patter_cli.errors import Unauthorized, Unavailable
 from tests.unit.engine.conftest import virtually
 
 
@@ -74,6 +74,81 @@ def test_what_came_before_a_failure_is_spoken(error: Exception, provider: str) -
     assert isinstance(events[-1], ResponseFailed)
     assert events[-1].provider == provider
     assert not any(isinstance(event, ResponseFinished) for event in events)
+
+
+def test_half_a_sentence_before_a_failure_is_not_spoken() -> None:
+    """An apology comes instead of it; what was whole before it is spoken."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("We open at nine. And on Saturdays we")
+        raise Unavailable("down", provider="acme")
+
+    assert clauses(think(brain)) == ["We open at nine."]
+
+
+@pytest.mark.parametrize("per_second", [20.0, 5.0, 1.0, 1 / 1.5, 0.4])
+def test_a_slow_model_is_spoken_in_pieces(per_second: float) -> None:
+    """Twelve words without a full stop: all of them are spoken, in order, none cut, however slowly they come; and a
+    quick model's sentence stays whole."""
+    words = "well you could come on Monday or on Tuesday or on Friday".split()
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        for word in words:
+            yield Text(f" {word}")
+            await asyncio.sleep(1 / per_second)
+
+    said = clauses(think(brain))
+    assert " ".join(said).split() == words
+    assert len(said) == 1 if per_second >= 5 else len(said) >= 3
+
+
+def test_half_a_word_is_never_spoken_alone() -> None:
+    """A token that goes on with the word before it does not end it, however late it comes."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        for token in ("We", " have", " a Satur", "day", " appoint", "ment", " free"):
+            yield Text(token)
+            await asyncio.sleep(4)
+
+    said = clauses(think(brain))
+    assert " ".join(said).split() == "We have a Saturday appointment free".split()
+
+
+def test_a_refused_key_is_hopeless() -> None:
+    """The machine is told, so that nobody is asked to say it again."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        raise Unauthorized("no such key", provider="acme")
+        yield Text("")
+
+    last = think(brain)[-1]
+    assert isinstance(last, ResponseFailed)
+    assert last.hopeless
+
+
+@pytest.mark.parametrize("reply", ["", "😀😀", "**", "你好"])
+def test_a_reply_with_nothing_to_say_is_told_in_the_log(reply: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One line with what the model wrote."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text(reply)
+
+    with caplog.at_level("WARNING"):
+        events = think(brain)
+    if not clauses(events):
+        (line,) = [each.getMessage() for each in caplog.records]
+        assert ascii(reply) in line
+
+
+def test_a_models_reply_in_one_piece_is_bounded_as_in_many() -> None:
+    """It stops after six hundred characters, at the end of a sentence, and asks whether to go on."""
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta, None]:
+        yield Text("And another thing. " * 200)
+
+    said = clauses(think(brain, go_on="Shall I go on?"))
+    assert said[-1] == "Shall I go on?"
+    assert MODEL_CHARS - 60 <= sum(len(each) + 1 for each in said[:-1]) <= MODEL_CHARS + 1
 
 
 def test_a_brain_that_hangs_fails_in_the_end() -> None:
