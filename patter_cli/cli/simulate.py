@@ -107,6 +107,7 @@ def simulate(
         passed = run(rehearsal.by_script())
     if json:
         rehearsal.print_json()
+    rehearsal.raise_failure()
     if not passed:
         raise typer.Exit(1)
 

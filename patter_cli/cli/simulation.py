@@ -18,10 +18,11 @@ from patter_cli import wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel, write_wav
 from patter_cli.cli.lines import TranscriptLines, printable
+from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.engine.call import Observer
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import InputError, TimedOut
+from patter_cli.errors import InputError, ProviderError, TimedOut
 from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.observe.summary import CallSummary
 from patter_cli.phone import EmbeddedServer
@@ -63,6 +64,8 @@ class Simulation:
         self._waits_ms: list[int | None] = []
         """What the caller measured on the line, an utterance each."""
         self._steps: list[StepDone] = []
+        self._fault = ""
+        """The last that a provider was heard to say of its own failure."""
         self._failure = ""
         """Why the script was not played to its end."""
         self._begun_ms: list[float] = []
@@ -167,6 +170,17 @@ class Simulation:
             await running
         return True
 
+    def raise_failure(self) -> None:
+        """Raise ProviderError for a call that failed on our side, unless the scenario is about that."""
+        expected = self._scenario.expected
+        if self._summary.outcome != "failed" or expected.outcome == "failed" or expected.reason == self._summary.reason:
+            return
+        raise ProviderError(
+            f"the call failed: {self._fault or self._summary.reason}",
+            provider="agent",
+            hint="mend what is named, or see what the agent is made of: patter agents show",
+        )
+
     def print_json(self) -> None:
         """The call as one object on stdout; see `patter simulate --help`."""
         facts: dict[str, Any] = self._summary.render() if self._agent is not None else {"url": self._url}
@@ -213,6 +227,11 @@ class Simulation:
         def fold(call_id: str, entry: Entry) -> None:
             self._summary.feed(entry)
             self._replies.feed(entry)
+            match entry.event:
+                case fact.ResponseFailed(message=message) | fact.ListenFailed(message=message):
+                    self._fault = message
+                case _:
+                    pass
 
         return (fold,) if self.quiet else (fold, TranscriptLines(timed=timed))
 

@@ -17,6 +17,8 @@ HANG_UP_GRACE_MS = 2000
 """How long the carrier may take to close a line that we hung up."""
 TRANSFER_MS = 40_000
 """How long a transfer may ring before we take the caller back."""
+OUR_FAULTS = ("agent_failed", "listen_failed")
+"""A call that ends for one of these has failed, whoever picked up."""
 WARN_AGAIN_MS = 1000
 """When to look again whether the time warning interrupts nobody."""
 
@@ -147,6 +149,7 @@ class Endings:
             self._history.add_words(words)
         call.deadlines.clear()
         self._drafting.drop()
-        outcome = "answered" if call.state.now is not CallState.NEW else "failed"
+        answered = call.state.now is not CallState.NEW and reason not in OUR_FAULTS
+        outcome = "answered" if answered else "failed"
         call.state.move(CallState.ENDED)
         call.issue(order.FinishCall(outcome=outcome, reason=reason))

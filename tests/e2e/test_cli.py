@@ -276,3 +276,23 @@ def test_ctrl_c_while_it_loads_prints_nothing(after_s: float) -> None:
     _, err = process.communicate(timeout=20)
     assert process.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in err
+
+
+DEAD = '''"""Its model is not there."""
+from patter_cli import Agent, OpenAICompatibleLLM
+
+agent = Agent("You answer.", "Hello.", llm=OpenAICompatibleLLM("http://127.0.0.1:9/v1", "m"))
+'''
+
+
+def test_a_dead_model_is_a_failed_call(tmp_path: Path) -> None:
+    """Exit 5 and outcome failed, with the vendor's fault in words; every line that was not said is accounted for."""
+    (tmp_path / "dead.py").write_text(DEAD)
+    said = [word for each in ("What are your hours?", "And on Sunday?", "Hello?") for word in ("--say", each)]
+    done = patter("simulate", "dead.py", *said, "--json", cwd=tmp_path, PATTER_LOG_DIR=str(tmp_path / "kept"))
+    assert done.returncode == 5
+    call = json.loads(done.stdout)
+    assert (call["outcome"], call["reason"]) == ("failed", "agent_failed")
+    assert len([turn for turn in call["turns"] if turn["caller"]]) + len(call["notes"]) >= 3
+    assert "error: the call failed: 127.0.0.1:9" in done.stderr
+    assert "hint:" in done.stderr

@@ -495,7 +495,7 @@ def test_a_call_without_any_voice_ends_soon() -> None:
     """Where nothing at all can be said, hanging up is the only honest thing left."""
     call = VirtualCall(PLAN, faults=[Fault.LINES_HANG])
     call.run()
-    assert call.outcome == ("answered", "agent_failed")
+    assert call.outcome == ("failed", "agent_failed")
     assert call.now < 10_000
 
 
@@ -534,7 +534,7 @@ def test_an_empty_reply_is_not_silence() -> None:
         call.says(ASKS, at=at)
     call.run()
     assert lines_of(call, "assistant") == [LINES.no_answer, LINES.apology, LINES.trouble]
-    assert call.outcome == ("answered", "agent_failed")
+    assert call.outcome == ("failed", "agent_failed")
 
 
 def test_an_empty_reply_after_a_filler_is_not_silence() -> None:
@@ -559,7 +559,7 @@ def test_a_refused_key_is_an_apology_and_a_goodbye() -> None:
     call.says(ASKS, at=0)
     call.run()
     assert lines_of(call, "assistant") == [LINES.trouble]
-    assert call.outcome == ("answered", "agent_failed")
+    assert call.outcome == ("failed", "agent_failed")
 
 
 def test_whoever_hangs_up_without_words_says_goodbye() -> None:
@@ -819,7 +819,7 @@ def test_a_lost_recognition_ends_the_call_aloud() -> None:
     call = VirtualCall(PLAN, faults=[Fault.EARS_FAIL])
     call.run()
     assert call.heard.endswith(LINES.trouble)
-    assert call.outcome == ("answered", "listen_failed")
+    assert call.outcome == ("failed", "listen_failed")
 
 
 # --- the whole -------------------------------------------------------------------------------------------------------
