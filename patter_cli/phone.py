@@ -58,6 +58,7 @@ class EmbeddedServer:
         live = CallRegistry(max_calls=max_calls)
         app = create_app(
             open_call=self._desk.open_call,
+            serves=self._agents.__contains__,
             streams=[
                 StreamRoute(path="/ws/loopback/{agent}", codec=lambda: wiring.stream_codec("loopback"), local_only=True)
             ],

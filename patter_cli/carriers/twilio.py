@@ -25,6 +25,7 @@ from patter_cli.contracts.carrier import (
     MediaIn,
     MediaOut,
     Refused,
+    StartRefused,
     StreamConnected,
     StreamMessage,
     StreamStarted,
@@ -120,7 +121,8 @@ class TwilioStream:
         if event == "stop":
             return StreamStopped()
         if not isinstance(body, dict):
-            return Refused(why=f"{event} without its object")
+            why = f"{event} without its object"
+            return StartRefused(why=why) if event == "start" and not self._stream_id else Refused(why=why)
         match event:
             case "media":
                 return _read_media(message, body)
@@ -137,14 +139,14 @@ class TwilioStream:
             return Refused(why="second start")
         call_id = body.get("callSid")
         if body.get("streamSid", stream_id) != stream_id:
-            return Refused(why="start with two stream ids")
+            return StartRefused(why="start with two stream ids: streamSid")
         if not _is_id(call_id):
-            return Refused(why="start without callSid")
-        if body.get("mediaFormat") != {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}:
-            return Refused(why="start with another media format")
-        parameters = _read_parameters(body.get("customParameters", {}))
+            return StartRefused(why="start without callSid" if call_id is None else "start.callSid is no id")
+        if wrong := _wrong_format(body.get("mediaFormat")):
+            return StartRefused(why=wrong)
+        parameters = _read_parameters({} if body.get("customParameters") is None else body["customParameters"])
         if parameters is None:
-            return Refused(why="start with bad customParameters")
+            return StartRefused(why="start.customParameters is not a table of texts")
         self._stream_id = stream_id
         self._media_in_tail = f'"}},"streamSid":"{stream_id}"}}'
         self._media_out_head = f'{{"event":"media","streamSid":"{stream_id}","media":{{"payload":"'
@@ -250,6 +252,20 @@ def _parse(text: str, max_chars: int) -> _JsonObject | Refused:
     except (ValueError, RecursionError):  # RecursionError: brackets in brackets, thousands deep
         return Refused(why="not JSON")
     return message if isinstance(message, dict) else Refused(why="not a JSON object")
+
+
+def _wrong_format(value: object) -> str:
+    """What of a start's mediaFormat is not mu-law at 8 kHz; "" if nothing is. Numbers may be written as text."""
+    if not isinstance(value, dict):
+        return "start without mediaFormat" if value is None else "start.mediaFormat is no object"
+    encoding = value.get("encoding")
+    if not isinstance(encoding, str) or encoding.lower() != "audio/x-mulaw":
+        return f"start.mediaFormat.encoding is {encoding!r:.40}, not audio/x-mulaw"
+    if _read_number(value.get("sampleRate")) != 8000:
+        return f"start.mediaFormat.sampleRate is {value.get('sampleRate')!r:.40}, not 8000"
+    if _read_number(value.get("channels", 1)) != 1:
+        return f"start.mediaFormat.channels is {value['channels']!r:.40}, not 1"
+    return ""
 
 
 def _read_media(message: _JsonObject, body: _JsonObject) -> StreamMessage:

@@ -60,6 +60,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartRefused(Refused):
+    """The stream's start cannot be used: why names the field. The stream ends, since no call can come of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
     """A message that is none of our business (an event we do not know yet); counted."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from patter_cli.server.calls import CallRegistry, OpenCall
@@ -28,6 +28,7 @@ class StreamRoute:
 def create_app(
     *,
     open_call: OpenCall,
+    serves: Callable[[str], bool] = lambda agent: True,
     streams: Sequence[StreamRoute],
     live: CallRegistry,
     version: str,
@@ -36,6 +37,7 @@ def create_app(
 ) -> Asgi:
     """Build the application that `run.Server` serves.
 
+    serves: whether a stream for this agent may be opened at all.
     hosts: what requests may name beside loopback: our public host. None: this machine only.
     """
     from starlette.applications import Starlette
@@ -53,6 +55,6 @@ def create_app(
     for stream in streams:
         if stream.local_only and hosts:
             continue  # a public host brings strangers, and not every tunnel says that it carried them
-        media: Asgi = MediaSocket(stream.codec, open_call, live, bounds)
+        media: Asgi = MediaSocket(stream.codec, open_call, live, bounds, serves)
         routes.append(WebSocketRoute(stream.path, LocalOnly(media) if stream.local_only else media))
     return Guard(Starlette(routes=routes), hosts=frozenset(map(str.lower, hosts)), limits=bounds)

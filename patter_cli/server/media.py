@@ -23,6 +23,7 @@ from patter_cli.contracts.carrier import (
     Ignored,
     MediaIn,
     Refused,
+    StartRefused,
     StreamCodec,
     StreamConnected,
     StreamStarted,
@@ -207,6 +208,9 @@ class MediaStream:
         match message:
             case StreamStarted():
                 self._start(message)
+            case StartRefused(why=why):
+                log.warning("a call was refused: its stream's %s", ascii(why[:200]))
+                self._end("bad_start", POLICY, why[:100])
             case Refused():
                 self._counts["refused"] += 1
                 self._first_refusal = self._first_refusal or message.why
@@ -314,14 +318,27 @@ class MediaStream:
 class MediaSocket:
     """The ASGI application of a media route: scope["path_params"]["agent"] says whom the call is for."""
 
-    def __init__(self, codec: CodecFactory, open_call: OpenCall, live: CallRegistry, limits: Limits) -> None:
+    def __init__(
+        self,
+        codec: CodecFactory,
+        open_call: OpenCall,
+        live: CallRegistry,
+        limits: Limits,
+        serves: Callable[[str], bool],
+    ) -> None:
+        """serves: whether there is an agent of this name."""
+        self._serves = serves
         self._codec = codec
         self._open_call = open_call
         self._live = live
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        stream = MediaStream(scope["path_params"]["agent"], self._codec(), self._open_call, self._live, self._limits)
+        agent = scope["path_params"]["agent"]
+        if not self._serves(agent):
+            await refuse_upgrade(send, 404, f"no agent {agent[:64]!a} here")
+            return
+        stream = MediaStream(agent, self._codec(), self._open_call, self._live, self._limits)
         try:
             self._live.admit(stream)
         except CallRejected as error:

@@ -14,9 +14,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from patter_cli.audio.wav import read_channel
 from patter_cli.carriers.twilio import TwilioLine
@@ -24,6 +27,7 @@ from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.errors import CallRejected, NotReachable
 from patter_cli.simulate.caller import LineCaller
+from patter_cli.simulate.dial import open_line
 from tests.e2e.conftest import Earpiece, letters_in
 
 ROOT = Path(__file__).parents[2]
@@ -326,3 +330,42 @@ async def test_a_server_that_is_up_is_called_by_its_address(tmp_path: Path) -> N
     agent, rate_hz = read_channel(call, 1)
     assert rate_hz == 8000
     assert letters_in(agent[np.flatnonzero(agent)[0] // 160 * 160 :]).startswith("hello.")
+
+
+START: dict[str, Any] = {
+    "event": "start",
+    "streamSid": "MZ1",
+    "start": {
+        "callSid": "CA1",
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": {},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("mediaFormat", None), ("callSid", None), ("callSid", ""), ("mediaFormat", {"encoding": "audio/l16"})],
+)
+async def test_a_start_that_cannot_be_used_says_why(tmp_path: Path, field: str, value: object) -> None:
+    """The socket is closed with a reason, and one line of our log names the field."""
+    start = {**START, "start": {**START["start"], field: value}}
+    async with serving(project(tmp_path), "--port", free_port()) as server:
+        async with connect(server.url) as socket:
+            await socket.send(json.dumps(start))
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        assert field in closed.value.rcvd.reason
+        server.process.send_signal(signal.SIGTERM)
+        await server.exits(within_s=8)
+    (line,) = [each for each in server.lines if "a call was refused" in each]
+    assert field in line
+
+
+async def test_an_unknown_agent_is_refused_at_the_upgrade(tmp_path: Path) -> None:
+    """404, and the caller is told which name there is none of."""
+    async with serving(project(tmp_path), "--port", free_port()) as server:
+        with pytest.raises(CallRejected, match=r"no agent 'nobody' here \(HTTP 404\)"):
+            await open_line(server.url.replace("/echo", "/nobody"))

@@ -21,6 +21,7 @@ from patter_cli.contracts.carrier import (
     MediaIn,
     MediaOut,
     Refused,
+    StartRefused,
     StreamConnected,
     StreamStarted,
     StreamStopped,
@@ -220,6 +221,49 @@ def test_what_is_wrong_is_refused(text: str) -> None:
     stream = started()
     assert isinstance(stream.receive(text), Refused)
     assert stream.receive(MEDIA) == MediaIn(SILENCE, 40, 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"start__mediaFormat": None}, "mediaFormat"),
+        ({"start__callSid": None}, "callSid"),
+        ({"start__callSid": 7}, "callSid"),
+        ({"start__mediaFormat__encoding": "audio/l16"}, "audio/l16"),
+        ({"start__mediaFormat__sampleRate": "16000"}, "sampleRate"),
+        ({"start__mediaFormat__channels": 2}, "channels"),
+        ({"start__customParameters": [1]}, "customParameters"),
+        ({"start": 5}, "start without its object"),
+    ],
+)
+def test_a_bad_start_says_which_field(fields: dict[str, object], why: str) -> None:
+    """The stream cannot go on, and whoever wrote the other side has to know why."""
+    message = TwilioStream().receive(changed(START, **fields))
+    assert isinstance(message, StartRefused)
+    assert why in message.why
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"start__mediaFormat__sampleRate": "8000"},
+        {"start__mediaFormat__channels": "1"},
+        {"start__mediaFormat__channels": None},
+        {"start__mediaFormat__encoding": "AUDIO/X-MULAW"},
+    ],
+)
+def test_what_can_be_read_unmistakably_is_read(fields: dict[str, object]) -> None:
+    """Numbers as text, a field whose only value is known, another case."""
+    assert TwilioStream().receive(changed(START, **fields)) == STARTED
+
+
+def test_null_parameters_are_none() -> None:
+    """A client that writes null has none to give."""
+    message = json.loads(START)
+    message["start"]["customParameters"] = None
+    message = TwilioStream().receive(json.dumps(message))
+    assert isinstance(message, StreamStarted)
+    assert message.parameters == {}
 
 
 @pytest.mark.parametrize(
