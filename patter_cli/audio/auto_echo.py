@@ -10,7 +10,8 @@ our voice the search rests, for a caller may put the telephone on the table late
       +--+ REST_MS of our voice
 
 Our first words are a question, not an answer: for UNSURE_MS of our voice nobody knows yet whose voice comes back, and
-it is not taken for the caller's. A caller who really speaks goes on, and is heard after it.
+it is not taken for the caller's, nor is what comes within TRAIL_MS of our voice. A caller who really speaks goes on,
+and is heard after it: recognition keeps what came before.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from patter_cli.audio.delay import REACH_MS
-from patter_cli.audio.echo import ROOM_MS, NlmsEchoCanceller
+from patter_cli.audio.echo import NlmsEchoCanceller
 from patter_cli.audio.frame import Samples
 
 TRIAL_MS = 4000
@@ -27,6 +27,11 @@ TRIAL_MS = 4000
 REST_MS = 20_000
 UNSURE_MS = 700
 """An echo louder than -20 dB has been found by then. Source: tests.bench.lines."""
+
+
+TRAIL_MS = 300
+"""How long after our voice its echo may come: a bad mobile line takes 240 ms. Longer would cost callers who answer at
+once their first words, for engine.listen keeps little more of the past."""
 
 
 class FindingCanceller(Protocol):
@@ -59,7 +64,7 @@ class AutoEchoCanceller:
         self._make = make
         self._canceller: FindingCanceller | None = None
         self._cancelling = False
-        self._reach = rate_hz * (REACH_MS + ROOM_MS) // 1000
+        self._reach = rate_hz * TRAIL_MS // 1000
         self._silent = self._reach
         """Samples since we were last heard."""
         self._unsure = rate_hz * UNSURE_MS // 1000

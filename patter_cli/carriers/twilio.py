@@ -114,7 +114,10 @@ class TwilioStream:
             return Ignored(event=event[:64])
         stream_id = message.get("streamSid")
         if not _is_id(stream_id):
-            return Refused(why="no streamSid")
+            why = "no streamSid"
+            return (
+                StartRefused(why=f"start has {why}") if event == "start" and not self._stream_id else Refused(why=why)
+            )
         if self._stream_id and stream_id != self._stream_id:
             return Refused(why="wrong streamSid")
         body = message.get(event)

@@ -19,7 +19,7 @@ EXAMPLES = "Examples: patter serve receptionist · patter serve agents/reception
 def serve(
     agent: AgentName = None,
     host: Annotated[str, typer.Option(help="Address to listen on.", envvar="PATTER_HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.", envvar="PATTER_PORT")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.", envvar="PATTER_PORT")] = 8000,
     max_calls: Annotated[int, typer.Option(help="Calls at the same time.", min=1)] = 100,
     drain_timeout: Annotated[float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)] = 30.0,
 ) -> None:
@@ -31,8 +31,8 @@ def serve(
     from patter_cli.errors import BadSetting
     from patter_cli.server.run import run
 
-    if not 1 <= port <= 65535:
-        raise BadSetting(f"port {port} does not exist", hint="choose one from 1 to 65535")
+    if not 0 <= port <= 65535:
+        raise BadSetting(f"port {port} does not exist", hint="choose one from 1 to 65535, or 0 for any that is free")
     if host not in ("127.0.0.1", "::1", "localhost"):
         raise BadSetting(
             f"without a carrier nothing authenticates callers, so {host} is refused",

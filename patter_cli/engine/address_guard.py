@@ -36,6 +36,14 @@ _OURS = _networks(
     "::1/128", "fc00::/7", "fe80::/10",
 )  # fmt: skip
 """This machine and its networks: private, shared (RFC 6598), loopback, link-local with the clouds' metadata."""
+_PLATFORMS = _networks("168.63.129.16/32", "161.26.0.0/16", "166.8.0.0/14")
+"""What a cloud platform offers its own machines at public addresses: Azure's host, and the service endpoints of IBM
+Cloud. Source: their network documentation. The others' lie in the ranges above."""
+_INTERNAL = re.compile(
+    r"(^[^.]+|(^|\.)(localhost|localdomain|local|internal|intranet|private|lan|home|corp|home\.arpa))$"
+)
+"""Names that a network gives to its own machines: without a dot, or under an ending that the public tree does not have.
+Source: RFC 6762 (appendix G), RFC 8375, ICANN's reservation of .internal."""
 _NOBODYS = _networks(
     "0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
     "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
@@ -85,8 +93,10 @@ def check_url(url: str, *, allow_private: bool = False) -> tuple[str, int]:
         raise InputError(f"{refused}: {host!r} is no host name", hint="example.com, 192.0.2.1 or [2001:db8::1]")
     if literal is not None and (why := refusal(literal, allow_private=allow_private)):
         raise InputError(f"{refused}: {why}", hint="allow_private=True if it is on your network")
-    if not allow_private and re.search(r"(^|\.)localhost$", host):
-        raise InputError(f"{refused}: it is this machine", hint="allow_private=True if that is meant")
+    if literal is None and not allow_private and _INTERNAL.search(host):
+        raise InputError(
+            f"{refused}: {host!r} names a machine of a private network", hint="allow_private=True if that is meant"
+        )
     return host, port
 
 
@@ -98,6 +108,8 @@ def refusal(address: Address, *, allow_private: bool = False) -> str:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return refusal(inner, allow_private=allow_private)
+    if _within(address, _PLATFORMS):
+        return "" if allow_private else f"{address} belongs to a cloud platform"
     if _within(address, _OURS):
         return "" if allow_private else f"{address} is on this machine or its network"
     if _within(address, _NOBODYS) or (address.version == 6 and address not in _GLOBAL_V6):

@@ -26,6 +26,7 @@ from patter_cli.contracts.carrier import (
 from patter_cli.contracts.llm import Delta, Text
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.conversation import Message
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.journal import Entry, render_entry
 from patter_cli.core.machine import TurnMachine
@@ -208,6 +209,7 @@ class CallSession:
         finally:
             self._thinker.stop()
             self._stop_media()
+            self._mailbox.close()
             self._journal.close(self._summary())
 
     def _stop_media(self) -> None:
@@ -262,11 +264,13 @@ class CallSession:
             case order.Speak():
                 self._speaker.speak(command)
             case order.StartResponse(response_id=response_id, text=text):
-                self._thinker.start(Ask(response_id=response_id, text=text))
+                self._thinker.start(Ask(response_id=response_id, text=text, history=self._machine.history))
             case order.DraftResponse(response_id=response_id, text=text):
-                self._thinker.start(Ask(response_id=response_id, text=text, drafted=True))
+                history = self._machine.history
+                self._thinker.start(Ask(response_id=response_id, text=text, drafted=True, history=history))
             case order.ContinueResponse(response_id=response_id, said=said, may_call=may_call):
-                self._thinker.start(Ask(response_id=response_id, said=said, may_call=may_call))
+                history = self._machine.history
+                self._thinker.start(Ask(response_id=response_id, said=said, may_call=may_call, history=history))
             case order.RunTool():
                 self._spawn(self._run_tool(command))
             case order.ReadOut(response_id=response_id, text=text):
@@ -370,7 +374,7 @@ class CallSession:
         plan = self._machine.plan
         messages = chat_messages(
             plan.system_prompt,
-            self._machine.history,
+            ask.history,
             drafted=ask.text if ask.drafted else "",
             said=ask.said or "",
         )
@@ -402,7 +406,7 @@ class CallSession:
             text=ask.text,
             caller=self._info.caller,
             callee=self._info.callee,
-            history=self._history(),
+            history=_told(ask.history),
             end_call=lambda: post(fact.EndRequested(response_id=response_id)),
             transfer_call=lambda number: self._ask_for_transfer(response_id, number),
         )
@@ -459,7 +463,7 @@ class CallSession:
         return CallEvent(call_id=info.call_id, caller=info.caller, callee=info.callee, **facts)
 
     def _history(self) -> list[dict[str, Any]]:
-        return [{"role": each.role, "text": each.text, "timestamp": each.timestamp} for each in self._machine.history]
+        return _told(self._machine.history)
 
     def _report(self, name: str, **facts: Any) -> None:
         hook = getattr(self._agent.hooks, name)
@@ -498,3 +502,8 @@ class CallSession:
                 "dropped_events": self._mailbox.dropped,
             },
         }
+
+
+def _told(history: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """The conversation as callbacks get it."""
+    return [{"role": each.role, "text": each.text, "timestamp": each.timestamp} for each in history]

@@ -20,6 +20,9 @@ class Mailbox:
         self._loop = asyncio.get_running_loop()
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._due: Ms = 0
+        """When the timer rings."""
         self.dropped = 0
 
     @property
@@ -41,15 +44,33 @@ class Mailbox:
             if until is not None and self._clock.now() >= until:
                 return Tick()
             self._waiter = self._loop.create_future()
-            # One millisecond late rather than early: a Tick before its deadline would only be asked again.
-            timer = None if until is None else self._loop.call_at(self._clock.loop_time(until + 1), self._wake)
+            if until is not None:
+                self._ring_by(until)
             try:
                 await self._waiter
             finally:
                 self._waiter = None
-                if timer is not None:
-                    timer.cancel()
         return self._events.popleft()
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring_by(self, until: Ms) -> None:
+        """Have the timer ring by then. One that rings earlier is left: most deadlines move before they are reached."""
+        if self._timer is not None:
+            if self._due <= until:
+                return
+            self._timer.cancel()
+        self._due = until
+        # One millisecond late rather than early: a Tick before its deadline would only be asked again.
+        self._timer = self._loop.call_at(self._clock.loop_time(until + 1), self._rung)
+
+    def _rung(self) -> None:
+        self._timer = None
+        self._wake()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from patter_cli.contracts.llm import Delta, Text, ToolCall, Usage
+from patter_cli.core.conversation import Message
 from patter_cli.core.events import (
     ClauseReady,
     Event,
@@ -44,7 +45,8 @@ class Ask:
     """What is to be answered.
 
     text: the caller's words. drafted: the history does not hold them yet. said: what this reply has said before its
-    tools answered, None for its first step. may_call: whether it may ask for tools.
+    tools answered, None for its first step. may_call: whether it may ask for tools. history: the conversation when it
+    was asked; what happens while the model writes does not change what it was told.
     """
 
     response_id: int
@@ -52,6 +54,7 @@ class Ask:
     drafted: bool = False
     said: str | None = None
     may_call: bool = True
+    history: tuple[Message, ...] = ()
 
 
 Brain: TypeAlias = Callable[[Ask], AsyncGenerator[Delta, None]]

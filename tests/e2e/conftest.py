@@ -173,8 +173,9 @@ PATIENT = TurnPolicy(idle_ms=60_000)
 
 
 def agent(first_message: str = "", **arguments: Any) -> Agent:
-    """An agent with quick ears and a quick voice."""
-    return Agent("A test.", first_message, **{"stt": EARS, "tts": VOICE, "turns": PATIENT, **arguments})
+    """An agent with quick ears and a quick voice. Its caller's tones are its own, so they would pass for an echo."""
+    usual = {"stt": EARS, "tts": VOICE, "turns": PATIENT, "echo_cancellation": False}
+    return Agent("A test.", first_message, **{**usual, **arguments})
 
 
 class Log:

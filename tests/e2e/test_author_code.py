@@ -28,7 +28,7 @@ from tests.e2e.conftest import SENTENCES, Caller, Phone, agent, answering
 
 QUESTION, PRICE = SENTENCES[0], SENTENCES[5]
 REPLY = "We are open from nine to six."
-ANSWER, FILLER, APOLOGY, REPEAT = "nine to six", "one moment", "something went wrong", "i didn't catch that"
+ANSWER, FILLER, APOLOGY, REPEAT = "nine to six", "one moment", "something went wrong", "no answer to that"
 LATE_MS = 200
 """How late audio may come at a neighbour's ear, with all of this on two cores."""
 HELD_MS = 1300

@@ -250,8 +250,8 @@ async def test_an_on_message_that_fails_is_apologised_for(quiet_log: None) -> No
         "lies": (lies, "i'm sorry, something went wrong on my side."),
         "lies_in_pieces": (lies_in_pieces, "i'm sorry, something went wrong on my side."),
         "breaks_off": (breaks_off, "the price of that is.i'm sorry, something went wrong on my side."),
-        "nothing": (lambda event: "", "sorry, i didn't catch that."),
-        "none": (lambda event: None, "sorry, i didn't catch that."),
+        "nothing": (lambda event: "", "no answer to that."),
+        "none": (lambda event: None, "no answer to that."),
         "hangs": (hangs, "one moment, please."),
         "blocks": (blocks, "one moment, please.here i am."),
     }

@@ -154,7 +154,7 @@ VOICE_FAULTS = {
     "never opens": WENT_WRONG,
     "has a bug": WENT_WRONG,
     "never begins": WENT_WRONG,
-    "nothing": REPEAT,
+    "nothing": "no answer to that.",
     "breaks off": WENT_WRONG,
     "stalls": WENT_WRONG,
 }

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from patter_cli.audio.auto_echo import REST_MS, TRIAL_MS, UNSURE_MS, AutoEchoCanceller
+from patter_cli.audio.auto_echo import REST_MS, TRAIL_MS, TRIAL_MS, UNSURE_MS, AutoEchoCanceller
 from patter_cli.audio.frame import Samples
 from tests.bench.echo_scene import Scene, erle_db, make, run
 
@@ -78,7 +78,8 @@ def test_our_silence_ends_the_doubt() -> None:
     """What comes when the last of our voice has died away is the caller's."""
     auto = AutoEchoCanceller(8000, lambda delay_ms: None, lambda rate_hz: Searched())
     auto.process(SILENCE, VOICE)
-    for _ in range(40):
+    for _ in range(TRAIL_MS // FRAME_MS):
+        assert not auto.trusted
         auto.process(SILENCE, SILENCE)
     assert auto.trusted
 

@@ -234,6 +234,8 @@ def test_what_is_wrong_is_refused(text: str) -> None:
         ({"start__mediaFormat__channels": 2}, "channels"),
         ({"start__customParameters": [1]}, "customParameters"),
         ({"start": 5}, "start without its object"),
+        ({"streamSid": None}, "streamSid"),
+        ({"streamSid": 7}, "streamSid"),
     ],
 )
 def test_a_bad_start_says_which_field(fields: dict[str, object], why: str) -> None:

@@ -188,3 +188,35 @@ def test_a_network_is_refused_to_its_edges(network: str) -> None:
     assert refusal(whole[-1])
     assert not refusal(whole[0] - 1)
     assert not refusal(whole[-1] + 1) or network == "224.0.0.0/4"
+
+
+@pytest.mark.parametrize(
+    "address", ["168.63.129.16", "161.26.0.10", "166.9.14.1", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"]
+)
+def test_a_cloud_platforms_own_addresses_are_refused(address: str) -> None:
+    """Also those that lie in public ranges, and inside an IPv4 address that IPv6 carries."""
+    assert refusal(ipaddress.ip_address(address))
+    if ":" not in address:
+        assert refusal(ipaddress.ip_address(f"::ffff:{address}"))
+        assert refusal(ipaddress.ip_address("64:ff9b::") + int(ipaddress.ip_address(address)))
+    assert not refusal(ipaddress.ip_address("168.63.129.17"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "intranet", "db", "printer.local", "metadata.google.internal", "api.svc.cluster.local", "nas.lan", "box.home",
+        "router.home.arpa", "mail.corp", "x.localdomain", "x.intranet", "a.private", "LOCALHOST",
+    ],
+)  # fmt: skip
+def test_names_of_a_private_network_are_refused_unseen(host: str) -> None:
+    """Before anything is looked up, unless private ones are allowed."""
+    with pytest.raises(InputError, match="private network"):
+        check_url(f"https://{host}/hook")
+    assert check_url(f"https://{host}/hook", allow_private=True) == (host.lower(), 443)
+
+
+@pytest.mark.parametrize("host", ["local.example.com", "internal.example.com", "corp.example", "home.example.org"])
+def test_public_names_that_sound_private_are_not(host: str) -> None:
+    """Only the ending counts."""
+    assert check_url(f"https://{host}/hook") == (host, 443)
