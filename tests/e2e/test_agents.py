@@ -15,7 +15,7 @@ from tests.e2e.conftest import EARS, VOICE, Caller, answering
 from tests.e2e.test_cli import ROOT, patter, start
 
 FOLDER = ROOT / "agents"
-SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml") if path.stem != "receptionist")
+SCENARIOS = sorted(path.stem for path in FOLDER.glob("[!_]*.toml") if path.stem != "receptionist")
 """The receptionist has its own test, in test_scenarios.py."""
 
 TYPED = {
