@@ -12,9 +12,9 @@ from urllib.parse import quote
 from patter_cli import wiring
 from patter_cli.agent import Agent
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.engine.call import Observer
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.record import Observer
 from patter_cli.errors import BadSetting
 from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.server.app import StreamRoute, create_app

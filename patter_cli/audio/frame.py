@@ -25,6 +25,9 @@ class Encoding(Enum):
     ULAW = "ulaw"
     ALAW = "alaw"
     L16 = "l16"
+    """Two bytes a sample, the high one first. Source: RFC 3551, 4.5.11."""
+    L16_LE = "l16-le"
+    """The same, the low byte first: what some carriers send under the other's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class AudioFormat:
     @property
     def bytes_per_ms(self) -> int:
         """8 for mu-law at 8 kHz, 32 for L16 at 16 kHz."""
-        width = 2 if self.encoding is Encoding.L16 else 1
+        width = 2 if self.encoding in (Encoding.L16, Encoding.L16_LE) else 1
         return self.rate_hz * width // 1000
 
 

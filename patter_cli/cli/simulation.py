@@ -20,8 +20,8 @@ from patter_cli.audio.wav import read_channel, write_wav
 from patter_cli.cli.lines import TranscriptLines, printable
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
-from patter_cli.engine.call import Observer
 from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.record import Observer
 from patter_cli.errors import InputError, ProviderError, TimedOut
 from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.observe.summary import CallSummary

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from patter_cli.audio.frame import Samples
-from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.audio.jitter import JitterBuffer, JitterCounts
+from patter_cli.audio.resample import Resampler
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted
+from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
 from patter_cli.contracts.carrier import MediaIn
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
@@ -51,14 +52,15 @@ class VadSource(Protocol):
 
 
 class InboundPath:
-    """One call's incoming audio, mu-law at 8 kHz.
+    """One call's incoming audio, in whatever the wire speaks.
 
     Media time is kept by the jitter buffer; call time is media time plus the least delay seen between the two, so
     that neither a late start of the stream nor a burst after a freeze shifts what we say about when. A jump of the
     carrier's timeline leaves media time behind, so the delay is then taken anew.
 
     With `echo` and `far`, our own voice is taken out before anything hears it: near is what arrived, far what the
-    phone played in the same samples of call time. `audio_filter` comes after that.
+    phone played in the same samples of call time. `audio_filter` comes after that. All of it has the line's own rate;
+    only the ear may want another, and gets it from a resampler here.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class InboundPath:
         room: VadSource,
         hearing: AudioSink,
         post: Callable[[Event], None],
+        wire: WireCodec = ULAW_8K_WIRE,
         echo: EchoCanceller | None = None,
         far: PlayoutReference | None = None,
         audio_filter: GuardedFilter | None = None,
@@ -75,14 +78,16 @@ class InboundPath:
         self._clock = clock
         self._hearing = hearing
         self._post = post
-        self._jitter = JitterBuffer()
+        self._wire = wire
+        self._jitter = JitterBuffer(bytes_per_ms=wire.bytes_per_ms, silence=wire.silence)
+        self._to_ear = Resampler(wire.rate_hz, room.rate_hz)
         self._ear = room.listen(self._on_edge)
         self._offset_ms: float | None = None
         self._shift_ms = 0
         self._echo = echo
         self._far = far
         self._filter = audio_filter
-        self._samples_per_ms = room.rate_hz / 1000
+        self._samples_per_ms = wire.rate_hz / 1000
         self._heard = 0
         """Samples of media time so far."""
         self._aligned_ms = 0.0
@@ -94,7 +99,7 @@ class InboundPath:
 
     def push(self, media: MediaIn) -> None:
         """Take one media message."""
-        released = self._jitter.push(media.sequence, media.timestamp_ms, media.payload)
+        released = self._jitter.push(media.sequence, media.timestamp_ms, self._wire.whole(media.payload))
         offset = self._clock.now_ms() - self._jitter.media_ms
         shift = self._jitter.shift_ms
         if self._offset_ms is None or offset < self._offset_ms or shift != self._shift_ms:
@@ -102,10 +107,11 @@ class InboundPath:
             if abs(offset - self._aligned_ms) > SLACK_MS:
                 self._aligned_ms = offset
         for payload in released:
-            samples = self._cleaned(decode_ulaw(payload))
+            samples = self._cleaned(self._wire.decode(payload))
             self._hearing.push(samples)
             # A canceller that still learns leaves so much of us that the ear would take it for the caller.
-            self._ear.push(samples if self._echo is None or self._echo.trusted else np.zeros_like(samples))
+            heard = samples if self._echo is None or self._echo.trusted else np.zeros_like(samples)
+            self._ear.push(self._to_ear.process(heard))
 
     def close(self) -> None:
         self._ear.close()

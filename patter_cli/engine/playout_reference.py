@@ -7,12 +7,10 @@ yet). A clear or a pause cuts the line: from then on there is silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from patter_cli.audio.frame import Samples
-from patter_cli.audio.g711 import decode_ulaw
+from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
 
 PAST_MS = 1000
 """How long what was played is kept: a line that freezes for longer has lost its echo."""
@@ -23,11 +21,11 @@ AHEAD_MS = 1000
 class PlayoutReference:
     """One call's reference, in samples of the line's rate since the call's start. 32 kB at 8 kHz."""
 
-    def __init__(self, *, rate_hz: int = 8000, decode: Callable[[bytes], Samples] = decode_ulaw) -> None:
-        """decode: wire audio to samples; what the phone plays has been through the wire's encoding."""
-        self._rate = rate_hz / 1000
-        self._decode = decode
-        self._ring: Samples = np.zeros((PAST_MS + AHEAD_MS) * rate_hz // 1000, np.int16)
+    def __init__(self, wire: WireCodec = ULAW_8K_WIRE) -> None:
+        """wire: what was sent is decoded by it, for what the phone plays has been through the wire's encoding."""
+        self._rate = wire.rate_hz / 1000
+        self._decode = wire.decode
+        self._ring: Samples = np.zeros((PAST_MS + AHEAD_MS) * wire.rate_hz // 1000, np.int16)
         self._end = 0
         """All from here on is silence; the ring holds what came before."""
 

@@ -7,8 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from patter_cli.audio.g711 import encode_ulaw
+from patter_cli.audio.frame import AudioFormat
 from patter_cli.audio.resample import Resampler, resample_all
+from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
 from patter_cli.contracts.tts import TextToSpeech, TtsSession, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
@@ -28,16 +29,27 @@ AHEAD_MS = 8000
 
 
 class TtsCache:
-    """Fixed lines as ready wire audio, made once per voice: an apology must not need the vendor that failed."""
+    """Fixed lines as ready wire audio, made once per voice: an apology must not need the vendor that failed.
 
-    def __init__(self) -> None:
-        self._audio: dict[tuple[TextToSpeech, str], tuple[bytes, WordTimes]] = {}
+    They are prepared in one format. A line that speaks another gets them rewritten, once, when it first asks.
+    """
 
-    def get(self, voice: TextToSpeech, text: str) -> tuple[bytes, WordTimes] | None:
-        return self._audio.get((voice, text))
+    def __init__(self, wire: WireCodec = ULAW_8K_WIRE) -> None:
+        """wire: what most lines speak."""
+        self._wire = wire
+        self._audio: dict[tuple[TextToSpeech, str, AudioFormat], tuple[bytes, WordTimes]] = {}
 
-    async def prepare(self, voice: TextToSpeech, texts: Iterable[str], *, language: str, rate_hz: int) -> None:
+    def get(self, voice: TextToSpeech, text: str, format: AudioFormat) -> tuple[bytes, WordTimes] | None:
+        """A clause as wire audio of this format and its words' times, if it was prepared."""
+        ready = self._audio.get((voice, text, format))
+        if ready is None and (made := self._audio.get((voice, text, self._wire.format))) is not None:
+            samples = resample_all(self._wire.decode(made[0]), self._wire.rate_hz, format.rate_hz)
+            ready = self._audio[voice, text, format] = wire_codec(format).encode(samples), made[1]
+        return ready
+
+    async def prepare(self, voice: TextToSpeech, texts: Iterable[str], *, language: str) -> None:
         """Voice the lines that are not there yet, clause by clause as they will be spoken. Raises ProviderError."""
+        wire = self._wire
         chunker = SentenceChunker(language)
         clauses = [clause for each in texts for clause in (*chunker.push(each), *chunker.flush())]
         try:
@@ -45,10 +57,11 @@ class TtsCache:
                 session = await voice.open()
             try:
                 for text in clauses:
-                    if (voice, text) not in self._audio:
+                    if (voice, text, wire.format) not in self._audio:
                         async with asyncio.timeout(LINE_S):
                             whole, times = await whole_clause(session, text)
-                        self._audio[voice, text] = encode_ulaw(resample_all(whole, voice.rate_hz, rate_hz)), times
+                        payload = wire.encode(resample_all(whole, voice.rate_hz, wire.rate_hz))
+                        self._audio[voice, text, wire.format] = payload, times
             finally:
                 await session.aclose()
         except TimeoutError as error:
@@ -62,13 +75,13 @@ class Speaker:
         self,
         voice: TextToSpeech,
         *,
-        line_rate_hz: int,
+        wire: WireCodec = ULAW_8K_WIRE,
         phrasebook: TtsCache,
         outbound: OutboundPath,
         post: Callable[[Event], None],
     ) -> None:
         self._voice = voice
-        self._rate_hz = line_rate_hz
+        self._wire = wire
         self._phrasebook = phrasebook
         self._outbound = outbound
         self._post = post
@@ -101,7 +114,7 @@ class Speaker:
                     self._more.clear()
                     await self._more.wait()
                 self._current = self._queue.popleft()
-                ready = self._phrasebook.get(self._voice, self._current.text)
+                ready = self._phrasebook.get(self._voice, self._current.text, self._wire.format)
                 if ready is not None:
                     self._play_ready(self._current, *ready)
                 else:
@@ -159,7 +172,7 @@ class Speaker:
     async def _synthesize(self, clause: Speak) -> None:
         async with asyncio.timeout(CHUNK_S):
             session = self._session = self._session or await self._voice.open()
-        resampler = Resampler(self._voice.rate_hz, self._rate_hz)
+        resampler = Resampler(self._voice.rate_hz, self._wire.rate_hz)
         pieces = session.synthesize(clause.text)
         try:
             first = True
@@ -176,7 +189,7 @@ class Speaker:
                     if first:
                         self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
                         first = False
-                    self._outbound.play(clause.response_id, clause.clause, encode_ulaw(samples))
+                    self._outbound.play(clause.response_id, clause.clause, self._wire.encode(samples))
         finally:
             close = getattr(pieces, "aclose", None)
             if close is not None:

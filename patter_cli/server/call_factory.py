@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from patter_cli.contracts.carrier import CallControl, StreamCodec, StreamStarted
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.batched_vad import BatchedVad
-from patter_cli.engine.call import CallSession, Observer
+from patter_cli.engine.build import build_call
+from patter_cli.engine.call import CallSession
 from patter_cli.engine.ready import CallInfo, ReadyAgent
+from patter_cli.engine.record import Observer
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError
 from patter_cli.observe.metrics import measure_turns
@@ -66,8 +68,7 @@ class CallFactory:
                 log.exception("the lines of %s cannot be prepared", agent.name)
 
     async def _prepare(self, agent: ReadyAgent, texts: tuple[str, ...]) -> None:
-        language = agent.plan.language
-        await self._phrasebook.prepare(agent.tts, texts, language=language, rate_hz=self._room.rate_hz)
+        await self._phrasebook.prepare(agent.tts, texts, language=agent.plan.language)
 
     def open_call(self, agent: str, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
         """Begin a call on the loopback line. Raises CallRejected for an agent that is not served."""
@@ -78,7 +79,7 @@ class CallFactory:
         # The id names files and log lines, so it is ours, whatever the stream calls itself.
         call_id = f"LB{time.strftime('%Y%m%d%H%M%S', time.gmtime(now))}{secrets.token_hex(4)}"
         parameters = dict(started.parameters)
-        return CallSession(
+        return build_call(
             info=CallInfo(
                 call_id=call_id,
                 caller=parameters.pop("caller", "loopback"),
@@ -88,11 +89,12 @@ class CallFactory:
                 parameters=parameters,
             ),
             agent=ready,
+            format=started.format,
             codec=codec,
             line=sender,
             control=self._control(started, sender),
-            room=self._room,
-            phrasebook=self._phrasebook,
+            vad=self._room,
+            cache=self._phrasebook,
             journal=self._store.open(call_id, now),
             measure=measure_turns(),
             observers=self._observers,

@@ -17,13 +17,14 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from patter_cli.audio.frame import Samples
+from patter_cli.audio.frame import ULAW_8K, Samples
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.carrier import CallControl, Ignored, MarkIn, StreamMessage
 from patter_cli.contracts.stt import Final, Recognised
 from patter_cli.core.plan import CallPlan
-from patter_cli.engine.call import CallSession, Journal, Observer
+from patter_cli.engine.build import build_call
 from patter_cli.engine.ready import CallInfo, ReadyAgent
+from patter_cli.engine.record import Journal, Observer
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import TtsCache
 from patter_cli.observe.metrics import measure_turns
@@ -55,7 +56,7 @@ class TypedCall:
             changed = agent.revise(overrides, parameters)
             return replace(changed, plan=_at_once(changed.plan), tts=voice)
 
-        self._session = CallSession(
+        self._session = build_call(
             info=CallInfo(call_id=call_id, caller="keyboard", callee=agent.name, direction="inbound", carrier="typed"),
             agent=replace(
                 agent,
@@ -65,11 +66,12 @@ class TypedCall:
                 end_of_turn=None,
                 revise=revise,
             ),
+            format=ULAW_8K,
             codec=_TypedWire(),
             line=self,
             control=control,
-            room=self._room,
-            phrasebook=TtsCache(),
+            vad=self._room,
+            cache=TtsCache(),
             journal=journal,
             measure=measure_turns(),
             observers=observers,

@@ -168,7 +168,7 @@ async def _stray_ms(entries: Sequence[Entry], tap: Tap, cleared: float) -> float
     _, voice = wiring.built_in_speech()
     book = TtsCache()
     texts = [each.text for each in _orders(entries, order.Speak) if each.response_id == 1]
-    await book.prepare(voice, texts, language="en", rate_hz=8000)
+    await book.prepare(voice, texts, language="en")
     greeting = b"".join(book.get(voice, text) or b"" for text in texts)
     played = [(at, message.payload) for at, message in tap.came if isinstance(message, MediaOut)]
     assert all(payload in greeting for at, payload in played if at < cleared), "the greeting sounds otherwise"

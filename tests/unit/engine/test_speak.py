@@ -78,7 +78,6 @@ class Rig:
         self.outbound = Outbound()
         self.speaker = Speaker(
             voice,
-            line_rate_hz=8000,
             phrasebook=phrasebook or TtsCache(),
             outbound=self.outbound,  # type: ignore[arg-type]
             post=self.events.append,
@@ -122,7 +121,7 @@ def test_what_the_voice_knows_of_its_words_is_told() -> None:
     async def story() -> None:
         voice, book = Voice(), TtsCache()
         voice.times = {"one two": WordTimes((0, 100), (90, 190)), "three": WordTimes((5,), (95,))}
-        await book.prepare(voice, ["three"], language="en", rate_hz=8000)
+        await book.prepare(voice, ["three"], language="en")
         async with Rig(voice, book) as rig:
             rig.speak("one two", "three")
             await asyncio.sleep(1)
@@ -239,8 +238,8 @@ def test_a_ready_line_needs_no_voice() -> None:
     async def story() -> None:
         voice = Voice()
         book = TtsCache()
-        await book.prepare(voice, ["I am sorry. Say it again."], language="en", rate_hz=8000)
-        await book.prepare(voice, ["Say it again."], language="en", rate_hz=8000)
+        await book.prepare(voice, ["I am sorry. Say it again."], language="en")
+        await book.prepare(voice, ["Say it again."], language="en")
         assert voice.said == ["I am sorry.", "Say it again."]
         async with Rig(voice, book) as rig:
             rig.speak("Say it again.")
@@ -259,9 +258,9 @@ def test_a_voice_that_never_answers_keeps_no_server_from_starting() -> None:
 
     async def story() -> None:
         with pytest.raises(TimedOut):
-            await TtsCache().prepare(Voice((0, None)), ["Hello."], language="en", rate_hz=8000)
+            await TtsCache().prepare(Voice((0, None)), ["Hello."], language="en")
         fault = (0, Unavailable("down", provider="x"))
         with pytest.raises(ProviderError):
-            await TtsCache().prepare(Voice(fault), ["Hello."], language="en", rate_hz=8000)
+            await TtsCache().prepare(Voice(fault), ["Hello."], language="en")
 
     virtually(story())

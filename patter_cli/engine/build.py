@@ -1,0 +1,90 @@
+"""A call is put together: the one place that knows which parts it has and who is connected to whom."""
+
+from __future__ import annotations
+
+from patter_cli.audio.frame import AudioFormat
+from patter_cli.audio.pacer import Pacer
+from patter_cli.audio.wire import wire_codec
+from patter_cli.contracts.carrier import CallControl, StreamCodec
+from patter_cli.core.events import EchoFound
+from patter_cli.engine.call import CallSession
+from patter_cli.engine.context import CallContext
+from patter_cli.engine.eou import EndOfTurnDetector
+from patter_cli.engine.fanout import AudioFanout
+from patter_cli.engine.filtering import filter_for_call
+from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
+from patter_cli.engine.listen import Listener
+from patter_cli.engine.outbound import Line, OutboundPath
+from patter_cli.engine.perform_author import AuthorPerformer
+from patter_cli.engine.perform_carrier import CarrierPerformer
+from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
+from patter_cli.engine.perform_media import MediaPerformer
+from patter_cli.engine.playout_reference import PlayoutReference
+from patter_cli.engine.ready import CallInfo, ReadyAgent
+from patter_cli.engine.record import CallRecorder, Journal, Measure, Observer
+from patter_cli.engine.speak import Speaker, TtsCache
+from patter_cli.engine.think import Brain, Thinker
+
+
+def build_call(
+    *,
+    info: CallInfo,
+    agent: ReadyAgent,
+    format: AudioFormat,
+    codec: StreamCodec,
+    line: Line,
+    control: CallControl,
+    vad: VadSource,
+    cache: TtsCache,
+    journal: Journal,
+    measure: Measure,
+    observers: tuple[Observer, ...] = (),
+) -> CallSession:
+    """One call on a line that speaks this format; `run` holds it."""
+    call = CallContext(info, agent)
+    post = call.post
+    wire = wire_codec(format)
+    echo = None
+    if agent.echo_canceller is not None:
+        echo = agent.echo_canceller(wire.rate_hz, lambda delay_ms: post(EchoFound(delay_ms=delay_ms)))
+    far = None if echo is None else PlayoutReference(wire)
+    pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
+    outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
+
+    listener = Listener(agent.stt, line_rate_hz=wire.rate_hz, post=post)
+    hearing: AudioSink = listener
+    turns: EndOfTurnDetector | None = None
+    if agent.end_of_turn is not None:
+        turns = EndOfTurnDetector(agent.end_of_turn, line_rate_hz=wire.rate_hz, post=post)
+        hearing = AudioFanout(listener, turns)
+    inbound = InboundPath(
+        clock=call.clock,
+        room=vad,
+        hearing=hearing,
+        post=post,
+        wire=wire,
+        echo=echo,
+        far=far,
+        audio_filter=filter_for_call(agent.audio_filter, rate_hz=wire.rate_hz),
+    )
+
+    author = AuthorPerformer(call)
+    brain: Brain | None = author.pieces if agent.hooks.on_message is not None else None
+    if agent.models:
+        brain = ModelBrain(call, author.tool_specs)
+    thinker = Thinker(
+        brain,
+        language=agent.plan.language,
+        post=post,
+        aggressive_first_flush=agent.aggressive_first_flush,
+        go_on=agent.plan.lines.go_on if agent.models else None,
+    )
+    speaker = Speaker(agent.tts, wire=wire, phrasebook=cache, outbound=outbound, post=post)
+    return CallSession(
+        call,
+        media=MediaPerformer(call, inbound, outbound),
+        cascade=CascadePerformer(call, listener=listener, thinker=thinker, speaker=speaker, turns=turns),
+        carrier=CarrierPerformer(call, control),
+        author=author,
+        recorder=CallRecorder(call, journal, measure, observers),
+    )

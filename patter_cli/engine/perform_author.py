@@ -1,0 +1,156 @@
+"""The author's own code in a call: callbacks, on_message, tools and code guardrails, each within its deadline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from patter_cli.contracts.llm import Delta, Text, ToolSpec
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.commands import Command
+from patter_cli.core.tool_calls import allowed_number
+from patter_cli.engine.context import CallContext, told
+from patter_cli.engine.hooks import Hook, IncomingMessage, call_hook, message_pieces
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.reports import Reports
+from patter_cli.engine.think import Ask
+from patter_cli.engine.tools import ToolRunner
+from patter_cli.tools import ToolContext
+
+log = logging.getLogger(__name__)
+
+JUDGE_S = 1.5
+"""Deadline of a code guardrail: every clause waits for it."""
+CLOSING_S = 0.7
+"""How long the end of a call waits for its callbacks; they go on without it."""
+
+
+class AuthorPerformer:
+    """One call's callbacks and tools."""
+
+    def __init__(self, call: CallContext) -> None:
+        self._call = call
+        self._tools = ToolRunner(call.agent.tools, self._tool_context)
+        self._reports = Reports(call.info.call_id)
+        self._prepared = call.agent
+
+    def tool_specs(self) -> tuple[ToolSpec, ...]:
+        """The agent's tools, as a model is told of them."""
+        return tuple(self._tools.specs())
+
+    def perform(self, command: Command) -> bool:
+        match command:
+            case order.PrepareCall():
+                self._call.spawn(self._prepare())
+            case order.RunTool():
+                self._call.spawn(self._run_tool(command))
+            case order.JudgeClause():
+                self._call.spawn(self._judge(command))
+            case order.ReportTranscript(role=role, text=text, interrupted=interrupted):
+                hook = self._call.agent.hooks.on_transcript
+                if hook is not None:
+                    history = self._call.told_history()
+                    self.report(hook, role=role, text=text, interrupted=interrupted, history=history)
+            case _:
+                return False
+        return True
+
+    def report(self, hook: Hook | None, **facts: Any) -> None:
+        """Tell a callback, after those before it."""
+        if hook is not None:
+            self._reports.tell(hook, self._call.event(**facts))
+
+    async def finish(self, facts: Mapping[str, Any]) -> None:
+        """The call is over: say so, and give callbacks in flight a moment."""
+        self.report(self._call.agent.hooks.on_call_end, **facts)
+        await self._reports.finish(CLOSING_S)
+
+    def adopted(self) -> ReadyAgent | None:
+        """The agent that on_call_start made, if the machine took its plan: None when it came too late."""
+        agent = self._prepared
+        if self._call.plan is not agent.plan:
+            return None
+        self._tools = ToolRunner(agent.tools, self._tool_context)
+        return agent
+
+    async def pieces(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        """on_message, as the thinker wants it."""
+        call = self._call
+        hook = call.agent.hooks.on_message
+        assert hook is not None
+        response_id = ask.response_id
+        event = IncomingMessage(
+            call_id=call.info.call_id,
+            text=ask.text,
+            caller=call.info.caller,
+            callee=call.info.callee,
+            history=told(ask.history),
+            end_call=lambda: call.post(fact.EndRequested(response_id=response_id)),
+            transfer_call=lambda number: self._ask_for_transfer(response_id, number),
+        )
+        pieces = message_pieces(hook, event)
+        try:
+            async for piece in pieces:
+                yield Text(piece)
+        finally:
+            await pieces.aclose()
+
+    async def _prepare(self) -> None:
+        """Run on_call_start; whatever it does, the call goes on with a plan."""
+        call = self._call
+        overrides: Any = None
+        hook = call.agent.hooks.on_call_start
+        if hook is not None:
+            event = call.event(
+                direction=call.info.direction,
+                carrier=call.info.carrier,
+                custom_params=dict(call.info.parameters),
+                agent=call.agent.name,
+            )
+            try:
+                overrides = await call_hook(hook, event, within_s=call.agent.plan.pace.prepare_ms / 1000)
+            except TimeoutError:
+                log.error("on_call_start did not return in time; the call goes on without it")
+            except Exception:
+                log.exception("on_call_start raised; the call goes on without it")
+        try:
+            agent = call.agent.revise(overrides if isinstance(overrides, Mapping) else {}, call.info.parameters)
+        except Exception:
+            log.exception("what on_call_start returned cannot be used; the call goes on without it")
+            agent = call.agent
+        self._prepared = agent
+        call.post(fact.CallPrepared(plan=agent.plan))
+
+    def _tool_context(self) -> ToolContext:
+        info = self._call.info
+        history = self._call.told_history()
+        return ToolContext(call_id=info.call_id, caller=info.caller, callee=info.callee, history=history)
+
+    async def _run_tool(self, command: order.RunTool) -> None:
+        outcome = await self._tools.run(command.tool_call_id, command.name, command.arguments)
+        self._call.post(
+            fact.ToolFinished(response_id=command.response_id, tool_call_id=command.tool_call_id, result=outcome.text)
+        )
+
+    async def _judge(self, command: order.JudgeClause) -> None:
+        check = self._call.agent.checks[command.rule]
+        try:
+            forbidden = bool(await call_hook(check.forbids, command.text, within_s=JUDGE_S))
+        except Exception:
+            forbidden = check.blocks_on_error
+            log.exception("guardrail %s failed; the clause %s", command.rule, "is blocked" if forbidden else "passes")
+        self._call.post(
+            fact.ClauseJudged(
+                response_id=command.response_id,
+                clause=command.clause,
+                rule=command.rule,
+                replacement=check.replacement if forbidden else None,
+            )
+        )
+
+    def _ask_for_transfer(self, response_id: int, number: str) -> None:
+        if allowed_number(number, self._call.plan) is None:
+            log.error("a transfer to %r is refused: put the number into Agent(transfer_numbers=[…])", number[:32])
+        self._call.post(fact.TransferRequested(response_id=response_id, number=number))

@@ -1,0 +1,54 @@
+"""What is asked of the carrier beside the sound: to hang up, and to connect the caller to somebody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from patter_cli.contracts.carrier import CallControl
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.commands import Command
+from patter_cli.engine.context import CallContext
+from patter_cli.errors import CarrierError
+
+log = logging.getLogger(__name__)
+
+HANG_UP_S = 5.0
+TRANSFER_S = 35.0
+
+
+class CarrierPerformer:
+    """One call's carrier. Each request has a deadline, and an answer whatever the carrier does."""
+
+    def __init__(self, call: CallContext, control: CallControl) -> None:
+        self._call = call
+        self._control = control
+
+    def perform(self, command: Command) -> bool:
+        match command:
+            case order.Transfer(number=number):
+                self._call.spawn(self._transfer(number))
+            case order.HangUp(reason=reason):
+                self._call.spawn(self._hang_up(reason))
+            case _:
+                return False
+        return True
+
+    async def _transfer(self, number: str) -> None:
+        try:
+            async with asyncio.timeout(TRANSFER_S):
+                await self._control.transfer(number)
+        except (CarrierError, TimeoutError, OSError) as error:
+            log.warning("transfer failed: %s", error)
+            self._call.post(fact.TransferFailed(message=str(error)))
+        else:
+            self._call.post(fact.TransferFinished())
+
+    async def _hang_up(self, reason: str) -> None:
+        try:
+            async with asyncio.timeout(HANG_UP_S):
+                await self._control.hang_up()
+        except (CarrierError, TimeoutError, OSError) as error:
+            log.warning("the carrier would not hang up: %s", error)
+        self._call.post(fact.LineClosed(cause=reason))

@@ -1,0 +1,110 @@
+"""A reply by recognition, model and voice: the caller's words are asked for, an answer is thought of and spoken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+from patter_cli.contracts.llm import Delta, ToolSpec
+from patter_cli.core import commands as order
+from patter_cli.core.commands import Command
+from patter_cli.engine.call_tools import call_tools
+from patter_cli.engine.context import CallContext
+from patter_cli.engine.dialogue import chat_messages
+from patter_cli.engine.eou import EndOfTurnDetector
+from patter_cli.engine.listen import Listener
+from patter_cli.engine.model import ask_models
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.speak import Speaker
+from patter_cli.engine.think import Ask, Thinker
+
+
+class CascadePerformer:
+    """One call's ears, mind and mouth."""
+
+    def __init__(
+        self,
+        call: CallContext,
+        *,
+        listener: Listener,
+        thinker: Thinker,
+        speaker: Speaker,
+        turns: EndOfTurnDetector | None,
+    ) -> None:
+        """turns: says whether the caller has finished; None: nobody does."""
+        self._call = call
+        self._listener = listener
+        self._thinker = thinker
+        self._speaker = speaker
+        self._turns = turns
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin listening and speaking. Returns what runs until it is cancelled."""
+        return [self._call.guard("listener", self._listener.run), self._call.guard("speaker", self._speaker.run)]
+
+    def adopt(self, agent: ReadyAgent) -> None:
+        """The call's agent has changed."""
+        self._speaker.use(agent.tts)
+        self._thinker.use(agent.plan.language)
+
+    def perform(self, command: Command) -> bool:
+        match command:
+            case order.Speak():
+                self._speaker.speak(command)
+            case order.StartResponse(response_id=response_id, text=text):
+                self._thinker.start(Ask(response_id=response_id, text=text, history=self._call.history))
+            case order.DraftResponse(response_id=response_id, text=text):
+                self._thinker.start(Ask(response_id=response_id, text=text, drafted=True, history=self._call.history))
+            case order.AdoptResponse():
+                pass  # what was drafted is being written already
+            case order.ContinueResponse(response_id=response_id, said=said, may_call=may_call):
+                history = self._call.history
+                self._thinker.start(Ask(response_id=response_id, said=said, may_call=may_call, history=history))
+            case order.ReadOut(response_id=response_id, text=text):
+                self._thinker.read_out(response_id, text)
+            case order.CancelResponse(response_id=response_id):
+                self._thinker.cancel(response_id)
+                self._speaker.cancel(response_id)
+            case order.FinalizeTranscript():
+                self._listener.finalize()
+            case order.CommitTranscript():
+                self._listener.commit()
+                if self._turns is not None:
+                    self._turns.commit()
+            case order.PredictEndOfTurn(segment=segment):
+                if self._turns is not None:
+                    self._turns.predict(segment)
+            case _:
+                return False
+        return True
+
+    def line_gone(self) -> None:
+        """Nobody is heard any more."""
+        if self._turns is not None:
+            self._turns.close()
+
+    def close(self) -> None:
+        self._thinker.stop()
+        self.line_gone()
+
+
+class ModelBrain:
+    """The agent's models, as the thinker wants them."""
+
+    def __init__(self, call: CallContext, tools: Callable[[], tuple[ToolSpec, ...]]) -> None:
+        """tools: those of the agent as it is when the model is asked."""
+        self._call = call
+        self._tools = tools
+
+    async def __call__(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        call = self._call
+        messages = chat_messages(
+            call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
+        )
+        tools = (*self._tools(), *call_tools(call.plan.transfer_numbers))
+        deltas = ask_models(call.agent.models, messages, tools, may_call=ask.may_call)
+        try:
+            async for delta in deltas:
+                yield delta
+        finally:
+            await deltas.aclose()

@@ -1,0 +1,58 @@
+"""The line's sound, both ways: what the carrier brings goes in, what is said goes out, paused and cleared on order."""
+
+from __future__ import annotations
+
+from patter_cli.audio.jitter import JitterCounts
+from patter_cli.contracts.carrier import DtmfIn, MarkIn, MediaIn, StreamMessage
+from patter_cli.core import commands as order
+from patter_cli.core.commands import Command
+from patter_cli.core.events import DtmfReceived
+from patter_cli.engine.context import CallContext
+from patter_cli.engine.inbound import InboundPath
+from patter_cli.engine.outbound import OutboundPath
+
+
+class MediaPerformer:
+    """One call's line."""
+
+    def __init__(self, call: CallContext, inbound: InboundPath, outbound: OutboundPath) -> None:
+        self._call = call
+        self._inbound = inbound
+        self._outbound = outbound
+
+    @property
+    def counts(self) -> JitterCounts:
+        """What the line did to us."""
+        return self._inbound.counts
+
+    def receive(self, message: StreamMessage) -> None:
+        """Take one inbound message; the media path runs right here."""
+        match message:
+            case MediaIn():
+                self._inbound.push(message)
+            case MarkIn(name=name):
+                self._outbound.mark_returned(name)
+            case DtmfIn(digit=digit):
+                self._call.post(DtmfReceived(digit=digit))
+            case _:
+                pass
+
+    def perform(self, command: Command) -> bool:
+        match command:
+            case order.PausePlayback():
+                self._outbound.pause()
+            case order.ResumePlayback():
+                self._outbound.resume()
+            case order.ClearPlayback():
+                self._outbound.clear()
+            case _:
+                return False
+        return True
+
+    def line_gone(self) -> None:
+        """The line is closed: where the ear was is told now."""
+        self._outbound.close()
+
+    def close(self) -> None:
+        self._inbound.close()
+        self._outbound.close()
