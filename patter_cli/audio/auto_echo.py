@@ -3,11 +3,13 @@
 Theory of operation. Most lines cancel their own echo, and a canceller costs a quarter of a millisecond a frame. So at
 first the line is only searched: a canceller listens, and what it is given passes through it unchanged until it has
 found our voice in what the line brings. Then it stays for the rest of the call. Where nothing is found in TRIAL_MS of
-our voice the search rests, for a caller may put the telephone on the table later.
+our voice the search rests, for a caller may put the telephone on the table later. And while the line brings next to
+nothing in answer to our voice there is nothing to search: a clean line costs a look at its level.
 
-    trial --found--> cancelling
-      ^  | nothing in TRIAL_MS
-      +--+ REST_MS of our voice
+    quiet --the line brings something--> trial --found--> cancelling
+      ^  ^                               |  | nothing in TRIAL_MS
+      |  +-- nothing for TRAIL_MS -------+  |
+      +----- REST_MS of our voice ----------+
 
 Our first words are a question, not an answer: for UNSURE_MS of our voice nobody knows yet whose voice comes back, and
 it is not taken for the caller's, nor is what comes within TRAIL_MS of our voice. A caller who really speaks goes on,
@@ -16,8 +18,11 @@ and is heard after it: recognition keeps what came before.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
+
+import numpy as np
 
 from patter_cli.audio.echo import NlmsEchoCanceller
 from patter_cli.audio.frame import Samples
@@ -28,7 +33,11 @@ REST_MS = 20_000
 UNSURE_MS = 700
 """An echo louder than -20 dB has been found by then. Source: tests.bench.lines."""
 
-
+FAINT = 1e-4
+"""The line's power against the loudest of ours of late, below which it is left alone: an echo 40 dB below our voice is
+no voice to any detector."""
+KEPT_MS = 600
+"""How much of the past a search is given to begin with: the longest delay it can find, and a little."""
 TRAIL_MS = 300
 """How long after our voice its echo may come: a bad mobile line takes 240 ms. Longer would cost callers who answer at
 once their first words, for engine.listen keeps little more of the past."""
@@ -49,7 +58,7 @@ class FindingCanceller(Protocol):
 class AutoEchoCanceller:
     """One call's; keeps contracts.echo.EchoCanceller. Nothing is changed on a line without echo.
 
-    Costs about 0.08 ms a frame of our voice while it searches, next to nothing else.
+    Costs about 0.08 ms a frame of our voice and 0.3 MB while it searches, next to nothing else.
     """
 
     def __init__(
@@ -69,8 +78,18 @@ class AutoEchoCanceller:
         """Samples since we were last heard."""
         self._unsure = rate_hz * UNSURE_MS // 1000
         """Samples of our voice still to come before a voice on the line may be the caller's."""
-        self._left = 0
-        """Samples of our voice that this trial, or this rest, still takes."""
+        self._trial = rate_hz * TRIAL_MS // 1000
+        """Samples of our voice that the trial still takes."""
+        self._rest = 0
+        """The same of a rest."""
+        self._past: deque[tuple[Samples, Samples]] = deque()
+        """Near and far of late, as long as a trial may follow."""
+        self._past_samples = 0
+        self._kept = rate_hz * KEPT_MS // 1000
+        self._faint = 0
+        """Samples since the line last brought something."""
+        self._loudest = 0.0
+        """The greatest power of our voice of late."""
 
     @property
     def trusted(self) -> bool:
@@ -85,21 +104,68 @@ class AutoEchoCanceller:
             return self._canceller.process(near, far)
         count = len(near)
         sounds = bool(far.any())
-        self._silent = 0 if sounds else min(self._reach, self._silent + count)
         if sounds:
+            self._silent = 0
             self._unsure -= count
-            self._left -= count
-        if self._canceller is None:
-            if self._left > 0 or not sounds:
-                return near
-            self._canceller = self._make(self._rate_hz)
-            self._left = self._rate_hz * TRIAL_MS // 1000
-        out = self._canceller.process(near, far)
-        delay_ms = self._canceller.delay_ms
+            self._rest -= count
+        else:
+            self._silent = min(self._reach, self._silent + count)
+        if self._rest > 0 or (self._canceller is None and self._silent >= self._reach):
+            self._forget()
+            return near
+        self._look(near, far)
+        if self._canceller is not None:
+            if self._faint < self._reach:
+                return self._search(self._canceller, near, far, sounds)
+            self._canceller = None
+        if self._faint:
+            self._keep(near, far)
+            return near
+        return self._begin(near, far)
+
+    def _look(self, near: Samples, far: Samples) -> None:
+        """Compare the line's level with our voice's."""
+        self._loudest = max(self._loudest, _power(far))
+        self._faint = 0 if _power(near) > FAINT * self._loudest else self._faint + len(near)
+
+    def _keep(self, near: Samples, far: Samples) -> None:
+        """Remember what a trial will begin with."""
+        self._past.append((near, far))
+        self._past_samples += len(near)
+        while self._past_samples > self._kept:
+            self._past_samples -= len(self._past.popleft()[0])
+
+    def _forget(self) -> None:
+        self._past.clear()
+        self._past_samples = 0
+        self._loudest = 0.0
+
+    def _begin(self, near: Samples, far: Samples) -> Samples:
+        """The line brings something: search, in what came shortly before it too."""
+        canceller = self._canceller = self._make(self._rate_hz)
+        for before, played in self._past:
+            canceller.process(before, played)
+        self._past.clear()
+        self._past_samples = 0
+        return self._search(canceller, near, far, True)
+
+    def _search(self, canceller: FindingCanceller, near: Samples, far: Samples, sounds: bool) -> Samples:
+        out = canceller.process(near, far)
+        if sounds:
+            self._trial -= len(near)
+        delay_ms = canceller.delay_ms
         if delay_ms is not None:
             self._cancelling = True
+            self._forget()
             self._found(round(delay_ms))
-        elif self._left <= 0:
+        elif self._trial <= 0:
             self._canceller = None
-            self._left = self._rate_hz * REST_MS // 1000
+            self._trial = self._rate_hz * TRIAL_MS // 1000
+            self._rest = self._rate_hz * REST_MS // 1000
         return out
+
+
+def _power(samples: Samples) -> float:
+    """Mean power of a frame."""
+    linear = samples.astype(np.float32)
+    return float(np.dot(linear, linear)) / max(1, len(samples))

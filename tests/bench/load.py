@@ -7,7 +7,8 @@ machine, and stand-ins for recognition, thinking and voice. The callers are anot
 speak the Twilio wire over real sockets with recorded speech, in real time.
 
 Lateness of an outgoing frame: when it arrived, against when the ear needs it by the first frame of its utterance;
-a frame that came ahead of that counts as 0.
+a frame that came ahead of that counts as 0. A reply's wait is counted from the caller's last voiced frame, as it was
+due by the schedule, to the first frame of the answer: with few calls it is endpointing and nothing else.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
+from patter_cli.audio.frame import Samples
+
 FRAME_S = 0.02
 SPEECH_S = 1.6
 """A caller's sentence, then silence until the next."""
@@ -34,20 +37,27 @@ PERIOD_S = 6.0
 REPLY_S = 2.5
 
 
-def caller_speech() -> bytes:
-    """Mu-law speech of a packaged human recording, SPEECH_S long, and silence up to PERIOD_S."""
+def recorded(name: str, from_s: float, seconds: float) -> Samples:
+    """A stretch of a packaged human recording, at 8 kHz."""
     from importlib.util import find_spec
 
-    from patter_cli.audio.g711 import encode_ulaw
     from patter_cli.audio.resample import resample_all
     from patter_cli.audio.wav import read_wav
 
     spec = find_spec("moonshine_voice")
     assert spec is not None
     assert spec.origin is not None
-    recording = next(Path(spec.origin).parent.rglob("beckett.wav"))
-    samples, rate_hz = read_wav(recording)
-    speech = resample_all(samples[rate_hz : rate_hz * 4], rate_hz, 8000)[: int(SPEECH_S * 8000)]
+    samples, rate_hz = read_wav(next(Path(spec.origin).parent.rglob(name)))
+    begin = int(from_s * rate_hz)
+    stretch = samples[begin : begin + int((seconds + 1) * rate_hz)]
+    return resample_all(stretch, rate_hz, 8000)[: int(seconds * 8000)]
+
+
+def caller_speech() -> bytes:
+    """Mu-law speech, SPEECH_S long, and silence up to PERIOD_S."""
+    from patter_cli.audio.g711 import encode_ulaw
+
+    speech = recorded("beckett.wav", 1.0, SPEECH_S)
     whole = np.zeros(int(PERIOD_S * 8000), np.int16)
     whole[: len(speech)] = speech
     return encode_ulaw(whole)
@@ -63,7 +73,6 @@ async def serve(core: int, profile: bool) -> None:
 
     from patter_cli import wiring
     from patter_cli.agent import Agent
-    from patter_cli.audio.frame import Samples
     from patter_cli.contracts.stt import Final, Recognised
     from patter_cli.engine.hooks import Hooks
     from patter_cli.phone import EmbeddedServer
@@ -101,6 +110,8 @@ async def serve(core: int, profile: bool) -> None:
         async def open(self) -> QuickSession:
             return QuickSession()
 
+    reply = recorded("two_cities.wav", 2.0, REPLY_S / 2)
+
     class QuickVoice:
         rate_hz = 8000
 
@@ -111,9 +122,8 @@ async def serve(core: int, profile: bool) -> None:
             return self
 
         async def synthesize(self, text: str) -> AsyncIterator[Samples]:
-            for start in range(0, int(REPLY_S / 2 * 8000), 1600):
-                t = np.arange(start, start + 1600)
-                yield (3000 * np.sin(t * 0.2)).astype(np.int16)
+            for start in range(0, len(reply), 1600):
+                yield reply[start : start + 1600]
                 await asyncio.sleep(0)
 
         async def aclose(self) -> None:
@@ -125,7 +135,7 @@ async def serve(core: int, profile: bool) -> None:
 
     agent = Agent("Load.", stt=QuickRecogniser(), tts=QuickVoice())
     ready = wiring.ready_agent("load", agent, Hooks(on_message=on_message))
-    embedded = EmbeddedServer({"load": ready}, port=0, max_calls=400)
+    embedded = EmbeddedServer({"load": ready}, port=0, max_calls=1000)
     await embedded.start()
     await asyncio.sleep(1)
     process = psutil.Process()
@@ -187,6 +197,9 @@ class Caller:
     lost: bool = False
     play_from: float = 0.0
     played_s: float = 0.0
+    waits_ms: list[float] = field(default_factory=list)
+    spoke_until: float | None = None
+    """When the caller's last sentence ended, until it is answered."""
     silenced: bool = False
     """The server cleared: what comes next is another utterance."""
 
@@ -220,6 +233,9 @@ class Caller:
             if self.silenced or now > self.play_from + self.played_s + 0.5:
                 self.play_from, self.played_s, self.silenced = now, 0.0, False
                 self.replies += 1
+                if self.spoke_until is not None:
+                    self.waits_ms.append((now - self.spoke_until) * 1000)
+                    self.spoke_until = None
             for _ in range(max(1, round(audio / FRAME_S))):
                 self.lateness_ms.append(max(0.0, (now - self.play_from - self.played_s) * 1000))
                 self.played_s += FRAME_S
@@ -257,14 +273,19 @@ async def call(port: int, number: int) -> Caller:
     return caller
 
 
-async def speak(caller: Caller, payloads: list[str], phase: int, until: float) -> None:
-    """Send a frame every 20 ms by an absolute schedule."""
+async def speak(caller: Caller, payloads: list[str], last_voiced: int, phase: int, until: float) -> None:
+    """Send a frame every 20 ms by an absolute schedule. last_voiced: which of the payloads ends the sentence."""
     begin = time.monotonic()
     count = 0
     head = '{"event":"media","sequenceNumber":"'
     while (now := time.monotonic()) < until and not caller.lost:
         while begin + count * FRAME_S <= now:
-            payload = payloads[(count + phase) % len(payloads)]
+            place = (count + phase) % len(payloads)
+            payload = payloads[place]
+            if place == last_voiced:
+                caller.spoke_until = begin + count * FRAME_S
+            elif place == 0:
+                caller.spoke_until = None
             caller.send(
                 f'{head}{count + 2}","media":{{"track":"inbound","chunk":"{count + 1}","timestamp":"{count * 20}",'
                 f'"payload":"{payload}"}},"streamSid":"{caller.sid}"}}'
@@ -275,7 +296,11 @@ async def speak(caller: Caller, payloads: list[str], phase: int, until: float) -
 
 async def generate(port: int, calls: int, seconds: float) -> list[Caller]:
     """Hold all calls for so long."""
+    from patter_cli.audio.g711 import decode_ulaw
+
     speech = caller_speech()
+    loud = np.abs(decode_ulaw(speech).astype(int)).reshape(-1, 160).max(axis=1) > 300
+    last_voiced = int(np.flatnonzero(loud)[-1])
     payloads = [base64.b64encode(speech[at : at + 160]).decode() for at in range(0, len(speech), 160)]
     callers = []
     for number in range(calls):
@@ -283,7 +308,9 @@ async def generate(port: int, calls: int, seconds: float) -> list[Caller]:
         await asyncio.sleep(0.01)
     until = time.monotonic() + seconds
     ears = [asyncio.create_task(each.listen()) for each in callers]
-    await asyncio.gather(*(speak(each, payloads, 20 + number * 37, until) for number, each in enumerate(callers)))
+    await asyncio.gather(
+        *(speak(each, payloads, last_voiced, 20 + number * 37, until) for number, each in enumerate(callers))
+    )
     lost = sum(each.lost for each in callers)
     for ear in ears:
         ear.cancel()
@@ -326,6 +353,11 @@ def main() -> None:
     p50, p99, p999 = np.percentile(lateness, [50, 99, 99.9])
     print(f"{arguments.calls} calls, {arguments.seconds:.0f} s, server on one core, {len(lateness)} frames out")
     print(f"frame lateness ms: p50 {p50:.2f}  p99 {p99:.2f}  p99.9 {p999:.2f}  max {lateness.max():.1f}")
+    waits = np.array([wait for each in callers for wait in each.waits_ms])
+    w50, w99 = np.percentile(waits, [50, 99])
+    print(
+        f"reply after the caller's last sound ms: p50 {w50:.0f}  p99 {w99:.0f}  max {waits.max():.0f}  ({len(waits)})"
+    )
     print(
         f"replies heard: {sum(each.replies for each in callers)}, fewest a call {min(each.replies for each in callers)}"
     )

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from patter_cli.audio.auto_echo import REST_MS, TRAIL_MS, TRIAL_MS, UNSURE_MS, AutoEchoCanceller
+from patter_cli.audio.auto_echo import KEPT_MS, REST_MS, TRAIL_MS, TRIAL_MS, UNSURE_MS, AutoEchoCanceller
 from patter_cli.audio.frame import Samples
 from tests.bench.echo_scene import Scene, erle_db, make, run
 
@@ -59,6 +59,7 @@ class Searched:
 
 
 VOICE, SILENCE = np.full(160, 900, np.int16), np.zeros(160, np.int16)
+NOISE, FAINTER = np.full(160, 10, np.int16), np.full(160, 8, np.int16)
 FRAME_MS = 20
 
 
@@ -90,7 +91,7 @@ def test_once_found_the_canceller_says_what_is_trusted() -> None:
     found: list[int] = []
     auto = AutoEchoCanceller(8000, found.append, lambda rate_hz: searched)
     for _ in range(100):
-        out = auto.process(SILENCE, VOICE)
+        out = auto.process(NOISE, VOICE)
     assert (found, auto.trusted, out.tolist()) == ([120], False, [1] * 160)
     searched.trusted = True
     assert auto.trusted
@@ -102,10 +103,35 @@ def test_a_search_in_vain_rests_and_is_taken_up_again() -> None:
     Searched.made = 0
     auto = AutoEchoCanceller(8000, lambda delay_ms: None, lambda rate_hz: Searched())
     for _ in range(TRIAL_MS // FRAME_MS + 10):
-        auto.process(SILENCE, VOICE)
+        auto.process(NOISE, VOICE)
     for _ in range(3 * REST_MS // FRAME_MS):
-        auto.process(SILENCE, SILENCE)
+        auto.process(NOISE, SILENCE)
     assert Searched.made == 1
     for _ in range(REST_MS // FRAME_MS):
-        auto.process(SILENCE, VOICE)
+        auto.process(NOISE, VOICE)
     assert Searched.made == 2
+
+
+def test_a_line_that_brings_next_to_nothing_is_not_searched() -> None:
+    """Forty decibels below our voice nothing can be taken for anybody's; a trial is for when something comes."""
+    Searched.made = 0
+    auto = AutoEchoCanceller(8000, lambda delay_ms: None, lambda rate_hz: Searched())
+    for _ in range(500):
+        auto.process(FAINTER, VOICE)
+    assert Searched.made == 0
+    auto.process(NOISE, VOICE)
+    assert Searched.made == 1
+    for _ in range(500):
+        auto.process(FAINTER, VOICE)
+    auto.process(NOISE, VOICE)
+    assert Searched.made == 2
+
+
+def test_a_search_begins_with_what_was_played_before() -> None:
+    """An echo comes up to half a second after our voice: the canceller is given that much of the past at once."""
+    searched = Searched()
+    auto = AutoEchoCanceller(8000, lambda delay_ms: None, lambda rate_hz: searched)
+    for _ in range(100):
+        auto.process(SILENCE, VOICE)
+    auto.process(NOISE, VOICE)
+    assert searched.frames == KEPT_MS // FRAME_MS + 1
