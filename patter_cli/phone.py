@@ -21,6 +21,7 @@ from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import CallRegistry
 from patter_cli.server.run import Server
+from patter_cli.settings import load_settings
 from patter_cli.version import VERSION
 
 Callback = Callable[..., Any]
@@ -107,10 +108,12 @@ class Patter:
         await phone.serve(agent, on_message=answer)
 
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
+    Raises BadSetting for what is wrong in the environment.
     """
 
     def __init__(self, *, persist: str | Path | bool | None = None) -> None:
-        self._store = CallStore(_folder(persist))
+        self._settings = load_settings()
+        self._store = CallStore(_folder(persist, self._settings.log_dir))
         self._server: EmbeddedServer | None = None
         self._ready: asyncio.Future[str] | None = None
         self._stopped: asyncio.Event | None = None
@@ -154,7 +157,7 @@ class Patter:
             self._ready = None  # that was another time
         self._stopped = asyncio.Event()
         try:
-            ready = wiring.ready_agent(name, agent, hooks, voicemail_message=voicemail_message)
+            ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
             self._server = EmbeddedServer({name: ready}, port=port, store=self._store)
             await self._server.start()
         except BaseException as error:
@@ -189,11 +192,9 @@ class Patter:
         await self.disconnect()
 
 
-def _folder(persist: str | Path | bool | None) -> Path | None:
-    import os
-
+def _folder(persist: str | Path | bool | None, log_dir: Path | None) -> Path | None:
     if persist is None:
-        return Path(os.environ["PATTER_LOG_DIR"]) if os.environ.get("PATTER_LOG_DIR") else None
+        return log_dir
     if persist is True:
-        return default_folder()
+        return log_dir or default_folder()
     return Path(persist) if persist else None

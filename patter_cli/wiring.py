@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
+from patter_cli import keys
 from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.carrier import AskedLine, CallControl, LineCodec, StreamCodec, TransferCodec
 from patter_cli.contracts.echo import EchoCanceller
@@ -22,6 +22,7 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, UnknownProvider
+from patter_cli.settings import DEFAULTS, Settings
 from patter_cli.text.preamble import with_preamble
 from patter_cli.tools import Tool
 
@@ -109,7 +110,9 @@ def built_in_caller(voice: str) -> TextToSpeech:
     return LocalTTS(voice)
 
 
-def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str = "") -> ReadyAgent:
+def ready_agent(
+    name: str, agent: Agent, hooks: Hooks, settings: Settings = DEFAULTS, *, voicemail_message: str = ""
+) -> ReadyAgent:
     """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
     unknown = agent.unknown_variables(voicemail_message)
     if unknown:
@@ -130,11 +133,13 @@ def ready_agent(name: str, agent: Agent, hooks: Hooks, *, voicemail_message: str
         left_out = " and ".join(name for name, given in (("ears", agent.stt), ("voice", agent.tts)) if given is None)
         notes["speech"] = f"{left_out}: built in, no key needed"
 
-    tools = ready_tools(agent.tools)
+    tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
 
     def resolve(changed: Agent, parameters: Mapping[str, str]) -> ReadyAgent:
-        known = tools if changed.tools == agent.tools else ready_tools(changed.tools)
+        known = tools
+        if changed.tools != agent.tools:
+            known = ready_tools(changed.tools, webhook_secret=settings.webhook_secret)
         stt, tts = changed.stt or built_in_stt, changed.tts or built_in_tts
         assert stt is not None
         assert tts is not None
@@ -265,7 +270,7 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
         from patter_cli.providers.openai import OpenAILLM
 
         chosen = OpenAILLM(model=agent.model) if agent.model else OpenAILLM()
-        if not os.environ.get(chosen.key_variable):
+        if not keys.look_up(chosen.key_variable):
             raise ConfigError(
                 f"agent {name} has nothing to answer with",
                 hint=f"export {chosen.key_variable}=sk-…, give it an llm, or define on_message: "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from patter_cli import wiring
+from patter_cli import keys, wiring
 from patter_cli.agent import Agent
 from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.engine.call_tools import call_tools
@@ -17,12 +16,10 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import PatterError
+from patter_cli.settings import ROWS, Settings
 from patter_cli.tools import Tool
 
-Origins = Mapping[str, str]
-"""Environment variable -> who set it before the agent's file ran: "environment" or ".env"."""
-
-_WEBHOOK_SECRET = "PATTER_WEBHOOK_SECRET"
+_WEBHOOK_SECRET = ROWS["webhook_secret"].variable
 
 _SAYS_AI = re.compile(
     r"\b(?:A\.?I|I\.?A|K\.?I)\b|(?i:\bautom[aá]t|artific|künstlich|\bvirtu[ae]l|\brobot|\bbot\b|\bcomputer|chatbot"
@@ -105,14 +102,14 @@ class AgentReport:
     problems: tuple[Problem, ...]
 
 
-def portray(loaded: LoadedAgent, origins: Origins) -> AgentReport:
+def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
     """Find out about an agent what can be; what fails becomes a problem. Asks no vendor anything."""
     agent, problems = loaded.agent, []
     ready: ReadyAgent | None = None
     tools: Mapping[str, Tool] = {}
     try:
-        tools = ready_tools(agent.tools)
-        ready = wiring.ready_agent(loaded.name, agent, Hooks(**loaded.hooks))
+        tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
+        ready = wiring.ready_agent(loaded.name, agent, Hooks(**loaded.hooks), settings)
     except PatterError as error:
         problems.append(problem_of(error))
     plan = ready.plan if ready else wiring.plan_of(loaded.name, agent, {}, tools)
@@ -124,7 +121,7 @@ def portray(loaded: LoadedAgent, origins: Origins) -> AgentReport:
         prompt=plan.system_prompt,
         greeting=plan.first_message,
         variables=dict(agent.variables),
-        stages=tuple(_stages(agent, ready, origins)),
+        stages=tuple(_stages(agent, ready, settings)),
         callbacks=tuple(loaded.hooks),
         guardrails=tuple(
             KnownGuardrail(
@@ -136,7 +133,7 @@ def portray(loaded: LoadedAgent, origins: Origins) -> AgentReport:
             for rule in agent.guardrails
         ),
         transfer_numbers=plan.transfer_numbers,
-        tools=(*(_known(each, origins) for each in tools.values()), *_always(plan.transfer_numbers)),
+        tools=(*(_known(each, settings) for each in tools.values()), *_always(plan.transfer_numbers)),
         problems=tuple(problems),
     )
 
@@ -146,7 +143,7 @@ def problem_of(error: PatterError) -> Problem:
     return Problem(code=error.code, message=str(error), hint=error.hint, exit_code=error.exit_code)
 
 
-def _stages(agent: Agent, ready: ReadyAgent | None, origins: Origins) -> Iterable[Stage]:
+def _stages(agent: Agent, ready: ReadyAgent | None, settings: Settings) -> Iterable[Stage]:
     """What the author named, or what was chosen instead; each of several that stand in for one another."""
     named = {"stt": agent.stt, "llm": agent.llm, "tts": agent.tts, "end of turn": agent.turns.end_of_turn}
     stt, tts = (ready.stt, ready.tts) if ready else wiring.built_in_speech()
@@ -159,7 +156,7 @@ def _stages(agent: Agent, ready: ReadyAgent | None, origins: Origins) -> Iterabl
                 provider=_name(provider),
                 settings=_settings(provider),
                 chosen=own is not None,
-                key=_key(provider, origins),
+                key=_key(provider, settings),
             )
 
 
@@ -186,20 +183,19 @@ def _settings(provider: Any) -> dict[str, Any]:
     }
 
 
-def _key(provider: Any, origins: Origins) -> Key:
+def _key(provider: Any, settings: Settings) -> Key:
     """Of one of ours; somebody's own class is asked nothing."""
     if not _ours(provider):
         return Key(origin="none")
     if hasattr(provider, "api_key") and provider.api_key:
         return Key(origin="argument", masked=masked(provider.api_key))
     if hasattr(provider, "key_variable") and provider.key_variable:
-        return _from_environment(provider.key_variable, origins)
+        return _found(provider.key_variable, keys.look_up(provider.key_variable), settings)
     return Key(origin="none")
 
 
-def _from_environment(variable: str, origins: Origins) -> Key:
-    value = os.environ.get(variable, "")
-    origin = origins.get(variable, "agent file") if value else "not set"
+def _found(variable: str, value: str, settings: Settings) -> Key:
+    origin = settings.variables.get(variable, "agent file") if value else "not set"
     return Key(origin=origin, variable=variable, masked=masked(value))
 
 
@@ -208,14 +204,14 @@ def masked(secret: str) -> str:
     return f"****{secret[-4:]}" if len(secret) >= 12 else "****" if secret else ""
 
 
-def _known(tool: Tool, origins: Origins) -> KnownTool:
+def _known(tool: Tool, settings: Settings) -> KnownTool:
     key = None
     if tool.webhook_url:
-        signed_by_own = bool(tool.secret) and tool.secret != os.environ.get(_WEBHOOK_SECRET)
+        signed_by_own = bool(tool.secret) and tool.secret != settings.webhook_secret
         key = (
             Key(origin="argument", masked=masked(tool.secret))
             if signed_by_own
-            else _from_environment(_WEBHOOK_SECRET, origins)
+            else _found(_WEBHOOK_SECRET, settings.webhook_secret, settings)
         )
     return KnownTool(
         name=tool.name,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from patter_cli.cli.general import command, complete_agent
+from patter_cli.settings import Settings
 
 if TYPE_CHECKING:
     from patter_cli.cli.agent_report import AgentReport, Key, KnownTool, Stage
@@ -66,7 +67,7 @@ def list_agents(json: AsJson = False) -> None:
         print("there is no agent in agents/", file=sys.stderr)
 
 
-def show(context: typer.Context, agent: Named, json: AsJson = False) -> None:
+def show(settings: Settings, agent: Named, json: AsJson = False) -> None:
     """Show what the agent's model is told, its tools, and where its providers get their keys.
 
     The prompt is exact: phone manners included, variables filled in. Keys show as ****1234. What would keep the agent
@@ -76,7 +77,7 @@ def show(context: typer.Context, agent: Named, json: AsJson = False) -> None:
     from patter_cli.cli.agent_report import portray
     from patter_cli.cli.discovery import load_agent
 
-    portrait = portray(load_agent(agent), context.obj)
+    portrait = portray(load_agent(agent), settings)
     if json:
         _print_json(asdict(portrait))
     else:
@@ -85,7 +86,7 @@ def show(context: typer.Context, agent: Named, json: AsJson = False) -> None:
             print(f"{'error' if problem.exit_code else 'warning'}: {problem.message}", file=sys.stderr)
 
 
-def check(context: typer.Context, agent: Named, json: AsJson = False) -> None:
+def check(settings: Settings, agent: Named, json: AsJson = False) -> None:
     """Check that the agent can hold a call: it loads, its tools have schemas, nothing is left open.
 
     Exit code 0, also with warnings; 2 or 3 with errors. --json: {agent, ok, problems: [{code, message, hint,
@@ -96,7 +97,7 @@ def check(context: typer.Context, agent: Named, json: AsJson = False) -> None:
     from patter_cli.errors import PatterError
 
     try:
-        problems = portray(load_agent(agent), context.obj).problems
+        problems = portray(load_agent(agent), settings).problems
     except PatterError as error:
         problems = (problem_of(error),)
     worst = next((each.exit_code for each in problems if each.exit_code), 0)

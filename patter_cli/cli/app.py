@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
 from patter_cli.cli import agents, general, serve, simulate
-from patter_cli.errors import PatterError
 from patter_cli.version import VERSION
 
 app = typer.Typer(
@@ -29,18 +28,11 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def patter(
-    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    context.obj = origins = dict.fromkeys(os.environ, "environment")
-    try:
-        general.load_settings(context)
-    except PatterError as error:
-        general.show_error(error)
-        raise typer.Exit(error.exit_code) from None
-    origins |= dict.fromkeys(os.environ.keys() - origins.keys(), ".env")
+    """See Typer(help=…): this one only takes --version."""
 
 
 app.command("serve", epilog=serve.EXAMPLES)(general.command(serve.serve))
@@ -49,12 +41,10 @@ app.add_typer(agents.app, name="agents")
 
 
 def main() -> None:
-    """Run the command line. Anything unforeseen is our bug: exit 70, and how to report it."""
+    """Run the command line. What goes wrong inside a command is told by it; before one has begun, it is our bug."""
     try:
         app()
-    except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        print(f"error: this is a bug of ours: {error!r}", file=sys.stderr)
-        print("hint: run it again with --debug and report what it prints", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - where the program ends
+        traceback.print_exception(error)
+        print("error: this is a bug of ours\nhint: report it, with what you typed", file=sys.stderr)
         sys.exit(70)

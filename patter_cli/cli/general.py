@@ -2,21 +2,85 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import logging
-import os
 import sys
-import tomllib
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn, get_args
 
 import typer
 
-from patter_cli.errors import BadSetting, InputError, PatterError
+from patter_cli import keys
+from patter_cli.errors import BadSetting, PatterError
+from patter_cli.setting_files import ConfigFile as Config
+from patter_cli.setting_files import read_config, read_env_file
+from patter_cli.settings import ROWS, Settings, load_settings
 
 _PANEL = "General"
+
+
+def _use_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Let the command's section of the settings file stand behind its flags; called before any other is read."""
+    if not context.resilient_parsing:
+        try:
+            config = context.meta[_CONFIG] = read_config(path)
+            config.refuse_unknown(_sections(context.find_root().command))
+            context.default_map = _written(context, config)
+        except PatterError as error:
+            _end(error, debug=False)
+    return path
+
+
+def _use_no_color(no_color: bool) -> bool:
+    """What is wrong with the flags that follow is told without colour, too."""
+    if no_color:
+        import typer.rich_utils
+
+        typer.rich_utils.COLOR_SYSTEM = None
+    return no_color
+
+
+def _written(context: typer.Context, config: Config) -> dict[str, Any]:
+    """A command's section by parameter, as texts, since each is read as if it had been typed. Raises BadSetting."""
+    path = _path_of(context)
+    written: dict[str, Any] = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        found = None if name in _FLAGS else config.find(path, name)
+        if found is None:
+            continue
+        key, value = found
+        many, flag = (getattr(parameter, each, False) for each in ("multiple", "is_flag"))  # an argument has neither
+        if isinstance(value, list) and not many:
+            raise BadSetting(f"{config.where(*path, key)} is a list", hint="it must be one value")
+        texts = [str(each) for each in (value if isinstance(value, list) else [value])]
+        written[name] = texts if many else value if flag and isinstance(value, bool) else texts[0]
+        try:
+            parameter.process_value(context, written[name])
+        except typer.BadParameter as error:
+            raise BadSetting(f"{config.where(*path, key)} cannot be {value!r}", hint=error.message) from error
+    return written
+
+
+def _path_of(context: Any) -> tuple[str, ...]:
+    """A command's words after `patter`: its section."""
+    return () if context.parent is None else (*_path_of(context.parent), context.info_name)
+
+
+def _sections(root: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], frozenset[str]]:
+    """What a settings file may hold: a section for each command, and the settings where each has its home."""
+    own = {each.name for each in root.params} - {"env_file", "config", "help", "version", *_FLAGS}
+    homes = {row.flag for row in ROWS.values() if row.section == path}
+    below = getattr(root, "commands", {})
+    sections = {path: frozenset(homes if path == () else own | homes)}
+    for name, each in below.items():
+        sections |= _sections(each, (*path, name))
+    return sections
+
 
 EnvFile = Annotated[
     Path | None,
@@ -31,6 +95,8 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
+        callback=_use_config,
+        is_eager=True,
         help="File with settings, a section for each command.",
         show_default="patter.toml, if there is one",
         rich_help_panel=_PANEL,
@@ -39,7 +105,14 @@ ConfigFile = Annotated[
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Tell more.", rich_help_panel=_PANEL)]
 Debug = Annotated[bool, typer.Option("--debug", help="Tell everything, tracebacks too.", rich_help_panel=_PANEL)]
 NoColor = Annotated[
-    bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.", rich_help_panel=_PANEL)
+    bool,
+    typer.Option(
+        "--no-color",
+        callback=_use_no_color,
+        is_eager=True,
+        help="Plain text; NO_COLOR does the same.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 
 
@@ -67,34 +140,100 @@ _GENERAL = {
     "debug": (Debug, False),
     "no_color": (NoColor, False),
 }
+_FLAGS = {row.flag: name for name, row in ROWS.items()}
+"""Parameter of a command -> field of Settings."""
+_CONFIG = "patter_cli.config"
+"""Where the settings file is kept between the reading of flags and the command."""
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the general flags, and turn what it raises into `error:`, `hint:` and an exit code."""
+    """Give a command the general flags and the settings, and turn what it raises into `error:`, `hint:`, an exit code.
+
+    A parameter called settings gets the Settings. A flag that nobody gave has what the command's section of the
+    settings file says, one that is a setting also what environment and .env say.
+    """
     signature = inspect.signature(function, eval_str=True)
+    wants_settings = "settings" in signature.parameters
     extra = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _GENERAL.items()
     ]
 
     @functools.wraps(function)
-    def run(**arguments: Any) -> None:
-        general = {name: arguments.pop(name) for name in _GENERAL}
+    def run(context: typer.Context, **arguments: Any) -> None:
+        debug = arguments["debug"]
         try:
-            _set_up(**general)
-            function(**arguments)
+            settings = _set_up(context, arguments)
+            arguments |= {flag: getattr(settings, name) for flag, name in _FLAGS.items() if flag in arguments}
+            arguments = {name: value for name, value in arguments.items() if name not in _GENERAL}
+            function(**arguments, **({"settings": settings} if wants_settings else {}))
         except PatterError as error:
-            if general["debug"]:
-                raise
-            show_error(error)
-            raise typer.Exit(error.exit_code) from None
+            _end(error, debug=debug)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - where a command ends, and it may be anything
+            if debug:
+                traceback.print_exc()
+            print(f"error: this is a bug of ours: {error!r}", file=sys.stderr)
+            print(
+                f"hint: {'report it' if debug else 'run it again with --debug and report what it prints'}",
+                file=sys.stderr,
+            )
+            raise typer.Exit(70) from None
 
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in signature.parameters.values()]
-    run.__signature__ = signature.replace(parameters=parameters + extra)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in (*parameters, *extra)}
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    own = [
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_with_variable(each))
+        for each in signature.parameters.values()
+        if each.name != "settings"
+    ]
+    run.__signature__ = signature.replace(parameters=[context, *own, *extra])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (context, *own, *extra)}
     return run
+
+
+def _with_variable(parameter: inspect.Parameter) -> Any:
+    """A flag's annotation; its help tells the environment variable, if it has one."""
+    row = ROWS.get(_FLAGS.get(parameter.name, ""))
+    if row is None or not row.variable:
+        return parameter.annotation
+    kind, info = get_args(parameter.annotation)
+    info = copy.copy(info)
+    info.help = f"{info.help} ({row.variable})"
+    return Annotated[kind, info]
+
+
+def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:
+    """Gather the settings, and let logs, warnings and the look-up of keys go by them. Raises PatterError."""
+    given = [name for name in arguments if _given(context, name)]
+    settings = load_settings(
+        flags={name: arguments[name] for name in given if name in _FLAGS},
+        env_file=read_env_file(arguments["env_file"]),
+        config=context.meta.get(_CONFIG),
+    )
+    verbose, debug = arguments["verbose"], arguments["debug"]
+    level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a model
+    for each in settings.warnings:
+        print(f"warning: {each}", file=sys.stderr)
+    keys.stand_behind(settings.keys)
+    return settings
+
+
+def _given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _end(error: PatterError, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    show_error(error)
+    raise typer.Exit(error.exit_code) from None
 
 
 def show_error(error: PatterError) -> None:
@@ -102,64 +241,3 @@ def show_error(error: PatterError) -> None:
     print(f"error: {error}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
-
-
-def settings_of(section: str, path: Path | None) -> dict[str, Any]:
-    """A section of patter.toml; {} without the file. Raises InputError, BadSetting."""
-    place = path or Path("patter.toml")
-    if not place.is_file():
-        if path is not None:
-            raise InputError(f"there is no {path}", hint="leave --config out, or name a file that exists")
-        return {}
-    try:
-        content = tomllib.loads(place.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadSetting(f"{place}: {error}", hint="mend the line, or name another file with --config") from error
-    chosen = content.get(section, {})
-    if not isinstance(chosen, dict):
-        raise BadSetting(f"{place}: {section} is not a section", hint=f"write [{section}] on a line of its own")
-    return {key.replace("-", "_"): value for key, value in chosen.items()}
-
-
-def load_settings(context: typer.Context) -> None:
-    """Let .env stand behind the environment, and patter.toml behind both, for the command about to run.
-
-    Its flags are not parsed yet: they look into the environment themselves. Raises InputError, BadSetting.
-    """
-    name = context.invoked_subcommand
-    if name:
-        _load_environment(_given("--env-file"))
-        context.default_map = {name: settings_of(name, _given("--config"))}
-
-
-def _given(flag: str) -> Path | None:
-    """The file that the command line names with this flag."""
-    path = None
-    for each, following in zip(sys.argv[1:], [*sys.argv[2:], None], strict=True):
-        if each == flag and following is not None:
-            path = Path(following)
-        elif each.startswith(f"{flag}="):
-            path = Path(each.removeprefix(f"{flag}="))
-    return path
-
-
-def _load_environment(path: Path | None) -> None:
-    if path is not None and not path.is_file():
-        raise InputError(f"there is no {path}", hint="name a file that exists with --env-file")
-    place = path or Path(".env")
-    if place.is_file():
-        from dotenv import load_dotenv
-
-        try:
-            load_dotenv(place)
-        except (OSError, ValueError) as error:  # no permission, not UTF-8, a NUL in a value
-            raise BadSetting(f"{place}: {error}", hint="mend it, or name another file with --env-file") from error
-
-
-def _set_up(env_file: Path | None, config: Path | None, verbose: bool, debug: bool, no_color: bool) -> None:
-    if no_color:
-        os.environ["NO_COLOR"] = "1"
-    level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a model

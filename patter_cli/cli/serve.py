@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patter_cli.cli.general import AgentName
+from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     from patter_cli.engine.ready import ReadyAgent
@@ -17,11 +18,14 @@ EXAMPLES = "Examples: patter serve receptionist · patter serve agents/reception
 
 
 def serve(
+    settings: Settings,
     agent: AgentName = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="PATTER_HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.", envvar="PATTER_PORT")] = 8000,
-    max_calls: Annotated[int, typer.Option(help="Calls at the same time.", min=1)] = 100,
-    drain_timeout: Annotated[float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)] = 30.0,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULTS.host,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = DEFAULTS.port,
+    max_calls: Annotated[int, typer.Option(help="Calls at the same time.", min=1)] = DEFAULTS.max_calls,
+    drain_timeout: Annotated[
+        float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)
+    ] = DEFAULTS.drain_timeout_s,
 ) -> None:
     """Answer calls with the agent until Ctrl-C; without AGENT, with every agent in agents/.
 
@@ -31,17 +35,15 @@ def serve(
     from patter_cli.errors import BadSetting
     from patter_cli.server.run import run
 
-    if not 0 <= port <= 65535:
-        raise BadSetting(f"port {port} does not exist", hint="choose one from 1 to 65535, or 0 for any that is free")
     if host not in ("127.0.0.1", "::1", "localhost"):
         raise BadSetting(
             f"without a carrier nothing authenticates callers, so {host} is refused",
             hint="leave --host out: the server is then on this machine only",
         )
-    run(_serve(_agents(agent), host, port, max_calls, drain_timeout))
+    run(_serve(_agents(agent, settings), settings))
 
 
-def _agents(spec: str | None) -> dict[str, ReadyAgent]:
+def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
     from patter_cli import wiring
     from patter_cli.cli.discovery import find_agents, load_agent
     from patter_cli.engine.hooks import Hooks
@@ -53,11 +55,11 @@ def _agents(spec: str | None) -> dict[str, ReadyAgent]:
     ready = {}
     for each in specs:
         loaded = load_agent(each)
-        ready[loaded.name] = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks))
+        ready[loaded.name] = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
     return ready
 
 
-async def _serve(agents: dict[str, ReadyAgent], host: str, port: int, max_calls: int, drain_timeout: float) -> None:
+async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
     from patter_cli.cli.lines import TranscriptLines
     from patter_cli.observe.store import CallStore, default_folder
     from patter_cli.phone import EmbeddedServer
@@ -65,12 +67,12 @@ async def _serve(agents: dict[str, ReadyAgent], host: str, port: int, max_calls:
 
     embedded = EmbeddedServer(
         agents,
-        host=host,
-        port=port,
-        store=CallStore(default_folder()),
+        host=settings.host,
+        port=settings.port,
+        store=CallStore(settings.log_dir or default_folder()),
         observers=(TranscriptLines(named=True),),
-        max_calls=max_calls,
-        drain_timeout_s=drain_timeout,
+        max_calls=settings.max_calls,
+        drain_timeout_s=settings.drain_timeout_s,
     )
     await embedded.warm()
 

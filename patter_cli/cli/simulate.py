@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from patter_cli.cli.general import AgentName
+from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     from patter_cli.cli.simulation import Simulation
@@ -23,6 +24,7 @@ EXAMPLES = (
 
 
 def simulate(
+    settings: Settings,
     agent: AgentName = None,
     say: Annotated[
         list[str] | None, typer.Option(help="What the caller says, in order; give it once for each turn.")
@@ -35,9 +37,7 @@ def simulate(
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Talk to the agent yourself.")] = False,
     text: Annotated[bool, typer.Option("--text", help="Type to the agent, no audio.")] = False,
-    url: Annotated[
-        str | None, typer.Option(help="Call a server that is already up, ws://…", envvar="PATTER_URL")
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="Call a server that is already up, ws://…")] = DEFAULTS.url,
     out: Annotated[Path | None, typer.Option(help="Write what the agent was heard to say, as WAV.")] = None,
     stereo: Annotated[Path | None, typer.Option(help="Write the call as WAV: caller left, agent right.")] = None,
     line: Annotated[
@@ -89,7 +89,7 @@ def simulate(
             raise InputError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
     if line is not None and line not in QUALITIES:
         raise InputError(f"there is no line called {line!r}", hint=f"known: {', '.join(QUALITIES)}")
-    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []))
+    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings)
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms = max_ttfa_ms
     rehearsal.choose_line(line, seed)
@@ -112,7 +112,7 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scenario) -> Simulation:
+def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scenario, settings: Settings) -> Simulation:
     """The call to hold: words, if there are any, else the scenario that was named or lies beside the agent."""
     from patter_cli import wiring
     from patter_cli.cli.discovery import load_agent
@@ -129,7 +129,8 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
         scenario = load_scenario(beside) if beside.is_file() else Scenario()
     if words.steps:  # with the line and the humans of the scenario
         scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
-    return Simulation(wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks)), scenario)
+    ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
+    return Simulation(ready, scenario, log_dir=settings.log_dir)
 
 
 def _only_agent() -> str:

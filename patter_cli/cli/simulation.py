@@ -48,9 +48,15 @@ HUMAN_GAIN = 0.5
 class Simulation:
     """A call from this machine to an agent on it (`agent`), or to a server that is already up (`url`)."""
 
-    def __init__(self, agent: ReadyAgent | None, scenario: Scenario, *, url: str = "") -> None:
-        """scenario: what the scripted caller does; a person at this machine has only its line and its humans."""
+    def __init__(
+        self, agent: ReadyAgent | None, scenario: Scenario, *, url: str = "", log_dir: Path | None = None
+    ) -> None:
+        """scenario: what the scripted caller does; a person at this machine has only its line and its humans.
+
+        log_dir: where the call is kept; None: in the default folder.
+        """
         self._agent = agent
+        self._log_dir = log_dir
         self._scenario = scenario
         self._url = url
         self.out: Path | None = None
@@ -211,7 +217,7 @@ class Simulation:
                 embedded = EmbeddedServer(
                     {self._agent.name: self._agent},
                     port=0,
-                    store=CallStore(default_folder()),
+                    store=CallStore(self._log_dir or default_folder()),
                     observers=self._observers(),
                     drain_timeout_s=2.0,
                 )

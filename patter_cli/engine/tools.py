@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,13 +47,12 @@ class ToolOutcome:
     text: str
 
 
-def ready_tools(values: Iterable[Any], *, webhook_secret: str | None = None) -> dict[str, Tool]:
+def ready_tools(values: Iterable[Any], *, webhook_secret: str = "") -> dict[str, Tool]:
     """An agent's tools by name, with all that can be checked before the first ring checked.
 
-    values: Tools, or dicts of their arguments. webhook_secret: signs for webhooks without one of their own; None takes
-    PATTER_WEBHOOK_SECRET. Raises InputError, MissingCredential.
+    values: Tools, or dicts of their arguments. webhook_secret: signs for webhooks without one of their own. Raises
+    InputError, MissingCredential.
     """
-    shared = os.environ.get("PATTER_WEBHOOK_SECRET", "") if webhook_secret is None else webhook_secret
     ready: dict[str, Tool] = {}
     for each in map(as_tool, values):
         if each.name in RESERVED:
@@ -62,7 +60,7 @@ def ready_tools(values: Iterable[Any], *, webhook_secret: str | None = None) -> 
         if each.name in ready:
             raise InputError(f"two tools are called {each.name}", hint="a model could not tell them apart")
         _ = each.accepts
-        ready[each.name] = _signed(each, shared) if each.webhook_url else each
+        ready[each.name] = _signed(each, webhook_secret) if each.webhook_url else each
     return ready
 
 

@@ -20,10 +20,7 @@ PENDING_BYTES = 8 * 1024 * 1024
 
 
 def default_folder() -> Path:
-    """PATTER_LOG_DIR, or the user's data folder."""
-    chosen = os.environ.get("PATTER_LOG_DIR")
-    if chosen:
-        return Path(chosen)
+    """Of the user's data: where calls are kept if nobody says where."""
     from platformdirs import user_data_path
 
     return user_data_path("patter")

@@ -6,12 +6,12 @@ they do not know.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from patter_cli import keys
 from patter_cli.contracts.llm import ChatMessage, Delta, ToolSpec
 from patter_cli.errors import BadSetting, MissingCredential, PatterError
 from patter_cli.providers.chat import ReplyReader, render_messages, render_tools
@@ -88,7 +88,7 @@ class OpenAILLM:
         return exchange(server, body, reader)
 
     def _server(self) -> Server:
-        given = self.api_key if self.api_key is not None else os.environ.get(KEY_VARIABLE, "")
+        given = self.api_key if self.api_key is not None else keys.look_up(KEY_VARIABLE)
         key = _checked_key(given, KEY_VARIABLE, KEY_HINT)
         if not key:
             raise MissingCredential(f"OpenAILLM needs a key, and {KEY_VARIABLE} is not set", hint=KEY_HINT)

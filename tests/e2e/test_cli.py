@@ -98,7 +98,7 @@ def test_help_shows_examples_and_general_flags(command: str) -> None:
     """Every command's help has examples, the general flags, and the variable behind a flag."""
     shown = patter(command, "--help")
     assert shown.returncode == 0
-    for words in ("Examples:", "--env-file", "--config", "--verbose", "--debug", "--no-color", "env var: PATTER_"):
+    for words in ("Examples:", "--env-file", "--config", "--verbose", "--debug", "--no-color", "(PATTER_"):
         assert words in shown.stdout
 
 
@@ -143,7 +143,7 @@ def test_help_is_cheap() -> None:
         (["simulate", "hum", "--max-ttfa-ms", "0"], 2, "--max-ttfa-ms"),
         (["simulate", "hum", "--env-file", "nothing.env"], 2, "nothing.env"),
         (["simulate", "hum", "--config", "nothing.toml"], 2, "nothing.toml"),
-        (["serve", "hum", "--port", "70000"], 3, "70000"),
+        (["serve", "hum", "--port", "70000"], 2, "70000"),
         (["serve", "hum", "--host", "0.0.0.0"], 3, "0.0.0.0"),
         (["serve", "mute"], 3, "nothing to answer with"),
         (["serve", "broken"], 2, "agents/broken.py:2"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from patter_cli.cli.agent_report import portray
 from patter_cli.cli.discovery import find_agents, load_agent
+from patter_cli.settings import Settings
 from patter_cli.simulate.scenario import load_scenario
 from patter_cli.wiring import transfer_numbers
 from tests.unit.agents.rehearse import ROOT, Talk
@@ -25,7 +26,7 @@ def test_it_loads_with_nothing_set_and_nothing_to_complain_of(name: str, monkeyp
     for variable in list(os.environ):
         monkeypatch.delenv(variable)
     loaded = load_agent(name, ROOT)
-    assert portray(loaded, {}).problems == ()
+    assert portray(loaded, Settings()).problems == ()
 
 
 @pytest.mark.parametrize("name", AGENTS)

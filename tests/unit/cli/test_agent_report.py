@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,7 @@ from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
 from patter_cli.providers.smart_turn import SmartTurn
+from patter_cli.settings import DEFAULTS, Settings, load_settings
 from patter_cli.text.preamble import with_preamble
 from patter_cli.tools import Tool, tool
 
@@ -23,11 +23,11 @@ KEY = "sk-0123456789abcdef"
 SECRET = "whsec-0123456789"
 
 
-def portrait(agent: Agent, origins: Mapping[str, str] | None = None) -> AgentReport:
+def portrait(agent: Agent, settings: Settings = DEFAULTS) -> AgentReport:
     """Of an agent that answers by a function unless it has a model."""
     hooks = {} if agent.llm is not None else {"on_message": lambda event: "Yes."}
     loaded = LoadedAgent(name="desk", path=Path("agents/desk.py"), agent=agent, hooks=MappingProxyType(hooks))
-    return portray(loaded, origins or {})
+    return portray(loaded, settings)
 
 
 @tool
@@ -89,7 +89,7 @@ def test_where_a_key_comes_from(
     """Given, found in the environment, in .env, set by the agent's own file, missing, or not needed."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    found = portrait(Agent("Help.", GREETING, llm=llm), origins)
+    found = portrait(Agent("Help.", GREETING, llm=llm), Settings(variables=origins))
     (mind,) = [stage for stage in found.stages if stage.stage == "llm"]
     assert mind.provider == type(llm).__name__
     assert mind.settings["model"] == llm.model
@@ -131,7 +131,7 @@ def test_a_model_that_the_environment_has_a_key_for_is_chosen(monkeypatch: pytes
     """As on a call: with nothing else to answer, and told from what the author chose."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     loaded = LoadedAgent(name="desk", path=Path("desk.py"), agent=Agent("Help.", GREETING), hooks=MappingProxyType({}))
-    found = portray(loaded, {"OPENAI_API_KEY": "environment"})
+    found = portray(loaded, load_settings())
     assert [(each.stage, each.provider, each.chosen) for each in found.stages] == [
         ("stt", "moonshine", False),
         ("llm", "OpenAILLM", False),
@@ -151,14 +151,12 @@ def test_an_agent_may_do_without_manners() -> None:
         ("", SECRET, Key(origin="environment", variable="PATTER_WEBHOOK_SECRET", masked="****6789")),
     ],
 )
-def test_a_webhook_shows_its_address_and_what_signs_it(
-    monkeypatch: pytest.MonkeyPatch, own: str, environment: str, key: Key
-) -> None:
+def test_a_webhook_shows_its_address_and_what_signs_it(own: str, environment: str, key: Key) -> None:
     """Without the query of its address and without more than the end of its secret."""
-    if environment:
-        monkeypatch.setenv("PATTER_WEBHOOK_SECRET", environment)
     stock = Tool("stock", "Ask how much is left.", webhook_url="https://shop.example/stock?token=hidden", secret=own)
-    found = portrait(Agent("Help.", GREETING, tools=[stock]), {"PATTER_WEBHOOK_SECRET": "environment"})
+    found = portrait(
+        Agent("Help.", GREETING, tools=[stock]), load_settings(environment={"PATTER_WEBHOOK_SECRET": environment})
+    )
     assert (found.tools[0].runs, found.tools[0].url) == ("webhook", "https://shop.example/stock")
     assert found.tools[0].key == key
     assert SECRET not in repr(found)

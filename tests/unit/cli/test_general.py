@@ -7,47 +7,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from patter_cli import keys
 from patter_cli.cli import general
 from patter_cli.cli.app import app
 from patter_cli.errors import BadSetting, InputError, PortBusy
+from patter_cli.settings import Settings
 
 Patter: TypeAlias = Callable[..., tuple[int, str]]
 
 
-def test_a_section_of_the_settings_file(tmp_path: Path) -> None:
-    """Keys as flags are written; without file or section nothing is set."""
-    place = tmp_path / "patter.toml"
-    place.write_text("[serve]\nport = 9000\nmax-calls = 5\n[other]\nport = 1\n")
-    assert general.settings_of("serve", place) == {"port": 9000, "max_calls": 5}
-    assert general.settings_of("simulate", place) == {}
-
-
-@pytest.mark.parametrize("content", ["[serve", "port = ", "serve = 7", "\udcff".encode(errors="surrogateescape")])
-def test_a_broken_settings_file_is_named(tmp_path: Path, content: str | bytes) -> None:
-    """With what to do about it."""
-    place = tmp_path / "patter.toml"
-    place.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(BadSetting, match=r"patter\.toml") as raised:
-        general.settings_of("serve", place)
-    assert raised.value.hint
-
-
-def test_a_settings_file_that_was_asked_for_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that is only looked for need not."""
-    with pytest.raises(InputError):
-        general.settings_of("serve", tmp_path / "no.toml")
-    monkeypatch.chdir(tmp_path)
-    assert general.settings_of("serve", None) == {}
-
-
 def serve_in(folder: Path, *arguments: str, **environment: str) -> str:
-    """What `patter serve` says about a port that cannot be."""
+    """What `patter serve` says about a port that cannot be, and where it was found."""
     program = "import sys; sys.argv[0] = 'patter'; from patter_cli.__main__ import main; main()"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PATTER_")}
     done = subprocess.run(
@@ -64,29 +40,34 @@ def serve_in(folder: Path, *arguments: str, **environment: str) -> str:
 def test_flags_win_over_environment_over_env_file_over_settings(tmp_path: Path) -> None:
     """The .env is there before the flags look into the environment, and does not replace what is set."""
     (tmp_path / "patter.toml").write_text("[serve]\nport = 70001\n")
-    assert "port 70001" in serve_in(tmp_path)
+    assert "patter.toml:2: port cannot be 70001" in serve_in(tmp_path)
     (tmp_path / ".env").write_text("PATTER_PORT=70002\n")
-    assert "port 70002" in serve_in(tmp_path)
-    (tmp_path / "other.env").write_text("PATTER_PORT=70003\n")
-    assert "port 70003" in serve_in(tmp_path, "--env-file", "other.env")
-    assert "port 70003" in serve_in(tmp_path, "--env-file=other.env")
-    assert "port 70004" in serve_in(tmp_path, PATTER_PORT="70004")
-    assert "port 70005" in serve_in(tmp_path, "--port", "70005", PATTER_PORT="70004")
+    assert ".env:1: PATTER_PORT cannot be '70002'" in serve_in(tmp_path)
+    (tmp_path / "other.env").write_text("\nPATTER_PORT=70003\n")
+    assert "other.env:2: PATTER_PORT cannot be '70003'" in serve_in(tmp_path, "--env-file", "other.env")
+    assert "other.env:2" in serve_in(tmp_path, "--env-file=other.env")
+    assert "error: PATTER_PORT cannot be '70004'" in serve_in(tmp_path, PATTER_PORT="70004")
+    assert "error: --port cannot be 70005" in serve_in(tmp_path, "--port", "70005", PATTER_PORT="70004")
     assert "no missing.env" in serve_in(tmp_path, "--env-file", "missing.env")
 
 
-def _run(raised: BaseException, *arguments: str) -> tuple[int, str, str]:
+def run_alone(function: Callable[..., None], *arguments: str) -> Any:
+    """A command of its own, called work."""
     app = typer.Typer()
 
     @app.callback()
     def root() -> None:
         """Have subcommands."""
 
+    app.command("work")(general.command(function))
+    return CliRunner().invoke(app, ["work", *arguments])
+
+
+def _run(raised: BaseException, *arguments: str) -> tuple[int, str, str]:
     def work(number: Annotated[int, typer.Option()] = 1) -> None:
         raise raised
 
-    app.command("work")(general.command(work))
-    result = CliRunner().invoke(app, ["work", *arguments])
+    result = run_alone(work, *arguments)
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -122,7 +103,6 @@ def patter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patter:
     monkeypatch.delenv("PATTER_PORT", raising=False)
 
     def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["patter", *arguments])
         result = CliRunner().invoke(app, arguments)
         assert result.stdout == ""
         return result.exit_code, result.stderr
@@ -130,25 +110,82 @@ def patter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patter:
     return run
 
 
-def test_a_broken_settings_file_ends_the_command(patter: Patter, tmp_path: Path) -> None:
-    """With its line and exit code 3, before the agent is looked for; another command's section counts too."""
-    (tmp_path / "patter.toml").write_text("[serve]\nport = = 1\n")
+def test_a_command_is_given_its_settings(patter: Patter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole if it asks for them, and flag by flag: from its own section, and from where a setting has its home."""
+    (tmp_path / "patter.toml").write_text('log-dir = "kept"\n[work]\nnumber = 5\nfile = ["a", "b"]\nloud = true\n')
+    monkeypatch.setenv("PATTER_PORT", "9001")
+    seen: list[object] = []
+
+    def work(
+        settings: Settings,
+        port: Annotated[int, typer.Option(help="Which.")] = 1,
+        number: Annotated[int, typer.Option()] = 1,
+        file: Annotated[list[Path] | None, typer.Option()] = None,
+        loud: Annotated[bool, typer.Option("--loud")] = False,
+    ) -> None:
+        """Work."""
+        seen.extend([settings.log_dir, port, settings.port, number, file, loud])
+
+    assert run_alone(work).exit_code == 0
+    assert seen == [Path("kept"), 9001, 9001, 5, [Path("a"), Path("b")], True]
+    seen.clear()
+    assert run_alone(work, "--number", "7", "--port", "2", "--file", "c").exit_code == 0
+    assert seen == [Path("kept"), 2, 2, 7, [Path("c")], True]
+    assert "Which. (PATTER_PORT)" in run_alone(work, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('number = "many"', "patter.toml:2: number cannot be 'many'"),
+        ("number = 1.5", "patter.toml:2: number cannot be 1.5"),
+        ("number = true", "patter.toml:2: number cannot be True"),
+        ("number = [1]", "patter.toml:2: number is a list"),
+        ("nubmer = 1", "patter.toml:2: nubmer is no setting of [work]\nhint: did you mean number?"),
+        ("number = = 1", "patter.toml:2: this is no TOML"),
+        ("config = 'x'", "patter.toml:2: config is no setting of [work]"),
+        ("[serv]\nport = 1", "patter.toml:2: serv is no setting of the file's top"),
+    ],
+)
+def test_a_wrong_line_of_the_settings_file_ends_the_command(
+    patter: Patter, tmp_path: Path, line: str, said: str
+) -> None:
+    """Named by file, line and key; exit code 3, and nothing has run."""
+    (tmp_path / "patter.toml").write_text(f"[work]\n{line}\n")
+
+    def work(number: Annotated[int, typer.Option()] = 1) -> None:
+        raise AssertionError
+
+    result = run_alone(work)
+    assert result.exit_code == 3
+    assert said in result.stderr
+
+
+def test_a_broken_settings_file_ends_every_command(patter: Patter, tmp_path: Path) -> None:
+    """Before the agent is looked for; another command's section counts too."""
+    (tmp_path / "patter.toml").write_text("[serve]\nport = 70001\n")
     for command in ("serve", "simulate"):
         code, said = patter(command, "x")
         assert code == 3
-        assert said.startswith("error: patter.toml: ")
-        assert "line 2" in said
-    (tmp_path / "other.toml").write_text("[serve]\nport = 70001\n")
+        assert said.startswith("error: patter.toml:2: port ")
+    (tmp_path / "other.toml").write_text("[simulate]\nmax-ttfa = 70001\n")
     code, said = patter("serve", "x", "--config", "other.toml")
-    assert (code, "port 70001" in said) == (3, True)
+    assert code == 3
+    assert "other.toml:2: max-ttfa is no setting of [simulate]\nhint: did you mean max-ttfa-ms?" in said
 
 
-def test_a_setting_of_the_wrong_kind_is_named(patter: Patter, tmp_path: Path) -> None:
-    """As if it had been typed."""
-    (tmp_path / "patter.toml").write_text('[serve]\nport = "many"\n')
-    code, said = patter("serve", "x")
+def test_a_bug_is_70_and_its_traceback_is_for_debug() -> None:
+    """An error that we foresaw has its own code then, too."""
+    code, out, err = _run(RuntimeError("oops"))
+    assert (code, out) == (70, "")
+    assert err.startswith("error: this is a bug of ours: RuntimeError('oops')")
+    code, _, err = _run(RuntimeError("oops"), "--debug")
+    assert code == 70
+    assert "Traceback" in err
+    code, _, err = _run(InputError("no", hint="yes"), "--debug")
     assert code == 2
-    assert "--port" in said
+    assert err.startswith("Traceback")
+    assert err.endswith("error: no\nhint: yes\n")
 
 
 def test_files_that_were_named_and_are_not_there_are_2(patter: Patter) -> None:
@@ -162,26 +199,24 @@ def test_files_that_were_named_and_are_not_there_are_2(patter: Patter) -> None:
     assert "there is no no.toml" in said
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe=1\n", b"PATTER_PORT=1\x002\n"])
-def test_an_env_file_that_cannot_be_read_is_no_bug_of_ours(patter: Patter, tmp_path: Path, content: bytes) -> None:
-    """It is named, with what to do."""
-    (tmp_path / ".env").write_bytes(content)
+def test_an_env_file_stays_out_of_the_process(patter: Patter, tmp_path: Path) -> None:
+    """What it says is known to settings and to the look-up of keys, and to nobody else."""
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-file\nMY_OWN=1\n")
+    before = dict(os.environ)
+    code, said = patter("serve", "x")
+    assert code == 2
+    assert "chmod 600 .env" in said
+    assert dict(os.environ) == before
+    assert keys.look_up("OPENAI_API_KEY") == os.environ.get("OPENAI_API_KEY", "sk-file")
+    (tmp_path / ".env").unlink()
+    patter("serve", "x")
+    assert keys.look_up("MY_OWN") == ""
+
+
+def test_an_env_file_that_would_redirect_us_is_refused(patter: Patter, tmp_path: Path) -> None:
+    """It may have come with somebody else's project."""
+    (tmp_path / ".env").write_text("HTTPS_PROXY=http://elsewhere\n")
     code, said = patter("serve", "x")
     assert code == 3
-    assert said.startswith("error: .env: ")
-    assert "--env-file" in said
-
-
-def test_a_settings_file_without_permission_is_no_bug_of_ours(
-    patter: Patter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Like one that is broken."""
-    (tmp_path / "patter.toml").write_text("")
-
-    def refuse(*_: object, **__: object) -> str:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_text", refuse)
-    code, said = patter("serve", "x")
-    assert code == 3
-    assert "Permission denied" in said
+    assert said.startswith("error: .env:1: HTTPS_PROXY is not taken from a file")
+    assert "elsewhere" not in said

@@ -351,15 +351,13 @@ def test_types_are_looked_at_before_the_first_ring() -> None:
         ready_tools([lock])
 
 
-def test_a_webhook_needs_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own, or the one of the environment; its own counts."""
+def test_a_webhook_needs_a_secret() -> None:
+    """Its own, or the one for all; its own counts."""
     hook = Tool("hook", "", webhook_url="https://example.com/hook")
-    monkeypatch.delenv("PATTER_WEBHOOK_SECRET", raising=False)
     with pytest.raises(MissingCredential) as caught:
         ready_tools([hook])
     assert "export PATTER_WEBHOOK_SECRET" in caught.value.hint
-    monkeypatch.setenv("PATTER_WEBHOOK_SECRET", "shared")
-    assert ready_tools([hook])["hook"].secret == "shared"
+    assert ready_tools([hook], webhook_secret="shared")["hook"].secret == "shared"
     own = Tool("own", "", webhook_url="https://example.com/hook", secret="own")
     assert ready_tools([own], webhook_secret="given")["own"].secret == "own"
 

@@ -137,11 +137,8 @@ def test_nothing_is_kept_where_nothing_shall_be(tmp_path: Path) -> None:
     assert journal.place is None
 
 
-def test_the_folder_is_the_variables_or_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """PATTER_LOG_DIR wins."""
-    monkeypatch.setenv("PATTER_LOG_DIR", str(tmp_path))
-    assert default_folder() == tmp_path
-    monkeypatch.setenv("PATTER_LOG_DIR", "")
+def test_the_folder_is_the_users() -> None:
+    """Unless somebody says where."""
     assert default_folder().name == "patter"
 
 

@@ -1,0 +1,208 @@
+"""What can be set, and where each value came from: flags > environment > .env > patter.toml > defaults.
+
+One frozen Settings is made by whoever starts (a command, or Patter in somebody's program) and handed down. Nobody
+else reads the environment, but for the look-up of vendors' keys (keys.py). A .env is read as a file and never put into
+the process, so that one which came with a project cannot redirect what we talk to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from patter_cli.errors import BadSetting, InputError
+from patter_cli.setting_files import ConfigFile, EnvFile
+
+Source = Literal["flag", "environment", ".env", "patter.toml", "default"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a value came from. where: as one would look for it, "patter.toml:3: port"; "" for a default."""
+
+    source: Source
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """How a setting is called outside, and how its value is read.
+
+    flag: the parameter of the commands that take it, and its key in patter.toml. variable: "" if there is none.
+    section: where it stands in patter.toml, () for its top; None: nowhere, for it is a secret. read: raises ValueError
+    with what is wanted instead.
+    """
+
+    flag: str
+    variable: str = ""
+    section: tuple[str, ...] | None = ()
+    read: Callable[[Any], Any]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("a text")
+    return value
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise ValueError("a path")
+    return Path(value)
+
+
+def _switch(value: Any) -> bool:
+    """NO_COLOR is on whatever it holds, so a text is. Source: no-color.org."""
+    if not isinstance(value, bool | str):
+        raise ValueError("true or false")
+    return bool(value)
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, str) and value.isascii() else value
+        except ValueError:
+            number = None
+        if isinstance(number, bool) or not isinstance(number, int) or number < least or number > (most or number):
+            raise ValueError(f"a whole number from {least}" + (f" to {most}" if most else ""))
+        return number
+
+    return read
+
+
+def _seconds(value: Any) -> float:
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ValueError("a number of seconds, 0 or more")
+    return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is set for one run of the program."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8000
+    """Port to listen on; 0: any that is free."""
+    max_calls: int = 100
+    """Calls at the same time."""
+    drain_timeout_s: float = 30.0
+    """What live calls get to end when the server stops."""
+    url: str | None = None
+    """A server that `patter simulate` calls instead of one of its own."""
+    log_dir: Path | None = None
+    """Where calls are kept; None: nobody said."""
+    no_color: bool = False
+    """Whether what is printed is plain text."""
+    webhook_secret: str = field(default="", repr=False)
+    """Signs the requests of webhook tools that have no secret of their own."""
+
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What .env holds beside settings, by name: where vendors' keys are looked for after the environment."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Who set a variable before any agent's file ran: name -> "environment" or ".env"."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Field -> where its value came from; a field that is not in it has its default."""
+    warnings: tuple[str, ...] = ()
+    """What to see to: a sentence each."""
+
+    def origin(self, name: str) -> Origin:
+        """Where the value of a field came from."""
+        return self.origins.get(name, Origin(source="default"))
+
+
+DEFAULTS = Settings()
+"""What holds where nobody said anything."""
+ROWS: Mapping[str, Row] = {
+    "host": Row(flag="host", variable="PATTER_HOST", section=("serve",), read=_text),
+    "port": Row(flag="port", variable="PATTER_PORT", section=("serve",), read=_whole(0, 65535)),
+    "max_calls": Row(flag="max_calls", section=("serve",), read=_whole(1)),
+    "drain_timeout_s": Row(flag="drain_timeout", section=("serve",), read=_seconds),
+    "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_text),
+    "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
+    "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
+    "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),
+}
+"""Field -> how it is called outside."""
+
+
+def load_settings(
+    *,
+    flags: Mapping[str, Any] | None = None,
+    env_file: EnvFile | None = None,
+    config: ConfigFile | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Put together what was said, the nearest word first; a variable that is empty says nothing.
+
+    flags: what the command line gave, by flag. env_file, config: without them, as from a program, nothing stands behind
+    the environment. environment: this process's, unless given. Raises InputError for a flag, BadSetting for the rest,
+    each naming the place where the value stands.
+    """
+    environment = os.environ if environment is None else environment
+    env_file, config = env_file or EnvFile(), config or ConfigFile()
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for name, row in ROWS.items():
+        found = _found(row, flags or {}, environment, env_file, config)
+        if found is not None:
+            values[name], origins[name] = _read(row, *found), found[1]
+    ours = {row.variable for row in ROWS.values() if row.variable}
+    return Settings(
+        **values,
+        keys={name: value for name, value in env_file.values.items() if name not in ours},
+        variables={**dict.fromkeys(env_file.values, ".env"), **dict.fromkeys(_set(environment), "environment")},
+        origins=origins,
+        warnings=tuple(_warnings(env_file, ours)),
+    )
+
+
+def _found(
+    row: Row, flags: Mapping[str, Any], environment: Mapping[str, str], env_file: EnvFile, config: ConfigFile
+) -> tuple[Any, Origin] | None:
+    if row.flag in flags:
+        return flags[row.flag], Origin(source="flag", where=f"--{row.flag.replace('_', '-')}")
+    if environment.get(row.variable):
+        return environment[row.variable], Origin(source="environment", where=row.variable)
+    if row.variable in env_file.values:
+        return env_file.values[row.variable], Origin(source=".env", where=env_file.where(row.variable))
+    written = None if row.section is None else config.find(row.section, row.flag)
+    if row.section is None or written is None:
+        return None
+    return written[1], Origin(source="patter.toml", where=config.where(*row.section, written[0]))
+
+
+def _read(row: Row, value: Any, origin: Origin) -> Any:
+    try:
+        return row.read(value)
+    except ValueError as error:
+        shown = f"{value!r}" if row.section is not None else "what it is"
+        kind = InputError if origin.source == "flag" else BadSetting
+        raise kind(f"{origin.where} cannot be {shown}", hint=f"it must be {error}") from error
+
+
+def _set(environment: Mapping[str, str]) -> list[str]:
+    return [name for name, value in environment.items() if value]
+
+
+def _warnings(env_file: EnvFile, ours: set[str]) -> list[str]:
+    said = []
+    for name in env_file.values:
+        near = get_close_matches(name, ours, n=1, cutoff=0.85) if name not in ours else []
+        if near:
+            said.append(f"{env_file.where(name)} is no setting of ours; did you mean {near[0]}?")
+    secrets = [name for name in env_file.values if name.endswith(("_KEY", "_SECRET", "_TOKEN"))]
+    if env_file.world_readable and secrets:
+        said.append(
+            f"everybody on this machine can read {secrets[0]} in {env_file.name}; chmod 600 {env_file.name} ends that"
+        )
+    return said
