@@ -81,6 +81,7 @@ class TurnPolicy:
 class Agent:
     """Who answers: what it knows, how it sounds, how it takes turns. Immutable; share it between calls.
 
+    stt, llm, tts: providers, or their names, llm="openai", where the environment has what they need.
     llm: one model, or several, of which the next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
@@ -91,9 +92,9 @@ class Agent:
 
     system_prompt: str
     first_message: str = ""
-    stt: SpeechToText | None = field(default=None, kw_only=True)
-    llm: LanguageModel | Sequence[LanguageModel] | None = field(default=None, kw_only=True)
-    tts: TextToSpeech | None = field(default=None, kw_only=True)
+    stt: SpeechToText | str | None = field(default=None, kw_only=True)
+    llm: LanguageModel | str | Sequence[LanguageModel | str] | None = field(default=None, kw_only=True)
+    tts: TextToSpeech | str | None = field(default=None, kw_only=True)
     voice: str = field(default="", kw_only=True)
     model: str = field(default="", kw_only=True)
     language: str = field(default="en", kw_only=True)
@@ -120,7 +121,7 @@ class Agent:
             raise InputError("an agent needs a system_prompt", hint='Agent(system_prompt="You are …")')
         if self.barge_in_threshold_ms < 0:
             raise InputError("barge_in_threshold_ms cannot be negative", hint="0 switches barge-in off")
-        if self.echo_cancellation not in (None, True, False, "webrtc"):
+        if not isinstance(self.echo_cancellation, bool | str | None):
             raise InputError(
                 f"echo_cancellation cannot be {self.echo_cancellation!r}", hint='None, True, False, or "webrtc"'
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
-from patter_cli import keys
+from patter_cli import registry
 from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.carrier import AskedLine, CallControl, LineCodec, StreamCodec, TransferCodec
 from patter_cli.contracts.echo import EchoCanceller
@@ -53,9 +53,7 @@ _NUMBER = re.compile(r"(?<![0-9+])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
 
 def voice_model() -> VoiceModel:
     """The voice detector's model, loaded once per process. Raises MissingExtra."""
-    from patter_cli.providers import silero
-
-    return silero.VoiceModel()
+    return cast(VoiceModel, registry.keyless("vad").load()())
 
 
 def stream_codec(carrier: str) -> StreamCodec:
@@ -98,22 +96,19 @@ def call_control(carrier: str, stream_id: str = "", line: AskedLine | None = Non
 
 def built_in_speech() -> tuple[SpeechToText, TextToSpeech]:
     """Recognition and voice that need no account."""
-    from patter_cli.providers.local import LocalSTT, LocalTTS
-
-    return LocalSTT(), LocalTTS()
+    return registry.keyless("stt").load()(), registry.keyless("tts").load()()
 
 
 def built_in_caller(voice: str) -> TextToSpeech:
     """Another built-in voice, for a caller of our own."""
-    from patter_cli.providers.local import LocalTTS
-
-    return LocalTTS(voice)
+    return cast(TextToSpeech, registry.keyless("tts").load()(voice))
 
 
 def ready_agent(
     name: str, agent: Agent, hooks: Hooks, settings: Settings = DEFAULTS, *, voicemail_message: str = ""
 ) -> ReadyAgent:
     """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
+    agent = with_providers(agent)
     unknown = agent.unknown_variables(voicemail_message)
     if unknown:
         raise InputError(
@@ -127,12 +122,8 @@ def ready_agent(
         )
     notes: dict[str, str] = {}
     models = _models(name, agent, hooks, notes)
-    built_in_stt = built_in_tts = None
-    if agent.stt is None or agent.tts is None:
-        built_in_stt, built_in_tts = built_in_speech()
-        left_out = " and ".join(name for name, given in (("ears", agent.stt), ("voice", agent.tts)) if given is None)
-        notes["speech"] = f"{left_out}: built in, no key needed"
-
+    open_stt = _left_open("stt", notes) if agent.stt is None else agent.stt
+    open_tts = _left_open("tts", notes) if agent.tts is None else agent.tts
     tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
 
@@ -140,14 +131,12 @@ def ready_agent(
         known = tools
         if changed.tools != agent.tools:
             known = ready_tools(changed.tools, webhook_secret=settings.webhook_secret)
-        stt, tts = changed.stt or built_in_stt, changed.tts or built_in_tts
-        assert stt is not None
-        assert tts is not None
+        stt, tts = cast(SpeechToText, open_stt), cast(TextToSpeech, changed.tts or open_tts)
         return ReadyAgent(
             name=name,
             plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
             stt=stt,
-            tts=_with_voice(tts, changed.voice, built_in=changed.tts is None) if changed.voice else tts,
+            tts=_with_voice(tts, changed.voice) if changed.voice else tts,
             hooks=hooks,
             models=models if changed.llm is agent.llm else _listed(changed.llm),
             tools=known,
@@ -178,7 +167,7 @@ def ready_agent(
                 continue
             try:
                 change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}
-                candidate = replace(changed, **change)
+                candidate = with_providers(replace(changed, **change))
                 resolve(candidate, parameters)
             except (PatterError, TypeError, ValueError) as error:
                 log.error("on_call_start gave a %s that cannot be used: %s", key, error)
@@ -190,18 +179,17 @@ def ready_agent(
 
 
 def _echo_canceller(choice: bool | str | None) -> Callable[[int, Callable[[int], None]], EchoCanceller] | None:
-    """What makes a call's echo canceller for a line of some rate. Raises MissingExtra."""
+    """What makes a call's echo canceller for a line of some rate. Raises MissingExtra, UnknownProvider."""
     if choice is None:
         from patter_cli.audio.auto_echo import AutoEchoCanceller
 
         return AutoEchoCanceller
     if not choice:
         return None
-    if choice == "webrtc":
-        from patter_cli.providers import webrtc
-
-        webrtc.EchoCanceller()  # what it needs is loaded, or found missing, before the first ring
-        return lambda rate_hz, found: webrtc.EchoCanceller(rate_hz)
+    if isinstance(choice, str):
+        make = registry.find("echo", choice).load()
+        make()  # what it needs is loaded, or found missing, before the first ring
+        return lambda rate_hz, found: cast(EchoCanceller, make(rate_hz))
     from patter_cli.audio.echo import NlmsEchoCanceller
 
     return lambda rate_hz, found: NlmsEchoCanceller(sample_rate=rate_hz)
@@ -267,31 +255,72 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
         )
     models = _listed(agent.llm)
     if not models and hooks.on_message is None:
-        from patter_cli.providers.openai import OpenAILLM
-
-        chosen = OpenAILLM(model=agent.model) if agent.model else OpenAILLM()
-        if not keys.look_up(chosen.key_variable):
+        row = registry.with_key("llm")
+        if row is None:
+            wanted = next((each.keys[0] for each in registry.rows("llm") if each.keys), "")
             raise ConfigError(
                 f"agent {name} has nothing to answer with",
-                hint=f"export {chosen.key_variable}=sk-…, give it an llm, or define on_message: "
+                hint=f"export {wanted}=sk-…, give it an llm, or define on_message: "
                 "async def on_message(event): yield 'You said ' + event.text",
             )
+        chosen = _made("llm", row.name, agent.model)
         models = (chosen,)
-        notes["llm"] = f"language model: {chosen.provider} {chosen.model}, because {chosen.key_variable} is set"
+        notes["llm"] = f"language model: {chosen.provider} {chosen.model}, because {row.key_set()} is set"
     for model in models:
         model.check()
     return models
 
 
-def _listed(llm: LanguageModel | Sequence[LanguageModel] | None) -> tuple[LanguageModel, ...]:
+def with_providers(agent: Agent) -> Agent:
+    """The agent with things for names: llm="openai" becomes OpenAILLM(). Raises UnknownProvider, ConfigError."""
+    return replace(
+        agent,
+        stt=_made("stt", agent.stt) if isinstance(agent.stt, str) else agent.stt,
+        llm=_models_named(agent.llm, agent.model),
+        tts=_made("tts", agent.tts) if isinstance(agent.tts, str) else agent.tts,
+    )
+
+
+def _models_named(llm: Any, model: str) -> Any:
+    if isinstance(llm, str):
+        return _made("llm", llm, model)
+    if isinstance(llm, Sequence):
+        return [_models_named(each, model) for each in llm]
+    return llm
+
+
+def _made(kind: registry.Kind, name: str, model: str = "") -> Any:
+    """A vendor's recipe with what it takes from the environment. model: "" for the vendor's usual one."""
+    make = registry.find(kind, name).load()
+    try:
+        return make(model=model) if model else make()
+    except TypeError as error:
+        raise ConfigError(
+            f"{name} cannot be made from its name alone: {error}", hint=f"import its class, and make it: {kind}=…(…)"
+        ) from error
+
+
+def _left_open(kind: registry.Kind, notes: dict[str, str]) -> Any:
+    """Who does what the author left open: who has a key, otherwise who needs none."""
+    part = {"stt": "ears", "tts": "voice"}[kind]
+    row = registry.with_key(kind)
+    if row is not None:
+        notes[kind] = f"{part}: {row.name}, because {row.key_set()} is set"
+        return _made(kind, row.name)
+    before = notes.get("speech", "").partition(":")[0]
+    notes["speech"] = f"{f'{before} and {part}' if before else part}: built in, no key needed"
+    return _made(kind, registry.keyless(kind).name)
+
+
+def _listed(llm: Any) -> tuple[LanguageModel, ...]:
     if llm is None:
         return ()
     return tuple(llm) if isinstance(llm, Sequence) else (llm,)
 
 
-def _with_voice(tts: TextToSpeech, voice: str, *, built_in: bool) -> TextToSpeech:
+def _with_voice(tts: TextToSpeech, voice: str) -> TextToSpeech:
     """The same provider with another voice. Raises BadSetting."""
-    if built_in:
+    if tts == built_in_speech()[1]:
         return built_in_caller(voice)
     if not is_dataclass(tts) or "voice" not in {each.name for each in fields(tts)}:
         raise BadSetting(f"{type(tts).__name__} has no voice to choose", hint="leave voice out, or give another tts")

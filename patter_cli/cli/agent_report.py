@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from patter_cli import keys, wiring
+from patter_cli import keys, registry, wiring
 from patter_cli.agent import Agent
 from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.engine.call_tools import call_tools
@@ -108,6 +108,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
     ready: ReadyAgent | None = None
     tools: Mapping[str, Tool] = {}
     try:
+        agent = wiring.with_providers(agent)
         tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
         ready = wiring.ready_agent(loaded.name, agent, Hooks(**loaded.hooks), settings)
     except PatterError as error:
@@ -150,7 +151,8 @@ def _stages(agent: Agent, ready: ReadyAgent | None, settings: Settings) -> Itera
     chosen: dict[str, Any] = {"stt": stt, "llm": ready.models if ready else (), "tts": tts}
     for stage, own in named.items():
         providers: Any = own if own is not None else chosen.get(stage, ())
-        for provider in providers if isinstance(providers, Sequence) else [providers]:
+        several = isinstance(providers, Sequence) and not isinstance(providers, str)
+        for provider in providers if several else [providers]:
             yield Stage(
                 stage=stage,
                 provider=_name(provider),
@@ -162,13 +164,18 @@ def _stages(agent: Agent, ready: ReadyAgent | None, settings: Settings) -> Itera
 
 def _name(provider: Any) -> str:
     """A class's own name; where it is only its contract's, its module says whose it is."""
+    if isinstance(provider, str):
+        return provider
     kind = type(provider)
     generic = kind.__name__ in ("SpeechToText", "TextToSpeech", "LanguageModel")
     return kind.__module__.rpartition(".")[2] if generic and _ours(provider) else kind.__qualname__
 
 
 def _ours(provider: Any) -> bool:
-    return type(provider).__module__.startswith("patter_cli.providers.")
+    """Or a registered vendor's."""
+    return type(provider).__module__.startswith("patter_cli.providers.") or any(
+        row.makes(provider) for row in registry.installed()
+    )
 
 
 def _settings(provider: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_two_guardrails_of_one_name_are_refused() -> None:
         {"transfer_numbers": [12025550142]},
         {"transfer_numbers": ["+1202555014\u0662"]},
         {"tools": ["book"]},
-        {"echo_cancellation": "magic"},
+        {"echo_cancellation": 5},
     ],
 )
 def test_arguments_that_cannot_be_meant_are_refused(bad: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from patter_cli import Agent, OpenAILLM, RulesLLM, guardrail, tool, wiring
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import ConfigError, InputError, MissingCredential
+from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.text.preamble import PHONE_PREAMBLE
 
 MODEL = RulesLLM(lambda turn: "Yes.")
@@ -187,8 +187,34 @@ def test_each_call_gets_an_echo_canceller_of_its_own(choice: bool | str | None) 
     assert ready(Agent("A.", llm=MODEL, echo_cancellation=False)).echo_canceller is None
 
 
-@pytest.mark.parametrize("wrong", [{"echo_cancellation": "magic"}, {"audio_filter": 5}])
+@pytest.mark.parametrize("wrong", [{"echo_cancellation": "webtrc"}, {"audio_filter": 5}])
 def test_what_cannot_filter_is_refused_at_load(wrong: dict[str, Any]) -> None:
     """Before the first ring."""
-    with pytest.raises(InputError):
+    with pytest.raises((InputError, UnknownProvider)):
         ready(Agent("A.", llm=MODEL, **wrong))
+
+
+def test_a_provider_may_be_given_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made as its class would be without arguments, a model with the agent's."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    by_name = ready(Agent("A.", llm="openai", stt="local", tts="local", model="gpt-5.4-mini"))
+    assert by_name.models == (OpenAILLM(model="gpt-5.4-mini"),)
+    assert (by_name.stt, by_name.tts) == wiring.built_in_speech()
+    assert ready(Agent("A.", llm=[MODEL, "openai"])).models == (MODEL, OpenAILLM())
+    assert ready(Agent("A.", llm=MODEL)).revise({"llm": "openai"}, {}).models == (OpenAILLM(),)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ({"llm": "opneai"}, "openai"),
+        ({"stt": "Local"}, "local"),
+        ({"tts": "x"}, "known: local"),
+        ({"llm": ""}, "known"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(wrong: dict[str, str], near: str) -> None:
+    """Before the first ring."""
+    with pytest.raises(UnknownProvider) as caught:
+        ready(Agent("A.", **{"llm": MODEL, **wrong}))
+    assert near in caught.value.hint
