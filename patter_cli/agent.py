@@ -84,6 +84,7 @@ class Agent:
     stt, llm, tts: providers, or their names, llm="openai", where the environment has what they need.
     llm: one model, or several, of which the next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
+    keyterms: names and words that callers may say alone, for recognisers that take them.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
     start of every call; "webrtc": WebRTC's, likewise (the extra `aec`); False: never.
     audio_filter: an object with process(samples, rate_hz), or a class or function that makes one for each call.
@@ -108,6 +109,7 @@ class Agent:
     disable_phone_preamble: bool = field(default=False, kw_only=True)
     turns: TurnPolicy = field(default_factory=TurnPolicy, kw_only=True)
     transfer_numbers: Sequence[str] | None = field(default=None, kw_only=True)
+    keyterms: Sequence[str] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("system_prompt", "first_message", "voice", "model", "language"):
@@ -128,6 +130,9 @@ class Agent:
         for number in self.transfer_numbers or ():
             if not isinstance(number, str) or not E164.fullmatch(number):
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")
+        if isinstance(self.keyterms, str) or not all(isinstance(each, str) for each in self.keyterms):
+            raise InputError(f"keyterms cannot be {self.keyterms!r}", hint='keyterms=["Bright Smile", "Dr. Nguyen"]')
+        object.__setattr__(self, "keyterms", tuple(self.keyterms))
         object.__setattr__(self, "tools", tuple(map(as_tool, self.tools)))
         object.__setattr__(self, "guardrails", tuple(_as_guardrail(each) for each in self.guardrails))
         names = [rule.name for rule in self.guardrails]

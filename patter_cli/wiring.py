@@ -135,7 +135,7 @@ def ready_agent(
         return ReadyAgent(
             name=name,
             plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
-            stt=stt,
+            stt=_with_keyterms(stt, tuple(changed.keyterms)),
             tts=_with_voice(tts, changed.voice) if changed.voice else tts,
             hooks=hooks,
             models=models if changed.llm is agent.llm else _listed(changed.llm),
@@ -316,6 +316,13 @@ def _listed(llm: Any) -> tuple[LanguageModel, ...]:
     if llm is None:
         return ()
     return tuple(llm) if isinstance(llm, Sequence) else (llm,)
+
+
+def _with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText:
+    """The same recogniser with the agent's key terms, if it takes any and has none of its own."""
+    if not keyterms or not is_dataclass(stt) or getattr(stt, "keyterms", None) != ():
+        return stt
+    return cast(SpeechToText, replace(stt, keyterms=keyterms))
 
 
 def _with_voice(tts: TextToSpeech, voice: str) -> TextToSpeech:

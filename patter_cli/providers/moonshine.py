@@ -17,18 +17,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import ProviderError, Unavailable
-from patter_cli.providers.inference import POOL, InferencePool, Once, Rank, onnx_session, verified
+from patter_cli.providers.inference import POOL, InferencePool, Once, Rank
+from patter_cli.providers.moonshine_model import RATE_HZ, Model, Offer
+from patter_cli.providers.short_answers import offered
 from patter_cli.text.compare import modern_spelling
-
-RATE_HZ = 16000
-"""What the model listens at."""
 
 PARTIAL_SAMPLES = RATE_HZ // 2
 """New sound between two partials."""
@@ -50,20 +50,9 @@ _FRAME_SAMPLES = RATE_HZ // 50
 _SILENCE_RMS = 33.0
 """The most that 20 ms without anybody in them measure, int16 units: -60 dBFS."""
 
-_TOKENS_PER_S = 6.5
-"""Nobody talks faster; a model that does is repeating itself."""
-
 _HEARD_IN_NOISE = frozenset({"you", "thank you for watching", "thanks for watching"})
 """What the model writes for keyboards, rings, breaths and slams. Source: tests/bench/noises.py, 36 of 72 of them on a
 clean line; nobody says these alone to a telephone."""
-
-_LAYERS, _HEADS, _HEAD_SIZE = 6, 8, 36
-_FIRST_TOKEN, _LAST_TOKEN = 1, 2
-
-_FOLDER = "assets/tiny-en"
-_ENCODER_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
-_DECODER_SHA256 = "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0"
-_TOKENIZER_SHA256 = "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d"
 
 Transcribe: TypeAlias = Callable[[FloatSamples, Callable[[], bool]], str]
 """Speech of at most 15 s, -1..1, to text. Asks between steps whether it is unwanted; then anything will do."""
@@ -71,7 +60,12 @@ Transcribe: TypeAlias = Callable[[FloatSamples, Callable[[], bool]], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechToText:
-    """The built-in recogniser. All calls share one model; nothing to set."""
+    """The built-in recogniser. All calls share one model.
+
+    keyterms: names and words that callers may answer with alone, beside those of short_answers.
+    """
+
+    keyterms: tuple[str, ...] = ()
 
     @property
     def rate_hz(self) -> int:
@@ -84,13 +78,16 @@ class SpeechToText:
         return True
 
     async def warm(self) -> None:
-        """Load the model: a third of a second, once. Raises MissingExtra."""
+        """Load the model and lay out the short answers: half a second, once. Raises MissingExtra."""
         await _MODEL.warm()
+        if self.keyterms not in _OFFERS:
+            _OFFERS[self.keyterms] = await asyncio.to_thread(_MODEL.get().offer, offered(self.keyterms))
 
     async def open(self) -> Session:
         """Begin recognition for one call. Raises MissingExtra."""
         await self.warm()
-        return Session(transcribe=_MODEL.get().transcribe, pool=POOL)
+        model = _MODEL.get()
+        return Session(transcribe=partial(model.transcribe, offer=_OFFERS[self.keyterms]), pool=POOL)
 
 
 @dataclass(slots=True, eq=False)
@@ -310,73 +307,9 @@ def _text(transcribe: Transcribe, samples: Samples, unwanted: Callable[[], bool]
     return "" if noise else modern_spelling(text)
 
 
-class Model:
-    """The network itself. Stateless between calls; any number of threads may use it at once."""
-
-    def __init__(self) -> None:
-        self._encoder = onnx_session(verified("moonshine_voice", f"{_FOLDER}/encoder_model.ort", _ENCODER_SHA256))
-        self._decoder = onnx_session(
-            verified("moonshine_voice", f"{_FOLDER}/decoder_model_merged.ort", _DECODER_SHA256)
-        )
-        self._tokens = _tokens(verified("moonshine_voice", f"{_FOLDER}/tokenizer.bin", _TOKENIZER_SHA256))
-
-    def transcribe(self, speech: FloatSamples, unwanted: Callable[[], bool]) -> str:
-        """Greedy decoding, the same on every run. speech: 16 kHz, -1..1, 0.1 to 15 s."""
-        mask = np.ones((1, speech.size), np.int64)
-        (heard,) = self._encoder.run(None, {"input_values": speech[np.newaxis], "attention_mask": mask})
-        nothing = np.zeros((1, _HEADS, 0, _HEAD_SIZE), np.float32)
-        inputs: dict[str, Any] = dict.fromkeys(_PAST_OWN + _PAST_HEARD, nothing)
-        inputs |= {"encoder_hidden_states": heard, "encoder_attention_mask": mask}
-        inputs |= {"use_cache_branch": np.array([False]), "input_ids": np.array([[_FIRST_TOKEN]], np.int64)}
-        past, wanted = _PAST_OWN + _PAST_HEARD, _PRESENT_OWN + _PRESENT_HEARD
-        said: list[int] = []
-        for _ in range(int(speech.size / RATE_HZ * _TOKENS_PER_S) + 2):
-            if unwanted():
-                break
-            logits, *present = self._decoder.run(["logits", *wanted], inputs)
-            token = int(logits[0, -1].argmax())
-            if token == _LAST_TOKEN:
-                break
-            said.append(token)
-            inputs.update(zip(past, present, strict=True))
-            inputs["input_ids"] = np.array([[token]], np.int64)
-            if past is not _PAST_OWN:  # what was heard stays as the first step left it
-                inputs["use_cache_branch"] = np.array([True])
-                past, wanted = _PAST_OWN, _PRESENT_OWN
-        return b"".join(self._tokens[token] for token in said).decode("utf-8", "ignore")
-
-
-def _cache_names(prefix: str, whose: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}.{layer}.{whose}.{part}" for layer in range(_LAYERS) for part in ("key", "value"))
-
-
-_PAST_OWN, _PAST_HEARD = _cache_names("past_key_values", "decoder"), _cache_names("past_key_values", "encoder")
-_PRESENT_OWN, _PRESENT_HEARD = _cache_names("present", "decoder"), _cache_names("present", "encoder")
-
-
-def _tokens(content: bytes) -> list[bytes]:
-    """The tokenizer's file: records of a length (one byte, or two from 128 up) and as many bytes of UTF-8."""
-    tokens: list[bytes] = []
-    at = 0
-    while at < len(content):
-        size = content[at]
-        at += 1
-        if size >= 128:
-            size = content[at] * 128 + size - 128
-            at += 1
-        tokens.append(_written(content[at : at + size]))
-        at += size
-    return tokens
-
-
-def _written(token: bytes) -> bytes:
-    """How a token is written: <0x41> is a raw byte, U+2581 a blank, <s> and the like nothing."""
-    if len(token) == 6 and token.startswith(b"<0x"):
-        return bytes([int(token[3:5], 16)])
-    if token in (b"<unk>", b"<s>", b"</s>"):
-        return b""
-    return token.replace("▁".encode(), b" ")
-
-
 _MODEL: Once[Model] = Once(Model)
 """Loaded when it is first needed, shared by every call of the process."""
+
+
+_OFFERS: dict[tuple[str, ...], Offer] = {}
+"""By key terms: the short answers of an agent's callers."""
