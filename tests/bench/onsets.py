@@ -28,7 +28,7 @@ from patter_cli.audio.jitter import JitterBuffer
 from patter_cli.audio.vad import VoiceDetector, VoiceStarted, Window
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.batched_vad import GATHER_S
-from patter_cli.simulate.line import MOBILE, LineFilter, LineQuality
+from patter_cli.simulate.line import BAD, MOBILE, LineFilter, LineQuality
 from tests.bench.barge_in import THRESHOLD_MS, onset_ms
 from tests.bench.calls import NOISY
 from tests.bench.corpus import Group, make, silence
@@ -38,7 +38,7 @@ from tests.bench.verdicts import LIMIT_MS
 ITEMS_A_CALL = 10
 EARLY_MS = 100
 """A voice dated this much before the words is not theirs."""
-QUALITIES = {"noisy": NOISY, "mobile": replace(MOBILE, echo_db=None)}
+QUALITIES = {"noisy": NOISY, "mobile": replace(MOBILE, echo_db=None), "bad": replace(BAD, echo_db=None)}
 """The lines whose noise is scored; echo needs an agent, and is tests.bench.turns's."""
 
 

@@ -183,3 +183,37 @@ def test_each_voice_is_judged_by_its_own_sound() -> None:
     ]
     assert not words.hummed
     assert [edge.hummed for edge in edges if isinstance(edge, VoiceStopped)] == [True]
+
+
+def test_a_voice_no_louder_than_what_surrounds_the_caller_is_not_theirs() -> None:
+    """The next table talks all the time; somebody who speaks up over it is heard, from their first window on."""
+    rng = np.random.default_rng(7)
+    detector = VoiceDetector()
+
+    def hear(level: float, probability: float, count: int) -> list[VoiceEdge]:
+        edges = []
+        for _ in range(count):
+            sound = (rng.standard_normal(256) * level).astype(np.int16)
+            for window in detector.windows(sound):
+                edge = detector.decide(0.0 if window.silent else probability, window.end_ms)
+                if edge is not None:
+                    edges.append(edge)
+        return edges
+
+    assert hear(260, 0.1, 60) == []
+    assert hear(300, 0.95, 30) == []
+    assert [type(each) for each in hear(1500, 0.95, 5)] == [VoiceStarted]
+
+
+def test_lost_frames_are_no_silence_around_the_caller() -> None:
+    """A line that loses a frame in ten is not taken for a quiet one with a voice on it."""
+    rng = np.random.default_rng(8)
+    detector = VoiceDetector()
+    edges = []
+    for number in range(400):
+        lost = number % 10 == 0
+        sound = np.zeros(256, np.int16) if lost else (rng.standard_normal(256) * 300).astype(np.int16)
+        for window in detector.windows(sound):
+            talk = 0.95 if number > 100 and not window.silent else 0.0
+            edges.append(detector.decide(talk, window.end_ms))
+    assert not any(edges)
