@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from patter_cli import registry
 from patter_cli.agent import E164, Agent, fill
-from patter_cli.contracts.carrier import AskedLine, CallControl, LineCodec, StreamCodec, TransferCodec
+from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.stream import AskedLine, LineCodec, StreamCodec, TransferCodec
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.stt import SpeechToText
@@ -59,11 +60,11 @@ def voice_model() -> VoiceModel:
 def stream_codec(carrier: str) -> StreamCodec:
     """A new call's end of a carrier's media stream."""
     if carrier == "loopback":
-        from patter_cli.carriers.loopback import LoopbackStream
+        from patter_cli.carriers.loopback.stream import LoopbackStream
 
         return LoopbackStream()
     if carrier == "twilio":
-        from patter_cli.carriers.twilio import TwilioStream
+        from patter_cli.carriers.twilio.stream import TwilioStream
 
         return TwilioStream()
     raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: loopback, twilio")
@@ -72,7 +73,7 @@ def stream_codec(carrier: str) -> StreamCodec:
 def line_codec(carrier: str) -> LineCodec:
     """The carrier's end of the same, for a caller of our own."""
     if carrier == "twilio":
-        from patter_cli.carriers.twilio import TwilioLine
+        from patter_cli.carriers.twilio.stream import TwilioLine
 
         return TwilioLine()
     raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: twilio")
@@ -80,7 +81,7 @@ def line_codec(carrier: str) -> LineCodec:
 
 def loopback_line() -> TransferCodec:
     """The line's end of the built-in wire."""
-    from patter_cli.carriers.loopback import LoopbackLine
+    from patter_cli.carriers.loopback.stream import LoopbackLine
 
     return LoopbackLine()
 
@@ -88,7 +89,7 @@ def loopback_line() -> TransferCodec:
 def call_control(carrier: str, stream_id: str = "", line: AskedLine | None = None) -> CallControl:
     """What can be asked of the carrier about one call. line: where the loopback line is asked; None: nobody is."""
     if carrier == "loopback":
-        from patter_cli.carriers.loopback import LoopbackControl
+        from patter_cli.carriers.loopback.control import LoopbackControl
 
         return LoopbackControl(stream_id, line)
     raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: loopback")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.wire import wire_codec
-from patter_cli.contracts.carrier import CallControl, StreamCodec
+from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.core.events import EchoFound
 from patter_cli.engine.call import CallSession
 from patter_cli.engine.context import CallContext

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from patter_cli.contracts.carrier import StreamMessage, StreamStopped
+from patter_cli.contracts.carrier.stream import StreamMessage, StreamStopped
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.commands import Command

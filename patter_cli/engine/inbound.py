@@ -12,7 +12,7 @@ from patter_cli.audio.jitter import JitterBuffer, JitterCounts
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
-from patter_cli.contracts.carrier import MediaIn
+from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from patter_cli.audio.pacer import Pacer
-from patter_cli.contracts.carrier import StreamCodec
+from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.playout_reference import PlayoutReference

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from patter_cli.contracts.carrier import CallControl
+from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.commands import Command

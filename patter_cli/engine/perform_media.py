@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from patter_cli.audio.jitter import JitterCounts
-from patter_cli.contracts.carrier import DtmfIn, MarkIn, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import DtmfIn, MarkIn, MediaIn, StreamMessage
 from patter_cli.core import commands as order
 from patter_cli.core.commands import Command
 from patter_cli.core.events import DtmfReceived

@@ -8,7 +8,8 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 
-from patter_cli.contracts.carrier import CallControl, StreamCodec, StreamStarted
+from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeAlias
 
-from patter_cli.contracts.carrier import AskedLine, StreamCodec, StreamMessage, StreamStarted
+from patter_cli.contracts.carrier.stream import AskedLine, StreamCodec, StreamMessage, StreamStarted
 from patter_cli.errors import CallRejected
 from patter_cli.server.limits import Limits
 

@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
-from patter_cli.contracts.carrier import (
+from patter_cli.contracts.carrier.stream import (
     Ignored,
     MediaIn,
     Refused,

@@ -30,7 +30,7 @@ from websockets.exceptions import ConnectionClosed
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.tone import ringback
-from patter_cli.contracts.carrier import ClearOut, LineCodec, MarkOut, MediaOut, Refused, TransferOut
+from patter_cli.contracts.carrier.stream import ClearOut, LineCodec, MarkOut, MediaOut, Refused, TransferOut
 from patter_cli.errors import InputError
 from patter_cli.simulate.dial import CLOSE_S, CONGESTED_BYTES, open_line
 from patter_cli.simulate.facts import Cleared, EndCause, Fact, LineEnded, Transferred

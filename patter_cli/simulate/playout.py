@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from patter_cli.audio.frame import FRAME_MS, Samples
-from patter_cli.contracts.carrier import ClearOut, LineMessage, MarkOut, MediaOut
+from patter_cli.contracts.carrier.stream import ClearOut, LineMessage, MarkOut, MediaOut
 
 MAX_QUEUED_MS = 600_000
 """More than this is thrown away as it comes. Source: Twilio error 31931."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from patter_cli.audio.frame import Samples
-from patter_cli.contracts.carrier import TransferCodec, TransferOut, TransferReply
+from patter_cli.contracts.carrier.stream import TransferCodec, TransferOut, TransferReply
 from patter_cli.simulate.mouth import SaidAudio
 
 RING_MS: Final = 1000

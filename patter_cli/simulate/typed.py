@@ -19,7 +19,8 @@ import numpy as np
 
 from patter_cli.audio.frame import ULAW_8K, Samples
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
-from patter_cli.contracts.carrier import CallControl, Ignored, MarkIn, StreamMessage
+from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.stream import Ignored, MarkIn, StreamMessage
 from patter_cli.contracts.stt import Final, Recognised
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.build import build_call

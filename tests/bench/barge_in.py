@@ -29,8 +29,8 @@ from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.vad import VoiceDetector, VoiceStarted
 from patter_cli.audio.wav import read_channel, read_wav
-from patter_cli.carriers.twilio import TwilioLine
-from patter_cli.contracts.carrier import ClearOut, LineMessage, MediaOut
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.contracts.carrier.stream import ClearOut, LineMessage, MediaOut
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact

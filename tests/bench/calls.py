@@ -13,7 +13,7 @@ import numpy as np
 
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.audio.wav import read_channel
-from patter_cli.contracts.carrier import ClearOut
+from patter_cli.contracts.carrier.stream import ClearOut
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, parse_journal
 from patter_cli.simulate.caller import LineCaller

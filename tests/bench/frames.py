@@ -26,8 +26,8 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.jitter import JitterBuffer
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.vad import VadPolicy, VoiceDetector, VoiceEdge
-from patter_cli.carriers.twilio import TwilioLine, TwilioStream
-from patter_cli.contracts.carrier import MediaIn
+from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
+from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.core.journal import render_entry
 from patter_cli.core.machine import TurnMachine
 from patter_cli.engine.batched_vad import BatchedVad

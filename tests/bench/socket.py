@@ -109,7 +109,7 @@ async def ours(port: int) -> None:
 
 async def ours_call(port: int) -> None:
     """Our wire with all of media.py: rate, decoding as JSON and base64, hand-over to a call."""
-    from patter_cli.contracts.carrier import MediaIn
+    from patter_cli.contracts.carrier.stream import MediaIn
     from tests.e2e import stream_server
 
     class Codec(stream_server.JsonCodec):

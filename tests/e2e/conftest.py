@@ -20,8 +20,8 @@ import pytest
 from patter_cli import wiring
 from patter_cli.agent import Agent, TurnPolicy
 from patter_cli.audio.frame import FloatSamples, Samples
-from patter_cli.carriers.twilio import TwilioLine
-from patter_cli.contracts.carrier import ClearOut, LineMessage, MarkOut, MediaOut
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.contracts.carrier.stream import ClearOut, LineMessage, MarkOut, MediaOut
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.contracts.vad import VoiceState
 from patter_cli.core import commands as order

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 from patter_cli.audio.frame import ULAW_8K
-from patter_cli.contracts.carrier import (
+from patter_cli.contracts.carrier.stream import (
     Ignored,
     MediaIn,
     Refused,

@@ -16,8 +16,8 @@ import pytest
 from patter_cli import LocalSTT, LocalTTS, Patter, wiring
 from patter_cli.agent import HangUp, Interrupt, Say
 from patter_cli.audio.g711 import decode_ulaw
-from patter_cli.carriers.twilio import TwilioLine
-from patter_cli.contracts.carrier import MediaOut
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.contracts.carrier.stream import MediaOut
 from patter_cli.core import events as fact
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.plan import SystemPhrases

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.frame import Samples
-from patter_cli.carriers.twilio import TwilioLine
+from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.contracts.stt import Partial, Recognised
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ProviderError, Unavailable

@@ -14,7 +14,7 @@ from patter_cli import wiring
 from patter_cli.audio.frame import L16_16K, ULAW_8K, AudioFormat, Encoding
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.wire import wire_codec
-from patter_cli.contracts.carrier import Ignored, MarkIn, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
 from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
 from patter_cli.engine.batched_vad import BatchedVad

@@ -19,8 +19,8 @@ from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.tone import dtmf
-from patter_cli.carriers.twilio import TwilioLine, TwilioStream
-from patter_cli.contracts.carrier import (
+from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
+from patter_cli.contracts.carrier.stream import (
     DtmfIn,
     MarkIn,
     MediaIn,

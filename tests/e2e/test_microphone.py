@@ -14,8 +14,8 @@ import pytest
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.tone import dtmf
-from patter_cli.carriers.twilio import TwilioLine
-from patter_cli.contracts.carrier import StreamStarted
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.errors import ConfigError
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.microphone import Microphone, has_microphone

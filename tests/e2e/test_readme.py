@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from patter_cli.carriers.twilio import TwilioLine
+from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.scenario import Expected, WrittenHuman, load_scenario
 

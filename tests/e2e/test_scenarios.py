@@ -15,8 +15,8 @@ import pytest
 from patter_cli.agent import HangUp
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel
-from patter_cli.carriers.loopback import LoopbackLine
-from patter_cli.contracts.carrier import TransferReply
+from patter_cli.carriers.loopback.stream import LoopbackLine
+from patter_cli.contracts.carrier.stream import TransferReply
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks

@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from patter_cli.audio.wav import read_channel
-from patter_cli.carriers.twilio import TwilioLine
+from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.errors import CallRejected, NotReachable

@@ -14,7 +14,7 @@ from collections import Counter
 
 from hypothesis import strategies as st
 
-from patter_cli.carriers.twilio import TwilioLine, TwilioStream
+from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
 
 STREAM_ID = "MZ00000000000000000000000000000001"
 _SID = f'"streamSid":"{STREAM_ID}"'

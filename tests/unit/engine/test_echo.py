@@ -17,7 +17,7 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.signal import Signal, to_samples
 from patter_cli.audio.vad import VoiceDetector, VoiceEdge
-from patter_cli.contracts.carrier import Ignored, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import Ignored, MediaIn, StreamMessage
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.inbound import InboundPath, VadStream

@@ -12,7 +12,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.jitter import RESYNC_MS
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
-from patter_cli.contracts.carrier import MediaIn
+from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.filtering import GuardedFilter

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from patter_cli.audio.pacer import Pacer
-from patter_cli.contracts.carrier import Ignored, StreamMessage
+from patter_cli.contracts.carrier.stream import Ignored, StreamMessage
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.outbound import CLAUSES, OutboundPath

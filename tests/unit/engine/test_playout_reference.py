@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.pacer import Pacer
-from patter_cli.contracts.carrier import Ignored, StreamMessage
+from patter_cli.contracts.carrier.stream import Ignored, StreamMessage
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.outbound import OutboundPath
 from patter_cli.engine.playout_reference import AHEAD_MS, PAST_MS, PlayoutReference

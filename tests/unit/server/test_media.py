@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from patter_cli.contracts.carrier import TransferReply
+from patter_cli.contracts.carrier.stream import TransferReply
 from patter_cli.server.media import SocketSender
 from patter_cli.server.wire import Wire
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.audio.tone import dtmf
-from patter_cli.contracts.carrier import ClearOut, LineMessage, MarkOut, MediaOut, Refused
+from patter_cli.contracts.carrier.stream import ClearOut, LineMessage, MarkOut, MediaOut, Refused
 from patter_cli.simulate.playout import (
     MAX_QUEUED_MS,
     AgentStarted,

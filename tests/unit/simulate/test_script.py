@@ -12,7 +12,7 @@ from patter_cli.agent import Say
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.tone import dtmf
 from patter_cli.audio.wav import write_wav
-from patter_cli.carriers.twilio import TwilioLine
+from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.contracts.tts import TtsSession
 from patter_cli.errors import InputError
 from patter_cli.simulate.caller import LineCaller

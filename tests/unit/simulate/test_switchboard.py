@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from patter_cli.carriers.loopback import LoopbackLine
-from patter_cli.contracts.carrier import TransferOut
+from patter_cli.carriers.loopback.stream import LoopbackLine
+from patter_cli.contracts.carrier.stream import TransferOut
 from patter_cli.simulate.mouth import SaidAudio
 from patter_cli.simulate.switchboard import NO_ANSWER_MS, PAUSE_MS, RING_MS, Human, Switchboard
 

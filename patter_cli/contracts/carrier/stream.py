@@ -175,13 +175,3 @@ class AskedLine(Protocol):
     def ask(self, text: str, request: str, answered: Callable[[TransferReply], None]) -> None:
         """Send a question. answered: called once, if the line ever answers this request; another question takes
         its place."""
-
-
-class CallControl(Protocol):
-    """What we can ask the carrier to do with a live call, beside its audio."""
-
-    async def hang_up(self) -> None:
-        """End the call; a call that is over already is fine. Raises CarrierError."""
-
-    async def transfer(self, number: str) -> None:
-        """Connect the caller to an E.164 number; returns once the carrier has taken over. Raises CarrierError."""

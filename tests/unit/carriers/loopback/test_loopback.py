@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from patter_cli.carriers.loopback import REFUSALS, LoopbackControl, LoopbackLine, LoopbackStream
-from patter_cli.carriers.twilio import TwilioLine
-from patter_cli.contracts.carrier import Ignored, MediaIn, Refused, TransferOut, TransferReply
+from patter_cli.carriers.loopback.control import LoopbackControl
+from patter_cli.carriers.loopback.stream import REFUSALS, LoopbackLine, LoopbackStream
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.contracts.carrier.stream import Ignored, MediaIn, Refused, TransferOut, TransferReply
 from patter_cli.errors import CallRejected
 
 NUMBER = "+12025550142"

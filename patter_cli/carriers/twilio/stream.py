@@ -15,7 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from typing import Final, TypeAlias, TypeGuard
 
 from patter_cli.audio.frame import ULAW_8K
-from patter_cli.contracts.carrier import (
+from patter_cli.contracts.carrier.stream import (
     ClearOut,
     DtmfIn,
     Ignored,

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from patter_cli.audio.frame import ULAW_8K
-from patter_cli.carriers.twilio import MAX_TEXT_CHARS, TwilioLine, TwilioStream
-from patter_cli.contracts.carrier import (
+from patter_cli.carriers.twilio.stream import MAX_TEXT_CHARS, TwilioLine, TwilioStream
+from patter_cli.contracts.carrier.stream import (
     ClearOut,
     DtmfIn,
     Ignored,
