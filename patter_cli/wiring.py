@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from patter_cli import registry
 from patter_cli.agent import E164, Agent, fill
-from patter_cli.contracts.carrier.control import CallControl
-from patter_cli.contracts.carrier.stream import AskedLine, LineCodec, StreamCodec, TransferCodec
+from patter_cli.contracts.carrier.control import CallControl, CallLine
+from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.stt import SpeechToText
@@ -24,6 +24,7 @@ from patter_cli.engine.ready import Check, ReadyAgent
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, UnknownProvider
 from patter_cli.settings import DEFAULTS, Settings
+from patter_cli.simulate.switchboard import TransferLine
 from patter_cli.text.preamble import with_preamble
 from patter_cli.tools import Tool
 
@@ -79,14 +80,14 @@ def line_codec(carrier: str) -> LineCodec:
     raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: twilio")
 
 
-def loopback_line() -> TransferCodec:
+def loopback_line() -> TransferLine:
     """The line's end of the built-in wire."""
     from patter_cli.carriers.loopback.stream import LoopbackLine
 
     return LoopbackLine()
 
 
-def call_control(carrier: str, stream_id: str = "", line: AskedLine | None = None) -> CallControl:
+def call_control(carrier: str, stream_id: str = "", line: CallLine | None = None) -> CallControl:
     """What can be asked of the carrier about one call. line: where the loopback line is asked; None: nobody is."""
     if carrier == "loopback":
         from patter_cli.carriers.loopback.control import LoopbackControl

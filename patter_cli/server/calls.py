@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, TypeAlias
 
-from patter_cli.contracts.carrier.stream import AskedLine, StreamCodec, StreamMessage, StreamStarted
+from patter_cli.contracts.carrier.control import CallLine
+from patter_cli.contracts.carrier.stream import StreamCodec, StreamMessage, StreamStarted
 from patter_cli.errors import CallRejected
 from patter_cli.server.limits import Limits
 
 
-class Sender(AskedLine, Protocol):
+class Sender(CallLine, Protocol):
     """The way to the caller."""
 
     @property

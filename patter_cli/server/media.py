@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from patter_cli.contracts.carrier.stream import (
+    CarrierMessage,
     Ignored,
     MediaIn,
     Refused,
@@ -28,7 +29,6 @@ from patter_cli.contracts.carrier.stream import (
     StreamConnected,
     StreamStarted,
     StreamStopped,
-    TransferReply,
 )
 from patter_cli.errors import CallRejected
 from patter_cli.server.calls import Call, CallRegistry, OpenCall
@@ -63,7 +63,7 @@ class SocketSender:
         self._audio_chars = audio_chars
         self._queue: deque[str] = deque()
         self._queued_chars = 0
-        self._question: tuple[str, Callable[[TransferReply], None]] | None = None
+        self._hear: Callable[[CarrierMessage], bool] | None = None
         self.dropped = 0
 
     @property
@@ -83,18 +83,12 @@ class SocketSender:
         self._queue.append(text)
         self._queued_chars += len(text)
 
-    def ask(self, text: str, request: str, answered: Callable[[TransferReply], None]) -> None:
-        self._question = request, answered
-        self.send(text)
+    def listen(self, hear: Callable[[CarrierMessage], bool]) -> None:
+        self._hear = hear
 
-    def answer(self, reply: TransferReply) -> bool:
-        """The line has answered. False: nobody asked it that."""
-        if self._question is None or self._question[0] != reply.request:
-            return False
-        _, answered = self._question
-        self._question = None
-        answered(reply)
-        return True
+    def heard(self, message: CarrierMessage) -> bool:
+        """The line says what only its own carrier's control understands. False: nobody waits for it."""
+        return self._hear is not None and self._hear(message)
 
     def flush(self) -> None:
         """The socket takes again."""
@@ -216,8 +210,8 @@ class MediaStream:
                 self._first_refusal = self._first_refusal or message.why
             case Ignored():
                 self._counts["ignored"] += 1
-            case TransferReply():
-                if self._sender is None or not self._sender.answer(message):
+            case CarrierMessage():
+                if self._sender is None or not self._sender.heard(message):
                     self._counts["unasked"] += 1
             case StreamConnected():
                 pass

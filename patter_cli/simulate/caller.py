@@ -30,7 +30,7 @@ from websockets.exceptions import ConnectionClosed
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.tone import ringback
-from patter_cli.contracts.carrier.stream import ClearOut, LineCodec, MarkOut, MediaOut, Refused, TransferOut
+from patter_cli.contracts.carrier.stream import CarrierMessage, ClearOut, LineCodec, MarkOut, MediaOut, Refused
 from patter_cli.errors import InputError
 from patter_cli.simulate.dial import CLOSE_S, CONGESTED_BYTES, open_line
 from patter_cli.simulate.facts import Cleared, EndCause, Fact, LineEnded, Transferred
@@ -249,9 +249,9 @@ class LineCaller:
             case MarkOut():
                 self._playout.receive(message, now_ms)
                 self._hear(now_ms)
-            case TransferOut() if self._switchboard is not None:
+            case CarrierMessage() if self._switchboard is not None:
                 self._switchboard.ring(message, now_ms)
-            case TransferOut():
+            case CarrierMessage():
                 self._refuse("a transfer on a line without a switchboard")
             case Refused(why=why):
                 self._refuse(why)
@@ -346,14 +346,13 @@ class LineCaller:
             self._sound(at_ms, _RINGING[rung : rung + FRAME_SAMPLES])
         settled = switchboard.settle(now_ms)
         if settled is not None:
-            wish, reply = settled
-            if not reply.refused:
+            if not settled.refused:
                 self._playout.receive(ClearOut(), now_ms)
                 self._under_way.clear()
                 self._outbox.clear()
                 heappush(self._under_way, (now_ms + PARTING_MS, 0, self._codec.stop()))
-            self._outbox.append(switchboard.codec.transfer_reply(reply))
-            self.transferred = Transferred(at_ms=now_ms, number=wish.number, refused=reply.refused)
+            self._outbox.append(settled.reply)
+            self.transferred = Transferred(at_ms=now_ms, number=settled.number, refused=settled.refused)
             self._tell(self.transferred)
         line = switchboard.next_line(now_ms, self.mouth.said)
         if line is not None:

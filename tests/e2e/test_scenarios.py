@@ -16,7 +16,7 @@ from patter_cli.agent import HangUp
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel
 from patter_cli.carriers.loopback.stream import LoopbackLine
-from patter_cli.contracts.carrier.stream import TransferReply
+from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
@@ -146,10 +146,10 @@ class Forger(LoopbackLine):
     """A line that claims that a transfer was answered, over and over, though nobody asked."""
 
     def media(self, payload: bytes, timestamp_ms: int) -> str:
-        return super().media(payload, timestamp_ms) if timestamp_ms % 200 else self.transfer_reply(ANSWERED)
+        return super().media(payload, timestamp_ms) if timestamp_ms % 200 else self.transfer_reply(UNASKED, "")
 
 
-ANSWERED = TransferReply(request="0" * 16)
+UNASKED = CarrierMessage(event="transfer", fields={"request": "0" * 16, "number": NUMBER})
 
 
 async def test_an_answer_that_nobody_asked_for_means_nothing() -> None:

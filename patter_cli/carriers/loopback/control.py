@@ -7,7 +7,9 @@ import json
 import secrets
 from typing import Final
 
-from patter_cli.contracts.carrier.stream import AskedLine, TransferReply
+from patter_cli.carriers.loopback.stream import TRANSFER
+from patter_cli.contracts.carrier.control import CallLine
+from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.errors import CallRejected
 
 ANSWER_S: Final = 5.0
@@ -17,11 +19,16 @@ ANSWER_S: Final = 5.0
 class LoopbackControl:
     """What can be asked of a line without a carrier. The socket closes when the call is over, and that hangs up."""
 
-    def __init__(self, stream_id: str = "", line: AskedLine | None = None, *, answer_s: float = ANSWER_S) -> None:
+    def __init__(self, stream_id: str = "", line: CallLine | None = None, *, answer_s: float = ANSWER_S) -> None:
         """line None: there is nobody to ask, and every transfer is refused. answer_s: how long an answer may take."""
         self._stream_id = stream_id
         self._line = line
         self._answer_s = answer_s
+        self._request = ""
+        """The question that is open; an answer to another means nothing."""
+        self._answer: asyncio.Future[str] | None = None
+        if line is not None:
+            line.listen(self._hear)
 
     async def hang_up(self) -> None:
         """Nothing to ask of anybody."""
@@ -31,20 +38,21 @@ class LoopbackControl:
         not answer in time: then it is one that knows nothing of transfers."""
         if self._line is None:
             raise CallRejected("nobody can be reached on this line")
-        request = secrets.token_hex(8)  # not to be guessed: an answer that nobody asked for must not be one
-        answer: asyncio.Future[TransferReply] = asyncio.get_running_loop().create_future()
-
-        def answered(reply: TransferReply) -> None:
-            if not answer.done():
-                answer.set_result(reply)
-
-        body = json.dumps({"number": number, "request": request}, separators=(",", ":"))
-        question = f'{{"event":"transfer","streamSid":"{self._stream_id}","transfer":{body}}}'
-        self._line.ask(question, request, answered)
+        self._request = secrets.token_hex(8)  # not to be guessed: an answer that nobody asked for must not be one
+        self._answer = answer = asyncio.get_running_loop().create_future()
+        body = json.dumps({"number": number, "request": self._request}, separators=(",", ":"))
+        self._line.send(f'{{"event":"{TRANSFER}","streamSid":"{self._stream_id}","transfer":{body}}}')
         try:
             async with asyncio.timeout(self._answer_s):
-                reply = await answer
+                refused = await answer
         except TimeoutError:
             raise CallRejected("the line cannot transfer calls") from None
-        if reply.refused:
-            raise CallRejected(reply.refused)
+        if refused:
+            raise CallRejected(refused)
+
+    def _hear(self, message: CarrierMessage) -> bool:
+        answer = self._answer
+        if message.event != TRANSFER or message.fields["request"] != self._request or answer is None or answer.done():
+            return False
+        answer.set_result(message.fields["refused"])
+        return True

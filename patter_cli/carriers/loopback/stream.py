@@ -4,6 +4,7 @@
     line -> server   {"event":"transfer","sequenceNumber":"…","transfer":{"request":"…","refused":"busy"},…}
 
 `refused` is "" when somebody answered. A line that knows only Twilio's wire drops the question and so never answers.
+Both cross our code as a CarrierMessage, event "transfer", with the fields that the wire has.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import re
 from typing import Final
 
 from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
-from patter_cli.contracts.carrier.stream import Ignored, LineMessage, Refused, StreamMessage, TransferOut, TransferReply
+from patter_cli.contracts.carrier.stream import CarrierMessage, Ignored, LineMessage, Refused, StreamMessage
+
+TRANSFER: Final = "transfer"
 
 REFUSALS: Final = ("busy", "no answer", "no such number")
 """What a line may give as its reason; it goes into records and to language models, so nothing else is taken."""
@@ -29,7 +32,7 @@ class LoopbackStream(TwilioStream):
     def receive(self, text: str) -> StreamMessage:
         """Read one text frame. Total, as TwilioStream's."""
         message = super().receive(text)
-        if type(message) is Ignored and message.event == "transfer":
+        if type(message) is Ignored and message.event == TRANSFER:
             return self._transfer(json.loads(text))  # it was JSON, and an object, a moment ago
         return message
 
@@ -42,7 +45,7 @@ class LoopbackStream(TwilioStream):
             return Refused(why="transfer without its request")
         if refused != "" and refused not in REFUSALS:
             return Refused(why="transfer with an unknown reason")
-        return TransferReply(request=request, refused=str(refused))
+        return CarrierMessage(event=TRANSFER, fields={"request": request, "refused": str(refused)})
 
 
 class LoopbackLine(TwilioLine):
@@ -55,10 +58,14 @@ class LoopbackLine(TwilioLine):
             return self._wish(text)
         return message
 
-    def transfer_reply(self, reply: TransferReply) -> str:
-        """Say what became of a transfer."""
-        body = {"request": reply.request, "refused": reply.refused}
-        return self._render({"event": "transfer", "sequenceNumber": self._next(), "transfer": body})
+    def wanted_number(self, message: CarrierMessage) -> str:
+        """The E.164 number that the server wants the caller to be connected to."""
+        return message.fields["number"]
+
+    def transfer_reply(self, message: CarrierMessage, refused: str) -> str:
+        """Say what became of the transfer that a message asked for. refused: one of REFUSALS; "": it was answered."""
+        body = {"request": message.fields["request"], "refused": refused}
+        return self._render({"event": TRANSFER, "sequenceNumber": self._next(), "transfer": body})
 
     def _wish(self, text: str) -> LineMessage:
         try:
@@ -73,4 +80,4 @@ class LoopbackLine(TwilioLine):
             return Refused(why="transfer to what is not a number")
         if not (isinstance(request, str) and _REQUEST.fullmatch(request)):
             return Refused(why="transfer without its request")
-        return TransferOut(request=request, number=number)
+        return CarrierMessage(event=TRANSFER, fields={"request": request, "number": number})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -72,19 +72,18 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TransferReply:
-    """The line's answer to a transfer that it was asked for over the stream itself.
+class CarrierMessage:
+    """What only this carrier's wire has, in either direction: its own codec makes it, its own control reads it.
 
-    request: the same as in the question. refused: why nobody was reached, one of a codec's own words; "" when
-    somebody answered and has the caller now.
+    event: the wire's name for it. fields: checked by the codec.
     """
 
-    request: str
-    refused: str = ""
+    event: str
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
 StreamMessage: TypeAlias = (
-    StreamConnected | StreamStarted | MediaIn | MarkIn | DtmfIn | StreamStopped | TransferReply | Refused | Ignored
+    StreamConnected | StreamStarted | MediaIn | MarkIn | DtmfIn | StreamStopped | CarrierMessage | Refused | Ignored
 )
 
 
@@ -151,27 +150,4 @@ class ClearOut:
     """Forget everything that has not been played."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferOut:
-    """Connect the caller to an E.164 number, and say under the same request what became of it."""
-
-    request: str
-    number: str
-
-
-LineMessage: TypeAlias = MediaOut | MarkOut | ClearOut | TransferOut | Refused
-
-
-class TransferCodec(LineCodec, Protocol):
-    """The same end of a wire that also asks for transfers."""
-
-    def transfer_reply(self, reply: TransferReply) -> str:
-        """Say what became of one."""
-
-
-class AskedLine(Protocol):
-    """A line that answers questions over the stream itself, where there is no carrier beside it to ask."""
-
-    def ask(self, text: str, request: str, answered: Callable[[TransferReply], None]) -> None:
-        """Send a question. answered: called once, if the line ever answers this request; another question takes
-        its place."""
+LineMessage: TypeAlias = MediaOut | MarkOut | ClearOut | CarrierMessage | Refused

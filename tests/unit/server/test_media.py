@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from patter_cli.contracts.carrier.stream import TransferReply
+from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.server.media import SocketSender
 from patter_cli.server.wire import Wire
 
@@ -66,26 +66,12 @@ def test_nothing_goes_to_a_closed_socket() -> None:
     assert (sender.closed, line.taken, sender.dropped) == (True, [], 0)
 
 
-def test_a_question_is_answered_once() -> None:
-    """Only a reply to the question that is open is one: not before it, not to another, not a second time."""
-    line, replies = Line(), list[TransferReply]()
-    sender = SocketSender(cast(Wire, line), audio_chars=1000)
-    reply, other = TransferReply(request="a"), TransferReply(request="b", refused="busy")
-    assert not sender.answer(reply)
-    sender.ask("a?", "a", replies.append)
-    assert line.taken == ["a?"]
-    assert not sender.answer(other)
-    assert sender.answer(reply)
-    assert not sender.answer(reply)
-    assert replies == [reply]
-
-
-def test_a_new_question_takes_the_place_of_the_old() -> None:
-    """Who gave up waiting is not called any more."""
-    line, old, new = Line(), list[TransferReply](), list[TransferReply]()
-    sender = SocketSender(cast(Wire, line), audio_chars=1000)
-    sender.ask("a?", "a", old.append)
-    sender.ask("b?", "b", new.append)
-    assert not sender.answer(TransferReply(request="a"))
-    assert sender.answer(TransferReply(request="b"))
-    assert (old, len(new)) == ([], 1)
+def test_what_only_the_carrier_knows_goes_to_who_listens() -> None:
+    """Nobody, at first; then whoever asked to hear, who says whether it was waited for."""
+    sender = SocketSender(cast(Wire, Line()), audio_chars=1000)
+    message, heard = CarrierMessage(event="answer"), list[CarrierMessage]()
+    assert not sender.heard(message)
+    sender.listen(lambda each: not heard.append(each) and len(heard) == 1)
+    assert sender.heard(message)
+    assert not sender.heard(message)
+    assert heard == [message, message]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from patter_cli.carriers.loopback.stream import LoopbackLine
-from patter_cli.contracts.carrier.stream import TransferOut
+from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.simulate.mouth import SaidAudio
 from patter_cli.simulate.switchboard import NO_ANSWER_MS, PAUSE_MS, RING_MS, Human, Switchboard
 
@@ -17,8 +19,8 @@ def board(*humans: Human) -> Switchboard:
     return Switchboard(LoopbackLine(), humans)
 
 
-def wish(number: str = MARIA.number, request: str = "0" * 16) -> TransferOut:
-    return TransferOut(request=request, number=number)
+def wish(number: str = MARIA.number, request: str = "0" * 16) -> CarrierMessage:
+    return CarrierMessage(event="transfer", fields={"request": request, "number": number})
 
 
 def said(end_ms: float) -> SaidAudio:
@@ -33,7 +35,8 @@ def test_a_human_answers_after_the_ring() -> None:
     assert switchboard.settle(100.0 + RING_MS - 1) is None
     settled = switchboard.settle(100.0 + RING_MS)
     assert settled is not None
-    assert (settled[0].number, settled[1].request, settled[1].refused) == (MARIA.number, "0" * 16, "")
+    assert (settled.number, settled.refused) == (MARIA.number, "")
+    assert json.loads(settled.reply)["transfer"] == {"request": "0" * 16, "refused": ""}
     assert switchboard.talking
     assert not switchboard.ringing
 
@@ -65,7 +68,7 @@ def test_who_refuses_and_who_is_not_there() -> None:
         assert after_ms == 0 or switchboard.settle(50.0 + after_ms - 1) is None
         settled = switchboard.settle(50.0 + after_ms)
         assert settled is not None
-        assert settled[1].refused == why
+        assert settled.refused == why
         assert not switchboard.talking
         assert switchboard.next_line(60_000.0, []) is None
 
@@ -77,7 +80,7 @@ def test_one_at_a_time() -> None:
     switchboard.ring(wish("+12025550199", "1" * 16), 10.0)
     settled = switchboard.settle(RING_MS)
     assert settled is not None
-    assert settled[0].number == MARIA.number
+    assert settled.number == MARIA.number
     switchboard.ring(wish(request="2" * 16), 2000.0)
     assert not switchboard.ringing
 

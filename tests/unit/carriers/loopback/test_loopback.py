@@ -11,29 +11,43 @@ import pytest
 from patter_cli.carriers.loopback.control import LoopbackControl
 from patter_cli.carriers.loopback.stream import REFUSALS, LoopbackLine, LoopbackStream
 from patter_cli.carriers.twilio.stream import TwilioLine
-from patter_cli.contracts.carrier.stream import Ignored, MediaIn, Refused, TransferOut, TransferReply
+from patter_cli.contracts.carrier.stream import CarrierMessage, Ignored, MediaIn, Refused
 from patter_cli.errors import CallRejected
 
 NUMBER = "+12025550142"
 REQUEST = "0123456789abcdef"
 
 
+def asking(request: str = REQUEST, number: str = NUMBER) -> CarrierMessage:
+    """What the line's end hears of a transfer."""
+    return CarrierMessage(event="transfer", fields={"request": request, "number": number})
+
+
+def answer(request: str = REQUEST, refused: str = "") -> CarrierMessage:
+    """What our end hears of its answer."""
+    return CarrierMessage(event="transfer", fields={"request": request, "refused": refused})
+
+
 class Line:
-    """The way to a line; answers with `reply`, or never."""
+    """The way to a line; answers with `refused`, "" for yes, or never for None."""
 
-    def __init__(self, reply: Callable[[TransferOut], TransferReply] | None = None) -> None:
+    def __init__(self, refused: str | None = None) -> None:
         self.codec = LoopbackLine()
-        self.sent: list[str] = []
-        self._reply = reply
+        self.asked: list[CarrierMessage] = []
+        self.taken: list[bool] = []
+        self.hear: Callable[[CarrierMessage], bool] = lambda message: False
+        self._refused = refused
 
-    def ask(self, text: str, request: str, answered: Callable[[TransferReply], None]) -> None:
-        self.sent.append(text)
+    def listen(self, hear: Callable[[CarrierMessage], bool]) -> None:
+        self.hear = hear
+
+    def send(self, text: str) -> None:
         wish = self.codec.receive(text)
-        assert isinstance(wish, TransferOut)
-        assert wish.request == request
-        if self._reply is not None:
-            answered(self._reply(wish))
-            answered(self._reply(wish))  # a line that repeats itself
+        assert isinstance(wish, CarrierMessage)
+        self.asked.append(wish)
+        if self._refused is not None:
+            reply = answer(wish.fields["request"], self._refused)
+            self.taken += [self.hear(answer("f" * 16)), self.hear(reply), self.hear(reply)]
 
 
 def started() -> tuple[LoopbackStream, LoopbackLine]:
@@ -49,20 +63,39 @@ def control(line: Line) -> LoopbackControl:
 
 async def test_an_answered_transfer_returns() -> None:
     """The number arrives as it was given, and each question has a request of its own."""
-    line = Line(lambda wish: TransferReply(request=wish.request))
-    await control(line).transfer(NUMBER)
-    await control(line).transfer(NUMBER)
-    wishes = [line.codec.receive(text) for text in line.sent]
-    assert {wish.number for wish in wishes if isinstance(wish, TransferOut)} == {NUMBER}
-    assert len({wish.request for wish in wishes if isinstance(wish, TransferOut)}) == 2
+    line = Line("")
+    one = control(line)
+    await one.transfer(NUMBER)
+    await one.transfer(NUMBER)
+    assert [line.codec.wanted_number(wish) for wish in line.asked] == [NUMBER, NUMBER]
+    assert len({wish.fields["request"] for wish in line.asked}) == 2
+
+
+async def test_a_question_is_answered_once() -> None:
+    """Only the reply to the question that is open is one: not to another, not a second time, not without a question."""
+    line = Line("")
+    one = control(line)
+    assert not line.hear(answer())
+    await one.transfer(NUMBER)
+    assert line.taken == [False, True, False]
+    assert not line.hear(CarrierMessage(event="other"))
+
+
+async def test_who_gave_up_waiting_is_not_answered() -> None:
+    """A late reply to an old question is none to the new one."""
+    line = Line()
+    one = LoopbackControl("MZ00000000000000000000000000000001", line, answer_s=0.01)
+    for _ in range(2):
+        with pytest.raises(CallRejected):
+            await one.transfer(NUMBER)
+    assert not line.hear(answer(line.asked[0].fields["request"]))
 
 
 @pytest.mark.parametrize("why", REFUSALS)
 async def test_a_refused_transfer_says_why(why: str) -> None:
     """The line's reason is the error's message."""
-    line = Line(lambda wish: TransferReply(request=wish.request, refused=why))
     with pytest.raises(CallRejected, match=why):
-        await control(line).transfer(NUMBER)
+        await control(Line(why)).transfer(NUMBER)
 
 
 async def test_a_line_that_knows_nothing_of_transfers() -> None:
@@ -82,8 +115,7 @@ async def test_without_a_line_nobody_is_reached() -> None:
 def test_a_reply_crosses_the_wire(refused: str) -> None:
     """What the line says is what the stream hears."""
     stream, line = started()
-    reply = TransferReply(request=REQUEST, refused=refused)
-    assert stream.receive(line.transfer_reply(reply)) == reply
+    assert stream.receive(line.transfer_reply(asking(), refused)) == answer(refused=refused)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +141,9 @@ def test_a_strange_reply_is_refused(body: object) -> None:
 
 def test_a_reply_of_another_stream_is_refused() -> None:
     """And one before the stream has started."""
-    reply = TransferReply(request=REQUEST)
     other = LoopbackLine(stream_id="MZ2")
-    assert isinstance(started()[0].receive(other.transfer_reply(reply)), Refused)
-    assert isinstance(LoopbackStream().receive(LoopbackLine().transfer_reply(reply)), Refused)
+    assert isinstance(started()[0].receive(other.transfer_reply(asking(), "")), Refused)
+    assert isinstance(LoopbackStream().receive(LoopbackLine().transfer_reply(asking(), "")), Refused)
 
 
 def test_all_else_is_twilios_wire() -> None:
