@@ -64,6 +64,12 @@ class CarrierError(PatterError):
     exit_code = 4
 
 
+class BadSignature(CarrierError):
+    """Something that came from outside was not signed by whom it names, or not for this, or too long ago."""
+
+    code = "bad_signature"
+
+
 class StreamProtocolError(CarrierError):
     """A media stream message that the wire's description does not allow."""
 
@@ -74,6 +80,12 @@ class CallRejected(CarrierError):
     """A call was not let in, or the carrier would not place it."""
 
     code = "call_rejected"
+
+
+class UnknownAgent(CallRejected):
+    """A call is for an agent that is not served here."""
+
+    code = "unknown_agent"
 
 
 class ProviderError(PatterError):

@@ -33,6 +33,17 @@ class LoopbackControl:
     async def hang_up(self) -> None:
         """Nothing to ask of anybody."""
 
+    async def send_digits(self, digits: str) -> None:
+        """Raises CallRejected: nobody at the other end reads keys."""
+        raise CallRejected("the built-in line takes no keys")
+
+    async def start_recording(self) -> None:
+        """Raises CallRejected: there is no carrier that could."""
+        raise CallRejected("the built-in line records nothing", hint="patter simulate --stereo call.wav")
+
+    async def stop_recording(self) -> None:
+        """Nothing is recorded."""
+
     async def transfer(self, number: str) -> None:
         """Have the line connect the caller to a number. Raises CallRejected with the line's reason, or when it does
         not answer in time: then it is one that knows nothing of transfers."""

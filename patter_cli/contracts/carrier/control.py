@@ -9,13 +9,22 @@ from patter_cli.contracts.carrier.stream import CarrierMessage
 
 
 class CallControl(Protocol):
-    """What we can ask the carrier to do with a live call, beside its audio."""
+    """What we can ask the carrier to do with a live call. Everything raises CarrierError when it is refused."""
 
     async def hang_up(self) -> None:
-        """End the call; a call that is over already is fine. Raises CarrierError."""
+        """End the call; a call that is over already is fine."""
 
     async def transfer(self, number: str) -> None:
-        """Connect the caller to an E.164 number; returns once the carrier has taken over. Raises CarrierError."""
+        """Connect the caller to an E.164 number; returns once the carrier has taken over."""
+
+    async def send_digits(self, digits: str) -> None:
+        """Press keys: 0-9, *, #, and w for a pause of half a second."""
+
+    async def start_recording(self) -> None:
+        """Have the carrier record both sides from now on; a recording that runs already is fine."""
+
+    async def stop_recording(self) -> None:
+        """Record no more; a call that is not recorded is fine."""
 
 
 class CallLine(Protocol):

@@ -1,0 +1,222 @@
+"""Carrier: everything that is asked of a telephone company, from the webhook of a call to its recordings.
+
+    webhook --verify--> --answer--> AnswerPlan, which declines      our server puts a stream's address into the plan
+                        <--render-- WebhookReply <-- AnswerPlan     --carry_out--> whatever the reply alone cannot say
+    callback --verify--> --read_callback--> CarrierFact
+
+A carrier is a recipe, frozen and shared: what belongs to one call is in its codec and its control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+from patter_cli.contracts.carrier.control import CallControl, CallLine
+from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierRequest:
+    """A webhook, as it came."""
+
+    method: str
+    url: str
+    """The address that the carrier was given, query included: it may be what is signed."""
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookReply:
+    """What a webhook is answered with."""
+
+    status: int = 200
+    content_type: str = "text/plain"
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPlan:
+    """What becomes of a call that waits for its answer. As a carrier reads it from a webhook it declines the call."""
+
+    carrier_call_id: str
+    caller: str
+    """E.164, or "" when the number is withheld."""
+    callee: str
+    direction: str
+    """"inbound" or "outbound", seen from us."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the carrier was told to bring along."""
+    stream_url: str = ""
+    """wss://… of the media stream to connect to; "": the call is declined."""
+    words: str = ""
+    """Why it is declined, for the caller's ear; "": it is just busy."""
+
+
+class AnsweredBy(Enum):
+    """Who picked up a call that we made."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+    FAX = "fax"
+    UNKNOWN = "unknown"
+
+
+class CallEnd(Enum):
+    """How the carrier says a call ended."""
+
+    COMPLETED = "completed"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    CANCELED = "canceled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ringing:
+    """The other side's telephone rings."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Somebody or something picked up."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswererKnown:
+    """The carrier has found out who picked up."""
+
+    carrier_call_id: str
+    who: AnsweredBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeepHeard:
+    """The machine that picked up records now."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The call is over, and stays over: facts may come in any order."""
+
+    carrier_call_id: str
+    how: CallEnd
+    duration_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingReady:
+    """The carrier's recording of the call can be fetched."""
+
+    carrier_call_id: str
+    recording_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferEnded:
+    """Whoever the caller was put through to has hung up, or was not reached."""
+
+    carrier_call_id: str
+    how: CallEnd
+
+
+CarrierFact: TypeAlias = Ringing | Answered | AnswererKnown | BeepHeard | Completed | RecordingReady | TransferEnded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundCall:
+    """A call that the carrier shall make."""
+
+    to: str
+    """E.164."""
+    from_number: str
+    """E.164, one of ours."""
+    answer_url: str
+    """The webhook that is asked once somebody picked up."""
+    callback_url: str
+    """Where the carrier reports what it learns."""
+    stream_url: str = ""
+    """wss://… for carriers that are told of the media stream when they dial."""
+    ring_timeout_s: int | None = 25
+    """None: as long as the carrier likes."""
+    max_duration_s: int = 3600
+    detects_machines: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallHandle:
+    """One live call, as its carrier has to know it to act on it."""
+
+    carrier_call_id: str
+    stream_id: str = ""
+    line: CallLine | None = None
+    """The call's own stream; None: it has none that could be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierRecording:
+    """A recording that the carrier keeps. url: of its WAV, behind the carrier's own credentials."""
+
+    recording_id: str
+    url: str
+    duration_s: int
+    channels: int
+
+
+class Carrier(Protocol):
+    """One telephone company. Everything with `await` asks it over the network and raises CarrierError."""
+
+    @property
+    def name(self) -> str:
+        """As people write it: "twilio"."""
+
+    @property
+    def local(self) -> bool:
+        """Its calls come from this machine, straight to a media socket, with no webhook before them."""
+
+    def codec(self) -> StreamCodec:
+        """Our end of a new media stream."""
+
+    def line(self) -> LineCodec:
+        """The carrier's own end of one, for a caller of ours."""
+
+    def verify(self, request: CarrierRequest, now_s: float) -> None:
+        """Whether the carrier has sent this, by Unix time now. Raises BadSignature, MissingCredential."""
+
+    def answer(self, request: CarrierRequest) -> AnswerPlan | None:
+        """The call that a verified request wants an answer for; None: it wants none. Raises StreamProtocolError for
+        a request that cannot be read."""
+
+    def render(self, plan: AnswerPlan) -> WebhookReply:
+        """The plan, as the reply of the webhook."""
+
+    async def carry_out(self, plan: AnswerPlan) -> None:
+        """Ask for what a reply cannot say; after the reply has gone out."""
+
+    def read_callback(self, request: CarrierRequest) -> tuple[CarrierFact, ...]:
+        """What a verified request reports: nothing, for one that we do not know yet."""
+
+    async def place(self, call: OutboundCall) -> str:
+        """Make a call; returns the carrier's call id at once, before anything rings."""
+
+    async def attach(self, number: str, url: str) -> str:
+        """Have calls of a number of ours sent to a webhook. Returns what `restore` needs to undo it."""
+
+    async def restore(self, token: str) -> None:
+        """Give a number the webhook back that it had."""
+
+    def control(self, call: CallHandle) -> CallControl:
+        """What can be asked about one live call."""
+
+    async def recordings(self, carrier_call_id: str) -> tuple[CarrierRecording, ...]:
+        """What the carrier has recorded of a call."""
