@@ -1,103 +1,21 @@
-"""Patter: the product from Python, and the server that the commands and it share."""
+"""Patter: the product from Python."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
 
 from patter_cli import wiring
 from patter_cli.agent import Agent
-from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.hooks import Hooks
-from patter_cli.engine.ready import ReadyAgent
-from patter_cli.engine.record import Observer
-from patter_cli.errors import BadSetting
 from patter_cli.observe.store import CallStore, default_folder
-from patter_cli.server.app import StreamRoute, create_app
-from patter_cli.server.call_factory import CallFactory
-from patter_cli.server.calls import CallRegistry
-from patter_cli.server.run import Server
+from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import load_settings
-from patter_cli.version import VERSION
 
 Callback = Callable[..., Any]
-
-
-class EmbeddedServer:
-    """Agents behind one port of this process. `start`, then `stop`; `server` is there in between for signals."""
-
-    def __init__(
-        self,
-        agents: Mapping[str, ReadyAgent],
-        *,
-        host: str = "127.0.0.1",
-        port: int = 8000,
-        store: CallStore | None = None,
-        observers: tuple[Observer, ...] = (),
-        max_calls: int = 100,
-        drain_timeout_s: float = 30.0,
-        voice_model: VoiceModel | None = None,
-    ) -> None:
-        """port 0: any free one. store None: nothing is kept. voice_model None: the built-in one.
-
-        Raises BadSetting, MissingExtra.
-        """
-        if not 0 <= port <= 65535:
-            raise BadSetting(f"port {port} does not exist", hint="choose one from 1 to 65535")
-        self._agents = dict(agents)
-        self._desk = CallFactory(
-            agents=self._agents,
-            model=voice_model or wiring.voice_model(),
-            store=store or CallStore(None),
-            control=lambda started, sender: wiring.call_control("loopback", started.stream_id, sender),
-            observers=observers,
-        )
-        live = CallRegistry(max_calls=max_calls)
-        app = create_app(
-            open_call=self._desk.open_call,
-            serves=self._agents.__contains__,
-            streams=[
-                StreamRoute(path="/ws/loopback/{agent}", codec=lambda: wiring.stream_codec("loopback"), local_only=True)
-            ],
-            live=live,
-            version=VERSION,
-        )
-        self._host = host
-        self.server = Server(app, live=live, host=host, port=port, drain_timeout_s=drain_timeout_s)
-        self._lines: asyncio.Task[None] | None = None
-
-    async def warm(self) -> None:
-        """Load models and greetings. Raises PatterError; `start` is then quick."""
-        await self._desk.warm()
-
-    def prepare_lines(self) -> None:
-        """Have the lines for trouble ready, beside the calls."""
-        self._lines = asyncio.create_task(self._desk.prepare_lines())
-
-    async def start(self) -> None:
-        """Load what is not loaded and listen. Raises PatterError."""
-        await self.warm()
-        await self.server.start()
-        self.prepare_lines()
-
-    def media_url(self, agent: str) -> str:
-        """Where a Media Streams client on this machine calls the agent."""
-        return f"ws://{self._host}:{self.server.port}/ws/loopback/{quote(agent)}"
-
-    async def stop(self) -> None:
-        """Let live calls end within the drain time, then stop. Twice is fine."""
-        await self.server.shutdown()
-        self.close()
-
-    def close(self) -> None:
-        """Let go of threads; the server must have stopped."""
-        if self._lines is not None:
-            self._lines.cancel()
-        self._desk.close()
 
 
 class Patter:
@@ -114,7 +32,7 @@ class Patter:
     def __init__(self, *, persist: str | Path | bool | None = None) -> None:
         self._settings = load_settings()
         self._store = CallStore(_folder(persist, self._settings.log_dir))
-        self._server: EmbeddedServer | None = None
+        self._service: Service | None = None
         self._ready: asyncio.Future[str] | None = None
         self._stopped: asyncio.Event | None = None
 
@@ -158,18 +76,18 @@ class Patter:
         self._stopped = asyncio.Event()
         try:
             ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
-            self._server = EmbeddedServer({name: ready}, port=port, store=self._store)
-            await self._server.start()
+            self._service = wiring.service({name: ready}, ServiceSettings(port=port), store=self._store)
+            await self._service.start()
         except BaseException as error:
             if not self.ready.done():
                 self.ready.set_exception(error)
                 self.ready.exception()  # raised here too: whoever does not await `ready` is not warned about it
-            if self._server is not None:
-                self._server.close()
-                self._server = None
+            if self._service is not None:
+                self._service.close()
+                self._service = None
             raise
         if not self.ready.done():  # somebody may have tired of waiting, which cancels it
-            self.ready.set_result(self._server.media_url(name))
+            self.ready.set_result(self._service.media_url(name))
         try:
             await self._stopped.wait()
         finally:
@@ -177,9 +95,9 @@ class Patter:
 
     async def disconnect(self) -> None:
         """Let live calls end, then stop. Twice is fine."""
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop()
+        service, self._service = self._service, None
+        if service is not None:
+            await service.stop()
         if self._stopped is not None:
             self._stopped.set()
 

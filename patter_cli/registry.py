@@ -82,6 +82,7 @@ ROWS: tuple[Row, ...] = (
     Row(name="silero", kind="vad", target="patter_cli.providers.silero:VoiceModel", extra="local"),
     Row(name="smart-turn", kind="eou", target="patter_cli.providers.smart_turn:SmartTurn", extra="turns"),
     Row(name="webrtc", kind="echo", target="patter_cli.providers.webrtc:EchoCanceller", extra="aec"),
+    Row(name="loopback", kind="carrier", target="patter_cli.carriers.loopback.carrier:Carrier"),
 )
 """Ours. Of several that could fill a stage which an author left open, the first is taken."""
 

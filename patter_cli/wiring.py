@@ -6,12 +6,11 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from patter_cli import registry
 from patter_cli.agent import E164, Agent, fill
-from patter_cli.contracts.carrier.control import CallControl, CallLine
-from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
+from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.stt import SpeechToText
@@ -22,11 +21,16 @@ from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
 from patter_cli.engine.tools import ready_tools
-from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, UnknownProvider
+from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError
 from patter_cli.settings import DEFAULTS, Settings
-from patter_cli.simulate.switchboard import TransferLine
 from patter_cli.text.preamble import with_preamble
 from patter_cli.tools import Tool
+
+if TYPE_CHECKING:
+    from patter_cli.carriers.loopback import carrier as loopback
+    from patter_cli.engine.record import Observer
+    from patter_cli.observe.store import CallStore
+    from patter_cli.server.service import Service, ServiceSettings
 
 log = logging.getLogger(__name__)
 
@@ -58,42 +62,38 @@ def voice_model() -> VoiceModel:
     return cast(VoiceModel, registry.keyless("vad").load()())
 
 
-def stream_codec(carrier: str) -> StreamCodec:
-    """A new call's end of a carrier's media stream."""
-    if carrier == "loopback":
-        from patter_cli.carriers.loopback.stream import LoopbackStream
-
-        return LoopbackStream()
-    if carrier == "twilio":
-        from patter_cli.carriers.twilio.stream import TwilioStream
-
-        return TwilioStream()
-    raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: loopback, twilio")
+def built_in_line() -> loopback.Carrier:
+    """The carrier that needs no account."""
+    return cast("loopback.Carrier", registry.keyless("carrier").load()())
 
 
-def line_codec(carrier: str) -> LineCodec:
-    """The carrier's end of the same, for a caller of our own."""
-    if carrier == "twilio":
-        from patter_cli.carriers.twilio.stream import TwilioLine
-
-        return TwilioLine()
-    raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: twilio")
+def carriers() -> dict[str, Carrier]:
+    """Every carrier whose keys are set, or that needs none, by name. Raises MissingExtra, ConfigError."""
+    return {row.name: row.load()() for row in registry.rows("carrier") if row.key_set() or not row.keys}
 
 
-def loopback_line() -> TransferLine:
-    """The line's end of the built-in wire."""
-    from patter_cli.carriers.loopback.stream import LoopbackLine
+def service(
+    agents: Mapping[str, ReadyAgent],
+    settings: ServiceSettings | None = None,
+    *,
+    store: CallStore | None = None,
+    observers: tuple[Observer, ...] = (),
+    voice: VoiceModel | None = None,
+    carried_by: Mapping[str, Carrier] | None = None,
+) -> Service:
+    """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
+    carrier there is. Raises BadSetting, MissingExtra."""
+    from patter_cli.observe.store import CallStore
+    from patter_cli.server.service import Service, ServiceSettings
 
-    return LoopbackLine()
-
-
-def call_control(carrier: str, stream_id: str = "", line: CallLine | None = None) -> CallControl:
-    """What can be asked of the carrier about one call. line: where the loopback line is asked; None: nobody is."""
-    if carrier == "loopback":
-        from patter_cli.carriers.loopback.control import LoopbackControl
-
-        return LoopbackControl(stream_id, line)
-    raise UnknownProvider(f"no carrier is called {carrier!r}", hint="known: loopback")
+    return Service(
+        settings or ServiceSettings(),
+        agents,
+        carriers() if carried_by is None else carried_by,
+        store or CallStore(None),
+        voice_model=voice or voice_model(),
+        observers=observers,
+    )
 
 
 def built_in_speech() -> tuple[SpeechToText, TextToSpeech]:

@@ -60,32 +60,34 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
 
 
 async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
+    from patter_cli import wiring
     from patter_cli.cli.lines import TranscriptLines
     from patter_cli.observe.store import CallStore, default_folder
-    from patter_cli.phone import EmbeddedServer
     from patter_cli.server.run import run_until_signal
+    from patter_cli.server.service import ServiceSettings
 
-    embedded = EmbeddedServer(
+    service = wiring.service(
         agents,
-        host=settings.host,
-        port=settings.port,
+        ServiceSettings(
+            host=settings.host,
+            port=settings.port,
+            max_calls=settings.max_calls,
+            drain_timeout_s=settings.drain_timeout_s,
+        ),
         store=CallStore(settings.log_dir or default_folder()),
         observers=(TranscriptLines(named=True),),
-        max_calls=settings.max_calls,
-        drain_timeout_s=settings.drain_timeout_s,
     )
-    await embedded.warm()
+    await service.warm()
 
     def ready() -> None:
-        embedded.prepare_lines()
         for name, agent in agents.items():
-            print(f"{name} answers at {embedded.media_url(name)}", file=sys.stderr)
+            print(f"{name} answers at {service.media_url(name)}", file=sys.stderr)
             for note in agent.notes.values():
                 print(f"  {note}", file=sys.stderr)
-        print(f"Call it: patter simulate --url {embedded.media_url(next(iter(agents)))}", file=sys.stderr)
+        print(f"Call it: patter simulate --url {service.media_url(next(iter(agents)))}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 
     try:
-        await run_until_signal(embedded.server, on_ready=ready)
+        await run_until_signal(service, on_ready=ready)
     finally:
-        embedded.close()
+        service.close()

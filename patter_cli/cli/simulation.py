@@ -18,6 +18,7 @@ from patter_cli import wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel, write_wav
 from patter_cli.cli.lines import TranscriptLines, printable
+from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.engine.ready import ReadyAgent
@@ -25,7 +26,7 @@ from patter_cli.engine.record import Observer
 from patter_cli.errors import InputError, ProviderError, TimedOut
 from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.observe.summary import CallSummary
-from patter_cli.phone import EmbeddedServer
+from patter_cli.server.service import ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.facts import EndCause, Fact, Transferred
 from patter_cli.simulate.line import QUALITIES, LineFilter
@@ -141,7 +142,7 @@ class Simulation:
 
     async def _caller(self, url: str, recording: Path | None, handset: Handset | None = None) -> LineCaller:
         """Somebody at the end of the scenario's line, with its humans within reach."""
-        codec = wiring.loopback_line()
+        codec = wiring.built_in_line().line()
         scenario = self._scenario
         return LineCaller(
             url,
@@ -164,7 +165,7 @@ class Simulation:
         call = TypedCall(
             self._agent,
             call_id="typed",
-            control=wiring.call_control("loopback"),
+            control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
             journal=CallStore(None).open("typed", 0.0),
             observers=self._observers(timed=False),
         )
@@ -214,18 +215,17 @@ class Simulation:
                 self._tell(f"loading {self._agent.name}'s ears and voice")
                 for note in self._agent.notes.values():
                     self._tell(note)
-                embedded = EmbeddedServer(
+                service = wiring.service(
                     {self._agent.name: self._agent},
-                    port=0,
+                    ServiceSettings(port=0, drain_timeout_s=2.0),
                     store=CallStore(self._log_dir or default_folder()),
                     observers=self._observers(),
-                    drain_timeout_s=2.0,
                 )
-                await embedded.start()
+                await service.start()
                 try:
-                    yield embedded.media_url(self._agent.name), recording
+                    yield service.media_url(self._agent.name), recording
                 finally:
-                    await embedded.stop()
+                    await service.stop()
             if recording is not None and self._agent is None:
                 await self._overhear(recording)
 

@@ -20,6 +20,7 @@ class CallConnected:
     callee: str
     direction: str
     carrier: str
+    carrier_call_id: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     plan: CallPlan
     wall_time: float

@@ -122,6 +122,7 @@ class CallSession:
                 callee=info.callee,
                 direction=info.direction,
                 carrier=info.carrier,
+                carrier_call_id=info.carrier_call_id,
                 parameters=dict(info.parameters),
                 plan=self._call.agent.plan,
                 wall_time=self._recorder.wall_time,

@@ -25,6 +25,8 @@ class CallInfo:
     callee: str
     direction: str
     carrier: str
+    carrier_call_id: str = ""
+    """What the carrier calls the call; "": nobody carries it."""
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 

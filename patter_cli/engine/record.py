@@ -88,6 +88,7 @@ class CallRecorder:
                 "caller": info.caller,
                 "callee": info.callee,
                 "carrier": info.carrier,
+                "carrier_call_id": info.carrier_call_id,
                 "started_at": self.wall_time,
                 **self.end_facts(),
                 "line": {

@@ -91,6 +91,7 @@ def _record(call_id: str, entries: list[Entry]) -> dict[str, Any]:
                 "caller": connected.caller,
                 "callee": connected.callee,
                 "carrier": connected.carrier,
+                "carrier_call_id": connected.carrier_call_id,
                 "started_at": connected.wall_time,
                 "direction": connected.direction,
             }

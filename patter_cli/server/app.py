@@ -1,14 +1,20 @@
-"""The routes: health, and a media socket for each carrier's wire. Nothing describes itself to strangers."""
+"""The routes: health, carriers' webhooks, and their media sockets. Nothing describes itself to strangers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from patter_cli.server.calls import CallRegistry, OpenCall
+from patter_cli.server.entrance import Entrance
 from patter_cli.server.guard import Asgi, Guard, LocalOnly
 from patter_cli.server.limits import Limits
 from patter_cli.server.media import CodecFactory, MediaSocket
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +22,13 @@ class StreamRoute:
     """Where a carrier's media sockets come in."""
 
     path: str
-    """With `{agent}` in it, such as /ws/loopback/{agent}."""
+    """With the entrance's parameter in it, such as /ws/loopback/{agent}."""
 
     codec: CodecFactory
     """Makes the wire's codec for one socket."""
+
+    entrance: Entrance
+    """Who may come in, and with which call."""
 
     local_only: bool
     """It asks for no secret, so it is there for this machine alone."""
@@ -28,20 +37,19 @@ class StreamRoute:
 def create_app(
     *,
     open_call: OpenCall,
-    serves: Callable[[str], bool] = lambda agent: True,
     streams: Sequence[StreamRoute],
     live: CallRegistry,
     version: str,
+    webhook: Callable[[Request], Awaitable[Response]] | None = None,
     hosts: frozenset[str] = frozenset(),
     limits: Limits | None = None,
 ) -> Asgi:
     """Build the application that `run.Server` serves.
 
-    serves: whether a stream for this agent may be opened at all.
+    webhook: takes what carriers post to /webhooks/{carrier}/{kind}; None: there is no such route.
     hosts: what requests may name beside loopback: our public host. None: this machine only.
     """
     from starlette.applications import Starlette
-    from starlette.requests import Request
     from starlette.responses import JSONResponse
     from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -52,9 +60,11 @@ def create_app(
         return JSONResponse({"status": status, "live_calls": live.count, "version": version})
 
     routes: list[BaseRoute] = [Route("/health", health)]
+    if webhook is not None:
+        routes.append(Route("/webhooks/{carrier}/{kind}", webhook, methods=["POST"]))
     for stream in streams:
         if stream.local_only and hosts:
             continue  # a public host brings strangers, and not every tunnel says that it carried them
-        media: Asgi = MediaSocket(stream.codec, open_call, live, bounds, serves)
+        media: Asgi = MediaSocket(stream.codec, stream.entrance, open_call, live, bounds)
         routes.append(WebSocketRoute(stream.path, LocalOnly(media) if stream.local_only else media))
     return Guard(Starlette(routes=routes), hosts=frozenset(map(str.lower, hosts)), limits=bounds)

@@ -1,14 +1,13 @@
-"""The front desk: turns a media stream that has begun into a call with the right agent."""
+"""What all calls of a process share, and how a media stream that has begun becomes a call of it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.carrier import CallHandle, Carrier
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.batched_vad import BatchedVad
@@ -17,16 +16,17 @@ from patter_cli.engine.call import CallSession
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import Observer
 from patter_cli.engine.speak import TtsCache
-from patter_cli.errors import CallRejected, ProviderError
+from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
 from patter_cli.observe.metrics import measure_turns
 from patter_cli.observe.store import CallStore
 from patter_cli.server.calls import Sender
+from patter_cli.server.tickets import CallTicket
 
 log = logging.getLogger(__name__)
 
 
 class CallFactory:
-    """What all calls of a process share: agents, the voice detector, ready lines, the store."""
+    """Agents, carriers, the voice detector, ready lines and the store, from which calls are made."""
 
     def __init__(
         self,
@@ -34,14 +34,13 @@ class CallFactory:
         agents: Mapping[str, ReadyAgent],
         model: VoiceModel,
         store: CallStore,
-        control: Callable[[StreamStarted, Sender], CallControl],
+        carriers: Mapping[str, Carrier],
         observers: tuple[Observer, ...] = (),
     ) -> None:
-        """control: makes what can be asked of the carrier about one call."""
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
-        self._control = control
+        self._carriers = carriers
         self._observers = observers
         self._phrasebook = TtsCache()
 
@@ -71,32 +70,35 @@ class CallFactory:
     async def _prepare(self, agent: ReadyAgent, texts: tuple[str, ...]) -> None:
         await self._phrasebook.prepare(agent.tts, texts, language=agent.plan.language)
 
-    def open_call(self, agent: str, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
-        """Begin a call on the loopback line. Raises CallRejected for an agent that is not served."""
-        ready = self._agents.get(agent)
+    def open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
+        """Begin the call that a ticket is for: who is on the phone is the ticket's word, never the stream's.
+
+        Raises CallRejected for an agent or a carrier that is not served.
+        """
+        ready, carrier = self._agents.get(ticket.agent), self._carriers.get(ticket.carrier)
         if ready is None:
-            raise CallRejected(f"no agent {agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
-        now = time.time()
-        # The id names files and log lines, so it is ours, whatever the stream calls itself.
-        call_id = f"LB{time.strftime('%Y%m%d%H%M%S', time.gmtime(now))}{secrets.token_hex(4)}"
-        parameters = dict(started.parameters)
+            raise UnknownAgent(f"no agent {ticket.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
+        if carrier is None:
+            raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
+        handle = CallHandle(carrier_call_id=ticket.carrier_call_id, stream_id=started.stream_id, line=sender)
         return build_call(
             info=CallInfo(
-                call_id=call_id,
-                caller=parameters.pop("caller", "loopback"),
-                callee=agent,
-                direction="inbound",
-                carrier="loopback",
-                parameters=parameters,
+                call_id=ticket.call_id,
+                caller=ticket.caller,
+                callee=ticket.callee,
+                direction=ticket.direction,
+                carrier=ticket.carrier,
+                carrier_call_id=ticket.carrier_call_id,
+                parameters=ticket.variables,
             ),
             agent=ready,
             format=started.format,
             codec=codec,
             line=sender,
-            control=self._control(started, sender),
+            control=carrier.control(handle),
             vad=self._room,
             cache=self._phrasebook,
-            journal=self._store.open(call_id, now),
+            journal=self._store.open(ticket.call_id, time.time()),
             measure=measure_turns(),
             observers=self._observers,
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from patter_cli.contracts.carrier.control import CallLine
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamMessage, StreamStarted
 from patter_cli.errors import CallRejected
 from patter_cli.server.limits import Limits
+from patter_cli.server.tickets import CallTicket
 
 
 class Sender(CallLine, Protocol):
@@ -44,8 +46,16 @@ class Call(Protocol):
         """Say goodbye and end soon: the server is about to stop."""
 
 
-OpenCall: TypeAlias = Callable[[str, StreamStarted, StreamCodec, Sender], Call]
-"""(agent, started, codec, sender) to a call. Raises CallRejected where there is no such agent or no room."""
+OpenCall: TypeAlias = Callable[[CallTicket, StreamStarted, StreamCodec, Sender], Call]
+"""(ticket, started, codec, sender) to a call. Raises CallRejected where there is no such agent or no room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveCall:
+    """A call that is live. began_s: by the event loop's clock."""
+
+    ticket: CallTicket
+    began_s: float
 
 
 class OpenStream(Protocol):
@@ -56,6 +66,9 @@ class OpenStream(Protocol):
 
     def reject(self, reason: str) -> None:
         """Close it at once: it has no call."""
+
+    def hung_up(self) -> None:
+        """The carrier says, elsewhere than on the socket, that the call is over."""
 
 
 class CallRegistry:
@@ -68,7 +81,7 @@ class CallRegistry:
         self.max_calls = max_calls
         self._max_waiting = max_waiting
         self._waiting: set[OpenStream] = set()
-        self._live: set[OpenStream] = set()
+        self._live: dict[OpenStream, LiveCall] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
@@ -78,24 +91,29 @@ class CallRegistry:
         """Calls that are live."""
         return len(self._live)
 
+    @property
+    def calls(self) -> tuple[LiveCall, ...]:
+        """The same, oldest first."""
+        return tuple(self._live.values())
+
     def admit(self, stream: OpenStream) -> None:
         """Let a socket in that will bring a call. Raises CallRejected; ask before the socket is accepted."""
-        self._check_room()
+        self.check_room()
         if len(self._waiting) >= self._max_waiting:
             raise CallRejected("too many sockets wait for their call to start")
         self._waiting.add(stream)
         self._empty.clear()
 
-    def begin(self, stream: OpenStream) -> None:
+    def begin(self, stream: OpenStream, call: LiveCall) -> None:
         """Its call starts. Raises CallRejected if the room went to others meanwhile."""
-        self._check_room()
+        self.check_room()
         self._waiting.discard(stream)
-        self._live.add(stream)
+        self._live[stream] = call
 
     def leave(self, stream: OpenStream) -> None:
         """The socket is closed, whatever it was. Twice is fine."""
         self._waiting.discard(stream)
-        self._live.discard(stream)
+        self._live.pop(stream, None)
         if not self._waiting and not self._live:
             self._empty.set()
 
@@ -110,6 +128,12 @@ class CallRegistry:
         for stream in list(self._live):
             stream.begin_goodbye(reason)
 
+    def hung_up(self, carrier: str, carrier_call_id: str) -> None:
+        """A carrier reports the end of a call; one that is not here is fine."""
+        for stream, call in list(self._live.items()):
+            if (call.ticket.carrier, call.ticket.carrier_call_id) == (carrier, carrier_call_id):
+                stream.hung_up()
+
     async def wait_empty(self, timeout_s: float) -> bool:
         """Wait until the last one has left. False: some are still here."""
         with suppress(TimeoutError):
@@ -117,7 +141,8 @@ class CallRegistry:
                 await self._empty.wait()
         return self._empty.is_set()
 
-    def _check_room(self) -> None:
+    def check_room(self) -> None:
+        """Raises CallRejected while another call cannot begin."""
         if self.draining:
             raise CallRejected("the server is stopping")
         if len(self._live) >= self.max_calls:

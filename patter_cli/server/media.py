@@ -30,10 +30,12 @@ from patter_cli.contracts.carrier.stream import (
     StreamStarted,
     StreamStopped,
 )
-from patter_cli.errors import CallRejected
-from patter_cli.server.calls import Call, CallRegistry, OpenCall
+from patter_cli.errors import BadSignature, CallRejected, CarrierError, UnknownAgent
+from patter_cli.server.calls import Call, CallRegistry, LiveCall, OpenCall
+from patter_cli.server.entrance import Entrance, TicketOf
 from patter_cli.server.frames import GOING_AWAY, INTERNAL, NORMAL, POLICY, TRY_LATER
 from patter_cli.server.limits import Limits
+from patter_cli.server.tickets import CallTicket
 from patter_cli.server.wire import SOCKET, CloseCause, WebSocketStream, Wire
 
 log = logging.getLogger("patter.server")
@@ -101,8 +103,10 @@ class SocketSender:
 class MediaStream:
     """The server's side of one media socket."""
 
-    def __init__(self, agent: str, codec: StreamCodec, open_call: OpenCall, live: CallRegistry, limits: Limits) -> None:
-        self._agent = agent
+    def __init__(
+        self, ticket_of: TicketOf, codec: StreamCodec, open_call: OpenCall, live: CallRegistry, limits: Limits
+    ) -> None:
+        self._ticket_of = ticket_of
         self._codec = codec
         self._open_call = open_call
         self._live = live
@@ -111,7 +115,7 @@ class MediaStream:
         self._wire: Wire | None = None
         self._sender: SocketSender | None = None
         self._call: Call | None = None
-        self._call_id = ""
+        self._ticket: CallTicket | None = None
         self._early: list[MediaIn] = []
         self._counts: Counter[str] = Counter()
         self._first_refusal = ""
@@ -147,11 +151,14 @@ class MediaStream:
             try:
                 self._call.begin_goodbye(reason)
             except Exception:
-                log.exception("call %s failed", ascii(self._call_id))
+                log.exception("call %s failed", self._call_id)
                 self._end("internal_error", INTERNAL)
 
     def reject(self, reason: str) -> None:
         self._end("rejected", GOING_AWAY, reason)
+
+    def hung_up(self) -> None:
+        self._end("carrier_stop", NORMAL)
 
     # What the wire tells.
 
@@ -169,7 +176,7 @@ class MediaStream:
         try:
             self._receive(text, now)
         except Exception:  # a bug in one call must not reach the event loop, and so the other calls
-            log.exception("call %s failed", ascii(self._call_id))
+            log.exception("call %s failed", self._call_id)
             self._end("internal_error", INTERNAL)
 
     def on_binary(self, data: bytes) -> None:
@@ -227,10 +234,15 @@ class MediaStream:
             return
         audio_chars = started.format.bytes_per_ms * 1000 * 4 // 3 + _WRAPPING_CHARS_PER_S
         self._sender = SocketSender(self._wire, audio_chars=int(audio_chars * self._limits.send_queue_s))
-        self._call_id = started.call_id
         try:
-            self._live.begin(self)
-            self._call = self._open_call(self._agent, started, self._codec, self._sender)
+            ticket = self._ticket_of(started)
+            self._live.begin(self, LiveCall(ticket=ticket, began_s=self._loop.time()))
+            self._ticket = ticket
+            self._call = self._open_call(ticket, started, self._codec, self._sender)
+        except BadSignature as error:
+            log.warning("a call was refused: %s", error)
+            self._end("rejected", POLICY, "not your call")
+            return
         except CallRejected as error:
             self._end("rejected", TRY_LATER, str(error))
             return
@@ -260,7 +272,7 @@ class MediaStream:
                 task.cancel()
                 await asyncio.wait({task}, timeout=self._limits.end_s)
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                log.error("call %s failed", ascii(self._call_id), exc_info=error)
+                log.error("call %s failed", self._call_id, exc_info=error)
                 self._end("internal_error", INTERNAL)
 
     def _check_media(self) -> None:
@@ -286,7 +298,7 @@ class MediaStream:
             try:
                 self._call.on_closed(cause)
             except Exception:
-                log.exception("call %s failed at its end", ascii(self._call_id))
+                log.exception("call %s failed at its end", self._call_id)
         self._over.set()
         self._started.set()
 
@@ -300,39 +312,48 @@ class MediaStream:
         counts = " ".join(f"{name}={count}" for name, count in sorted(self._counts.items()))
         if self._first_refusal:
             counts += f" first_refused={self._first_refusal[:80]!a}"
+        ticket = self._ticket
         log.info(
-            "stream over agent=%s call=%s cause=%s %s",
-            ascii(self._agent[:80]),
-            ascii(self._call_id[:80]),
+            "stream over agent=%s call=%s line=%s cause=%s %s",
+            ascii(ticket.agent[:80] if ticket else ""),
+            self._call_id,
+            ascii(ticket.carrier_call_id[:80] if ticket else ""),
             self._cause,
             counts,
         )
 
+    @property
+    def _call_id(self) -> str:
+        """Ours, once there is a call."""
+        return self._ticket.call_id if self._ticket is not None else "none"
+
 
 class MediaSocket:
-    """The ASGI application of a media route: scope["path_params"]["agent"] says whom the call is for."""
+    """The ASGI application of a media route."""
 
     def __init__(
-        self,
-        codec: CodecFactory,
-        open_call: OpenCall,
-        live: CallRegistry,
-        limits: Limits,
-        serves: Callable[[str], bool],
+        self, codec: CodecFactory, entrance: Entrance, open_call: OpenCall, live: CallRegistry, limits: Limits
     ) -> None:
-        """serves: whether there is an agent of this name."""
-        self._serves = serves
         self._codec = codec
+        self._entrance = entrance
         self._open_call = open_call
         self._live = live
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        agent = scope["path_params"]["agent"]
-        if not self._serves(agent):
-            await refuse_upgrade(send, 404, f"no agent {agent[:64]!a} here")
+        try:
+            ticket_of = await self._entrance(scope["path_params"])
+        except UnknownAgent as error:
+            await refuse_upgrade(send, 404, str(error))
             return
-        stream = MediaStream(agent, self._codec(), self._open_call, self._live, self._limits)
+        except BadSignature as error:
+            log.warning("a media socket was refused: %s", error)
+            await refuse_upgrade(send, 403, "forbidden")
+            return
+        except CarrierError as error:
+            await refuse_upgrade(send, 503, str(error))
+            return
+        stream = MediaStream(ticket_of, self._codec(), self._open_call, self._live, self._limits)
         try:
             self._live.admit(stream)
         except CallRejected as error:

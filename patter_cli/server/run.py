@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
@@ -135,7 +135,20 @@ class Server:
             del self._connections[task]
 
 
-async def run_until_signal(server: Server, *, on_ready: Callable[[], None] = lambda: None) -> bool:
+class Serving(Protocol):
+    """Something that serves until it is stopped."""
+
+    async def start(self) -> None:
+        """Serve from now on. Raises PatterError."""
+
+    async def shutdown(self) -> None:
+        """Stop once what is under way has ended, or by a deadline."""
+
+    async def cut(self) -> None:
+        """Stop at once."""
+
+
+async def run_until_signal(server: Serving, *, on_ready: Callable[[], None] = lambda: None) -> bool:
     """Serve until SIGINT or SIGTERM, which drains; a second one cuts. True if the drain came to its end.
 
     on_ready: called once the port is open.

@@ -23,6 +23,7 @@ from statistics import median
 
 from patter_cli import wiring
 from patter_cli.agent import HangUp
+from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
@@ -90,7 +91,7 @@ async def converse(served: Served, turns: Sequence[Sentence], *, cold: bool) -> 
         if cold and isinstance(what, AgentStopped):
             served.forget()
 
-    caller = LineCaller(served.url, wiring.line_codec("twilio"), on_fact=on_fact)
+    caller = LineCaller(served.url, TwilioLine(), on_fact=on_fact)
     steps: list[ScriptStep] = [*(Play(each.samples, name=each.title) for each in turns), HangUp()]
     done = await hold_conversation(caller, steps, line_voice(wiring.built_in_caller("jo")))
     zero = wall_ms_now(caller.now_ms)

@@ -75,7 +75,7 @@ async def serve(core: int, profile: bool) -> None:
     from patter_cli.agent import Agent
     from patter_cli.contracts.stt import Final, Recognised
     from patter_cli.engine.hooks import Hooks
-    from patter_cli.phone import EmbeddedServer
+    from patter_cli.server.service import ServiceSettings
 
     class QuickSession:
         """Answers every finalize at once."""
@@ -135,13 +135,13 @@ async def serve(core: int, profile: bool) -> None:
 
     agent = Agent("Load.", stt=QuickRecogniser(), tts=QuickVoice())
     ready = wiring.ready_agent("load", agent, Hooks(on_message=on_message))
-    embedded = EmbeddedServer({"load": ready}, port=0, max_calls=1000)
-    await embedded.start()
+    service = wiring.service({"load": ready}, ServiceSettings(port=0, max_calls=1000))
+    await service.start()
     await asyncio.sleep(1)
     process = psutil.Process()
     loop = asyncio.get_running_loop()
     idle_rss = process.memory_info().rss
-    print(json.dumps({"port": embedded.server.port}), flush=True)
+    print(json.dumps({"port": service.port}), flush=True)
 
     lags: list[float] = []
     cpu_before, began = sum(process.cpu_times()[:2]), time.monotonic()
@@ -165,7 +165,7 @@ async def serve(core: int, profile: bool) -> None:
         profiler.disable()
         pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(45)
     cpu = (sum(process.cpu_times()[:2]) - cpu_before) / (time.monotonic() - began)
-    room = embedded._desk._room
+    room = service._calls._room
     figures = {
         "cpu": cpu,
         "idle_mb": idle_rss / 1e6,
@@ -177,8 +177,8 @@ async def serve(core: int, profile: bool) -> None:
         "windows": room.windows,
     }
     print(json.dumps(figures), flush=True)
-    await embedded.server.cut()
-    embedded.close()
+    await service.cut()
+    service.close()
 
 
 # --- the callers -----------------------------------------------------------------------------------------------

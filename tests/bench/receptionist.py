@@ -158,19 +158,18 @@ async def _serve(keep: Path) -> None:
     from patter_cli.cli.discovery import load_agent
     from patter_cli.engine.hooks import Hooks
     from patter_cli.observe.store import CallStore
-    from patter_cli.phone import EmbeddedServer
     from patter_cli.providers import joe
+    from patter_cli.server.service import ServiceSettings
 
     loaded = load_agent("receptionist")
     ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks))
-    embedded = EmbeddedServer({loaded.name: ready}, port=0, store=CallStore(keep), drain_timeout_s=1.0)
-    await embedded.warm()
-    await embedded.server.start()
-    print(json.dumps({"url": embedded.media_url(loaded.name)}), flush=True)
+    service = wiring.service({loaded.name: ready}, ServiceSettings(port=0, drain_timeout_s=1.0), store=CallStore(keep))
+    await service.start()
+    print(json.dumps({"url": service.media_url(loaded.name)}), flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
         joe.clear_cache()
-    await embedded.stop()
+    await service.stop()
 
 
 if __name__ == "__main__":

@@ -134,12 +134,14 @@ async def ours_call(port: int) -> None:
 
     from patter_cli.server.app import StreamRoute, create_app
     from patter_cli.server.calls import CallRegistry
+    from patter_cli.server.entrance import local_entrance
     from patter_cli.server.run import Server
 
     live = CallRegistry(max_calls=1000)
+    entrance = local_entrance("loopback", lambda agent: True, time.time)
     app = create_app(
-        open_call=lambda _agent, started, codec, sender: Call(started, codec, sender),
-        streams=[StreamRoute(path="/{agent}", codec=Codec, local_only=True)],
+        open_call=lambda _ticket, started, codec, sender: Call(started, codec, sender),
+        streams=[StreamRoute(path="/{agent}", codec=Codec, entrance=entrance, local_only=True)],
         live=live,
         version="0",
     )

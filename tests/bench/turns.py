@@ -69,23 +69,23 @@ async def _serve(keep: Path) -> None:
     from patter_cli.agent import Agent, TurnPolicy
     from patter_cli.engine.hooks import Hooks
     from patter_cli.observe.store import CallStore
-    from patter_cli.phone import EmbeddedServer
+    from patter_cli.server.service import ServiceSettings
 
     hooks = Hooks(on_message=_answer_with())
     agents = {}
     for name, cancels in ((PLAIN, False), (CANCELLING, True)):
         agent = Agent("The bench.", turns=TurnPolicy(idle_ms=600_000), echo_cancellation=cancels)
         agents[name] = wiring.ready_agent(name, agent, hooks)
-    embedded = EmbeddedServer(agents, port=0, store=CallStore(keep), drain_timeout_s=1.0)
-    await embedded.warm()
+    service = wiring.service(agents, ServiceSettings(port=0, drain_timeout_s=1.0), store=CallStore(keep))
+    await service.warm()
     _, voice = wiring.built_in_speech()
     say = line_voice(voice)
     for text in SPEECHES:
         await say(text)  # into the voice's cache
-    await embedded.server.start()
-    print(json.dumps({name: embedded.media_url(name) for name in agents}), flush=True)
+    await service.start()
+    print(json.dumps({name: service.media_url(name) for name in agents}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    await embedded.stop()
+    await service.stop()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from patter_cli.core.journal import Entry
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.observe.store import CallStore
-from patter_cli.phone import EmbeddedServer
+from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import Fact, LineCaller
 from patter_cli.simulate.mouth import FRAME_SAMPLES, SaidAudio
 from patter_cli.simulate.playout import AgentStarted
@@ -200,7 +200,7 @@ class Log:
 class Phone:
     """A server and what it told."""
 
-    server: EmbeddedServer
+    server: Service
     log: Log
 
 
@@ -211,12 +211,13 @@ async def answering(
     """Serve these agents on a free port; on leaving, live calls are cut soon."""
     log = Log()
     ready = {name: wiring.ready_agent(name, each, hooks) for name, (each, hooks) in agents.items()}
-    server = EmbeddedServer(ready, port=0, store=store, observers=(log,), drain_timeout_s=drain_s, voice_model=LOUDNESS)
+    settings = ServiceSettings(port=0, drain_timeout_s=drain_s)
+    server = wiring.service(ready, settings, store=store, observers=(log,), voice=LOUDNESS)
     await server.start()
     try:
         yield Phone(server, log)
     finally:
-        await server.server.cut()
+        await server.cut()
         server.close()
 
 

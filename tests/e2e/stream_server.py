@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import cast
@@ -23,8 +24,10 @@ from patter_cli.contracts.carrier.stream import (
 from patter_cli.errors import CallRejected
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.calls import CallRegistry, Sender
+from patter_cli.server.entrance import local_entrance
 from patter_cli.server.limits import Limits
 from patter_cli.server.run import Server
+from patter_cli.server.tickets import CallTicket
 
 FIN, MASK = 0x80, 0x80
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -98,10 +101,10 @@ class Exchange:
     def __init__(self) -> None:
         self.calls: list[EchoCall] = []
 
-    def open_call(self, agent: str, started: StreamStarted, codec: StreamCodec, sender: Sender) -> EchoCall:
-        if agent == "nobody":
+    def open_call(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> EchoCall:
+        if ticket.agent == "nobody":
             raise CallRejected("there is no agent of that name")
-        call = {"broken": BrokenCall, "deaf": DeafCall}.get(agent, EchoCall)(started, codec, sender)
+        call = {"broken": BrokenCall, "deaf": DeafCall}.get(ticket.agent, EchoCall)(started, codec, sender)
         self.calls.append(call)
         return call
 
@@ -123,6 +126,14 @@ class DeafCall(EchoCall):
         self.goodbyes.append(reason)
 
 
+ROUTE = StreamRoute(
+    path="/ws/loopback/{agent}",
+    codec=JsonCodec,
+    entrance=local_entrance("loopback", lambda agent: True, time.time),
+    local_only=True,
+)
+
+
 @asynccontextmanager
 async def serving(
     limits: Limits | None = None,
@@ -134,8 +145,7 @@ async def serving(
     """A server on a free port of this machine."""
     bounds = limits or Limits()
     exchange, live = Exchange(), CallRegistry(max_calls=max_calls)
-    route = StreamRoute(path="/ws/loopback/{agent}", codec=JsonCodec, local_only=True)
-    app = create_app(open_call=exchange.open_call, streams=[route], live=live, version="0", hosts=hosts, limits=bounds)
+    app = create_app(open_call=exchange.open_call, streams=[ROUTE], live=live, version="0", hosts=hosts, limits=bounds)
     server = Server(app, live=live, port=0, drain_timeout_s=drain_timeout_s, limits=bounds)
     await server.start()
     try:

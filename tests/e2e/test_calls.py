@@ -497,10 +497,10 @@ async def test_a_call_leaves_nothing_behind() -> None:
                     await asyncio.sleep(0.02)
                 assert caller.over(), end
             for _ in range(100):
-                if not phone.server.server._live.count:
+                if not phone.server.live.count:
                     break
                 await asyncio.sleep(0.02)
-            assert phone.server.server._live.count == 0
+            assert phone.server.live.count == 0
 
     loose = await and_tidy(calls())
     assert loose.tasks == []
@@ -537,12 +537,12 @@ async def test_the_built_in_stack_holds_a_conversation() -> None:
 
 async def test_the_built_in_detector_finds_a_voice_in_the_caller_and_none_in_a_tone() -> None:
     """With the real detector a steady tone over the greeting takes nothing; the greeting is heard whole."""
-    from patter_cli.phone import EmbeddedServer
+    from patter_cli.server.service import ServiceSettings
     from tests.e2e.conftest import Log, Phone
 
     log = Log()
     ready = wiring.ready_agent("a", agent("This greeting is not to be stopped by a tone."), Hooks(on_message=echo))
-    server = EmbeddedServer({"a": ready}, port=0, observers=(log,))
+    server = wiring.service({"a": ready}, ServiceSettings(port=0), observers=(log,))
     await server.start()
     try:
         async with Caller(Phone(server, log), "a") as caller:
@@ -550,7 +550,7 @@ async def test_the_built_in_detector_finds_a_voice_in_the_caller_and_none_in_a_t
             await caller.say(QUESTION, 800)
             await caller.until_heard("by a tone.")
     finally:
-        await server.server.cut()
+        await server.cut()
         server.close()
     assert caller.tap.clears == []
 

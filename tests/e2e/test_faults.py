@@ -246,7 +246,7 @@ class RawCaller:
     """A socket that does as it likes, in a thread of its own."""
 
     def __init__(self, phone: Phone, name: str, behave: Callable[[socket.socket, threading.Event], None]) -> None:
-        self._address = ("127.0.0.1", phone.server.server.port)
+        self._address = ("127.0.0.1", phone.server.port)
         self._name = name
         self._behave = behave
         self._stop = threading.Event()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from patter_cli import Agent, guardrail, wiring
+from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
 from patter_cli.engine.hooks import Hooks
@@ -39,7 +40,7 @@ async def test_a_guardrail_is_not_lost_between_two_agents() -> None:
     call = TypedCall(
         replace(base, revise=revise),
         call_id="late",
-        control=wiring.call_control("loopback"),
+        control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
         journal=CallStore(None).open("late", 0.0),
         observers=(note,),
     )

@@ -518,8 +518,7 @@ from tests.e2e.stream_server import *
 from patter_cli.server.run import run, run_until_signal
 async def main():
     live = CallRegistry()
-    route = StreamRoute(path="/ws/loopback/{agent}", codec=JsonCodec, local_only=True)
-    app = create_app(open_call=Exchange().open_call, streams=[route], live=live, version="0")
+    app = create_app(open_call=Exchange().open_call, streams=[ROUTE], live=live, version="0")
     server = Server(app, live=live, port=0, drain_timeout_s=float(sys.argv[1]))
     return await run_until_signal(server, on_ready=lambda: print(server.port, flush=True))
 sys.exit(0 if run(main()) else 9)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from patter_cli.errors import CallRejected
-from patter_cli.server.calls import CallRegistry
+from patter_cli.server.calls import CallRegistry, LiveCall
+from patter_cli.server.tickets import new_ticket
+
+TICKET = new_ticket(
+    carrier="acme",
+    carrier_call_id="A1",
+    direction="inbound",
+    caller="+12025550142",
+    callee="+12025550100",
+    agent="shop",
+    variables={},
+    now_s=1_750_000_000.0,
+)
+CALL = LiveCall(ticket=TICKET, began_s=0.0)
 
 
 class Socket:
@@ -20,6 +35,9 @@ class Socket:
     def reject(self, reason: str) -> None:
         self.told.append(f"away: {reason}")
 
+    def hung_up(self) -> None:
+        self.told.append("hung up")
+
 
 async def test_waiting_sockets_take_no_line() -> None:
     """Any number may wait while a call can still begin; the line is taken by who starts first."""
@@ -27,14 +45,14 @@ async def test_waiting_sockets_take_no_line() -> None:
     waiting = [Socket() for _ in range(5)]
     for socket in waiting:
         live.admit(socket)
-    live.begin(waiting[0])
+    live.begin(waiting[0], CALL)
     assert live.count == 1
     with pytest.raises(CallRejected, match="busy"):
-        live.begin(waiting[1])
+        live.begin(waiting[1], CALL)
     with pytest.raises(CallRejected, match="busy"):
         live.admit(Socket())
     live.leave(waiting[0])
-    live.begin(waiting[1])
+    live.begin(waiting[1], CALL)
 
 
 async def test_waiting_has_a_limit() -> None:
@@ -50,7 +68,7 @@ async def test_drain() -> None:
     live = CallRegistry()
     caller, idle = Socket(), Socket()
     live.admit(caller)
-    live.begin(caller)
+    live.begin(caller, CALL)
     live.admit(idle)
     live.drain()
     live.leave(idle)
@@ -62,3 +80,16 @@ async def test_drain() -> None:
     live.leave(caller)
     live.leave(caller)
     assert await live.wait_empty(0)
+
+
+async def test_a_carrier_may_end_a_call_beside_its_stream() -> None:
+    """The call of that carrier's id, no other, and one that is not here is fine."""
+    live = CallRegistry()
+    one, other = Socket(), Socket()
+    live.begin(one, CALL)
+    live.begin(other, LiveCall(ticket=replace(TICKET, carrier_call_id="A2"), began_s=1.0))
+    assert [each.ticket.carrier_call_id for each in live.calls] == ["A1", "A2"]
+    live.hung_up("acme", "A1")
+    live.hung_up("other", "A2")
+    live.hung_up("acme", "A3")
+    assert (one.told, other.told) == (["hung up"], [])

@@ -1,0 +1,76 @@
+"""How a media socket comes to its call's ticket: it brings one, or it is on this machine and its route makes one.
+
+Both say so in two steps. At the upgrade, before anything is accepted, it is settled whether there may be a call at all;
+with the stream's `start`, which call it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from patter_cli.contracts.carrier.stream import StreamStarted
+from patter_cli.errors import BadSignature, CallRejected, UnknownAgent
+from patter_cli.server.tickets import CallTicket, UsedTickets, check, new_ticket
+
+log = logging.getLogger("patter.server")
+
+TicketOf: TypeAlias = Callable[[StreamStarted], CallTicket]
+"""The ticket of a stream that has begun. Raises CallRejected or BadSignature."""
+
+Entrance: TypeAlias = Callable[[Mapping[str, str]], Awaitable[TicketOf]]
+"""What a route's path parameters lead to. Raises UnknownAgent, BadSignature or CallRejected before the upgrade."""
+
+
+def local_entrance(carrier: str, serves: Callable[[str], bool], now_s: Callable[[], float]) -> Entrance:
+    """For a route with {agent}, which guards itself against strangers: the caller says who it is."""
+
+    async def enter(parameters: Mapping[str, str]) -> TicketOf:
+        agent = parameters["agent"]
+        if not serves(agent):
+            raise UnknownAgent(f"no agent {agent[:64]!a} here")
+
+        def ticket_of(started: StreamStarted) -> CallTicket:
+            variables = dict(started.parameters)
+            caller = variables.pop("caller", carrier)
+            return new_ticket(
+                carrier=carrier,
+                carrier_call_id=started.call_id,
+                direction="inbound",
+                caller=caller,
+                callee=agent,
+                agent=agent,
+                variables=variables,
+                now_s=now_s(),
+            )
+
+        return ticket_of
+
+    return enter
+
+
+def ticket_entrance(carrier: str, secret: bytes, used: UsedTickets, now_s: Callable[[], float]) -> Entrance:
+    """For a route with {token}: whoever the carrier was given the address for."""
+
+    async def enter(parameters: Mapping[str, str]) -> TicketOf:
+        ticket = check(parameters["token"], secret, now_s())
+        if ticket.carrier != carrier:
+            raise BadSignature("the ticket is another carrier's")
+        try:
+            first = await asyncio.to_thread(used.use, ticket, now_s())
+        except OSError as error:
+            log.error("tickets cannot be marked as used, so no call is let in: %s", error)
+            raise CallRejected("calls cannot be taken now") from error
+        if not first:
+            raise BadSignature("the ticket is used already")
+
+        def ticket_of(started: StreamStarted) -> CallTicket:
+            if started.call_id != ticket.carrier_call_id:
+                raise BadSignature("the stream is of another call than its ticket")
+            return ticket
+
+        return ticket_of
+
+    return enter

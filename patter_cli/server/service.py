@@ -1,0 +1,194 @@
+"""Service: agents on the phone. Every way to serve them, from the command line or from Python, is one of these.
+
+warm    models, voices, greetings; calls that a killed process left open are closed
+start   the port opens, and the control socket of this server if it has a run folder
+shutdown / cut, then close
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, Completed
+from patter_cli.contracts.vad import VoiceModel
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.record import Observer
+from patter_cli.errors import BadSetting, CallRejected, PatterError, UnknownProvider
+from patter_cli.observe.store import CallStore
+from patter_cli.server.app import StreamRoute, create_app
+from patter_cli.server.call_factory import CallFactory
+from patter_cli.server.calls import CallRegistry
+from patter_cli.server.entrance import local_entrance, ticket_entrance
+from patter_cli.server.run import Server
+from patter_cli.server.tickets import UsedTickets, new_ticket, sign
+from patter_cli.server.webhooks import Webhooks
+from patter_cli.version import VERSION
+
+log = logging.getLogger("patter.server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """How a service serves."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0: any free one."""
+    max_calls: int = 100
+    drain_timeout_s: float = 30.0
+    public_host: str = ""
+    """The host name under which carriers reach us; "": this machine only."""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Which agent answers which number (E.164); where there is one agent, it answers every number."""
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """Signs tickets; the same for all workers of a server."""
+    run_folder: Path | None = None
+    """What the workers of a server share while they run; None: this process is the only one."""
+
+
+class Service:
+    """Agents behind one port of this process."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        agents: Mapping[str, ReadyAgent],
+        carriers: Mapping[str, Carrier],
+        store: CallStore,
+        *,
+        voice_model: VoiceModel,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        """agents, carriers: by name. Raises BadSetting."""
+        if not 0 <= settings.port <= 65535:
+            raise BadSetting(f"port {settings.port} does not exist", hint="choose one from 1 to 65535")
+        self._settings = settings
+        self._agents = dict(agents)
+        self._carriers = dict(carriers)
+        self._calls = CallFactory(
+            agents=self._agents, model=voice_model, store=store, carriers=self._carriers, observers=observers
+        )
+        self.live = CallRegistry(max_calls=settings.max_calls)
+        hosts = frozenset({settings.public_host} if settings.public_host else ())
+        webhooks = Webhooks(
+            self._carriers,
+            public_host=settings.public_host,
+            decide=self._decide,
+            on_fact=self._on_fact,
+            now_s=time.time,
+        )
+        app = create_app(
+            open_call=self._calls.open,
+            streams=self._routes(),
+            live=self.live,
+            version=VERSION,
+            webhook=webhooks.receive if any(not each.local for each in self._carriers.values()) else None,
+            hosts=hosts,
+        )
+        self._server = Server(
+            app,
+            live=self.live,
+            host=settings.host,
+            port=settings.port,
+            drain_timeout_s=settings.drain_timeout_s,
+        )
+        self._warm = False
+        self._lines: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on, once started."""
+        return self._server.port
+
+    def media_url(self, agent: str) -> str:
+        """Where a program on this machine calls the agent."""
+        local = next((each.name for each in self._carriers.values() if each.local), None)
+        if local is None:
+            raise UnknownProvider("no carrier here takes calls from this machine", hint="add the built-in line")
+        return f"ws://{self._settings.host}:{self.port}/ws/{local}/{quote(agent)}"
+
+    async def warm(self) -> None:
+        """Load models and greetings. Raises PatterError; `start` is then quick."""
+        await self._calls.warm()
+        self._warm = True
+
+    async def start(self) -> None:
+        """Load what is not loaded and listen. Raises PatterError."""
+        if not self._warm:
+            await self.warm()
+        await self._server.start()
+        self._lines = asyncio.create_task(self._calls.prepare_lines())
+
+    async def shutdown(self) -> None:
+        """Let live calls end within the drain time, then stop. Twice is fine."""
+        await self._server.shutdown()
+
+    async def cut(self) -> None:
+        """Stop within a second, whoever is talking."""
+        await self._server.cut()
+
+    def close(self) -> None:
+        """Let go of threads; the server must have stopped."""
+        if self._lines is not None:
+            self._lines.cancel()
+        self._calls.close()
+
+    async def stop(self) -> None:
+        """shutdown and close."""
+        await self.shutdown()
+        self.close()
+
+    def _routes(self) -> list[StreamRoute]:
+        folder = self._settings.run_folder
+        used = UsedTickets(folder / "tickets" if folder is not None else None)
+        routes = []
+        for name, carrier in self._carriers.items():
+            if carrier.local:
+                path, entrance = "{agent}", local_entrance(name, self._agents.__contains__, time.time)
+            else:
+                path, entrance = "stream/{token}", ticket_entrance(name, self._settings.secret, used, time.time)
+            routes.append(
+                StreamRoute(path=f"/ws/{name}/{path}", codec=carrier.codec, entrance=entrance, local_only=carrier.local)
+            )
+        return routes
+
+    def _decide(self, carrier: str, plan: AnswerPlan) -> AnswerPlan:
+        """Take a call that waits, with a ticket for its stream, or say why not."""
+        try:
+            self.live.check_room()
+            ticket = new_ticket(
+                carrier=carrier,
+                carrier_call_id=plan.carrier_call_id,
+                direction=plan.direction,
+                caller=plan.caller,
+                callee=plan.callee,
+                agent=self._agent_for(plan.callee),
+                variables=plan.variables,
+                now_s=time.time(),
+            )
+            token = sign(ticket, self._settings.secret)
+        except PatterError as error:
+            log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
+            return plan
+        return replace(plan, stream_url=f"wss://{self._settings.public_host}/ws/{carrier}/stream/{token}")
+
+    def _agent_for(self, number: str) -> str:
+        if number in self._settings.numbers:
+            return self._settings.numbers[number]
+        if len(self._agents) == 1:
+            return next(iter(self._agents))
+        raise CallRejected(f"no agent answers {number[:32]!r}", hint="name one for it under [numbers]")
+
+    def _on_fact(self, carrier: str, fact: CarrierFact) -> None:
+        match fact:
+            case Completed(carrier_call_id=carrier_call_id):
+                self.live.hung_up(carrier, carrier_call_id)
+            case _:
+                pass

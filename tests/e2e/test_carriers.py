@@ -1,0 +1,202 @@
+"""A carrier is one file and one row: a company that nobody knows brings a call, and whoever is not it brings none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from patter_cli import wiring
+from patter_cli.core import events as fact
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import CallRejected
+from patter_cli.observe.store import CallStore
+from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.simulate.caller import LineCaller
+from tests.e2e import acme
+from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent
+
+HOST = "phone.example"
+CALL = {"call": "A-1", "from": "+12025550142", "to": "+12025550100", "vars": {"tier": "gold"}}
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
+
+class Company:
+    """Acme and the server it sends its calls to."""
+
+    def __init__(self, service: Service, carrier: acme.Carrier, log: Log) -> None:
+        self.service = service
+        self.carrier = carrier
+        self.log = log
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", headers={"host": HOST})
+
+    async def post(self, body: object, *, signature: str | None = None, path: str = "/webhooks/acme/voice") -> Any:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        signed = self.carrier.sign(f"https://{HOST}{path}", data) if signature is None else signature
+        return await self._client.post(path, content=data, headers={acme.SIGNATURE: signed})
+
+    async def address(self, **changed: Any) -> str:
+        """Where the stream of a call is to be opened, as this machine reaches it."""
+        reply = await self.post({**CALL, **changed})
+        public = reply.json()["connect"]
+        assert public.startswith(f"wss://{HOST}/ws/acme/stream/")
+        return public.replace(f"wss://{HOST}", f"ws://127.0.0.1:{self.service.port}")
+
+    def line(self, url: str, call: str = "A-1", **parameters: str) -> LineCaller:
+        return LineCaller(url, self.carrier.line(), call_id=call, parameters=parameters, handset=Earpiece())
+
+
+@asynccontextmanager
+async def company(
+    *, key: str = "acme's key", store: CallStore | None = None, two_agents: bool = False, **settings: Any
+) -> AsyncIterator[Company]:
+    carrier, log = acme.Carrier(key=key), Log()
+    hooks = Hooks(on_message=lambda event: "You said something.")
+    shop = wiring.ready_agent("shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), hooks)
+    service = wiring.service(
+        {"shop": shop, "other": shop} if two_agents else {"shop": shop},
+        ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, **settings),
+        store=store,
+        observers=(log,),
+        voice=LOUDNESS,
+        carried_by={**wiring.carriers(), "acme": carrier},  # the row
+    )
+    await service.start()
+    try:
+        yield Company(service, carrier, log)
+    finally:
+        await service.cut()
+        service.close()
+
+
+async def heard(line: LineCaller, words: str) -> bool:
+    earpiece = line._handset
+    assert isinstance(earpiece, Earpiece)
+    return await line.wait_for(lambda: earpiece.has_heard(words), 5.0)
+
+
+async def test_a_third_carrier_holds_a_call(tmp_path: Path) -> None:
+    """From its webhook to the record: who called is what the webhook said, and the carrier's own id is kept."""
+    async with company(store=CallStore(tmp_path)) as here:
+        async with here.line(await here.address(), caller="+19995550000", tier="forged") as line:
+            assert await heard(line, "hello gold caller.")
+            (live,) = here.service.live.calls
+            assert (live.ticket.carrier, live.ticket.agent) == ("acme", "shop")
+        assert [each.stream_url != "" for each in here.carrier.carried_out] == [True]
+        await here.service.shutdown()
+    (record,) = tmp_path.rglob("record.json")
+    kept = json.loads(record.read_text())
+    names = ("call_id", "carrier", "carrier_call_id", "caller", "callee", "direction")
+    assert {name: kept[name] for name in names} == {
+        "call_id": record.parent.name,
+        "carrier": "acme",
+        "carrier_call_id": "A-1",
+        "caller": "+12025550142",
+        "callee": "+12025550100",
+        "direction": "inbound",
+    }
+    (entries,) = here.log.calls.values()
+    connected = entries[0].event
+    assert isinstance(connected, fact.CallConnected)
+    assert (connected.carrier_call_id, connected.parameters) == ("A-1", {"tier": "gold"})
+
+
+async def test_a_webhook_that_is_not_the_carriers_makes_no_call() -> None:
+    """Another signature, none, another path or a changed body: 403, and nobody is told why."""
+    async with company() as here:
+        good = here.carrier.sign(f"https://{HOST}/webhooks/acme/voice", json.dumps(CALL).encode())
+        for body, signature, path in (
+            (CALL, "", "/webhooks/acme/voice"),
+            (CALL, good[:-1] + ("0" if good[-1] != "0" else "1"), "/webhooks/acme/voice"),
+            (CALL, good, "/webhooks/acme/status"),
+            ({**CALL, "from": "+12025550143"}, good, "/webhooks/acme/voice"),
+        ):
+            reply = await here.post(body, signature=signature, path=path)
+            assert (reply.status_code, reply.text) == (403, "forbidden")
+        assert here.carrier.carried_out == []
+
+
+async def test_webhooks_that_cannot_be_answered() -> None:
+    """Garbage is 400; a carrier we have not, or that sends none, 404; a key not set 503; GET is not taken."""
+    async with company() as here:
+        assert (await here.post(b"not json")).status_code == 400
+        assert (await here.post([1, 2])).status_code == 400
+        assert (await here.post(CALL, path="/webhooks/nobody/voice")).status_code == 404
+        assert (await here.post(CALL, path="/webhooks/loopback/voice")).status_code == 404
+        assert (await here._client.get("/webhooks/acme/voice")).status_code == 405
+    async with company(key="") as here:
+        assert (await here.post(CALL)).status_code == 503
+
+
+async def test_a_repeated_webhook_gets_the_same_bytes() -> None:
+    """A hundred at once: one answer, and one call that can come of it."""
+    async with company() as here:
+        replies = await asyncio.gather(*(here.post(CALL) for _ in range(100)))
+        assert len({reply.content for reply in replies}) == 1
+        assert len(here.carrier.carried_out) == 1
+        assert await here.address() != await here.address(call="A-2")
+
+
+async def test_a_ticket_opens_one_stream() -> None:
+    """The second socket is refused before it is one, and the first hears nothing of it."""
+    async with company() as here:
+        url = await here.address()
+        async with here.line(url) as line:
+            with pytest.raises(CallRejected, match="403"):
+                await here.line(url).dial()
+            assert await heard(line, "hello gold caller.")
+        with pytest.raises(CallRejected, match="403"):
+            await here.line(url).dial()
+
+
+async def test_without_a_ticket_of_ours_there_is_no_stream() -> None:
+    """None, one with a changed letter, one of another carrier's or another server's, and the built-in line: refused."""
+    async with company() as here, company() as elsewhere:
+        url = await here.address()
+        foreign = (await elsewhere.address()).replace(str(elsewhere.service.port), str(here.service.port))
+        for wrong in (url[:-1] + ("A" if url[-1] != "A" else "B"), url.rpartition("/")[0] + "/x", foreign):
+            with pytest.raises(CallRejected, match="403"):
+                await here.line(wrong).dial()
+        with pytest.raises(CallRejected):
+            await here.line(here.service.media_url("shop")).dial()
+        assert here.log.calls == {}
+        async with here.line(url) as line:  # what was tried has not used it up
+            assert await heard(line, "hello gold caller.")
+
+
+async def test_a_stream_of_another_call_is_closed() -> None:
+    """The ticket is for A-1; a start that names another call reaches no agent."""
+    async with company() as here, here.line(await here.address(), call="A-2") as line:
+        assert await line.wait_for(lambda: line.ended is not None, 5.0)
+        assert line.ended is not None
+        assert "not your call" in line.ended.words
+        assert here.log.calls == {}
+
+
+async def test_the_carrier_reports_the_end() -> None:
+    """The call ends although its stream stays open; a report about a call that is not here is fine."""
+    async with company() as here, here.line(await here.address()) as line:
+        assert await heard(line, "hello gold caller.")
+        assert (await here.post({"call": "A-9", "over": True})).status_code == 200
+        assert here.service.live.count == 1
+        assert (await here.post({"call": "A-1", "over": True})).status_code == 200
+        assert await line.wait_for(lambda: line.ended is not None, 5.0)
+
+
+async def test_a_call_that_cannot_be_taken_is_declined() -> None:
+    """No line is free, or nobody answers that number: the webhook says so, and there is no ticket."""
+    async with company(max_calls=1) as here, here.line(await here.address()) as line:
+        assert await heard(line, "hello gold caller.")
+        assert (await here.post({**CALL, "call": "A-2"})).json() == {"hang_up": ""}
+    async with company(two_agents=True, numbers={"+12025550100": "other"}) as here:
+        assert (await here.post({**CALL, "call": "A-2", "to": "+12025550101"})).json() == {"hang_up": ""}
+        async with here.line(await here.address()) as line:
+            assert await heard(line, "hello gold caller.")
+            assert [each.ticket.agent for each in here.service.live.calls] == ["other"]
