@@ -12,6 +12,7 @@ from patter_cli import wiring
 from patter_cli.agent import Agent
 from patter_cli.engine.hooks import Hooks
 from patter_cli.observe.store import CallStore, default_folder
+from patter_cli.server.registration import default_run_folder
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import load_settings
 
@@ -34,7 +35,6 @@ class Patter:
         self._store = CallStore(_folder(persist, self._settings.log_dir))
         self._service: Service | None = None
         self._ready: asyncio.Future[str] | None = None
-        self._stopped: asyncio.Event | None = None
 
     def agent(self, system_prompt: str, first_message: str = "", **arguments: Any) -> Agent:
         """The same as Agent(...)."""
@@ -73,11 +73,11 @@ class Patter:
         )
         if self._ready is not None and self._ready.done():
             self._ready = None  # that was another time
-        self._stopped = asyncio.Event()
         try:
             ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
-            self._service = wiring.service({name: ready}, ServiceSettings(port=port), store=self._store)
-            await self._service.start()
+            serving = ServiceSettings(port=port, run_folder=default_run_folder())
+            service = self._service = wiring.service({name: ready}, serving, store=self._store)
+            await service.start()
         except BaseException as error:
             if not self.ready.done():
                 self.ready.set_exception(error)
@@ -87,19 +87,20 @@ class Patter:
                 self._service = None
             raise
         if not self.ready.done():  # somebody may have tired of waiting, which cancels it
-            self.ready.set_result(self._service.media_url(name))
+            self.ready.set_result(service.media_url(name))
         try:
-            await self._stopped.wait()
+            await service.asked_to_stop.wait()
         finally:
-            await self.disconnect()  # nothing to do, unless we were cancelled
+            if self._service is service:
+                self._service = None
+            await service.stop()
 
     async def disconnect(self) -> None:
         """Let live calls end, then stop. Twice is fine."""
         service, self._service = self._service, None
         if service is not None:
             await service.stop()
-        if self._stopped is not None:
-            self._stopped.set()
+            service.ask_to_stop()
 
     async def __aenter__(self) -> Patter:
         return self

@@ -63,6 +63,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
     from patter_cli import wiring
     from patter_cli.cli.lines import TranscriptLines
     from patter_cli.observe.store import CallStore, default_folder
+    from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
 
@@ -73,6 +74,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
             port=settings.port,
             max_calls=settings.max_calls,
             drain_timeout_s=settings.drain_timeout_s,
+            run_folder=default_run_folder(),
         ),
         store=CallStore(settings.log_dir or default_folder()),
         observers=(TranscriptLines(named=True),),
@@ -88,6 +90,6 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 
     try:
-        await run_until_signal(service, on_ready=ready)
+        await run_until_signal(service, on_ready=ready, asked=service.asked_to_stop)
     finally:
         service.close()

@@ -56,8 +56,8 @@ def ticket_entrance(carrier: str, secret: bytes, used: UsedTickets, now_s: Calla
 
     async def enter(parameters: Mapping[str, str]) -> TicketOf:
         ticket = check(parameters["token"], secret, now_s())
-        if ticket.carrier != carrier:
-            raise BadSignature("the ticket is another carrier's")
+        if ticket.carrier != carrier or not ticket.carrier_call_id:
+            raise BadSignature("the ticket is another carrier's, or for no stream")
         try:
             first = await asyncio.to_thread(used.use, ticket, now_s())
         except OSError as error:

@@ -148,13 +148,15 @@ class Serving(Protocol):
         """Stop at once."""
 
 
-async def run_until_signal(server: Serving, *, on_ready: Callable[[], None] = lambda: None) -> bool:
+async def run_until_signal(
+    server: Serving, *, on_ready: Callable[[], None] = lambda: None, asked: asyncio.Event | None = None
+) -> bool:
     """Serve until SIGINT or SIGTERM, which drains; a second one cuts. True if the drain came to its end.
 
-    on_ready: called once the port is open.
+    on_ready: called once the port is open. asked: drains as a first signal does, when somebody sets it.
     """
     loop = asyncio.get_running_loop()
-    asked, asked_again = asyncio.Event(), asyncio.Event()
+    asked, asked_again = asked or asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
         (asked_again if asked.is_set() else asked).set()

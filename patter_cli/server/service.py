@@ -10,25 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, Completed
+from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, Completed, OutboundCall
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.record import Observer
-from patter_cli.errors import BadSetting, CallRejected, PatterError, UnknownProvider
+from patter_cli.errors import BadSetting, BadSignature, CallRejected, PatterError, UnknownAgent, UnknownProvider
 from patter_cli.observe.store import CallStore
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import CallRegistry
+from patter_cli.server.control import ControlSocket
+from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
 from patter_cli.server.entrance import local_entrance, ticket_entrance
 from patter_cli.server.run import Server
-from patter_cli.server.tickets import UsedTickets, new_ticket, sign
-from patter_cli.server.webhooks import Webhooks
+from patter_cli.server.tickets import LIFE_S, CallTicket, UsedTickets, check, new_ticket, sign, stream_ticket
+from patter_cli.server.webhooks import DIALLED, Webhooks
 from patter_cli.version import VERSION
 
 log = logging.getLogger("patter.server")
@@ -100,6 +104,9 @@ class Service:
             drain_timeout_s=settings.drain_timeout_s,
         )
         self._warm = False
+        self.asked_to_stop = asyncio.Event()
+        """Set when another process of the user asks for it."""
+        self._control: ControlSocket | None = None
         self._lines: asyncio.Task[None] | None = None
 
     @property
@@ -124,7 +131,55 @@ class Service:
         if not self._warm:
             await self.warm()
         await self._server.start()
+        await self._be_found()
         self._lines = asyncio.create_task(self._calls.prepare_lines())
+
+    def status(self) -> dict[str, Any]:
+        """The live calls, JSON-able: {draining, calls: [{call_id, agent, carrier, carrier_call_id, direction, caller,
+        callee, seconds}]}."""
+        now_s = asyncio.get_running_loop().time()
+        shown = ("call_id", "agent", "carrier", "carrier_call_id", "direction", "caller", "callee")
+        calls = [
+            {**{name: getattr(each.ticket, name) for name in shown}, "seconds": round(now_s - each.began_s, 1)}
+            for each in self.live.calls
+        ]
+        return {"draining": self.live.draining, "calls": calls}
+
+    async def place(self, wanted: PlaceCall) -> str:
+        """Ring somebody; returns our call id, before anything rings. Raises CallRejected, InputError, CarrierError."""
+        self.live.check_room()
+        if wanted.agent not in self._agents:
+            raise UnknownAgent(f"no agent {wanted.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
+        carrier = next((each for each in self._carriers.values() if not each.local), None)
+        if carrier is None or not self._settings.public_host:
+            raise CallRejected("this server can ring nobody", hint="that takes a carrier and a public address")
+        ticket = new_ticket(
+            carrier=carrier.name,
+            carrier_call_id="",
+            direction="outbound",
+            caller=wanted.from_number,
+            callee=wanted.to,
+            agent=wanted.agent,
+            variables=wanted.variables,
+            now_s=time.time(),
+            life_s=LIFE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
+        )
+        webhooks = f"https://{self._settings.public_host}/webhooks/{carrier.name}"
+        await carrier.place(
+            OutboundCall(
+                to=wanted.to,
+                from_number=wanted.from_number,
+                answer_url=f"{webhooks}/voice?{DIALLED}={sign(ticket, self._settings.secret)}",
+                callback_url=f"{webhooks}/status",
+                ring_timeout_s=wanted.ring_timeout_s,
+                detects_machines=wanted.detects_machines,
+            )
+        )
+        return ticket.call_id
+
+    def ask_to_stop(self) -> None:
+        """Whoever runs this service is to stop it, as on Ctrl-C."""
+        self.asked_to_stop.set()
 
     async def shutdown(self) -> None:
         """Let live calls end within the drain time, then stop. Twice is fine."""
@@ -136,6 +191,8 @@ class Service:
 
     def close(self) -> None:
         """Let go of threads; the server must have stopped."""
+        if self._control is not None:
+            self._control.close()
         if self._lines is not None:
             self._lines.cancel()
         self._calls.close()
@@ -144,6 +201,21 @@ class Service:
         """shutdown and close."""
         await self.shutdown()
         self.close()
+
+    async def _be_found(self) -> None:
+        """Open the control socket. Calls go on without one."""
+        folder = self._settings.run_folder
+        if folder is None or sys.platform == "win32":  # no asyncio server on such sockets there
+            return
+        control = ControlSocket(folder, self)
+        try:
+            await control.start(
+                host=self._settings.host, port=self.port, carriers=list(self._carriers), agents=list(self._agents)
+            )
+        except BadSetting as error:
+            log.warning("other programs will not find this server: %s", error)
+        else:
+            self._control = control
 
     def _routes(self) -> list[StreamRoute]:
         folder = self._settings.run_folder
@@ -159,25 +231,35 @@ class Service:
             )
         return routes
 
-    def _decide(self, carrier: str, plan: AnswerPlan) -> AnswerPlan:
-        """Take a call that waits, with a ticket for its stream, or say why not."""
+    def _decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
+        """Take a call that waits, with a ticket for its stream, or say why not. dialled: what we dialled it with."""
         try:
             self.live.check_room()
-            ticket = new_ticket(
-                carrier=carrier,
-                carrier_call_id=plan.carrier_call_id,
-                direction=plan.direction,
-                caller=plan.caller,
-                callee=plan.callee,
-                agent=self._agent_for(plan.callee),
-                variables=plan.variables,
-                now_s=time.time(),
-            )
+            ticket = self._ticket(carrier, plan, dialled)
             token = sign(ticket, self._settings.secret)
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
             return plan
         return replace(plan, stream_url=f"wss://{self._settings.public_host}/ws/{carrier}/stream/{token}")
+
+    def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
+        """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""
+        now_s = time.time()
+        if dialled:
+            ours = check(dialled, self._settings.secret, now_s)
+            if ours.carrier != carrier:
+                raise BadSignature("the call was dialled with another carrier")
+            return stream_ticket(ours, plan.carrier_call_id, now_s)
+        return new_ticket(
+            carrier=carrier,
+            carrier_call_id=plan.carrier_call_id,
+            direction=plan.direction,
+            caller=plan.caller,
+            callee=plan.callee,
+            agent=self._agent_for(plan.callee),
+            variables=plan.variables,
+            now_s=now_s,
+        )
 
     def _agent_for(self, number: str) -> str:
         if number in self._settings.numbers:

@@ -23,7 +23,7 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +49,7 @@ class CallTicket:
     """Ours: it names files and log lines."""
     carrier: str
     carrier_call_id: str
+    """"" while the carrier has not said: such a ticket opens no stream."""
     direction: str
     """"inbound" or "outbound", seen from us."""
     caller: str
@@ -69,8 +70,9 @@ def new_ticket(
     agent: str,
     variables: Mapping[str, str],
     now_s: float,
+    life_s: int = LIFE_S,
 ) -> CallTicket:
-    """A ticket with a token and a call id of its own, good for LIFE_S from now_s (Unix time)."""
+    """A ticket with a token and a call id of its own, good for life_s from now_s (Unix time)."""
     return CallTicket(
         token=secrets.token_hex(16),
         # Never what a stranger calls the call: this becomes a file's name.
@@ -82,7 +84,15 @@ def new_ticket(
         callee=callee,
         agent=agent,
         variables=dict(variables),
-        expires_at_s=int(now_s) + LIFE_S,
+        expires_at_s=int(now_s) + life_s,
+    )
+
+
+def stream_ticket(dialled: CallTicket, carrier_call_id: str, now_s: float) -> CallTicket:
+    """The ticket for the stream of a call that we made and that has been answered. dialled: made when it was dialled,
+    when the carrier had no id for it yet."""
+    return replace(
+        dialled, token=secrets.token_hex(16), carrier_call_id=carrier_call_id, expires_at_s=int(now_s) + LIFE_S
     )
 
 

@@ -22,6 +22,9 @@ from patter_cli.errors import BadSignature, CarrierError, ConfigError
 
 log = logging.getLogger("patter.server")
 
+DIALLED: Final = "call"
+"""The query's name for the ticket that a call of ours was dialled with."""
+
 REMEMBERED: Final = 10_000
 """Calls whose answer is kept for the carrier's second try. An answer takes some 500 bytes."""
 
@@ -34,12 +37,12 @@ class Webhooks:
         carriers: Mapping[str, Carrier],
         *,
         public_host: str,
-        decide: Callable[[str, AnswerPlan], AnswerPlan],
+        decide: Callable[[str, AnswerPlan, str], AnswerPlan],
         on_fact: Callable[[str, CarrierFact], None],
         now_s: Callable[[], float],
     ) -> None:
-        """decide: (carrier's name, a plan that declines) to what becomes of the call. on_fact: (carrier's name, what
-        it reports). now_s: Unix time."""
+        """decide: (carrier's name, a plan that declines, the signed ticket of a call that we dialled or "") to what
+        becomes of the call. on_fact: (carrier's name, what it reports). now_s: Unix time."""
         self._carriers = carriers
         self._public_host = public_host
         self._decide = decide
@@ -62,7 +65,7 @@ class Webhooks:
         )
         try:
             carrier.verify(received, self._now_s())
-            reply = self._take(carrier, received)
+            reply = self._take(carrier, received, request.query_params.get(DIALLED, ""))
         except ConfigError as error:
             log.error("%s webhooks cannot be verified: %s", carrier.name, error)
             return Response("not configured", 503)
@@ -74,7 +77,7 @@ class Webhooks:
             return Response("bad request", 400)
         return Response(reply.body, reply.status, media_type=reply.content_type)
 
-    def _take(self, carrier: Carrier, request: CarrierRequest) -> WebhookReply:
+    def _take(self, carrier: Carrier, request: CarrierRequest, dialled: str) -> WebhookReply:
         waiting = carrier.answer(request)
         if waiting is None:
             for each in carrier.read_callback(request):
@@ -84,7 +87,7 @@ class Webhooks:
         known = self._answered.get(key)
         if known is not None:
             return known
-        plan = self._decide(carrier.name, waiting)
+        plan = self._decide(carrier.name, waiting, dialled)
         reply = self._answered[key] = carrier.render(plan)
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)

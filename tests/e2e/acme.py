@@ -137,6 +137,7 @@ class Carrier:
 
     key: str = "acme's key"
     carried_out: list[AnswerPlan] = field(default_factory=list)
+    placed: list[OutboundCall] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -187,7 +188,10 @@ class Carrier:
         return (Completed(carrier_call_id=self._read(request)["call"], how=CallEnd.COMPLETED),)
 
     async def place(self, call: OutboundCall) -> str:
-        raise CallRejected("Acme rings nobody")
+        if call.to.startswith("+390112"):
+            raise CallRejected("Acme rings no emergency services")
+        self.placed.append(call)
+        return "A-7"
 
     async def attach(self, number: str, url: str) -> str:
         raise CallRejected("Acme has no numbers")

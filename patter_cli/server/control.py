@@ -1,0 +1,177 @@
+"""The control socket of a running server, for other processes of the same user; and how they ask.
+
+A UNIX socket of mode 0600 in a folder of mode 0700, and a token on top, which only the registration beside it has. One
+request a connection, read and answered within a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from patter_cli.errors import BadSetting, NotReachable, PatterError
+from patter_cli.server.control_messages import (
+    MAX_LINE_BYTES,
+    BadRequest,
+    Ping,
+    PlaceCall,
+    Request,
+    Status,
+    Stop,
+    read_reply,
+    read_request,
+    render_reply,
+    render_request,
+)
+from patter_cli.server.registration import MAX_SOCKET_CHARS, Registration, private_folder, register
+from patter_cli.version import VERSION
+
+log = logging.getLogger("patter.server")
+
+READ_S: Final = 5.0
+"""For a request to arrive: it is written in one piece."""
+ANSWER_S: Final = 30.0
+"""For its answer: a carrier may be asked for it."""
+MAX_CONNECTIONS: Final = 32
+
+
+class Controlled(Protocol):
+    """What the control socket speaks for."""
+
+    def status(self) -> Mapping[str, Any]:
+        """The live calls, JSON-able."""
+
+    async def place(self, wanted: PlaceCall) -> str:
+        """Ring somebody; returns our call id. Raises PatterError."""
+
+    def ask_to_stop(self) -> None:
+        """Begin to stop, as on Ctrl-C."""
+
+
+class ControlSocket:
+    """One server's. `start` once the port is known; `close` takes the registration away first."""
+
+    def __init__(self, folder: Path, server: Controlled) -> None:
+        """folder: the user's run folder."""
+        self._folder = folder
+        self._server = server
+        self._listener: asyncio.Server | None = None
+        self._file: Path | None = None
+        self._registration: Registration | None = None
+        self._connections = 0
+
+    async def start(self, *, host: str, port: int, carriers: list[str], agents: list[str]) -> None:
+        """Listen and register. Raises BadSetting where the folder cannot hold the socket."""
+        folder = private_folder(self._folder)
+        path = folder / f"{os.getpid()}-{port}.sock"
+        if len(os.fsencode(path)) > MAX_SOCKET_CHARS:
+            raise BadSetting(f"{folder} is too long a path for a socket", hint="choose a shorter run folder")
+        path.unlink(missing_ok=True)  # of an earlier process with our number
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.bind(str(path))
+            path.chmod(0o600)
+            self._listener = await asyncio.start_unix_server(self._connected, sock=sock, limit=MAX_LINE_BYTES)
+            self._registration = Registration(
+                pid=os.getpid(),
+                port=port,
+                host=host,
+                carriers=carriers,
+                agents=agents,
+                version=VERSION,
+                started_at_s=time.time(),
+                socket=str(path),
+                token=secrets.token_urlsafe(32),
+            )
+            self._file = register(folder, self._registration)
+        except OSError as error:
+            sock.close()
+            path.unlink(missing_ok=True)
+            raise BadSetting(f"no control socket in {folder}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Be found no more. Twice is fine."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+        if self._listener is not None:
+            self._listener.close()
+        if self._registration is not None:
+            with suppress(OSError):
+                Path(self._registration.socket).unlink()
+        self._file = self._listener = self._registration = None
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request and its reply. Its task ends here, so nothing it raises goes further."""
+        self._connections += 1
+        try:
+            if self._connections <= MAX_CONNECTIONS and (registration := self._registration) is not None:
+                writer.write(render_reply(await self._reply(reader, registration)))
+                async with asyncio.timeout(READ_S):
+                    await writer.drain()
+        except (OSError, TimeoutError):
+            pass  # it is gone, or does not read
+        except asyncio.CancelledError:
+            pass  # the server goes down
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _reply(
+        self, reader: asyncio.StreamReader, registration: Registration
+    ) -> Mapping[str, Any] | BadRequest | PatterError:
+        try:
+            async with asyncio.timeout(READ_S):
+                line = await reader.readline()
+        except (ValueError, TimeoutError):  # ValueError: no end within MAX_LINE_BYTES
+            return BadRequest(code="bad_input", why="a request is one line, sent at once")
+        request = read_request(line, registration.token)
+        if isinstance(request, BadRequest):
+            return request
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._answer(request, registration)
+        except PatterError as error:
+            return error
+        except TimeoutError:
+            return NotReachable("the carrier did not answer in time")
+        except Exception:
+            log.exception("a control request failed")
+            return BadRequest(code="internal", why="the server failed; its log says how")
+
+    async def _answer(self, request: Request, registration: Registration) -> Mapping[str, Any]:
+        match request:
+            case Ping():
+                shown = ("pid", "port", "host", "carriers", "agents", "version", "started_at_s")
+                return {name: getattr(registration, name) for name in shown}
+            case Status():
+                return self._server.status()
+            case PlaceCall():
+                return {"call_id": await self._server.place(request)}
+            case Stop():
+                self._server.ask_to_stop()
+                return {"stopping": True}
+
+
+async def ask(server: Registration, request: Request) -> dict[str, Any]:
+    """Ask a running server. Raises NotReachable, or the error that the server had."""
+    try:
+        async with asyncio.timeout(ANSWER_S + READ_S):
+            reader, writer = await asyncio.open_unix_connection(server.socket, limit=16 * MAX_LINE_BYTES)
+            try:
+                writer.write(render_request(request, server.token))
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError) as error:
+        raise NotReachable(f"server {server.pid} does not answer", hint="has it just stopped?") from error
+    if not line:
+        raise NotReachable(f"server {server.pid} is too busy to answer")
+    return read_reply(line)

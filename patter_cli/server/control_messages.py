@@ -1,0 +1,174 @@
+"""What a second process may ask of a running server, as one JSON line there and one back.
+
+    {"token": "…", "do": "ping" | "status" | "call" | "stop", …}   ->   {"ok": {…}} or {"error": {code, message, hint}}
+
+`read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
+of a line is.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from patter_cli.errors import CarrierError, ConfigError, InputError, InternalError, NetworkError, PatterError
+
+MAX_LINE_BYTES: Final = 64 * 1024
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+MAX_RING_S: Final = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """Who are you?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Which calls are live?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Let live calls end, then stop, as on Ctrl-C."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCall:
+    """Ring somebody with an agent."""
+
+    to: str
+    """E.164."""
+    from_number: str
+    """E.164, one of ours."""
+    agent: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    ring_timeout_s: int | None = 25
+    """None: as long as the carrier likes."""
+    detects_machines: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRequest:
+    """A line that asks for nothing. why: for whoever wrote it."""
+
+    code: str
+    why: str
+
+
+Request: TypeAlias = Ping | Status | Stop | PlaceCall
+
+
+_PLAIN: Final[Mapping[str, Request]] = {"ping": Ping(), "status": Status(), "stop": Stop()}
+
+
+def read_request(line: bytes, token: str) -> Request | BadRequest:
+    """Read one line. token: what the server's own registration says."""
+    try:
+        facts = json.loads(line)
+    except (ValueError, RecursionError):
+        return BadRequest(code="bad_input", why="not a line of JSON")
+    given = facts.pop("token", None) if isinstance(facts, dict) else None
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
+        return BadRequest(code="unauthorized", why="the token is not this server's")
+    do = facts.pop("do", None)
+    if do == "call":
+        return _read_call(facts)
+    asked = _PLAIN.get(do) if isinstance(do, str) else None
+    if asked is None:
+        return BadRequest(code="bad_input", why="do is ping, status, call or stop")
+    if facts:
+        return BadRequest(code="bad_input", why=f"{do} takes nothing, and {_names(facts)} was given")
+    return asked
+
+
+def render_request(request: Request, token: str) -> bytes:
+    """The line that asks for this."""
+    facts: dict[str, Any]
+    match request:
+        case Ping():
+            facts = {"do": "ping"}
+        case Status():
+            facts = {"do": "status"}
+        case Stop():
+            facts = {"do": "stop"}
+        case PlaceCall():
+            facts = {
+                "do": "call",
+                "to": request.to,
+                "from_number": request.from_number,
+                "agent": request.agent,
+                "variables": dict(request.variables),
+                "ring_timeout_s": request.ring_timeout_s,
+                "detects_machines": request.detects_machines,
+            }
+    return json.dumps({"token": token, **facts}).encode() + b"\n"
+
+
+def render_reply(reply: Mapping[str, Any] | BadRequest | PatterError) -> bytes:
+    """What comes back."""
+    match reply:
+        case BadRequest(code=code, why=why):
+            facts: dict[str, Any] = {"error": {"code": code, "message": why, "hint": ""}}
+        case PatterError():
+            facts = {"error": {"code": reply.code, "message": str(reply), "hint": reply.hint}}
+        case _:
+            facts = {"ok": dict(reply)}
+    return json.dumps(facts).encode() + b"\n"
+
+
+def read_reply(line: bytes) -> dict[str, Any]:
+    """What the server said. Raises the error that it had, or InternalError for what no server of ours says."""
+    try:
+        facts = json.loads(line)
+        if "ok" in facts:
+            return dict(facts["ok"])
+        error = facts["error"]
+        code, message, hint = str(error["code"]), str(error["message"]), str(error["hint"])
+    except (ValueError, TypeError, KeyError, RecursionError) as broken:
+        raise InternalError("the server's reply cannot be read") from broken
+    raise _ERRORS.get(code, InternalError)(message, hint=hint)
+
+
+def _read_call(facts: dict[str, Any]) -> PlaceCall | BadRequest:
+    known = {"to", "from_number", "agent", "variables", "ring_timeout_s", "detects_machines"}
+    if unknown := facts.keys() - known:
+        return BadRequest(code="bad_input", why=f"a call has no {_names(unknown)}")
+    for name in ("to", "from_number"):
+        number = facts.get(name)
+        if not isinstance(number, str) or not _E164.fullmatch(number):
+            return BadRequest(code="bad_input", why=f"{name} is no number like +14155550123")
+    agent, variables = facts.get("agent"), facts.get("variables", {})
+    if not isinstance(agent, str) or not agent:
+        return BadRequest(code="bad_input", why="agent is not named")
+    if not isinstance(variables, dict) or not all(isinstance(each, str) for each in variables.values()):
+        return BadRequest(code="bad_input", why="variables is no table of texts")
+    ring, detects = facts.get("ring_timeout_s", 25), facts.get("detects_machines", True)
+    if ring is not None and (type(ring) is not int or not 1 <= ring <= MAX_RING_S):
+        return BadRequest(code="bad_input", why=f"ring_timeout_s is a whole number from 1 to {MAX_RING_S}, or null")
+    if type(detects) is not bool:
+        return BadRequest(code="bad_input", why="detects_machines is true or false")
+    return PlaceCall(
+        to=facts["to"],
+        from_number=facts["from_number"],
+        agent=agent,
+        variables=variables,
+        ring_timeout_s=ring,
+        detects_machines=detects,
+    )
+
+
+def _names(names: Any) -> str:
+    return ", ".join(sorted(str(each)[:32] for each in names))
+
+
+def _codes(kinds: tuple[type[PatterError], ...]) -> dict[str, type[PatterError]]:
+    return {each.code: each for kind in kinds for each in (kind, *_codes(tuple(kind.__subclasses__())).values())}
+
+
+_ERRORS: Final = _codes((InputError, ConfigError, CarrierError, NetworkError))
