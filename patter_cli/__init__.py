@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
     from patter_cli.contracts.llm import ToolCall
+    from patter_cli.embedded import EmbeddedServer, LocalConfig
     from patter_cli.engine.hooks import IncomingMessage
     from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agent": "agent",
     "ConfigError": "errors",
+    "EmbeddedServer": "embedded",
     "Guardrail": "agent",
     "HangUp": "agent",
     "IncomingMessage": "engine.hooks",
     "InputError": "errors",
     "Interrupt": "agent",
+    "LocalConfig": "embedded",
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
     "OpenAICompatibleLLM": "providers.openai",
@@ -52,11 +55,13 @@ _HOMES = {
 __all__ = [
     "Agent",
     "ConfigError",
+    "EmbeddedServer",
     "Guardrail",
     "HangUp",
     "IncomingMessage",
     "InputError",
     "Interrupt",
+    "LocalConfig",
     "LocalSTT",
     "LocalTTS",
     "OpenAICompatibleLLM",

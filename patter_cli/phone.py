@@ -75,7 +75,9 @@ class Patter:
             self._ready = None  # that was another time
         try:
             ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
-            serving = ServiceSettings(port=port, run_folder=default_run_folder())
+            serving = ServiceSettings(
+                port=port, secret=wiring.signing_secret(self._settings), run_folder=default_run_folder()
+            )
             service = self._service = wiring.service({name: ready}, serving, store=self._store)
             await service.start()
         except BaseException as error:

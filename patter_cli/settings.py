@@ -103,6 +103,8 @@ class Settings:
     """Where calls are kept; None: nobody said."""
     no_color: bool = False
     """Whether what is printed is plain text."""
+    secret_key: str = field(default="", repr=False)
+    """Signs what the server signs; "": one is made and kept."""
     webhook_secret: str = field(default="", repr=False)
     """Signs the requests of webhook tools that have no secret of their own."""
 
@@ -130,6 +132,7 @@ ROWS: Mapping[str, Row] = {
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_text),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
+    "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),
 }
 """Field -> how it is called outside."""

@@ -96,6 +96,14 @@ def service(
     )
 
 
+def signing_secret(settings: Settings) -> bytes:
+    """What this user's servers sign with. Raises BadSetting."""
+    from patter_cli.observe.store import default_folder
+    from patter_cli.server.secret import signing_secret as secret_of
+
+    return secret_of(settings.secret_key, settings.log_dir or default_folder())
+
+
 def built_in_speech() -> tuple[SpeechToText, TextToSpeech]:
     """Recognition and voice that need no account."""
     return registry.keyless("stt").load()(), registry.keyless("tts").load()()
@@ -271,6 +279,33 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
     for model in models:
         model.check()
     return models
+
+
+def with_keys(agent: Agent, given: Mapping[str, str]) -> Agent:
+    """The agent with keys that somebody gave, by variable: for providers that have none, and for stages left open.
+
+    Raises UnknownProvider, ConfigError.
+    """
+    agent = with_providers(agent)
+    return replace(
+        agent,
+        stt=_keyed("stt", agent.stt, given),
+        llm=_keyed("llm", agent.llm, given, agent.model),
+        tts=_keyed("tts", agent.tts, given),
+    )
+
+
+def _keyed(kind: registry.Kind, provider: Any, given: Mapping[str, str], model: str = "") -> Any:
+    if isinstance(provider, Sequence):
+        return [_keyed(kind, each, given, model) for each in provider]
+    for row in registry.rows(kind):
+        key = next((given[each] for each in row.keys if each in given), "")
+        if key and provider is None:
+            make = row.load()
+            return make(api_key=key, model=model) if model else make(api_key=key)
+        if key and row.makes(provider) and provider.api_key is None:
+            return replace(provider, api_key=key)
+    return provider
 
 
 def with_providers(agent: Agent) -> Agent:

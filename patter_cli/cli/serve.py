@@ -74,6 +74,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
             port=settings.port,
             max_calls=settings.max_calls,
             drain_timeout_s=settings.drain_timeout_s,
+            secret=wiring.signing_secret(settings),
             run_folder=default_run_folder(),
         ),
         store=CallStore(settings.log_dir or default_folder()),

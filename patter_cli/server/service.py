@@ -51,6 +51,8 @@ class ServiceSettings:
     """The host name under which carriers reach us; "": this machine only."""
     numbers: Mapping[str, str] = field(default_factory=dict)
     """Which agent answers which number (E.164); where there is one agent, it answers every number."""
+    require_signature: bool = True
+    """False takes webhooks from anybody: for work on this machine, refused with a public host."""
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Signs tickets; the same for all workers of a server."""
     run_folder: Path | None = None
@@ -73,6 +75,13 @@ class Service:
         """agents, carriers: by name. Raises BadSetting."""
         if not 0 <= settings.port <= 65535:
             raise BadSetting(f"port {settings.port} does not exist", hint="choose one from 1 to 65535")
+        if not settings.require_signature:
+            if settings.public_host:
+                raise BadSetting(
+                    "without signatures anybody could send calls here",
+                    hint="require them, or take no public host",
+                )
+            log.warning("WEBHOOKS ARE NOT VERIFIED: this server believes everything that this machine sends it")
         self._settings = settings
         self._agents = dict(agents)
         self._carriers = dict(carriers)
@@ -83,7 +92,8 @@ class Service:
         hosts = frozenset({settings.public_host} if settings.public_host else ())
         webhooks = Webhooks(
             self._carriers,
-            public_host=settings.public_host,
+            address=lambda: self._address("http"),
+            require_signature=settings.require_signature,
             decide=self._decide,
             on_fact=self._on_fact,
             now_s=time.time,
@@ -164,7 +174,7 @@ class Service:
             now_s=time.time(),
             life_s=LIFE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
         )
-        webhooks = f"https://{self._settings.public_host}/webhooks/{carrier.name}"
+        webhooks = f"{self._address('http')}/webhooks/{carrier.name}"
         await carrier.place(
             OutboundCall(
                 to=wanted.to,
@@ -240,7 +250,13 @@ class Service:
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
             return plan
-        return replace(plan, stream_url=f"wss://{self._settings.public_host}/ws/{carrier}/stream/{token}")
+        return replace(plan, stream_url=f"{self._address('ws')}/ws/{carrier}/stream/{token}")
+
+    def _address(self, scheme: str) -> str:
+        """Where a carrier reaches us. scheme: ws or http, which is secured wherever the address is public."""
+        if self._settings.public_host:
+            return f"{scheme}s://{self._settings.public_host}"
+        return f"{scheme}://{self._settings.host}:{self.port}"
 
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
         """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""

@@ -15,7 +15,7 @@ import pytest
 from patter_cli import wiring
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import CallRejected
+from patter_cli.errors import BadSetting, CallRejected
 from patter_cli.observe.store import CallStore
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
@@ -55,14 +55,19 @@ class Company:
 
 @asynccontextmanager
 async def company(
-    *, key: str = "acme's key", store: CallStore | None = None, two_agents: bool = False, **settings: Any
+    *,
+    key: str = "acme's key",
+    store: CallStore | None = None,
+    two_agents: bool = False,
+    public_host: str = HOST,
+    **settings: Any,
 ) -> AsyncIterator[Company]:
     carrier, log = acme.Carrier(key=key), Log()
     hooks = Hooks(on_message=lambda event: "You said something.")
     shop = wiring.ready_agent("shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), hooks)
     service = wiring.service(
         {"shop": shop, "other": shop} if two_agents else {"shop": shop},
-        ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, **settings),
+        ServiceSettings(port=0, public_host=public_host, drain_timeout_s=0.0, **settings),
         store=store,
         observers=(log,),
         voice=LOUDNESS,
@@ -200,3 +205,40 @@ async def test_a_call_that_cannot_be_taken_is_declined() -> None:
         async with here.line(await here.address()) as line:
             assert await heard(line, "hello gold caller.")
             assert [each.ticket.agent for each in here.service.live.calls] == ["other"]
+
+
+async def test_any_worker_takes_a_ticket_and_only_one_does(tmp_path: Path) -> None:
+    """Two servers with one secret and one run folder are workers: what one hands out the other takes, once."""
+    shared = {"secret": b"s" * 32, "run_folder": tmp_path / "run"}
+    async with company(**shared) as one, company(**shared) as other:
+        url = await one.address()
+        elsewhere = url.replace(str(one.service.port), str(other.service.port))
+        async with other.line(elsewhere) as line:
+            assert await heard(line, "hello gold caller.")
+            assert (one.service.live.count, other.service.live.count) == (0, 1)
+            for again in (url, elsewhere):
+                with pytest.raises(CallRejected, match="403"):
+                    await one.line(again).dial()
+
+
+async def test_where_a_ticket_cannot_be_marked_as_used_it_is_not_taken(tmp_path: Path) -> None:
+    """A full or broken disk: the caller is turned away, for nobody could say whether the ticket was used before."""
+    async with company(run_folder=tmp_path / "run") as here:
+        url = await here.address()
+        (tmp_path / "run" / "tickets").write_text("in the way")
+        with pytest.raises(CallRejected, match="503"):
+            await here.line(url).dial()
+
+
+async def test_without_signatures_only_on_this_machine() -> None:
+    """Switched off, webhooks of this machine are believed; with a public address it is refused."""
+    with pytest.raises(BadSetting, match="anybody"):
+        async with company(require_signature=False):
+            pass
+    async with company(require_signature=False, public_host="") as here:
+        here._client.headers["host"] = "localhost"
+        reply = await here.post(CALL, signature="")
+        url = reply.json()["connect"]
+        assert url.startswith(f"ws://127.0.0.1:{here.service.port}/ws/acme/stream/")
+        async with here.line(url) as line:
+            assert await heard(line, "hello gold caller.")
