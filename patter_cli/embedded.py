@@ -144,7 +144,7 @@ class EmbeddedServer:
             public_host=public_host(config.webhook_url),
             require_signature=config.require_signature,
             numbers={config.phone_number: self._ready.name} if config.phone_number else {},
-            secret=wiring.signing_secret(self._settings),
+            secret=wiring.signing_secret(self._settings, self._carriers),
             run_folder=default_run_folder(),
         )
         kept = config.persist_root or self._settings.log_dir

@@ -75,10 +75,11 @@ class Patter:
             self._ready = None  # that was another time
         try:
             ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
+            carriers = wiring.carriers()
             serving = ServiceSettings(
-                port=port, secret=wiring.signing_secret(self._settings), run_folder=default_run_folder()
+                port=port, secret=wiring.signing_secret(self._settings, carriers), run_folder=default_run_folder()
             )
-            service = self._service = wiring.service({name: ready}, serving, store=self._store)
+            service = self._service = wiring.service({name: ready}, serving, store=self._store, carried_by=carriers)
             await service.start()
         except BaseException as error:
             if not self.ready.done():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -96,8 +97,10 @@ def service(
     )
 
 
-def signing_secret(settings: Settings) -> bytes:
+def signing_secret(settings: Settings, carried_by: Mapping[str, Carrier]) -> bytes:
     """What this user's servers sign with. Raises BadSetting."""
+    if all(each.local for each in carried_by.values()) and not settings.secret_key:
+        return secrets.token_bytes(32)  # nothing that is signed would leave the process, so none has to be kept
     from patter_cli.observe.store import default_folder
     from patter_cli.server.secret import signing_secret as secret_of
 

@@ -67,6 +67,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
 
+    carriers = wiring.carriers()
     service = wiring.service(
         agents,
         ServiceSettings(
@@ -74,11 +75,12 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
             port=settings.port,
             max_calls=settings.max_calls,
             drain_timeout_s=settings.drain_timeout_s,
-            secret=wiring.signing_secret(settings),
+            secret=wiring.signing_secret(settings, carriers),
             run_folder=default_run_folder(),
         ),
         store=CallStore(settings.log_dir or default_folder()),
         observers=(TranscriptLines(named=True),),
+        carried_by=carriers,
     )
     await service.warm()
 

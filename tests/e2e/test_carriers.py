@@ -242,3 +242,24 @@ async def test_without_signatures_only_on_this_machine() -> None:
         assert url.startswith(f"ws://127.0.0.1:{here.service.port}/ws/acme/stream/")
         async with here.line(url) as line:
             assert await heard(line, "hello gold caller.")
+
+
+async def test_a_crowd_without_tickets_costs_nothing() -> None:
+    """Three hundred sockets at once with no, old, altered and used tickets: each is refused, no agent hears of them,
+    and the caller who has one is served meanwhile."""
+    async with company() as here:
+        used = await here.address(call="A-0")
+        async with here.line(used, call="A-0"), here.line(await here.address()) as line:
+            wrong = [used, used[:-2], used.rpartition("/")[0] + "/" + "A" * 500]
+
+            async def refused(number: int) -> bool:
+                try:
+                    await here.line(wrong[number % 3]).dial()
+                except CallRejected as error:
+                    return "403" in str(error)
+                return False
+
+            crowd = asyncio.gather(*(refused(number) for number in range(300)))
+            assert await heard(line, "hello gold caller.")
+            assert all(await crowd)
+            assert here.service.live.count == len(here.log.calls) == 2

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from patter_cli import Agent, OpenAILLM, RulesLLM, guardrail, tool, wiring
+from patter_cli import Agent, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
+from patter_cli.settings import Settings
 from patter_cli.text.preamble import PHONE_PREAMBLE
+from tests.e2e import acme
 
 MODEL = RulesLLM(lambda turn: "Yes.")
 ANSWERS = Hooks(on_message=lambda event: "Yes.")
@@ -218,3 +221,24 @@ def test_an_unknown_name_is_answered_with_the_nearest(wrong: dict[str, str], nea
     with pytest.raises(UnknownProvider) as caught:
         ready(Agent("A.", **{"llm": MODEL, **wrong}))
     assert near in caught.value.hint
+
+
+def test_carriers_are_those_whose_keys_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The built-in line needs none; a row more is a carrier more, as soon as its key is there."""
+    row = registry.Row(name="acme", kind="carrier", target="tests.e2e.acme:Carrier", keys=("ACME_KEY",))
+    monkeypatch.setattr(registry, "ROWS", (*registry.ROWS, row))
+    monkeypatch.delenv("ACME_KEY", raising=False)
+    assert list(wiring.carriers()) == ["loopback"]
+    monkeypatch.setenv("ACME_KEY", "k")
+    assert {name: each.local for name, each in wiring.carriers().items()} == {"loopback": True, "acme": False}
+
+
+def test_a_secret_is_kept_only_where_something_is_signed_for_others(tmp_path: Path) -> None:
+    """With the built-in line alone nothing leaves the process; with a carrier the tickets do."""
+    settings = Settings(log_dir=tmp_path)
+    local = wiring.carriers()
+    assert wiring.signing_secret(settings, local) != wiring.signing_secret(settings, local)
+    assert list(tmp_path.iterdir()) == []
+    carried = {**local, "acme": acme.Carrier()}
+    assert wiring.signing_secret(settings, carried) == wiring.signing_secret(settings, carried)
+    assert wiring.signing_secret(Settings(secret_key="sixteen letters!"), local) == b"sixteen letters!"

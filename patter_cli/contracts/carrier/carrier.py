@@ -91,8 +91,8 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswererKnown:
-    """The carrier has found out who picked up."""
+class MachineDetected:
+    """The carrier has found out who picked up: a machine, or who else."""
 
     carrier_call_id: str
     who: AnsweredBy
@@ -130,7 +130,7 @@ class TransferEnded:
     how: CallEnd
 
 
-CarrierFact: TypeAlias = Ringing | Answered | AnswererKnown | BeepHeard | Completed | RecordingReady | TransferEnded
+CarrierFact: TypeAlias = Ringing | Answered | MachineDetected | BeepHeard | Completed | RecordingReady | TransferEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
