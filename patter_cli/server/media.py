@@ -347,7 +347,7 @@ class MediaSocket:
             await refuse_upgrade(send, 404, str(error))
             return
         except BadSignature as error:
-            log.warning("a media socket was refused: %s", error)
+            log.info("a media socket was refused: %s", error)
             await refuse_upgrade(send, 403, "forbidden")
             return
         except CarrierError as error:
