@@ -21,6 +21,7 @@ from patter_cli.cli.lines import TranscriptLines, printable
 from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
+from patter_cli.core.outcome import Outcome
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.record import Observer
 from patter_cli.errors import InputError, ProviderError, TimedOut
@@ -180,7 +181,8 @@ class Simulation:
     def raise_failure(self) -> None:
         """Raise ProviderError for a call that failed on our side, unless the scenario is about that."""
         expected = self._scenario.expected
-        if self._summary.outcome != "failed" or expected.outcome == "failed" or expected.reason == self._summary.reason:
+        meant = expected.outcome is Outcome.FAILED or expected.reason == self._summary.reason
+        if self._summary.outcome is not Outcome.FAILED or meant:
             return
         raise ProviderError(
             f"the call failed: {self._fault or self._summary.reason}",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from patter_cli.core.outcome import Outcome
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareCall:
@@ -166,9 +168,9 @@ class KeepFloor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishCall:
-    """The conversation is over, nothing is ordered after this. outcome: answered or failed."""
+    """The conversation is over, nothing is ordered after this."""
 
-    outcome: str
+    outcome: Outcome
     reason: str
 
 

@@ -10,6 +10,7 @@ from patter_cli.core.deadlines import Timer
 from patter_cli.core.drafting import Drafting
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
+from patter_cli.core.outcome import Outcome
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.tool_calls import failed
 
@@ -150,6 +151,6 @@ class Endings:
         call.deadlines.clear()
         self._drafting.drop()
         answered = call.state.now is not CallState.NEW and reason not in OUR_FAULTS
-        outcome = "answered" if answered else "failed"
+        outcome = Outcome.ANSWERED if answered else Outcome.FAILED
         call.state.move(CallState.ENDED)
         call.issue(order.FinishCall(outcome=outcome, reason=reason))

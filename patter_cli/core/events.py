@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 
 Ms: TypeAlias = int
@@ -18,7 +19,7 @@ class CallConnected:
     call_id: str
     caller: str
     callee: str
-    direction: str
+    direction: Direction
     carrier: str
     carrier_call_id: str = ""
     parameters: dict[str, str] = field(default_factory=dict)

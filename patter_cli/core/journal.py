@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -34,14 +35,14 @@ def _field_names(kind: type[Any]) -> tuple[str, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """A frozen dataclass tree as JSON values; tuples become lists."""
+    """A frozen dataclass tree as JSON values; tuples become lists, a choice its word."""
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _plain(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, (tuple, list)):
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
-    return value
+    return value.value if isinstance(value, Enum) else value
 
 
 def _tagged(value: Event | Command) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 
 
 def _build(kind: Any, value: Any) -> Any:
-    """A JSON value as the annotated type. Raises TypeError for one that does not fit."""
+    """A JSON value as the annotated type. Raises TypeError or ValueError for one that does not fit."""
     origin = get_origin(kind)
     if origin in (Union, UnionType):
         if value is None and NoneType in get_args(kind):
@@ -83,6 +84,8 @@ def _build(kind: Any, value: Any) -> Any:
         hints = _hints(kind)  # type: ignore[arg-type]
         known = {name: _build(hints[name], value[name]) for name in hints if name in value}
         return kind(**known)  # type: ignore[operator]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     if isinstance(kind, type) and type(value) is kind:

@@ -11,6 +11,7 @@ from patter_cli.contracts.eou import EndOfTurnModel
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.hooks import Hooks
 from patter_cli.tools import Tool
@@ -23,7 +24,7 @@ class CallInfo:
     call_id: str
     caller: str
     callee: str
-    direction: str
+    direction: Direction
     carrier: str
     carrier_call_id: str = ""
     """What the carrier calls the call; "": nobody carries it."""

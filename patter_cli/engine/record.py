@@ -11,6 +11,7 @@ from patter_cli.audio.jitter import JitterCounts
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.journal import Entry, render_entry
+from patter_cli.core.outcome import Outcome
 from patter_cli.engine.context import CallContext
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class CallRecorder:
         self._metrics: list[Mapping[str, Any]] = []
         self.wall_time = time.time()
         """Unix time of the call's start."""
-        self.outcome = "failed"
+        self.outcome = Outcome.FAILED
         self.reason = "internal_error"
 
     def write(self, now: Ms, event: Event, commands: list[Command]) -> Mapping[str, Any] | None:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.machine import TurnMachine
+from patter_cli.core.outcome import Outcome
 from patter_cli.errors import InputError
 from patter_cli.observe.metrics import measure_turns
 
@@ -99,7 +100,7 @@ def _record(call_id: str, entries: list[Entry]) -> dict[str, Any]:
     history = [{"role": each.role, "text": each.text, "timestamp": each.timestamp} for each in machine.history]
     return record | {
         "duration": last / 1000,
-        "outcome": "interrupted",
+        "outcome": Outcome.INTERRUPTED,
         "reason": "process_killed",
         "history": history,
         "transcript": "\n".join(f"{each['role']}: {each['text']}" for each in history),

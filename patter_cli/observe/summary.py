@@ -9,6 +9,7 @@ from typing import Any
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
+from patter_cli.core.outcome import Outcome
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
 
 
@@ -44,7 +45,8 @@ class CallSummary:
     call_id: str = ""
     agent: str = ""
     turns: list[Turn] = field(default_factory=list)
-    outcome: str = ""
+    outcome: Outcome | None = None
+    """None while the call goes on."""
     reason: str = ""
     duration_ms: int = 0
     _latency: LatencyFold = field(default_factory=LatencyFold)
@@ -82,7 +84,7 @@ class CallSummary:
 
     @property
     def over(self) -> bool:
-        return bool(self.outcome)
+        return self.outcome is not None
 
     def render(self) -> dict[str, Any]:
         """JSON values: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools:
@@ -92,7 +94,7 @@ class CallSummary:
         return {
             "call_id": self.call_id,
             "agent": self.agent,
-            "outcome": self.outcome,
+            "outcome": self.outcome or "",
             "reason": self.reason,
             "duration_ms": self.duration_ms,
             "turns": [

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.vad import VoiceModel
+from patter_cli.core.outcome import Direction
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call
 from patter_cli.engine.call import CallSession
@@ -86,7 +87,7 @@ class CallFactory:
                 call_id=ticket.call_id,
                 caller=ticket.caller,
                 callee=ticket.callee,
-                direction=ticket.direction,
+                direction=Direction(ticket.direction),
                 carrier=ticket.carrier,
                 carrier_call_id=ticket.carrier_call_id,
                 parameters=ticket.variables,

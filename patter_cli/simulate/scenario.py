@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from patter_cli.agent import E164, HangUp, Interrupt, Press, Say
+from patter_cli.core.outcome import Outcome
 from patter_cli.errors import InputError
 from patter_cli.simulate.line import QUALITIES
 from patter_cli.simulate.script import ScriptStep, Voice, play_wav
@@ -64,7 +65,7 @@ class Expected:
     """Of the whole call; "" and None: anything."""
 
     reason: str = ""
-    outcome: str = ""
+    outcome: Outcome | None = None
     says: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     max_ttfa_ms: int | None = None
@@ -283,11 +284,19 @@ def _human(table: _Table) -> WrittenHuman:
 def _expected(table: _Table) -> Expected:
     return Expected(
         reason=table.text("reason"),
-        outcome=table.text("outcome"),
+        outcome=_outcome(table),
         says=table.words("says"),
         never=table.words("never"),
         max_ttfa_ms=table.number("max_ttfa_ms"),
     )
+
+
+def _outcome(table: _Table) -> Outcome | None:
+    word = table.text("outcome")
+    known = [each.value for each in Outcome]
+    if word and word not in known:
+        raise table.wrong("outcome", f"is {word!r}", _meant(word, known))
+    return Outcome(word) if word else None
 
 
 def _meant(word: str, known: Sequence[str] | Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from patter_cli.agent import HangUp, Interrupt, Press, Say
+from patter_cli.core.outcome import Outcome
 from patter_cli.simulate.overheard import Overheard
 from patter_cli.simulate.scenario import Scenario, ScenarioStep
 from patter_cli.simulate.script import Play, ScriptStep, StepDone
@@ -22,7 +23,8 @@ class PlayedCall:
     """What the caller heard the agent say."""
     begun_ms: Sequence[float]
     """When the agent's voice began, each time."""
-    outcome: str = ""
+    outcome: Outcome | None = None
+    """None where only the other side knows."""
     reason: str = ""
     failure: str = ""
     """Why the script was not played to its end."""
@@ -46,7 +48,7 @@ def judge(scenario: Scenario, call: PlayedCall) -> list[Verdict]:
     expected = scenario.expected
     all_heard = " ".join(each.text for each in call.heard)
     for wanted, was, name in (
-        (expected.outcome, call.outcome, "outcome"),
+        (expected.outcome, call.outcome or "", "outcome"),
         (expected.reason, call.reason, "reason"),
     ):
         if wanted:

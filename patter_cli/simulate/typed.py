@@ -22,6 +22,7 @@ from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import Ignored, MarkIn, StreamMessage
 from patter_cli.contracts.stt import Final, Recognised
+from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.build import build_call
 from patter_cli.engine.ready import CallInfo, ReadyAgent
@@ -58,7 +59,9 @@ class TypedCall:
             return replace(changed, plan=_at_once(changed.plan), tts=voice)
 
         self._session = build_call(
-            info=CallInfo(call_id=call_id, caller="keyboard", callee=agent.name, direction="inbound", carrier="typed"),
+            info=CallInfo(
+                call_id=call_id, caller="keyboard", callee=agent.name, direction=Direction.INBOUND, carrier="typed"
+            ),
             agent=replace(
                 agent,
                 plan=_at_once(agent.plan),

@@ -12,6 +12,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import render_entry
 from patter_cli.core.machine import TurnMachine
+from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.core.plan import CallPlan, SystemPhrases
 from patter_cli.core.playback import heard_prefix
 from patter_cli.testing.brain import Brain, Script, VirtualTool, sentences
@@ -59,7 +60,7 @@ class VirtualCall:
         self._brain = Brain(self._world, answer, tools or {})
         self._line = Line(self._world, _stock(plan.lines) | _stock(self._prepared.lines))
         connected = fact.CallConnected(
-            call_id="virtual", caller="+15550100", callee="+15550101", direction="inbound", carrier="virtual",
+            call_id="virtual", caller="+15550100", callee="+15550101", direction=Direction.INBOUND, carrier="virtual",
             plan=plan, wall_time=WALL_TIME,
         )  # fmt: skip
         self._world.at(0, lambda: self.tell(connected))
@@ -161,7 +162,7 @@ class VirtualCall:
         return " ".join(part for part in parts if part)
 
     @property
-    def outcome(self) -> tuple[str, str]:
+    def outcome(self) -> tuple[Outcome, str]:
         """(outcome, reason) of the call's end. Raises IndexError while it goes on."""
         _, finish = self.orders(order.FinishCall)[-1]
         return finish.outcome, finish.reason

@@ -21,6 +21,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
+from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
@@ -229,7 +230,7 @@ def claim(holds: object, otherwise: str) -> None:
 @cache
 def _prelude(plan: CallPlan) -> tuple[Event, Event]:
     connected = fact.CallConnected(
-        call_id="c", caller="+1", callee="+2", direction="inbound", carrier="fuzz", plan=plan, wall_time=0.0
+        call_id="c", caller="+1", callee="+2", direction=Direction.INBOUND, carrier="fuzz", plan=plan, wall_time=0.0
     )
     return connected, fact.CallPrepared(plan=plan)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from patter_cli.core import commands, events
 from patter_cli.core.journal import Entry, parse_entry, parse_journal, render_entry, replay
+from patter_cli.core.outcome import Outcome
 from patter_cli.core.plan import CallPlan, TurnTiming
 from patter_cli.errors import InputError
 from patter_cli.testing import Answer, VirtualCall
@@ -56,6 +57,15 @@ def test_every_command_comes_back(kind: Any, data: st.DataObject) -> None:
     ordered = tuple(data.draw(st.lists(st.from_type(kind), min_size=1, max_size=3)))
     entry = Entry(at=0, event=events.Tick(), commands=ordered)
     assert parse_entry(render_entry(0, entry.event, ordered)) == entry
+
+
+def test_a_choice_is_written_as_its_word() -> None:
+    """A journal is JSON that anybody can read, and lines from before there were choices are read as choices."""
+    line = '{"v":1,"at":7,"event":{"type":"Tick"},"commands":[{"type":"FinishCall","outcome":"failed","reason":"x"}]}'
+    (finish,) = parse_entry(line).commands
+    assert isinstance(finish, commands.FinishCall)
+    assert finish.outcome is Outcome.FAILED
+    assert render_entry(7, events.Tick(), [finish]) == line
 
 
 def test_half_a_character_can_be_written() -> None:
@@ -126,6 +136,8 @@ def test_json_that_is_nearly_a_line_is_refused_or_read(line: dict[str, Any]) -> 
         '{"v":1,"at":0.5,"event":{"type":"Tick"},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":"FinishCall","outcome":"","reason":""},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":"Tick"},"commands":[{"type":"Tick"}]}',
+        '{"v":1,"at":0,"event":{"type":"Tick"},"commands":[{"type":"FinishCall","outcome":"won","reason":""}]}',
+        '{"v":1,"at":0,"event":{"type":"Tick"},"commands":[{"type":"FinishCall","outcome":["failed"],"reason":""}]}',
         '{"v":1,"at":0,"event":{"type":"DtmfReceived","digit":5},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":"DtmfReceived"},"commands":[]}',
         '{"v":1,"at":0,"event":{"type":["Tick"]},"commands":[]}',

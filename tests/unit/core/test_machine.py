@@ -12,6 +12,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.machine import REWIND_MS, SILENCE_MS, TurnMachine
+from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.core.plan import BlockedTerms, CallPlan, SystemPhrases
 from patter_cli.testing import Answer, Fault, Latency, VirtualCall
 
@@ -708,7 +709,7 @@ def test_a_goodbye_that_is_too_long_is_cut() -> None:
 def test_a_drain_before_the_call_is_its_end() -> None:
     """A call that was never connected just ends."""
     machine = TurnMachine()
-    assert machine.handle(fact.DrainRequested(), 0) == [order.FinishCall(outcome="failed", reason="drain")]
+    assert machine.handle(fact.DrainRequested(), 0) == [order.FinishCall(outcome=Outcome.FAILED, reason="drain")]
     assert machine.ended
     assert machine.next_deadline() is None
     assert machine.handle(fact.LineClosed(cause="carrier_stop"), 1) == []
@@ -994,7 +995,7 @@ def held(*, noise: bool = True) -> TurnMachine:
 
 def connect(machine: TurnMachine, plan: CallPlan = QUIET) -> None:
     connected = fact.CallConnected(
-        call_id="c", caller="+1", callee="+2", direction="inbound", carrier="none", plan=plan, wall_time=0.0
+        call_id="c", caller="+1", callee="+2", direction=Direction.INBOUND, carrier="none", plan=plan, wall_time=0.0
     )
     machine.handle(connected, 0)
     machine.handle(connected, 0)

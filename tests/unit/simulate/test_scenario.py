@@ -11,6 +11,7 @@ from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.tone import dtmf
 from patter_cli.audio.wav import write_wav
+from patter_cli.core.outcome import Outcome
 from patter_cli.errors import InputError
 from patter_cli.simulate.scenario import (
     Expected,
@@ -101,7 +102,7 @@ def test_a_whole_scenario_is_read(tmp_path: Path) -> None:
         ),
         expected=Expected(
             reason="transferred",
-            outcome="answered",
+            outcome=Outcome.ANSWERED,
             says=("opening hours",),
             never=("sorry", "robot"),
             max_ttfa_ms=900,
@@ -152,6 +153,8 @@ STEP = '[[step]]\nsay = "Hello."\n'
         (f'{STEP}[line]\nquality = "mobil"', "[line]: quality is 'mobil'", "'mobile'"),
         (f"{STEP}[line]\nnoise = 3", "'noise' is not a key here", "quality"),
         (f'{STEP}[expect]\nresaon = "x"', "[expect]: 'resaon' is not a key here", "'reason'"),
+        (f'{STEP}[expect]\noutcome = "anwsered"', "[expect]: outcome is 'anwsered'", "'answered'"),
+        (f'{STEP}[expect]\noutcome = "won"', "[expect]: outcome is 'won'", "known: answered"),
         (f'expect = "x"\n{STEP}', "expect is a text, not a table", "[expect]"),
     ],
 )

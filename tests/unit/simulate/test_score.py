@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from patter_cli.agent import HangUp, Interrupt, Press, Say
+from patter_cli.core.outcome import Outcome
 from patter_cli.simulate.overheard import Overheard
 from patter_cli.simulate.scenario import Expected, Scenario, ScenarioStep
 from patter_cli.simulate.score import PlayedCall, Verdict, describe, has_words, judge
@@ -26,7 +27,7 @@ CALL = PlayedCall(
         Overheard(at_ms=8900, text="It is sixty dollars."),
     ],
     begun_ms=[100.0, 3600.0, 8900.0],
-    outcome="answered",
+    outcome=Outcome.ANSWERED,
     reason="carrier_stop",
 )
 
@@ -54,8 +55,8 @@ def test_a_wait_is_measured_from_the_step() -> None:
 
 def test_the_whole_call_is_judged() -> None:
     """How it ended, what was said anywhere, and what was not to be said."""
-    assert verdicts(reason="carrier_stop", outcome="answered") == [True, True]
-    assert verdicts(reason="transferred", outcome="failed") == [False, False]
+    assert verdicts(reason="carrier_stop", outcome=Outcome.ANSWERED) == [True, True]
+    assert verdicts(reason="transferred", outcome=Outcome.FAILED) == [False, False]
     assert verdicts(says=("welcome", "goodbye")) == [True, False]
     assert verdicts(never=("goodbye", "sixty dollars")) == [True, False]
 
