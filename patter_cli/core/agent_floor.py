@@ -48,6 +48,8 @@ class AgentFloor:
             call.replies += 1
         call.reply = reply = Reply(response_id or call.replies, purpose, call.now)
         call.agent.move(AgentState.THINKING)
+        if call.parting is not None:
+            self.stay()
         call.deadlines.cancel(Timer.IDLE)
         call.deadlines.set(Timer.GIVE_UP, call.now + call.plan.pace.give_up_ms)
         self._silence.watch()
@@ -72,6 +74,14 @@ class AgentFloor:
             if reply is not None and reply.purpose is Purpose.ANSWER and not reply.audible:
                 threshold = 0
             self._call.deadlines.set(Timer.BARGE_IN, max(self._call.now, onset + threshold))
+
+    def stay(self) -> None:
+        """The caller goes on, so we do not hang up."""
+        call, parting = self._call, self._call.parting
+        call.parting = None
+        call.deadlines.cancel(Timer.GOODBYE)
+        if parting is not None and parting.action:
+            self._history.finish_tool(parting.action, failed("not done: the caller went on"))
 
     def leave(self, *, yielded: bool = False) -> None:
         """The agent no longer has or wants the floor."""

@@ -45,12 +45,24 @@ class Said:
         return f"[DTMF: {keys}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """The agent's last words were heard, and we hang up unless the caller says something that keeps us.
+
+    reason: why. action: the tool call that asked for it, or "". until: when we do it even if they are still speaking.
+    """
+
+    reason: str
+    action: str
+    until: Ms
+
+
 class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "caller", "deadlines", "keeps_floor", "now", "ordered", "plan", "quiet_since", "replies", "reply",
-        "said", "state",
+        "agent", "caller", "deadlines", "keeps_floor", "now", "ordered", "parting", "plan", "quiet_since", "replies",
+        "reply", "said", "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -69,6 +81,7 @@ class Call:
         self.said = Said()
         self.keeps_floor = False
         """Replies do not yield to a voice: this line interrupts whatever is said."""
+        self.parting: Parting | None = None
         self.quiet_since: Ms = 0
         """Since when the caller has heard nothing while it may be the agent's turn."""
 

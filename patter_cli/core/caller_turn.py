@@ -153,7 +153,10 @@ class CallerTurn:
         if call.keeps_floor and self._floor.yields:
             self._echo.keep(event.text)
             return
-        if reply is not None and reply.purpose is not Purpose.LINE and judge(event.text) is not Verdict.REAL:
+        if self._overlap.parts(event.text):
+            return
+        ours = reply is not None and (reply.purpose is Purpose.LINE or reply.hang_up)
+        if reply is not None and not ours and judge(event.text) is not Verdict.REAL:
             return
         call.said.add(event.text.strip())
         if self._floor.yields:

@@ -8,6 +8,7 @@ from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.drafting import Drafting
+from patter_cli.core.farewell import STOPPABLE
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.outcome import Outcome
@@ -41,11 +42,14 @@ class Endings:
     # --- last words ------------------------------------------------------------------------------------------
 
     def goodbye(self, line: str, reason: str) -> None:
-        """Say the last words, uninterruptible, and hang up."""
+        """Say the last words, which the caller may stop only for some reasons, and hang up."""
         call = self._call
         if call.state.now not in (CallState.PREPARING, CallState.ACTIVE, CallState.TRANSFERRING):
             return
         self._floor.yield_reply()
+        if reason in STOPPABLE and call.state.now is CallState.ACTIVE:
+            self._floor.read_out(line, Purpose.GOODBYE).hang_up = reason
+            return
         self._reason = reason
         call.state.move(CallState.ENDING)
         call.deadlines.clear()
@@ -69,6 +73,7 @@ class Endings:
     def _await_closing(self, reason: str) -> None:
         call = self._call
         self._reason = reason
+        call.parting = None
         call.deadlines.clear()
         call.state.move(CallState.ENDING)
         call.deadlines.set(Timer.GOODBYE, call.now + HANG_UP_GRACE_MS)

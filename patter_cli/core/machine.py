@@ -124,7 +124,7 @@ class TurnMachine:
             Timer.IDLE: turns.idle_due,
             Timer.TIME_WARNING: endings.time_warning_due,
             Timer.MAX_DURATION: endings.max_duration_due,
-            Timer.GOODBYE: endings.goodbye_due,
+            Timer.GOODBYE: turns.goodbye_due,
         }
 
     def _on(self, kind: type[Kind], handler: Callable[[Kind], None]) -> None:

@@ -8,9 +8,11 @@ from patter_cli.core.barge_in import Verdict, judge
 from patter_cli.core.call import Call
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.events import Ms
+from patter_cli.core.farewell import keeps_call
 from patter_cli.core.floor import AgentState
 from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.playout import REWIND_MS, Playout
+from patter_cli.core.reply import Purpose
 from patter_cli.core.silence import Silence
 from patter_cli.core.turns import Turns
 
@@ -53,9 +55,15 @@ class BargeIn:
             call.issue(order.PausePlayback(response_id=reply.id))
 
     def hold_due(self) -> None:
-        """A voice that goes on takes the floor; one that has only said "oh, okay" so far gets as long again."""
+        """A voice that goes on takes the floor; one that has only said "oh, okay" so far gets as long again.
+
+        From our last words only words take it: a noisy line must not keep a call whose caller is gone.
+        """
         call, reply = self._call, self._call.reply
         if reply is None or reply.silenced_at is None:
+            return
+        if reply.purpose is Purpose.GOODBYE and not keeps_call(call.said.words, reply.hang_up):
+            self.resume()
             return
         longest = reply.silenced_at + 2 * call.plan.pace.hold_max_ms
         doubtful = judge(call.said.words) is Verdict.BACKCHANNEL or self._echo.is_ours(call.said.words, call.now)
@@ -79,7 +87,9 @@ class BargeIn:
         if verdict is Verdict.REAL and call.keeps_floor:
             self._echo.keep(call.said.words)
             return True
-        if verdict is Verdict.REAL:
+        if self.parts(call.said.words):
+            return True
+        if verdict is Verdict.REAL or reply.hang_up:
             self._floor.yield_reply()
             return False
         if verdict is Verdict.BACKCHANNEL:
@@ -91,6 +101,15 @@ class BargeIn:
                 if call.agent.now is AgentState.HELD:
                     self._floor.yield_reply()
                 return False
+        return True
+
+    def parts(self, words: str) -> bool:
+        """True if the agent is about to hang up and these words do not keep it; a "bye" of theirs is still noted."""
+        reply = self._call.reply
+        if reply is None or not reply.hang_up or keeps_call(words, reply.hang_up):
+            return False
+        if judge(words) is Verdict.REAL:
+            self._call.said.add(words.strip())
         return True
 
     def resume(self) -> None:

@@ -125,7 +125,9 @@ class Playout:
         answered, answer = reply.ledger.answered, reply.purpose is Purpose.ANSWER
         if reply.hang_up and active and answer and not answered:
             self._endings.goodbye(lines.goodbye, reply.hang_up)
-        elif reply.hang_up or self._call.state.now is CallState.ENDING:
+        elif reply.hang_up and active:
+            self._turns.part_after(reply)
+        elif self._call.state.now is CallState.ENDING:
             self._endings.hang_up(reply.hang_up)
         elif reply.broke_off:
             self._apologise_for(reply)
@@ -159,9 +161,13 @@ class Playout:
         call, reply = self._call, self._call.reply
         if reply is None:
             return
-        if reply.hang_up and call.state.now is CallState.ACTIVE and not reply.ledger.answered:
+        last_words, active = reply.purpose is Purpose.GOODBYE, call.state.now is CallState.ACTIVE
+        if reply.hang_up and active and (last_words or not reply.ledger.answered):
             self._floor.yield_reply()
-            self._endings.goodbye(call.plan.lines.goodbye, reply.hang_up)
+            if last_words:
+                self._endings.hang_up(reply.hang_up)
+            else:
+                self._endings.goodbye(call.plan.lines.goodbye, reply.hang_up)
             return
         self._failures += 1
         hopeless = reply.purpose in (Purpose.LINE, Purpose.GOODBYE) or self._failures > 1

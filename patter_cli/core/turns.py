@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from patter_cli.core import commands as order
 from patter_cli.core.agent_floor import AgentFloor
-from patter_cli.core.call import Call
+from patter_cli.core.call import Call, Parting
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.drafting import Drafting
 from patter_cli.core.endings import Endings
+from patter_cli.core.farewell import IDLE, keeps_call
 from patter_cli.core.floor import CallerState, CallState
 from patter_cli.core.history import History
-from patter_cli.core.reply import Purpose
+from patter_cli.core.reply import Purpose, Reply
+
+LISTEN_MS = 400
+"""How long the line stays open after the last words: a voice that began under them is detected this much later."""
 
 
 class Turns:
@@ -38,11 +42,37 @@ class Turns:
         call = self._call
         if call.state.now is not CallState.ACTIVE or call.caller.now is not CallerState.SILENT:
             return
+        if call.parting is not None:
+            if not keeps_call(call.said.turns, call.parting.reason):
+                self._endings.hang_up(call.parting.reason)
+                return
+            self._floor.stay()
         self._history.stop_waiting()
         if call.said.turns or self._history.conversation.unanswered():
             self._answer()
         else:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
+
+    def part_after(self, reply: Reply) -> None:
+        """The last words were heard: hang up soon, unless the caller has something to say or is saying it."""
+        call = self._call
+        call.parting = Parting(reply.hang_up, reply.pending_action, call.now + call.plan.pace.goodbye_ms)
+        call.deadlines.set(Timer.GOODBYE, call.now + LISTEN_MS)
+        if call.said.turns:
+            self.floor_is_free()
+
+    def goodbye_due(self) -> None:
+        """The line has been open for long enough after the last words, or whatever ends the call took too long."""
+        call, parting = self._call, self._call.parting
+        if parting is None:
+            self._endings.goodbye_due()
+        elif call.now < parting.until and (call.said.keys or call.caller.now is not CallerState.SILENT):
+            call.deadlines.set(Timer.GOODBYE, parting.until)
+        elif keeps_call(f"{call.said.turns} {call.said.words}", parting.reason):
+            self._floor.stay()
+            self.floor_is_free()
+        else:
+            self._endings.hang_up(parting.reason)
 
     def _answer(self) -> None:
         """Have all that the caller said and nobody answered answered."""
@@ -77,7 +107,7 @@ class Turns:
         lines = self._call.plan.lines
         self._asks += 1
         if self._asks > self._call.plan.pace.idle_asks:
-            self._endings.goodbye(lines.idle_goodbye, "idle")
+            self._endings.goodbye(lines.idle_goodbye, IDLE)
         else:
             self._floor.read_out(lines.still_there, Purpose.LINE)
 

@@ -68,7 +68,7 @@ AGENT_WAITS: dict[AgentState, Waiting] = {
     AgentState.HELD: frozenset({Timer.HOLD, Timer.ENDPOINT, Timer.TRANSCRIPT}),
 }
 CALLER_WAITS: dict[CallerState, Waiting] = {
-    CallerState.SILENT: frozenset({Timer.IDLE, Timer.KEYS}),
+    CallerState.SILENT: frozenset({Timer.IDLE, Timer.KEYS, Timer.GOODBYE}),
     CallerState.SPEAKING: frozenset({Timer.VOICE}),
     CallerState.PAUSED: frozenset({Timer.ENDPOINT, Timer.TRANSCRIPT}),
 }
