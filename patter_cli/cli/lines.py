@@ -7,6 +7,7 @@ from typing import TextIO
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import Answered, DialRequested, Ringing
 from patter_cli.core.journal import Entry
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
 
@@ -36,6 +37,7 @@ class TranscriptLines:
 class _CallLines:
     def __init__(self, *, timed: bool) -> None:
         self.over = False
+        self._stages: set[str] = set()
         self._timed = timed
         self._latency = LatencyFold()
         self._clauses: dict[tuple[int, int], str] = {}
@@ -44,8 +46,17 @@ class _CallLines:
     def feed(self, entry: Entry) -> list[str]:
         lines: list[str] = []
         event = entry.event
-        if isinstance(event, fact.CallConnected):
-            lines.append(f"call from {event.caller} for {event.plan.agent}")
+        match event:
+            case DialRequested():
+                lines += self._reached("dialled", f"{event.plan.agent} calls {event.callee}")
+            case Ringing():
+                lines += self._reached("ringing", "ringing")
+            case Answered():
+                lines += self._reached("answered", f"answered after {entry.at / 1000:.1f} s")
+            case fact.CallConnected() if "dialled" not in self._stages:
+                lines += self._reached("here", f"call from {event.caller} for {event.plan.agent}")
+            case _:
+                pass
         latency = self._latency.feed(entry)
         if isinstance(event, fact.PlayoutStarted):
             text = self._clauses.pop((event.response_id, event.clause), None)
@@ -70,6 +81,12 @@ class _CallLines:
                 case _:
                     pass
         return lines
+
+    def _reached(self, stage: str, line: str) -> list[str]:
+        """The line, the first time: carriers repeat themselves."""
+        news = stage not in self._stages
+        self._stages.add(stage)
+        return [line] if news else []
 
     def _said(self, who: str, text: str) -> str:
         first = who != self._speaker

@@ -16,6 +16,7 @@ from patter_cli.core.floor import (
     CallState,
     Place,
 )
+from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.core.plan import CallPlan
 from patter_cli.core.reply import Reply
 
@@ -61,13 +62,18 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "caller", "deadlines", "keeps_floor", "now", "ordered", "parting", "plan", "quiet_since", "replies",
-        "reply", "said", "state",
+        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "now", "ordered", "outcome", "parting",
+        "plan", "quiet_since", "replies", "reply", "said", "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.plan = CallPlan(agent="", system_prompt="")
         self.now: Ms = 0
+        self.direction = Direction.INBOUND
+        self.answered = False
+        """Somebody, or a machine, picked up."""
+        self.outcome: Outcome | None = None
+        """What the call has come to, where that is known before its end."""
         self.state = Place(CallState.NEW, CALL_TABLE)
         self.caller = Place(CallerState.SILENT, CALLER_TABLE)
         self.agent = Place(AgentState.IDLE, AGENT_TABLE)

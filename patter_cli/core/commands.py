@@ -9,6 +9,18 @@ from patter_cli.core.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCall:
+    """Have the carrier ring callee; answered by CallPlaced or DialFailed.
+
+    ring_timeout_ms: None leaves it to the carrier. A HangUp may come before the answer: then it is to be undone.
+    """
+
+    caller: str
+    callee: str
+    ring_timeout_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareCall:
     """Run on_call_start; answered by CallPrepared."""
 
@@ -175,7 +187,8 @@ class FinishCall:
 
 
 Command: TypeAlias = (
-    PrepareCall
+    PlaceCall
+    | PrepareCall
     | FinalizeTranscript
     | CommitTranscript
     | PredictEndOfTurn

@@ -10,6 +10,7 @@ from patter_cli.core.events import Ms
 class Timer(Enum):
     """What can fall due."""
 
+    DIAL = "dial"
     PREPARE = "prepare"
     ENDPOINT = "endpoint"
     TRANSCRIPT = "transcript"

@@ -39,6 +39,11 @@ class Endings:
         self._pending_action = ""
         """The tool call that asked for the transfer."""
 
+    @property
+    def reason(self) -> str:
+        """Why the call ends; "" as long as it does not."""
+        return self._reason
+
     # --- last words ------------------------------------------------------------------------------------------
 
     def goodbye(self, line: str, reason: str) -> None:
@@ -63,7 +68,7 @@ class Endings:
             self._floor.yield_reply()
             self.hang_up(self._reason)
         else:
-            self._finish(self._reason)
+            self.finish(self._reason)
 
     def hang_up(self, reason: str) -> None:
         """Order the end; the line's closing is the fact that completes it, or its deadline."""
@@ -90,15 +95,6 @@ class Endings:
 
     def max_duration_due(self) -> None:
         self.goodbye(self._call.plan.lines.time_goodbye, "max_duration")
-
-    def listen_failed(self, event: fact.ListenFailed) -> None:
-        self.goodbye(self._call.plan.lines.trouble, "listen_failed")
-
-    def drain_requested(self, event: fact.DrainRequested) -> None:
-        if self._call.state.now is CallState.NEW:
-            self._finish("drain")
-        else:
-            self.goodbye(self._call.plan.lines.drain_goodbye, "drain")
 
     # --- somebody else takes the caller ----------------------------------------------------------------------
 
@@ -143,9 +139,9 @@ class Endings:
             if not reply.stop_known:
                 reply.ledger.assume_played(call.now if reply.silenced_at is None else reply.silenced_at)
             self._history.add_reply(reply, interrupted=True)
-        self._finish(self._reason or event.cause)
+        self.finish(self._reason or event.cause)
 
-    def _finish(self, reason: str) -> None:
+    def finish(self, reason: str) -> None:
         """Nothing is ordered after this. What the caller said and nobody answered is still written down."""
         call, said = self._call, self._call.said
         self._history.stop_waiting()
@@ -155,7 +151,8 @@ class Endings:
             self._history.add_words(words)
         call.deadlines.clear()
         self._drafting.drop()
-        answered = call.state.now is not CallState.NEW and reason not in OUR_FAULTS
-        outcome = Outcome.ANSWERED if answered else Outcome.FAILED
+        outcome = call.outcome or (Outcome.ANSWERED if call.answered else Outcome.FAILED)
+        if reason in OUR_FAULTS:
+            outcome = Outcome.FAILED
         call.state.move(CallState.ENDED)
         call.issue(order.FinishCall(outcome=outcome, reason=reason))

@@ -5,16 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from patter_cli.core.carrier_events import (
+    Answered,
+    CallPlaced,
+    CancelRequested,
+    DialFailed,
+    DialRequested,
+    Ringing,
+)
 from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 
 Ms: TypeAlias = int
-"""Call time: milliseconds since the stream started."""
+"""Call time: milliseconds since the stream started, or since an outbound call was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallConnected:
-    """The carrier's stream is up. wall_time: Unix seconds at call time 0, the one place where it is read."""
+    """The carrier's stream is up: the first fact of an inbound call. wall_time: Unix seconds at call time 0.
+
+    Of an outbound call DialRequested was first, and its plan and wall_time hold.
+    """
 
     call_id: str
     caller: str
@@ -315,4 +326,10 @@ Event: TypeAlias = (
     | DrainRequested
     | LineClosed
     | Tick
+    | DialRequested
+    | CallPlaced
+    | Ringing
+    | Answered
+    | DialFailed
+    | CancelRequested
 )

@@ -13,6 +13,11 @@ class CallState(Enum):
     """The call as a whole."""
 
     NEW = "new"
+    DIALLING = "dialling"
+    """The carrier is asked to ring somebody, or has it in its queue."""
+    RINGING = "ringing"
+    CONNECTING = "connecting"
+    """Somebody picked up, and the stream is not there yet."""
     PREPARING = "preparing"
     ACTIVE = "active"
     ENDING = "ending"
@@ -44,7 +49,12 @@ class AgentState(Enum):
 S = TypeVar("S", bound=Enum)
 
 CALL_TABLE: Mapping[CallState, frozenset[CallState]] = {
-    CallState.NEW: frozenset({CallState.PREPARING, CallState.ENDED}),
+    CallState.NEW: frozenset({CallState.DIALLING, CallState.PREPARING, CallState.ENDED}),
+    CallState.DIALLING: frozenset(
+        {CallState.RINGING, CallState.CONNECTING, CallState.PREPARING, CallState.ENDING, CallState.ENDED}
+    ),
+    CallState.RINGING: frozenset({CallState.CONNECTING, CallState.PREPARING, CallState.ENDING, CallState.ENDED}),
+    CallState.CONNECTING: frozenset({CallState.PREPARING, CallState.ENDING, CallState.ENDED}),
     CallState.PREPARING: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),
     CallState.ACTIVE: frozenset({CallState.ENDING, CallState.TRANSFERRING, CallState.ENDED}),
     CallState.TRANSFERRING: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),

@@ -29,7 +29,7 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     Endings     last words, hanging up, transfers               Turns       who is next when the floor is free
     Playout     voiced, heard, lost; what follows a reply       Delivery    clauses, guardrails, tools
     BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
-    Opening     connected, prepared, begun
+    Opening     connected, prepared, begun                      Dialling    placed, ringing, answered, given up
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from patter_cli.core import carrier_events as carrier
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call
@@ -45,6 +46,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.conversation import Message
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.delivery import Delivery
+from patter_cli.core.dialling import Dialling
 from patter_cli.core.drafting import Drafting
 from patter_cli.core.endings import Endings
 from patter_cli.core.events import Event, Ms
@@ -80,9 +82,16 @@ class TurnMachine:
         overlap = BargeIn(call, silence, floor, turns, playout, echo)
         caller = CallerTurn(call, history, drafting, floor, turns, overlap, echo)
         opening = Opening(call, history, floor, turns)
+        dialling = Dialling(call, history, endings, opening)
 
         self._handlers: dict[type[object], Callable[[Event], None]] = {}
-        self._on(fact.CallConnected, opening.connected)
+        self._on(carrier.DialRequested, dialling.requested)
+        self._on(carrier.CallPlaced, dialling.placed)
+        self._on(carrier.Ringing, dialling.ringing)
+        self._on(carrier.Answered, dialling.answered)
+        self._on(carrier.DialFailed, dialling.failed)
+        self._on(carrier.CancelRequested, dialling.cancel_requested)
+        self._on(fact.CallConnected, dialling.connected)
         self._on(fact.CallPrepared, opening.prepared)
         self._on(fact.SpeechStarted, caller.speech_started)
         self._on(fact.SpeechEnded, caller.speech_ended)
@@ -105,13 +114,14 @@ class TurnMachine:
         self._on(fact.MarkReached, playout.mark_reached)
         self._on(fact.PlaybackStopped, floor.playback_stopped)
         self._on(fact.EchoFound, echo.found)
-        self._on(fact.ListenFailed, endings.listen_failed)
+        self._on(fact.ListenFailed, dialling.listen_failed)
         self._on(fact.TransferFinished, endings.transfer_finished)
         self._on(fact.TransferFailed, endings.transfer_failed)
-        self._on(fact.DrainRequested, endings.drain_requested)
+        self._on(fact.DrainRequested, dialling.drain_requested)
         self._on(fact.LineClosed, endings.line_closed)
         self._timers: dict[Timer, Callable[[], None]] = {
-            Timer.PREPARE: opening.begin,
+            Timer.DIAL: dialling.dial_due,
+            Timer.PREPARE: opening.prepare_due,
             Timer.ENDPOINT: caller.endpoint_due,
             Timer.TRANSCRIPT: caller.close,
             Timer.VOICE: caller.voice_due,

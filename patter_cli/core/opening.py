@@ -1,4 +1,4 @@
-"""How a call begins: it is prepared, its length is limited, and whoever speaks first has the floor."""
+"""How a conversation begins: it is prepared, its length is limited, and whoever speaks first has the floor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from patter_cli.core.turns import Turns
 class Opening:
     """Takes the call from connected to active."""
 
-    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_turns")
+    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_ready", "_turns")
 
     def __init__(self, call: Call, history: History, floor: AgentFloor, turns: Turns) -> None:
         self._call = call
@@ -25,25 +25,49 @@ class Opening:
         self._floor = floor
         self._turns = turns
         self._connected_at: Ms = 0
+        self._ready: bool | None = None
+        """The plan holds; None: nobody was asked to prepare the call yet."""
 
     def connected(self, event: fact.CallConnected) -> None:
+        """An inbound call is here."""
         call = self._call
-        if call.state.now is not CallState.NEW:
-            return
         call.plan = event.plan
+        call.direction = event.direction
         self._history.wall_time = event.wall_time
+        self.stream_up()
+
+    def prepare(self) -> None:
+        """Have the call prepared, once; an outbound one as soon as somebody picked up."""
+        call = self._call
+        if self._ready is None:
+            self._ready = False
+            call.deadlines.set(Timer.PREPARE, call.now + call.plan.pace.prepare_ms)
+            call.issue(order.PrepareCall())
+
+    def stream_up(self) -> None:
+        """There is a line, and somebody at its other end."""
+        call = self._call
+        call.answered = True
         self._connected_at = call.quiet_since = call.now
         call.state.move(CallState.PREPARING)
-        call.deadlines.set(Timer.PREPARE, call.now + call.plan.pace.prepare_ms)
         self._limit_duration()
-        call.issue(order.PrepareCall())
+        self.prepare()
+        if self._ready:
+            self._begin()
 
     def prepared(self, event: fact.CallPrepared) -> None:
         """on_call_start may have changed the plan, and with it the length of the call."""
-        if self._call.state.now is CallState.PREPARING:
+        if self._call.state.now in (CallState.CONNECTING, CallState.PREPARING) and not self._ready:
             self._call.plan = event.plan
+            self.prepare_due()
+
+    def prepare_due(self) -> None:
+        """The plan holds, or on_call_start took too long and the plan we have does."""
+        self._ready = True
+        self._call.deadlines.cancel(Timer.PREPARE)
+        if self._call.state.now is CallState.PREPARING:
             self._limit_duration()
-            self.begin()
+            self._begin()
 
     def _limit_duration(self) -> None:
         call, pace = self._call, self._call.plan.pace
@@ -53,10 +77,8 @@ class Opening:
         if pace.max_duration_ms > 2 * pace.time_warning_ms:
             call.deadlines.set(Timer.TIME_WARNING, max(call.now, end - pace.time_warning_ms))
 
-    def begin(self) -> None:
-        """The plan holds, or on_call_start took too long and the plan we have does."""
+    def _begin(self) -> None:
         call = self._call
-        call.deadlines.cancel(Timer.PREPARE)
         call.state.move(CallState.ACTIVE)
         if call.plan.first_message.strip():
             self._floor.read_out(call.plan.first_message, Purpose.GREETING)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.outcome import Outcome
+from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.errors import InputError
 from patter_cli.observe.metrics import measure_turns
 
@@ -86,15 +87,16 @@ def _record(call_id: str, entries: list[Entry]) -> dict[str, Any]:
         last = max(last, entry.at)
         if (measured := measure(entry)) is not None:
             metrics.append(measured)
-        if isinstance(connected := entry.event, fact.CallConnected):
+        first = entry.event
+        if isinstance(first, fact.CallConnected | DialRequested) and "agent" not in record:
             record |= {
-                "agent": connected.plan.agent,
-                "caller": connected.caller,
-                "callee": connected.callee,
-                "carrier": connected.carrier,
-                "carrier_call_id": connected.carrier_call_id,
-                "started_at": connected.wall_time,
-                "direction": connected.direction,
+                "agent": first.plan.agent,
+                "caller": first.caller,
+                "callee": first.callee,
+                "carrier": first.carrier,
+                "carrier_call_id": first.carrier_call_id if isinstance(first, fact.CallConnected) else "",
+                "started_at": first.wall_time,
+                "direction": first.direction if isinstance(first, fact.CallConnected) else Direction.OUTBOUND,
             }
     machine.handle(fact.LineClosed(cause="process_killed"), last)
     history = [{"role": each.role, "text": each.text, "timestamp": each.timestamp} for each in machine.history]

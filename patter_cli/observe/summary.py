@@ -8,6 +8,7 @@ from typing import Any
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
@@ -55,7 +56,7 @@ class CallSummary:
     def feed(self, entry: Entry) -> None:
         """Take one journal entry."""
         self.duration_ms = entry.at
-        if isinstance(entry.event, fact.CallConnected):
+        if isinstance(entry.event, fact.CallConnected | DialRequested):
             self.call_id, self.agent = entry.event.call_id, entry.event.plan.agent
         elif isinstance(entry.event, fact.ToolFinished) and entry.event.tool_call_id in self._tools:
             self._tools[entry.event.tool_call_id].result = entry.event.result

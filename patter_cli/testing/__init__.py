@@ -13,7 +13,8 @@ audible when, so `heard` is what really reached the ear, and not what the machin
 
 from patter_cli.testing.brain import Answer, VirtualTool
 from patter_cli.testing.call import WALL_TIME, VirtualCall
+from patter_cli.testing.far_end import FarEnd
 from patter_cli.testing.line import Sound
 from patter_cli.testing.world import Fault, Latency
 
-__all__ = ["WALL_TIME", "Answer", "Fault", "Latency", "Sound", "VirtualCall", "VirtualTool"]
+__all__ = ["WALL_TIME", "Answer", "FarEnd", "Fault", "Latency", "Sound", "VirtualCall", "VirtualTool"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.conversation import Message
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
@@ -17,6 +19,7 @@ from patter_cli.core.plan import CallPlan, SystemPhrases
 from patter_cli.core.playback import heard_prefix
 from patter_cli.testing.brain import Brain, Script, VirtualTool, sentences
 from patter_cli.testing.ears import Ears
+from patter_cli.testing.far_end import Exchange, FarEnd
 from patter_cli.testing.line import Line, Sound
 from patter_cli.testing.world import Fault, Latency, World
 
@@ -41,10 +44,12 @@ class VirtualCall:
         transfer_works: bool = True,
         tools: Mapping[str, VirtualTool] | None = None,
         end_of_turn: Callable[[str], float] | None = None,
+        far_end: FarEnd | None = None,
     ) -> None:
         """plan: as on_call_start finds it; prepared: as it leaves it. answer: the agent's replies in turn, the last
         one for ever, or a function of the caller's words. judge: (rule, clause) to a replacement or None.
-        end_of_turn: the words so far to how likely the caller has finished.
+        end_of_turn: the words so far to how likely the caller has finished. far_end: whom an outbound call rings; None:
+        the call is inbound.
         """
         self.machine = TurnMachine()
         self.log: list[tuple[Ms, Event, tuple[order.Command, ...]]] = []
@@ -63,7 +68,16 @@ class VirtualCall:
             call_id="virtual", caller="+15550100", callee="+15550101", direction=Direction.INBOUND, carrier="virtual",
             plan=plan, wall_time=WALL_TIME,
         )  # fmt: skip
-        self._world.at(0, lambda: self.tell(connected))
+        self._exchange: Exchange | None = None
+        if far_end is None:
+            self._world.at(0, lambda: self.tell(connected))
+        else:
+            self._exchange = Exchange(self._world, far_end, replace(connected, direction=Direction.OUTBOUND))
+            dial = DialRequested(
+                call_id="virtual", caller="+15550100", callee="+15550101", carrier="virtual", plan=plan,
+                ring_timeout_ms=far_end.ring_timeout_ms, wall_time=WALL_TIME,
+            )  # fmt: skip
+            self._world.at(0, lambda: self.tell(dial))
         if Fault.EARS_FAIL in self.faults:
             self._world.at(1000, lambda: self.tell(fact.ListenFailed(provider="virtual", message="gone")))
 
@@ -229,6 +243,9 @@ class VirtualCall:
     def _perform(self, command: order.Command) -> None:
         wait = self._world.latency
         match command:
+            case order.PlaceCall():
+                if self._exchange is not None:
+                    self._exchange.place()
             case order.PrepareCall() if Fault.HOOK_HANGS not in self.faults:
                 self._world.after(wait.hook_ms, fact.CallPrepared(plan=self._prepared))
             case order.FinalizeTranscript():
@@ -269,6 +286,8 @@ class VirtualCall:
                 self._world.after(
                     wait.transfer_ms, fact.TransferFinished() if works else fact.TransferFailed(message="busy")
                 )
+            case order.HangUp() if self._exchange is not None and self._exchange.hang_up():
+                self._ends()
             case order.HangUp():
                 self._ends()
                 if Fault.NO_HANG_UP not in self.faults:

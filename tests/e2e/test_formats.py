@@ -17,6 +17,7 @@ from patter_cli.audio.wire import wire_codec
 from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
 from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
+from patter_cli.core.outcome import Direction
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call
 from patter_cli.engine.call import CallSession
@@ -112,7 +113,7 @@ async def test_the_same_call_on_every_format(format: AudioFormat) -> None:
     cache, vad = TtsCache(), BatchedVad(LOUDNESS)
     await cache.prepare(ready.tts, ["Hello there."], language="en")
     line.call = build_call(
-        info=CallInfo(call_id="one", caller="+1", callee="shop", direction="inbound", carrier="toy"),
+        info=CallInfo(call_id="one", caller="+1", callee="shop", direction=Direction.INBOUND, carrier="toy"),
         agent=ready,
         format=format,
         codec=line,

@@ -14,14 +14,16 @@ from random import Random
 
 import pytest
 
+from patter_cli.core import carrier_events as carrier
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.deadlines import Timer
+from patter_cli.core.dialling import PLACE_MS
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.outcome import Direction
+from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
@@ -61,6 +63,9 @@ PLANS = tuple(
 TEXTS = ("", " ", "okay", "stop", "I want a red", "car and", "What time is it?", "two", "mm-hm yeah", "One. Two three.")
 PAUSES = (*(0, 1, 20, 20, 60, 120, 200, 320) * 4, 480, 700, 1500, 11_000)
 
+AUDIBLE = (order.Speak, order.ReadOut, order.StartResponse, order.AdoptResponse)
+TAKEN = (Outcome.ANSWERED, Outcome.VOICEMAIL)
+DIAL_STATES = (CallState.DIALLING, CallState.RINGING, CallState.CONNECTING)
 Waiting = frozenset[Timer]
 AGENT_WAITS: dict[AgentState, Waiting] = {
     AgentState.THINKING: frozenset({Timer.GIVE_UP, Timer.FILLER, Timer.PLAYOUT}),
@@ -93,6 +98,10 @@ class Watch:
         self.open = False
         """The current reply was neither cancelled nor delivered."""
         self.cancelled = False
+        self.placed = False
+        self.line = False
+        """There is, or was, a stream."""
+        self.picked_up = False
         self.spoken: dict[int, list[str]] = {}
         self.mute: set[tuple[int, int]] = set()
         """Clauses that may have made no sound."""
@@ -100,6 +109,8 @@ class Watch:
 
     def tell(self, event: Event, now: Ms) -> list[order.Command]:
         self.now = now
+        self.line = self.line or isinstance(event, fact.CallConnected)
+        self.picked_up = self.line or self.picked_up or (self.placed and isinstance(event, carrier.Answered))
         ordered = self.machine.handle(event, now)
         if isinstance(event, fact.ResponseFinished | fact.ResponseFailed):
             self.open = self.open and event.response_id != self.reply
@@ -115,7 +126,11 @@ class Watch:
 
     def _check(self, command: order.Command) -> None:
         claim(not self.finishes, f"{command} after the end")
+        claim(self.line or not isinstance(command, AUDIBLE), f"{command} without a line")
         match command:
+            case order.PlaceCall():
+                claim(not self.placed, "a call is placed twice")
+                self.placed = True
             case order.DraftResponse(response_id=reply):
                 claim(reply == self.last + 1 and not self.draft, "two drafts at once")
                 claim(not self.open, f"draft {reply} begins while {self.reply} is under way")
@@ -159,8 +174,9 @@ class Watch:
                 claim(any(self._was_spoken(reply, text.split()) for reply in self.spoken), f"never said: {text}")
             case order.CommitTranscript():
                 self.segment += 1
-            case order.FinishCall():
+            case order.FinishCall(outcome=outcome):
                 claim(not self.draft, "a draft outlives the call")
+                claim(self.picked_up or outcome not in TAKEN, f"{outcome}, and nobody picked up")
                 self.finishes += 1
 
     def _opens(self, reply: int, text: str) -> None:
@@ -197,6 +213,8 @@ class Watch:
         if call is CallState.ACTIVE:
             wanted = CALLER_WAITS[caller] if agent is AgentState.IDLE else AGENT_WAITS[agent]
             claim(waits & wanted, f"{caller} {agent} wait for {waits}")
+        elif call in DIAL_STATES:
+            claim(Timer.DIAL in waits, f"{call} waits for {waits}")
         elif call is not CallState.PREPARING:
             claim(waits & {Timer.GOODBYE, Timer.GIVE_UP}, f"{call} waits for {waits}")
 
@@ -215,7 +233,8 @@ class Watch:
                 break
             self.tell(TICK, max(due, self.now))
         claim(self.machine.ended and self.finishes == 1, f"no end: {self.machine.states}")
-        claim(how != 1 or self.now - began <= 8000 + 2000, "the goodbye takes too long")
+        longest = 8000 + 2000 if self.line else PLACE_MS
+        claim(how != 1 or self.now - began <= longest, "the goodbye takes too long")
         self.tell(fact.LineClosed(cause="again"), self.now + 1)
 
 
@@ -228,11 +247,22 @@ def claim(holds: object, otherwise: str) -> None:
 
 
 @cache
-def _prelude(plan: CallPlan) -> tuple[Event, Event]:
+def _prelude(plan: CallPlan, direction: Direction = Direction.INBOUND) -> tuple[Event, Event]:
     connected = fact.CallConnected(
-        call_id="c", caller="+1", callee="+2", direction=Direction.INBOUND, carrier="fuzz", plan=plan, wall_time=0.0
+        call_id="c", caller="+1", callee="+2", direction=direction, carrier="fuzz", plan=plan, wall_time=0.0
     )
     return connected, fact.CallPrepared(plan=plan)
+
+
+@cache
+def _dialled(plan: CallPlan) -> tuple[Event, ...]:
+    """An outbound call that comes about, in order."""
+    requested = carrier.DialRequested(
+        call_id="c", caller="+1", callee="+2", carrier="fuzz", plan=plan, ring_timeout_ms=25_000, wall_time=0.0
+    )
+    placed = carrier.CallPlaced(carrier_call_id="CA1")
+    connected, prepared = _prelude(plan, Direction.OUTBOUND)
+    return requested, placed, carrier.Ringing(), carrier.Answered(), connected, prepared
 
 
 # --- wild: anything at any time --------------------------------------------------------------------------------------
@@ -286,7 +316,13 @@ def _about(reply: int) -> tuple[Event, ...]:
     return tuple(facts)
 
 
+OF_A_DIAL: tuple[Event, ...] = (
+    *_dialled(PLANS[2])[1:],
+    *(carrier.DialFailed(outcome=each) for each in Outcome),
+    fact.LineClosed(cause="carrier_stop"),
+)
 ANYTHING: tuple[Event, ...] = (
+    *OF_A_DIAL[:6],
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
     *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
@@ -298,6 +334,7 @@ ANYTHING: tuple[Event, ...] = (
     fact.TransferFailed(message="busy"),
     fact.ListenFailed(provider="p", message="m"),
     fact.DrainRequested(),
+    carrier.CancelRequested(),
     fact.LineClosed(cause="carrier_close"),
     *(event for plan in PLANS[:2] for event in _prelude(plan)),
 )
@@ -319,6 +356,34 @@ def wild(random: Random, watch: Watch) -> None:
         watch.tell(connected, now)
         if random.random() < 0.9:
             watch.tell(prepared, now)
+    _walk_wildly(random, watch, now)
+
+
+def outbound(random: Random, watch: Watch) -> None:
+    """A call is dialled, and what the carrier tells of it comes late, twice, in another order or never."""
+    now = 0
+    requested, *facts = _dialled(random.choice(PLANS))
+    watch.tell(requested, now)
+    facts = [each for each in facts if random.random() < 0.9]
+    facts += random.choices(OF_A_DIAL, k=random.randrange(3))
+    for _ in range(random.randrange(3)):
+        first, second = random.randrange(len(facts)), random.randrange(len(facts))
+        facts[first], facts[second] = facts[second], facts[first]
+    for event in facts:
+        due = watch.machine.next_deadline()
+        if due is not None and random.random() < 0.1:
+            now = max(now, due)
+            watch.tell(TICK, now)
+        if watch.finishes:
+            return
+        now += random.choice(PAUSES)
+        watch.tell(event, now)
+        if random.random() < 0.05:
+            watch.tell(random.choice((carrier.CancelRequested(), fact.DrainRequested())), now)
+    _walk_wildly(random, watch, now)
+
+
+def _walk_wildly(random: Random, watch: Watch, now: Ms) -> None:
     for _ in range(STEPS):
         if watch.finishes:
             break
@@ -329,7 +394,7 @@ def wild(random: Random, watch: Watch) -> None:
         elif draw < 0.7:
             event = random.choice(_heard(max(0, watch.segment - (draw < 0.58))))
         elif draw < 0.99:
-            event = random.choice(ANYTHING[:-9])
+            event = random.choice(ANYTHING[:-10])
         else:
             event = random.choice(ANYTHING)
         watch.tell(event, now)
@@ -427,12 +492,12 @@ def plausible(random: Random, watch: Watch) -> None:
         elif draw < 0.996:
             event = random.choice(_heard(segment))
         else:
-            event = random.choice(ANYTHING[-9:-4])
+            event = random.choice(ANYTHING[-10:-4])
         now += random.choice(PAUSES)
         ordered = watch.tell(event, now)
 
 
-KINDS: dict[str, Callable[[Random, Watch], None]] = {"wild": wild, "plausible": plausible}
+KINDS: dict[str, Callable[[Random, Watch], None]] = {"wild": wild, "outbound": outbound, "plausible": plausible}
 
 
 def walk(kind: str, seed: int) -> None:

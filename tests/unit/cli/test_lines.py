@@ -7,12 +7,13 @@ import io
 import pytest
 
 from patter_cli.cli.lines import TranscriptLines, latency_text, printable
+from patter_cli.core.carrier_events import Ringing
 from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.events import LineClosed, Tick
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.metrics import TurnLatency
-from patter_cli.testing import VirtualCall
+from patter_cli.testing import FarEnd, VirtualCall
 
 
 def shown(call: VirtualCall, call_id: str = "LB0123456789", *, named: bool = False) -> list[str]:
@@ -41,6 +42,15 @@ def test_a_call_reads_as_a_conversation() -> None:
     (split,) = [line for line in lines if " ms = " in line]
     total, _, parts = split.strip().partition(" ms = ")
     assert int(total) == sum(int(part.split()[1]) for part in parts.split(" + "))
+
+
+def test_an_outbound_call_shows_how_it_comes_about() -> None:
+    """Who is called, that it rings, when somebody picks up; each once, however often the carrier says so."""
+    made = VirtualCall(CallPlan(agent="shop", system_prompt="", first_message="Hello."), far_end=FarEnd())
+    for at in (1200, 1300):
+        made.tells(Ringing(), at=at)
+    made.run_until(9000)
+    assert shown(made) == ["shop calls +15550101", "ringing", "answered after 6.0 s", "agent   Hello."]
 
 
 def test_several_calls_are_told_apart() -> None:

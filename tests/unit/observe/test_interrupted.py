@@ -14,7 +14,7 @@ import pytest
 
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.store import CallStore
-from patter_cli.testing import VirtualCall
+from patter_cli.testing import FarEnd, VirtualCall
 
 STARTED = 1_750_000_000.0
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello, this is the shop. How can I help you today?")
@@ -72,6 +72,21 @@ def test_an_abandoned_call_is_interrupted(tmp_path: Path) -> None:
     assert "user: When do you open?" in told["transcript"]
     assert len(told["metrics"]) == 1
     assert (place / "record.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_call_that_was_still_ringing_is_interrupted_too(tmp_path: Path) -> None:
+    """Its record says whom we rang, though there never was a line."""
+    call = VirtualCall(PLAN, far_end=FarEnd())
+    call.run_until(3000)
+    told = record(abandoned_and_closed(tmp_path, call.journal.splitlines()))
+    assert (told["outcome"], told["direction"], told["callee"]) == ("interrupted", "outbound", "+15550101")
+    assert (told["history"], told["started_at"]) == ([], STARTED)
+
+
+def abandoned_and_closed(folder: Path, written: list[str]) -> Path:
+    place = abandoned(folder, written)
+    CallStore(folder).close_abandoned()
+    return place
 
 
 def test_a_second_look_changes_nothing(tmp_path: Path) -> None:

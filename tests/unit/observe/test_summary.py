@@ -7,9 +7,10 @@ import json
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, parse_entry
+from patter_cli.core.outcome import Outcome
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.summary import CallSummary
-from patter_cli.testing import Answer, VirtualCall
+from patter_cli.testing import Answer, FarEnd, VirtualCall
 
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello.")
 
@@ -77,3 +78,13 @@ def test_tools_are_objects_with_what_they_gave() -> None:
         {"name": "free", "arguments": "{oops", "result": "none"},
         {"name": "slow", "arguments": {}, "result": None},
     ]
+
+
+def test_a_call_that_nobody_answered_has_a_summary() -> None:
+    """Who was to be called by whom, and what became of it."""
+    folded = summary(VirtualCall(PLAN, far_end=FarEnd(refuses=Outcome.BUSY)))
+    assert not folded.over
+    call = VirtualCall(PLAN, far_end=FarEnd(refuses=Outcome.BUSY))
+    call.run()
+    facts = summary(call).render()
+    assert (facts["call_id"], facts["agent"], facts["outcome"], facts["turns"]) == ("virtual", "shop", "busy", [])

@@ -1,0 +1,58 @@
+"""What the carrier tells of a call beside its sound: dialled, ringing, answered, over. Facts as in events.py.
+
+Carriers repeat these, lose some and send them in any order; each may come in every state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from patter_cli.core.outcome import Outcome
+from patter_cli.core.plan import CallPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialRequested:
+    """Somebody is to be rung: the first fact of an outbound call. wall_time: Unix seconds at call time 0.
+
+    ring_timeout_ms: how long it may ring; None leaves that to the carrier.
+    """
+
+    call_id: str
+    caller: str
+    callee: str
+    carrier: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    plan: CallPlan
+    ring_timeout_ms: int | None
+    wall_time: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlaced:
+    """The carrier has taken the call on; it may still queue it. carrier_call_id: the carrier's name for it."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ringing:
+    """It rings at the other end. Not every carrier says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Somebody, or a machine, picked up; the stream is on its way, if it is not there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialFailed:
+    """Nobody picked up. outcome: busy, no_answer, canceled or failed. reason: the carrier's word for it, or ""."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """Whoever asked for the call no longer wants it."""
