@@ -21,7 +21,7 @@ from typing import Any
 from patter_cli.agent import Agent
 from patter_cli.errors import InputError, PatterError
 
-HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics")
+HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection")
 """The module-level functions of an agent file that are called back, by their names."""
 
 

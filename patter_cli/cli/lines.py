@@ -75,6 +75,8 @@ class _CallLines:
                     self._speaker = ""
                 case order.ReportTranscript(role="tool", text=text):
                     lines.append(f"        tool: {text}")
+                case order.TakeFor(answered_by=answered_by, why=why):
+                    lines.append(f"        answered by: {answered_by} ({why})")
                 case order.FinishCall(outcome=outcome, reason=reason):
                     lines.append(f"call over after {entry.at / 1000:.1f} s: {outcome}, {reason}")
                     self.over = True

@@ -62,8 +62,8 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "now", "ordered", "outcome", "parting",
-        "plan", "quiet_since", "replies", "reply", "said", "state",
+        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "now", "ordered", "outcome",
+        "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said", "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -87,6 +87,8 @@ class Call:
         self.said = Said()
         self.keeps_floor = False
         """Replies do not yield to a voice: this line interrupts whatever is said."""
+        self.owes_verdict = False
+        """The author's code is still to be told who answered."""
         self.parting: Parting | None = None
         self.quiet_since: Ms = 0
         """Since when the caller has heard nothing while it may be the agent's turn."""

@@ -1,4 +1,4 @@
-"""What the carrier tells of a call beside its sound: dialled, ringing, answered, over. Facts as in events.py.
+"""What is told of a call beside its sound, mostly by the carrier: ringing, answered and by whom. Facts as in events.py.
 
 Carriers repeat these, lose some and send them in any order; each may come in every state.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from patter_cli.core.outcome import Outcome
+from patter_cli.core.outcome import AnsweredBy, Outcome, VerdictSource
 from patter_cli.core.plan import CallPlan
 
 
@@ -56,3 +56,21 @@ class DialFailed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested:
     """Whoever asked for the call no longer wants it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineDetected:
+    """A verdict on who answered. greeting_over: of a machine, it has said its greeting. raw: the word it came in."""
+
+    answered_by: AnsweredBy
+    source: VerdictSource
+    greeting_over: bool = False
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeepHeard:
+    """The tone after which a machine records; it may come before any verdict, and says by itself that it is one."""
+
+    source: VerdictSource
+    raw: str = ""

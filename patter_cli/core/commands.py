@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from patter_cli.core.outcome import Outcome
+from patter_cli.core.outcome import AnsweredBy, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceCall:
     """Have the carrier ring callee; answered by CallPlaced or DialFailed.
 
-    ring_timeout_ms: None leaves it to the carrier. A HangUp may come before the answer: then it is to be undone.
+    ring_timeout_ms: None leaves it to the carrier. detect_machine: have it find out who answers. A HangUp may come
+    before the answer: then it is to be undone.
     """
 
     caller: str
     callee: str
     ring_timeout_ms: int | None
+    detect_machine: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,22 @@ class HangUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeFor:
+    """Told, not done: whoever answered is taken for this from now on."""
+
+    answered_by: AnsweredBy
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportMachine:
+    """Tell the author's code who answered, once a screened call. raw: the word it came in, "" if there was none."""
+
+    answered_by: AnsweredBy
+    raw: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeepFloor:
     """Told, not done: this line interrupted us so often in a row that replies do not yield to it for now."""
 
@@ -207,6 +225,8 @@ Command: TypeAlias = (
     | ReportTranscript
     | Transfer
     | HangUp
+    | TakeFor
+    | ReportMachine
     | KeepFloor
     | FinishCall
 )

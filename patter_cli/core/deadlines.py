@@ -25,6 +25,8 @@ class Timer(Enum):
     TIME_WARNING = "time_warning"
     MAX_DURATION = "max_duration"
     GOODBYE = "goodbye"
+    SCREENING = "screening"
+    BEEP = "beep"
 
 
 class Deadlines:
@@ -37,6 +39,11 @@ class Deadlines:
 
     def set(self, timer: Timer, at: Ms) -> None:
         self._at[timer] = at
+
+    def hasten(self, timer: Timer, at: Ms) -> None:
+        """Have it fall due no later than at, if it is running."""
+        if timer in self._at:
+            self._at[timer] = min(at, self._at[timer])
 
     def cancel(self, *timers: Timer) -> None:
         for timer in timers:

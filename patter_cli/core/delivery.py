@@ -42,7 +42,7 @@ class Delivery:
         Our own lines are not for the agent's code to judge: an apology for it must not wait for it.
         """
         plan = self._call.plan
-        ours = reply.purpose in (Purpose.LINE, Purpose.GOODBYE)
+        ours = reply.purpose in (Purpose.LINE, Purpose.GOODBYE, Purpose.MESSAGE)
         checks = () if ours else plan.checks
         while reply.waiting:
             text = reply.waiting[0]

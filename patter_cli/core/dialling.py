@@ -61,7 +61,14 @@ class Dialling:
         call.state.move(CallState.DIALLING)
         self._place_until = call.now + PLACE_MS
         call.deadlines.set(Timer.DIAL, self._place_until)
-        call.issue(order.PlaceCall(caller=event.caller, callee=event.callee, ring_timeout_ms=event.ring_timeout_ms))
+        call.issue(
+            order.PlaceCall(
+                caller=event.caller,
+                callee=event.callee,
+                ring_timeout_ms=event.ring_timeout_ms,
+                detect_machine=event.plan.screens_machines,
+            )
+        )
 
     def placed(self, event: carrier.CallPlaced) -> None:
         call = self._call
@@ -154,7 +161,7 @@ class Dialling:
         """Nobody is to be rung by a deaf agent."""
         if self._call.state.now in _UNCONNECTED:
             self._give_up(Outcome.FAILED, "listen_failed")
-        else:
+        elif self._call.state.now is not CallState.VOICEMAIL:  # a message needs no ears
             self._endings.goodbye(self._call.plan.lines.trouble, "listen_failed")
 
     def _end(self, line: str, reason: str) -> None:
@@ -163,5 +170,8 @@ class Dialling:
             self._endings.finish(reason)
         elif call.state.now in _UNCONNECTED:
             self._give_up(Outcome.CANCELED, reason)
+        elif call.state.now is CallState.VOICEMAIL:
+            self._endings.hang_up(reason)
         else:
+            call.deadlines.hasten(Timer.GOODBYE, call.now + call.plan.pace.goodbye_ms)
             self._endings.goodbye(line, reason)

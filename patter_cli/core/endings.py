@@ -11,7 +11,7 @@ from patter_cli.core.drafting import Drafting
 from patter_cli.core.farewell import STOPPABLE
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
-from patter_cli.core.outcome import Outcome
+from patter_cli.core.outcome import AnsweredBy, Outcome
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.tool_calls import failed
 
@@ -55,12 +55,23 @@ class Endings:
         if reason in STOPPABLE and call.state.now is CallState.ACTIVE:
             self._floor.read_out(line, Purpose.GOODBYE).hang_up = reason
             return
+        self.say_last(line, reason, Purpose.GOODBYE, call.plan.pace.goodbye_ms)
+
+    def say_last(self, line: str, reason: str, purpose: Purpose, within_ms: int) -> None:
+        """Say this, whatever the caller does, and hang up when it was heard or its time is over."""
+        call = self._call
+        self._floor.yield_reply()
         self._reason = reason
         call.state.move(CallState.ENDING)
         call.deadlines.clear()
-        reply = self._floor.read_out(line, Purpose.GOODBYE)
-        reply.hang_up = reason
-        call.deadlines.set(Timer.GOODBYE, call.now + call.plan.pace.goodbye_ms)
+        self._floor.read_out(line, purpose).hang_up = reason
+        call.deadlines.set(Timer.GOODBYE, call.now + within_ms)
+
+    def last_words_over(self, reply: Reply) -> None:
+        """What was said last has been heard, or will never be."""
+        if reply.purpose is Purpose.MESSAGE and reply.ledger.answered:
+            self._reason = "message_left"
+        self.hang_up(reply.hang_up)
 
     def goodbye_due(self) -> None:
         """The last words took too long, or the carrier to close the line."""
@@ -151,6 +162,8 @@ class Endings:
             self._history.add_words(words)
         call.deadlines.clear()
         self._drafting.drop()
+        if call.owes_verdict:
+            call.issue(order.ReportMachine(answered_by=AnsweredBy.UNKNOWN, raw=""))
         outcome = call.outcome or (Outcome.ANSWERED if call.answered else Outcome.FAILED)
         if reason in OUR_FAULTS:
             outcome = Outcome.FAILED

@@ -7,10 +7,12 @@ from typing import TypeAlias
 
 from patter_cli.core.carrier_events import (
     Answered,
+    BeepHeard,
     CallPlaced,
     CancelRequested,
     DialFailed,
     DialRequested,
+    MachineDetected,
     Ringing,
 )
 from patter_cli.core.outcome import Direction
@@ -332,4 +334,6 @@ Event: TypeAlias = (
     | Answered
     | DialFailed
     | CancelRequested
+    | MachineDetected
+    | BeepHeard
 )

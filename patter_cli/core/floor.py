@@ -1,4 +1,4 @@
-"""Who is where in a call: three small states and the tables of what may follow what."""
+"""Who is where in a call: four small states and the tables of what may follow what."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class CallState(Enum):
     ACTIVE = "active"
     ENDING = "ending"
     """The last words are being said; the caller can no longer take the floor."""
+    VOICEMAIL = "voicemail"
+    """A machine is greeting; we wait for its tone."""
     TRANSFERRING = "transferring"
     ENDED = "ended"
 
@@ -46,6 +48,18 @@ class AgentState(Enum):
     """A reply is stopped while we find out whether the caller means it."""
 
 
+class ScreeningState(Enum):
+    """Whether an outbound call was answered by a human or a machine, as far as that is known."""
+
+    OFF = "off"
+    OPEN = "open"
+    HUMAN = "human"
+    """Taken for a human; somebody who knows better may still say otherwise."""
+    MACHINE = "machine"
+    CLOSED = "closed"
+    """Nothing that comes now changes what it was taken for."""
+
+
 S = TypeVar("S", bound=Enum)
 
 CALL_TABLE: Mapping[CallState, frozenset[CallState]] = {
@@ -56,7 +70,8 @@ CALL_TABLE: Mapping[CallState, frozenset[CallState]] = {
     CallState.RINGING: frozenset({CallState.CONNECTING, CallState.PREPARING, CallState.ENDING, CallState.ENDED}),
     CallState.CONNECTING: frozenset({CallState.PREPARING, CallState.ENDING, CallState.ENDED}),
     CallState.PREPARING: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),
-    CallState.ACTIVE: frozenset({CallState.ENDING, CallState.TRANSFERRING, CallState.ENDED}),
+    CallState.ACTIVE: frozenset({CallState.ENDING, CallState.TRANSFERRING, CallState.VOICEMAIL, CallState.ENDED}),
+    CallState.VOICEMAIL: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),
     CallState.TRANSFERRING: frozenset({CallState.ACTIVE, CallState.ENDING, CallState.ENDED}),
     CallState.ENDING: frozenset({CallState.ENDED}),
     CallState.ENDED: frozenset(),
@@ -76,8 +91,17 @@ AGENT_TABLE: Mapping[AgentState, frozenset[AgentState]] = {
 }
 
 
+SCREENING_TABLE: Mapping[ScreeningState, frozenset[ScreeningState]] = {
+    ScreeningState.OFF: frozenset({ScreeningState.OPEN}),
+    ScreeningState.OPEN: frozenset({ScreeningState.HUMAN, ScreeningState.MACHINE, ScreeningState.CLOSED}),
+    ScreeningState.HUMAN: frozenset({ScreeningState.MACHINE, ScreeningState.CLOSED}),
+    ScreeningState.MACHINE: frozenset({ScreeningState.HUMAN, ScreeningState.CLOSED}),
+    ScreeningState.CLOSED: frozenset(),
+}
+
+
 class Place(Generic[S]):
-    """One of the three states, moved only along its table."""
+    """One of the states, moved only along its table."""
 
     __slots__ = ("_table", "now")
 

@@ -29,7 +29,8 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     Endings     last words, hanging up, transfers               Turns       who is next when the floor is free
     Playout     voiced, heard, lost; what follows a reply       Delivery    clauses, guardrails, tools
     BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
-    Opening     connected, prepared, begun                      Dialling    placed, ringing, answered, given up
+    Screening   who answered, a human or a machine              Opening     connected, prepared, begun
+    Dialling    placed, ringing, answered, given up
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ from patter_cli.core.opening import Opening
 from patter_cli.core.overlap import BargeIn
 from patter_cli.core.plan import CallPlan
 from patter_cli.core.playout import REWIND_MS, Playout
+from patter_cli.core.screening import Screening
 from patter_cli.core.silence import SILENCE_MS, Silence
 from patter_cli.core.turns import Turns
 
@@ -81,7 +83,8 @@ class TurnMachine:
         delivery = Delivery(call, history, silence, playout)
         overlap = BargeIn(call, silence, floor, turns, playout, echo)
         caller = CallerTurn(call, history, drafting, floor, turns, overlap, echo)
-        opening = Opening(call, history, floor, turns)
+        screening = Screening(call, drafting, floor, endings, turns)
+        opening = Opening(call, history, floor, turns, screening)
         dialling = Dialling(call, history, endings, opening)
 
         self._handlers: dict[type[object], Callable[[Event], None]] = {}
@@ -91,6 +94,8 @@ class TurnMachine:
         self._on(carrier.Answered, dialling.answered)
         self._on(carrier.DialFailed, dialling.failed)
         self._on(carrier.CancelRequested, dialling.cancel_requested)
+        self._on(carrier.MachineDetected, screening.detected)
+        self._on(carrier.BeepHeard, screening.beep_heard)
         self._on(fact.CallConnected, dialling.connected)
         self._on(fact.CallPrepared, opening.prepared)
         self._on(fact.SpeechStarted, caller.speech_started)
@@ -121,6 +126,8 @@ class TurnMachine:
         self._on(fact.LineClosed, endings.line_closed)
         self._timers: dict[Timer, Callable[[], None]] = {
             Timer.DIAL: dialling.dial_due,
+            Timer.SCREENING: screening.window_due,
+            Timer.BEEP: screening.beep_due,
             Timer.PREPARE: opening.prepare_due,
             Timer.ENDPOINT: caller.endpoint_due,
             Timer.TRANSCRIPT: caller.close,

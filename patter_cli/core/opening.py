@@ -11,19 +11,21 @@ from patter_cli.core.events import Ms
 from patter_cli.core.floor import CallState
 from patter_cli.core.history import History
 from patter_cli.core.reply import Purpose
+from patter_cli.core.screening import Screening
 from patter_cli.core.turns import Turns
 
 
 class Opening:
     """Takes the call from connected to active."""
 
-    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_ready", "_turns")
+    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_ready", "_screening", "_turns")
 
-    def __init__(self, call: Call, history: History, floor: AgentFloor, turns: Turns) -> None:
+    def __init__(self, call: Call, history: History, floor: AgentFloor, turns: Turns, screening: Screening) -> None:
         self._call = call
         self._history = history
         self._floor = floor
         self._turns = turns
+        self._screening = screening
         self._connected_at: Ms = 0
         self._ready: bool | None = None
         """The plan holds; None: nobody was asked to prepare the call yet."""
@@ -51,6 +53,7 @@ class Opening:
         self._connected_at = call.quiet_since = call.now
         call.state.move(CallState.PREPARING)
         self._limit_duration()
+        self._screening.open()
         self.prepare()
         if self._ready:
             self._begin()
@@ -80,6 +83,8 @@ class Opening:
     def _begin(self) -> None:
         call = self._call
         call.state.move(CallState.ACTIVE)
+        if self._screening.machine_is_met():
+            return
         if call.plan.first_message.strip():
             self._floor.read_out(call.plan.first_message, Purpose.GREETING)
         else:

@@ -1,4 +1,4 @@
-"""How a call went and which way it ran: the choices that commands, records and callbacks share."""
+"""How a call went, which way it ran and who answered: the choices that events, records and callbacks share."""
 
 from __future__ import annotations
 
@@ -27,3 +27,20 @@ class Outcome(StrEnum):
     """Whoever asked for it took that back before a word was said."""
     INTERRUPTED = "interrupted"
     """The process that held it was killed."""
+
+
+class AnsweredBy(StrEnum):
+    """Who picked up an outbound call."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+    FAX = "fax"
+    UNKNOWN = "unknown"
+
+
+class VerdictSource(StrEnum):
+    """Who says who picked up."""
+
+    CARRIER = "carrier"
+    OWN = "own"
+    """Our own ear."""

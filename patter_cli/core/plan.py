@@ -114,5 +114,7 @@ class CallPlan:
     """Answers may be begun before the turn is surely over: starting one changes nothing in the world."""
     predicts_end_of_turn: bool = False
     """There is a model that hears whether somebody has finished."""
+    screens_machines: bool = False
+    """Of an outbound call: somebody says whether a machine answered, the carrier or our own ear."""
     voicemail_message: str = ""
-    """What an answering machine is told."""
+    """What an answering machine is told; blank: it is hung up on."""

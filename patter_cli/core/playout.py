@@ -128,7 +128,7 @@ class Playout:
         elif reply.hang_up and active:
             self._turns.part_after(reply)
         elif self._call.state.now is CallState.ENDING:
-            self._endings.hang_up(reply.hang_up)
+            self._endings.last_words_over(reply)
         elif reply.broke_off:
             self._apologise_for(reply)
         elif reply.transfer and active:

@@ -16,6 +16,8 @@ class Purpose(Enum):
     ANSWER = "answer"
     LINE = "line"
     GOODBYE = "goodbye"
+    MESSAGE = "message"
+    """What an answering machine is told."""
 
 
 @dataclass(slots=True)

@@ -107,6 +107,8 @@ class CallSession:
                     self._call.info.call_id,
                     interruptions,
                 )
+            case order.TakeFor(answered_by=answered_by, why=why):
+                log.info("call %s: taken for %s: %s", self._call.info.call_id, answered_by, why)
             case order.FinishCall(outcome=outcome, reason=reason):
                 self._recorder.outcome, self._recorder.reason = outcome, reason
             case _:

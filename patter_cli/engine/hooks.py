@@ -70,6 +70,13 @@ class IncomingMessage(CallEvent):
                 self._loop.call_soon_threadsafe(order)
 
 
+class MachineDetectionResult(CallEvent):
+    """The on_machine_detection event: call_id, caller, callee, classification, raw, detected_at.
+
+    classification: human, machine, fax or unknown. raw: the carrier's word for it, or "". detected_at: Unix seconds.
+    """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """The callbacks of an agent; None where there is none."""
@@ -79,6 +86,7 @@ class Hooks:
     on_transcript: Hook | None = None
     on_message: Hook | None = None
     on_metrics: Hook | None = None
+    on_machine_detection: Hook | None = None
 
 
 async def call_hook(hook: Hook, *arguments: Any, within_s: float = CALLBACK_S) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.tool_calls import allowed_number
 from patter_cli.engine.context import CallContext, told
-from patter_cli.engine.hooks import Hook, IncomingMessage, call_hook, message_pieces
+from patter_cli.engine.hooks import Hook, IncomingMessage, MachineDetectionResult, call_hook, message_pieces
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import Reports
 from patter_cli.engine.think import Ask
@@ -53,6 +54,18 @@ class AuthorPerformer:
                 if hook is not None:
                     history = self._call.told_history()
                     self.report(hook, role=role, text=text, interrupted=interrupted, history=history)
+            case order.ReportMachine(answered_by=answered_by, raw=raw):
+                hook, info = self._call.agent.hooks.on_machine_detection, self._call.info
+                if hook is not None:
+                    found = MachineDetectionResult(
+                        call_id=info.call_id,
+                        caller=info.caller,
+                        callee=info.callee,
+                        classification=answered_by,
+                        raw=raw,
+                        detected_at=time.time(),
+                    )
+                    self._reports.tell(hook, found)
             case _:
                 return False
         return True

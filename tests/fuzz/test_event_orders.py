@@ -23,7 +23,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.outcome import Direction, Outcome
+from patter_cli.core.outcome import AnsweredBy, Direction, Outcome, VerdictSource
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
@@ -39,6 +39,8 @@ MODEL = {
     "tools": (PlannedTool(name="book", timeout_ms=4000),),
     "transfer_numbers": ("+3",),
 }
+MESSAGE = "Please call us back."
+SCREENED = {"screens_machines": True, "first_message": "Hello, this is Luigi's.", "voicemail_message": MESSAGE}
 PLANS = tuple(
     CallPlan(agent="fuzz", system_prompt="", **each)
     for each in (
@@ -58,12 +60,15 @@ PLANS = tuple(
                 filler_again_ms=0, keys_ms=0, idle_ms=0, mark_grace_ms=0, transcript_wait_ms=0, endpoint_ms=0
             )
         },
+        {**SCREENED, **MODEL},
+        {**SCREENED, "voicemail_message": ""},
     )
 )  # type: tuple[CallPlan, ...]
 TEXTS = ("", " ", "okay", "stop", "I want a red", "car and", "What time is it?", "two", "mm-hm yeah", "One. Two three.")
 PAUSES = (*(0, 1, 20, 20, 60, 120, 200, 320) * 4, 480, 700, 1500, 11_000)
 
 AUDIBLE = (order.Speak, order.ReadOut, order.StartResponse, order.AdoptResponse)
+PROOF_OF_ANSWER = (carrier.Answered, carrier.MachineDetected, carrier.BeepHeard)
 TAKEN = (Outcome.ANSWERED, Outcome.VOICEMAIL)
 DIAL_STATES = (CallState.DIALLING, CallState.RINGING, CallState.CONNECTING)
 Waiting = frozenset[Timer]
@@ -102,6 +107,11 @@ class Watch:
         self.line = False
         """There is, or was, a stream."""
         self.picked_up = False
+        self.screened = False
+        self.reports = 0
+        self.messages = 0
+        self.taken: AnsweredBy | None = None
+        """Whom the far end is taken for."""
         self.spoken: dict[int, list[str]] = {}
         self.mute: set[tuple[int, int]] = set()
         """Clauses that may have made no sound."""
@@ -110,8 +120,10 @@ class Watch:
     def tell(self, event: Event, now: Ms) -> list[order.Command]:
         self.now = now
         self.line = self.line or isinstance(event, fact.CallConnected)
-        self.picked_up = self.line or self.picked_up or (self.placed and isinstance(event, carrier.Answered))
+        self.picked_up = self.line or self.picked_up or (self.placed and isinstance(event, PROOF_OF_ANSWER))
         ordered = self.machine.handle(event, now)
+        held = self.placed and self.machine.states[0] in (CallState.PREPARING, CallState.ACTIVE)
+        self.screened = self.screened or (held and self.machine.plan.screens_machines)
         if isinstance(event, fact.ResponseFinished | fact.ResponseFailed):
             self.open = self.open and event.response_id != self.reply
             self.drafted = self.drafted or event.response_id == self.draft
@@ -128,6 +140,12 @@ class Watch:
         claim(not self.finishes, f"{command} after the end")
         claim(self.line or not isinstance(command, AUDIBLE), f"{command} without a line")
         match command:
+            case order.TakeFor(answered_by=taken):
+                claim(self.placed and taken is not self.taken, f"{taken} is no news")
+                self.taken = taken
+            case order.ReportMachine(answered_by=taken):
+                self.reports += 1
+                claim(self.reports == 1, "who answered is reported twice")
             case order.PlaceCall():
                 claim(not self.placed, "a call is placed twice")
                 self.placed = True
@@ -146,6 +164,9 @@ class Watch:
                 claim(not self.draft, "a draft is left working")
                 self.last = reply
                 self._opens(reply, command.text)
+                if command.text == MESSAGE:
+                    self.messages += 1
+                    claim(self.taken is AnsweredBy.MACHINE and self.messages <= 2, "a message nobody is to hear")
             case order.RunTool(response_id=reply, tool_call_id=tool):
                 claim(reply == self.reply and not self.cancelled, "a tool of a reply that is gone")
                 claim(len(self.tools) < MAX_CALLS, "more tools than a call may use")
@@ -176,6 +197,8 @@ class Watch:
                 self.segment += 1
             case order.FinishCall(outcome=outcome):
                 claim(not self.draft, "a draft outlives the call")
+                claim(self.reports or not self.screened, "nobody is told who answered")
+                claim(outcome is not Outcome.VOICEMAIL or self.taken is AnsweredBy.MACHINE, "voicemail of a human")
                 claim(self.picked_up or outcome not in TAKEN, f"{outcome}, and nobody picked up")
                 self.finishes += 1
 
@@ -215,6 +238,8 @@ class Watch:
             claim(waits & wanted, f"{caller} {agent} wait for {waits}")
         elif call in DIAL_STATES:
             claim(Timer.DIAL in waits, f"{call} waits for {waits}")
+        elif call is CallState.VOICEMAIL:
+            claim(Timer.BEEP in waits and agent is AgentState.IDLE, f"{call} {agent} waits for {waits}")
         elif call is not CallState.PREPARING:
             claim(waits & {Timer.GOODBYE, Timer.GIVE_UP}, f"{call} waits for {waits}")
 
@@ -321,7 +346,17 @@ OF_A_DIAL: tuple[Event, ...] = (
     *(carrier.DialFailed(outcome=each) for each in Outcome),
     fact.LineClosed(cause="carrier_stop"),
 )
+OF_SCREENING: tuple[Event, ...] = (
+    *(carrier.BeepHeard(source=each) for each in VerdictSource),
+    *(
+        carrier.MachineDetected(answered_by=who, source=source, greeting_over=over)
+        for who in AnsweredBy
+        for source in VerdictSource
+        for over in (False, True)
+    ),
+)
 ANYTHING: tuple[Event, ...] = (
+    *OF_SCREENING,
     *OF_A_DIAL[:6],
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
@@ -362,10 +397,11 @@ def wild(random: Random, watch: Watch) -> None:
 def outbound(random: Random, watch: Watch) -> None:
     """A call is dialled, and what the carrier tells of it comes late, twice, in another order or never."""
     now = 0
-    requested, *facts = _dialled(random.choice(PLANS))
+    screened = random.random() < 0.5
+    requested, *facts = _dialled(random.choice(PLANS[-2:] if screened else PLANS))
     watch.tell(requested, now)
     facts = [each for each in facts if random.random() < 0.9]
-    facts += random.choices(OF_A_DIAL, k=random.randrange(3))
+    facts += random.choices(OF_SCREENING if screened else OF_A_DIAL, k=random.randrange(6 if screened else 3))
     for _ in range(random.randrange(3)):
         first, second = random.randrange(len(facts)), random.randrange(len(facts))
         facts[first], facts[second] = facts[second], facts[first]

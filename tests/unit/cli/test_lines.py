@@ -7,10 +7,11 @@ import io
 import pytest
 
 from patter_cli.cli.lines import TranscriptLines, latency_text, printable
-from patter_cli.core.carrier_events import Ringing
+from patter_cli.core.carrier_events import MachineDetected, Ringing
 from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.events import LineClosed, Tick
 from patter_cli.core.journal import Entry, parse_entry
+from patter_cli.core.outcome import AnsweredBy, VerdictSource
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.metrics import TurnLatency
 from patter_cli.testing import FarEnd, VirtualCall
@@ -51,6 +52,18 @@ def test_an_outbound_call_shows_how_it_comes_about() -> None:
         made.tells(Ringing(), at=at)
     made.run_until(9000)
     assert shown(made) == ["shop calls +15550101", "ringing", "answered after 6.0 s", "agent   Hello."]
+
+
+def test_a_machine_that_answered_is_named() -> None:
+    """With who says so, and what became of the call."""
+    plan = CallPlan(agent="shop", system_prompt="", screens_machines=True)
+    verdict = MachineDetected(answered_by=AnsweredBy.MACHINE, source=VerdictSource.CARRIER)
+    made = VirtualCall(plan, far_end=FarEnd(tells=((2000, verdict),)))
+    made.run()
+    assert shown(made)[-2:] == [
+        "        answered by: machine (carrier says machine)",
+        "call over after 8.2 s: voicemail, no_message",
+    ]
 
 
 def test_several_calls_are_told_apart() -> None:

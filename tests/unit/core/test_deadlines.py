@@ -27,3 +27,15 @@ def test_a_cancelled_timer_does_not_fall_due() -> None:
     deadlines.set(Timer.KEYS, 1)
     deadlines.clear()
     assert deadlines.next() is None
+
+
+def test_a_deadline_can_only_be_hastened() -> None:
+    """It moves forward in time, never back; and what does not run is not set off."""
+    deadlines = Deadlines()
+    deadlines.set(Timer.GOODBYE, 500)
+    deadlines.hasten(Timer.GOODBYE, 900)
+    assert deadlines.next() == 500
+    deadlines.hasten(Timer.GOODBYE, 200)
+    assert deadlines.next() == 200
+    deadlines.hasten(Timer.IDLE, 1)
+    assert not deadlines.running(Timer.IDLE)

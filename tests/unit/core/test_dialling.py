@@ -44,7 +44,10 @@ def test_a_call_is_placed_rings_and_is_held() -> None:
     call.says("Yes, eight o'clock is fine.", at=9500)
     call.run_until(15_000)
     (placed,) = call.orders(order.PlaceCall)
-    assert placed == (0, order.PlaceCall(caller="+15550100", callee="+15550101", ring_timeout_ms=25_000))
+    assert placed == (
+        0,
+        order.PlaceCall(caller="+15550100", callee="+15550101", ring_timeout_ms=25_000, detect_machine=False),
+    )
     assert call.heard == f"{GREETING} Very good."
     assert call.history[0].timestamp == pytest.approx(WALL_TIME + call.orders(order.ReportTranscript)[0][0] / 1000)
     call.tells(fact.LineClosed(cause="carrier_stop"))
