@@ -74,3 +74,41 @@ class BeepHeard:
 
     source: VerdictSource
     raw: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRinging:
+    """It rings where the caller is to be put through. Not every carrier says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DtmfSent:
+    """The answer to one SendDtmf: the far end has heard the keys."""
+
+    response_id: int
+    tool_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DtmfFailed:
+    """The other answer to one SendDtmf."""
+
+    response_id: int
+    tool_call_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingReady:
+    """A recording of the carrier's can be fetched; mostly the call is over by then. recording_id: the carrier's."""
+
+    recording_id: str
+    url: str = ""
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFailed:
+    """The carrier does not record this call; it goes on without. message: why."""
+
+    message: str

@@ -167,6 +167,25 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTransfer:
+    """The caller is ours again, or is leaving: let it ring no longer where they were to be connected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDtmf:
+    """Press these keys; answered by DtmfSent or DtmfFailed. digits: 0-9, *, #, A-D, and w for half a second's pause."""
+
+    response_id: int
+    tool_call_id: str
+    digits: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRecording:
+    """Have the carrier record both sides; answered by RecordingReady, or RecordingFailed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HangUp:
     """End the call at the carrier."""
 
@@ -224,6 +243,9 @@ Command: TypeAlias = (
     | ClearPlayback
     | ReportTranscript
     | Transfer
+    | CancelTransfer
+    | SendDtmf
+    | StartRecording
     | HangUp
     | TakeFor
     | ReportMachine

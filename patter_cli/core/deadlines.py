@@ -25,6 +25,7 @@ class Timer(Enum):
     TIME_WARNING = "time_warning"
     MAX_DURATION = "max_duration"
     GOODBYE = "goodbye"
+    TRANSFER = "transfer"
     SCREENING = "screening"
     BEEP = "beep"
 

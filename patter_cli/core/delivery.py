@@ -5,13 +5,14 @@ from __future__ import annotations
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.call import Call
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.guardrails import replacement_for
 from patter_cli.core.history import History
 from patter_cli.core.playout import Playout
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.silence import Silence
-from patter_cli.core.tool_calls import MAX_STEPS, Answer, allowed_number, decide, failed
+from patter_cli.core.tool_calls import MAX_STEPS, Answer, Press, Run, allowed_number, decide, failed, succeeded
 
 
 class Delivery:
@@ -107,32 +108,44 @@ class Delivery:
             reply.hang_up = reply.hang_up or ("agent" if decision.ends else "")
             reply.transfer = decision.transfer or reply.transfer
         else:
-            self._run_tool(reply, event, decision.timeout_ms)
+            self._run_tool(reply, event, decision)
 
-    def _run_tool(self, reply: Reply, event: fact.ToolCallRequested, timeout_ms: int) -> None:
-        call = self._call
+    def _run_tool(self, reply: Reply, event: fact.ToolCallRequested, work: Run | Press) -> None:
+        call, timeout_ms = self._call, work.timeout_ms
         if not reply.tools_out:
             reply.tools_since = call.now
         reply.tools_out.add(event.tool_call_id)
         reply.tools_until = max(reply.tools_until, call.now + timeout_ms)
         call.deadlines.set(Timer.GIVE_UP, reply.tools_until + call.plan.pace.give_up_ms)
-        call.issue(
-            order.RunTool(
-                response_id=reply.id,
-                tool_call_id=event.tool_call_id,
-                name=event.name,
-                arguments=event.arguments,
-                timeout_ms=timeout_ms,
+        if isinstance(work, Press):
+            call.issue(order.SendDtmf(response_id=reply.id, tool_call_id=event.tool_call_id, digits=work.digits))
+        else:
+            call.issue(
+                order.RunTool(
+                    response_id=reply.id,
+                    tool_call_id=event.tool_call_id,
+                    name=event.name,
+                    arguments=event.arguments,
+                    timeout_ms=timeout_ms,
+                )
             )
-        )
         self._silence.watch()
 
     def tool_finished(self, event: fact.ToolFinished) -> None:
         """A result is noted whenever it comes; only the reply that asked for it goes on because of it."""
-        self._history.finish_tool(event.tool_call_id, event.result)
-        reply = self._call.current(event.response_id)
-        if reply is not None and event.tool_call_id in reply.tools_out:
-            reply.tools_out.remove(event.tool_call_id)
+        self._tool_answered(event.response_id, event.tool_call_id, event.result)
+
+    def keys_sent(self, event: DtmfSent) -> None:
+        self._tool_answered(event.response_id, event.tool_call_id, succeeded("pressed"))
+
+    def keys_failed(self, event: DtmfFailed) -> None:
+        self._tool_answered(event.response_id, event.tool_call_id, failed(f"not pressed: {event.message}"))
+
+    def _tool_answered(self, response_id: int, tool_call_id: str, result: str) -> None:
+        self._history.finish_tool(tool_call_id, result)
+        reply = self._call.current(response_id)
+        if reply is not None and tool_call_id in reply.tools_out:
+            reply.tools_out.remove(tool_call_id)
             self._continue_if_answered(reply)
             self._silence.watch()
 

@@ -1,4 +1,4 @@
-"""How a call ends: with last words and a line put down, with a transfer, or because the line closed."""
+"""How a call ends: with last words and a line put down, or because the line closed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.outcome import AnsweredBy, Outcome
 from patter_cli.core.reply import Purpose, Reply
-from patter_cli.core.tool_calls import failed
 
 HANG_UP_GRACE_MS = 2000
 """How long the carrier may take to close a line that we hung up."""
-TRANSFER_MS = 40_000
-"""How long a transfer may ring before we take the caller back."""
 OUR_FAULTS = ("agent_failed", "listen_failed")
 """A call that ends for one of these has failed, whoever picked up."""
 WARN_AGAIN_MS = 1000
@@ -28,7 +25,7 @@ WARN_AGAIN_MS = 1000
 class Endings:
     """Brings the call to its end, once, with a reason."""
 
-    __slots__ = ("_call", "_drafting", "_floor", "_history", "_pending_action", "_reason")
+    __slots__ = ("_call", "_drafting", "_floor", "_history", "_reason")
 
     def __init__(self, call: Call, history: History, drafting: Drafting, floor: AgentFloor) -> None:
         self._call = call
@@ -36,8 +33,6 @@ class Endings:
         self._drafting = drafting
         self._floor = floor
         self._reason = ""
-        self._pending_action = ""
-        """The tool call that asked for the transfer."""
 
     @property
     def reason(self) -> str:
@@ -51,6 +46,8 @@ class Endings:
         call = self._call
         if call.state.now not in (CallState.PREPARING, CallState.ACTIVE, CallState.TRANSFERRING):
             return
+        if call.state.now is CallState.TRANSFERRING:
+            call.issue(order.CancelTransfer())
         self._floor.yield_reply()
         if reason in STOPPABLE and call.state.now is CallState.ACTIVE:
             self._floor.read_out(line, Purpose.GOODBYE).hang_up = reason
@@ -83,10 +80,11 @@ class Endings:
 
     def hang_up(self, reason: str) -> None:
         """Order the end; the line's closing is the fact that completes it, or its deadline."""
-        self._await_closing(self._reason or reason)
+        self.await_closing(self._reason or reason)
         self._call.issue(order.HangUp(reason=self._reason))
 
-    def _await_closing(self, reason: str) -> None:
+    def await_closing(self, reason: str) -> None:
+        """The line is about to close; it has a little time for that."""
         call = self._call
         self._reason = reason
         call.parting = None
@@ -106,38 +104,6 @@ class Endings:
 
     def max_duration_due(self) -> None:
         self.goodbye(self._call.plan.lines.time_goodbye, "max_duration")
-
-    # --- somebody else takes the caller ----------------------------------------------------------------------
-
-    def transfer(self, reply: Reply) -> None:
-        """Do what this reply wanted: connect the caller, who must have heard something before it rings."""
-        call = self._call
-        if reply.ledger.answered or reply.purpose is not Purpose.ANSWER:
-            self._pending_action = reply.pending_action
-            call.state.move(CallState.TRANSFERRING)
-            call.deadlines.cancel(Timer.IDLE)
-            call.deadlines.set(Timer.GIVE_UP, call.now + TRANSFER_MS)
-            call.issue(order.Transfer(number=reply.transfer))
-            return
-        line = self._floor.read_out(call.plan.lines.filler, Purpose.LINE)
-        line.transfer, line.pending_action = reply.transfer, reply.pending_action
-
-    def transfer_finished(self, event: fact.TransferFinished) -> None:
-        if self._call.state.now is CallState.TRANSFERRING:
-            self._await_closing("transferred")
-
-    def transfer_failed(self, event: fact.TransferFailed) -> None:
-        """The caller is ours again."""
-        call = self._call
-        if call.state.now is CallState.TRANSFERRING:
-            call.state.move(CallState.ACTIVE)
-            call.deadlines.cancel(Timer.GIVE_UP)
-            call.quiet_since = call.now
-            if self._pending_action:
-                self._history.finish_tool(
-                    self._pending_action, failed(f"not connected: {event.message or 'no answer'}")
-                )
-            self._floor.read_out(call.plan.lines.no_transfer, Purpose.LINE)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

@@ -12,10 +12,15 @@ from patter_cli.core.carrier_events import (
     CancelRequested,
     DialFailed,
     DialRequested,
+    DtmfFailed,
+    DtmfSent,
     MachineDetected,
+    RecordingFailed,
+    RecordingReady,
     Ringing,
+    TransferRinging,
 )
-from patter_cli.core.outcome import Direction
+from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.core.plan import CallPlan
 
 Ms: TypeAlias = int
@@ -196,9 +201,10 @@ class TransferFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferFailed:
-    """The carrier could not connect the caller; they are back with us."""
+    """The carrier could not connect the caller; they are back with us. message: its own words, if it had any."""
 
     message: str
+    outcome: TransferOutcome = TransferOutcome.FAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,4 +342,9 @@ Event: TypeAlias = (
     | CancelRequested
     | MachineDetected
     | BeepHeard
+    | TransferRinging
+    | DtmfSent
+    | DtmfFailed
+    | RecordingReady
+    | RecordingFailed
 )

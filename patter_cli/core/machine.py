@@ -26,7 +26,8 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     History     what was said, heard and answered by tools      Drafting    answers begun early
     LineEcho    our own voice on the line, and a line that never lets us speak
     Silence     by when the caller must hear something          AgentFloor  a reply takes the floor, yields it
-    Endings     last words, hanging up, transfers               Turns       who is next when the floor is free
+    Endings     last words, hanging up                          Transfers   somebody else takes the caller
+    Turns       who is next when the floor is free
     Playout     voiced, heard, lost; what follows a reply       Delivery    clauses, guardrails, tools
     BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
     Screening   who answered, a human or a machine              Opening     connected, prepared, begun
@@ -60,6 +61,7 @@ from patter_cli.core.plan import CallPlan
 from patter_cli.core.playout import REWIND_MS, Playout
 from patter_cli.core.screening import Screening
 from patter_cli.core.silence import SILENCE_MS, Silence
+from patter_cli.core.transfers import Transfers
 from patter_cli.core.turns import Turns
 
 __all__ = ["REWIND_MS", "SILENCE_MS", "TurnMachine"]
@@ -79,7 +81,8 @@ class TurnMachine:
         floor = AgentFloor(call, history, drafting, silence, echo)
         endings = Endings(call, history, drafting, floor)
         turns = Turns(call, history, drafting, floor, endings)
-        playout = Playout(call, history, silence, floor, endings, turns)
+        transfers = Transfers(call, history, floor, endings)
+        playout = Playout(call, history, silence, floor, endings, turns, transfers)
         delivery = Delivery(call, history, silence, playout)
         overlap = BargeIn(call, silence, floor, turns, playout, echo)
         caller = CallerTurn(call, history, drafting, floor, turns, overlap, echo)
@@ -94,6 +97,9 @@ class TurnMachine:
         self._on(carrier.Answered, dialling.answered)
         self._on(carrier.DialFailed, dialling.failed)
         self._on(carrier.CancelRequested, dialling.cancel_requested)
+        self._on(carrier.TransferRinging, transfers.ringing)
+        self._on(carrier.DtmfSent, delivery.keys_sent)
+        self._on(carrier.DtmfFailed, delivery.keys_failed)
         self._on(carrier.MachineDetected, screening.detected)
         self._on(carrier.BeepHeard, screening.beep_heard)
         self._on(fact.CallConnected, dialling.connected)
@@ -120,11 +126,12 @@ class TurnMachine:
         self._on(fact.PlaybackStopped, floor.playback_stopped)
         self._on(fact.EchoFound, echo.found)
         self._on(fact.ListenFailed, dialling.listen_failed)
-        self._on(fact.TransferFinished, endings.transfer_finished)
-        self._on(fact.TransferFailed, endings.transfer_failed)
+        self._on(fact.TransferFinished, transfers.finished)
+        self._on(fact.TransferFailed, transfers.failed)
         self._on(fact.DrainRequested, dialling.drain_requested)
         self._on(fact.LineClosed, endings.line_closed)
         self._timers: dict[Timer, Callable[[], None]] = {
+            Timer.TRANSFER: transfers.due,
             Timer.DIAL: dialling.dial_due,
             Timer.SCREENING: screening.window_due,
             Timer.BEEP: screening.beep_due,

@@ -85,6 +85,8 @@ class Opening:
         call.state.move(CallState.ACTIVE)
         if self._screening.machine_is_met():
             return
+        if call.plan.records:
+            call.issue(order.StartRecording())
         if call.plan.first_message.strip():
             self._floor.read_out(call.plan.first_message, Purpose.GREETING)
         else:

@@ -29,6 +29,19 @@ class Outcome(StrEnum):
     """The process that held it was killed."""
 
 
+class TransferOutcome(StrEnum):
+    """What became of an attempt to put a caller through."""
+
+    CONNECTED = "connected"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    VOICEMAIL = "voicemail"
+    DROPPED = "dropped"
+    """It was connected, and then lost."""
+    FAILED = "failed"
+
+
 class AnsweredBy(StrEnum):
     """Who picked up an outbound call."""
 

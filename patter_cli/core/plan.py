@@ -114,6 +114,8 @@ class CallPlan:
     """Answers may be begun before the turn is surely over: starting one changes nothing in the world."""
     predicts_end_of_turn: bool = False
     """There is a model that hears whether somebody has finished."""
+    records: bool = False
+    """The carrier records both sides, from the first word on."""
     screens_machines: bool = False
     """Of an outbound call: somebody says whether a machine answered, the carrier or our own ear."""
     voicemail_message: str = ""

@@ -11,6 +11,7 @@ from patter_cli.core.floor import AgentState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.silence import Silence
+from patter_cli.core.transfers import Transfers
 from patter_cli.core.turns import Turns
 
 REWIND_MS = 200
@@ -20,10 +21,17 @@ REWIND_MS = 200
 class Playout:
     """Follows the reply that has the floor to the caller's ear, and closes it."""
 
-    __slots__ = ("_call", "_endings", "_failures", "_floor", "_history", "_silence", "_turns")
+    __slots__ = ("_call", "_endings", "_failures", "_floor", "_history", "_silence", "_transfers", "_turns")
 
     def __init__(
-        self, call: Call, history: History, silence: Silence, floor: AgentFloor, endings: Endings, turns: Turns
+        self,
+        call: Call,
+        history: History,
+        silence: Silence,
+        floor: AgentFloor,
+        endings: Endings,
+        turns: Turns,
+        transfers: Transfers,
     ) -> None:
         self._call = call
         self._history = history
@@ -31,6 +39,7 @@ class Playout:
         self._floor = floor
         self._endings = endings
         self._turns = turns
+        self._transfers = transfers
         self._failures = 0
         """Replies that failed since one was heard."""
 
@@ -99,11 +108,8 @@ class Playout:
             self._fail()
 
     def give_up_due(self) -> None:
-        """Nothing of the reply itself became audible in time, or nobody took the transfer."""
-        if self._call.state.now is CallState.TRANSFERRING:
-            self._endings.transfer_failed(fact.TransferFailed(message="no answer"))
-        else:
-            self._fail()
+        """Nothing of the reply itself became audible in time."""
+        self._fail()
 
     # --- the whole reply -------------------------------------------------------------------------------------
 
@@ -132,7 +138,7 @@ class Playout:
         elif reply.broke_off:
             self._apologise_for(reply)
         elif reply.transfer and active:
-            self._endings.transfer(reply)
+            self._transfers.begin(reply)
         elif reply.refused and active:
             self._floor.read_out(lines.no_transfer, Purpose.LINE)
         elif not answered and answer and self._turns.may_ask_again:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from patter_cli.core.plan import CallPlan
 
 END_CALL = "end_call"
 TRANSFER_CALL = "transfer_call"
+PRESS_KEYS = "press_keys"
 MAX_STEPS = 5
 """Steps of a turn in which the model may ask for tools; then it must answer in words. Source: RELIABILITY T22."""
 MAX_CALLS = 30
 """Tool calls of one call: a model in a loop must not run up somebody's bill. Source: RELIABILITY T22."""
+
+KEYS_MS = 5000
+KEY_MS = 500
+"""How long the carrier may take to press keys, and for each of them."""
+_KEYS = re.compile("[0-9*#A-Dw]{1,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +38,30 @@ class Answer:
     transfer: str = ""
 
 
-def decide(name: str, arguments: str, plan: CallPlan, calls: int) -> Run | Answer:
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Have these keys pressed."""
+
+    digits: str
+    timeout_ms: int
+
+
+def decide(name: str, arguments: str, plan: CallPlan, calls: int) -> Run | Answer | Press:
     """What becomes of a tool call. calls: how many this call has made before."""
     if name == END_CALL:
         return Answer(succeeded("the call ends when the caller has heard your last words; say goodbye"), ends=True)
     if name == TRANSFER_CALL:
-        number = allowed_number(_number_in(arguments), plan)
+        number = allowed_number(_text_in(arguments, "number"), plan)
         if number is None:
             return Answer(failed("this number is not one you may transfer to; say so, and offer something else"))
         return Answer(succeeded("the caller is connected when they have heard your last words"), transfer=number)
     if calls >= MAX_CALLS:
         return Answer(failed("no more tools can be used on this call"))
+    if name == PRESS_KEYS and all(tool.name != PRESS_KEYS for tool in plan.tools):
+        digits = "".join(_text_in(arguments, "keys").split())
+        if not _KEYS.fullmatch(digits):
+            return Answer(failed("not pressed: keys are 0-9, *, #, A-D and w for a pause, 32 at most"))
+        return Press(digits, KEYS_MS + KEY_MS * len(digits))
     return Run(next((tool.timeout_ms for tool in plan.tools if tool.name == name), 0))
 
 
@@ -61,10 +81,11 @@ def failed(error: str) -> str:
     return json.dumps({"ok": False, "error": error})
 
 
-def _number_in(arguments: str) -> str:
+def _text_in(arguments: str, name: str) -> str:
+    """An argument, if it is a text."""
     try:
         value = json.loads(arguments)
     except (ValueError, RecursionError):
         return ""
-    number = value.get("number") if isinstance(value, dict) else None
-    return number if isinstance(number, str) else ""
+    text = value.get(name) if isinstance(value, dict) else None
+    return text if isinstance(text, str) else ""

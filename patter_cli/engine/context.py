@@ -59,12 +59,13 @@ class CallContext:
         info = self.info
         return CallEvent(call_id=info.call_id, caller=info.caller, callee=info.callee, **facts)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have something done beside the conversation; it is cancelled when the call is over."""
         assert self.tasks is not None
         task = self.tasks.create_task(work)
         self._left_over.add(task)
         task.add_done_callback(self._left_over.discard)
+        return task
 
     def guard(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
         """Run a worker for as long as the call lasts. A bug of ours in it ends this call aloud, and nothing else."""

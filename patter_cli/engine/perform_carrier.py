@@ -1,4 +1,4 @@
-"""What is asked of the carrier beside the sound: to hang up, and to connect the caller to somebody else."""
+"""What is asked of the carrier beside the sound: to hang up, to connect the caller to somebody else, to press keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialFailed
+from patter_cli.core.carrier_events import DialFailed, DtmfFailed, RecordingFailed
 from patter_cli.core.commands import Command
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.context import CallContext
@@ -26,6 +26,7 @@ class CarrierPerformer:
     def __init__(self, call: CallContext, control: CallControl) -> None:
         self._call = call
         self._control = control
+        self._transfer_task: asyncio.Task[None] | None = None
 
     def perform(self, command: Command) -> bool:
         match command:
@@ -33,7 +34,16 @@ class CarrierPerformer:
                 # What we have here is a line that is up; whoever rings somebody has the carrier for it.
                 self._call.post(DialFailed(outcome=Outcome.FAILED, reason="cannot_dial"))
             case order.Transfer(number=number):
-                self._call.spawn(self._transfer(number))
+                self._transfer_task = self._call.spawn(self._transfer(number))
+            case order.CancelTransfer():
+                if self._transfer_task is not None:
+                    self._transfer_task.cancel()
+            case order.SendDtmf(response_id=response_id, tool_call_id=tool_call_id):
+                refused = "this carrier presses no keys"
+                self._call.post(DtmfFailed(response_id=response_id, tool_call_id=tool_call_id, message=refused))
+            case order.StartRecording():
+                log.error("call %s is not recorded: this carrier does not record", self._call.info.call_id)
+                self._call.post(RecordingFailed(message="this carrier does not record"))
             case order.HangUp(reason=reason):
                 self._call.spawn(self._hang_up(reason))
             case _:

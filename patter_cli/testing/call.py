@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialRequested
+from patter_cli.core.carrier_events import DialRequested, DtmfFailed, DtmfSent
 from patter_cli.core.conversation import Message
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import render_entry
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.outcome import Direction, Outcome
+from patter_cli.core.outcome import Direction, Outcome, TransferOutcome
 from patter_cli.core.plan import CallPlan, SystemPhrases
 from patter_cli.core.playback import heard_prefix
 from patter_cli.testing.brain import Brain, Script, VirtualTool, sentences
@@ -41,7 +41,8 @@ class VirtualCall:
         judge: Callable[[str, str], str | None] = lambda rule, text: None,
         latency: Latency | None = None,
         faults: Sequence[Fault] = (),
-        transfer_works: bool = True,
+        transfer: TransferOutcome = TransferOutcome.CONNECTED,
+        keys_work: bool = True,
         tools: Mapping[str, VirtualTool] | None = None,
         end_of_turn: Callable[[str], float] | None = None,
         far_end: FarEnd | None = None,
@@ -49,14 +50,15 @@ class VirtualCall:
         """plan: as on_call_start finds it; prepared: as it leaves it. answer: the agent's replies in turn, the last
         one for ever, or a function of the caller's words. judge: (rule, clause) to a replacement or None.
         end_of_turn: the words so far to how likely the caller has finished. far_end: whom an outbound call rings; None:
-        the call is inbound.
+        the call is inbound. transfer: what becomes of one. keys_work: the carrier presses keys.
         """
         self.machine = TurnMachine()
         self.log: list[tuple[Ms, Event, tuple[order.Command, ...]]] = []
         """Every event with its time and what it led to: the journal, not yet rendered."""
         self._prepared = prepared or plan
         self._judge = judge
-        self._transfer_works = transfer_works
+        self._transfer = transfer
+        self._keys_work = keys_work
         self._end_of_turn = end_of_turn
         self._rings: list[tuple[Ms, Ms]] = []
         self._over: Ms | None = None
@@ -281,11 +283,14 @@ class VirtualCall:
             case order.ResumePlayback():
                 self._line.resume()
             case order.Transfer():
-                works = self._transfer_works
                 self._rings.append((self.now, self.now + wait.transfer_ms))
-                self._world.after(
-                    wait.transfer_ms, fact.TransferFinished() if works else fact.TransferFailed(message="busy")
-                )
+                connected = self._transfer is TransferOutcome.CONNECTED
+                missed = fact.TransferFailed(message="", outcome=self._transfer)
+                self._world.after(wait.transfer_ms, fact.TransferFinished() if connected else missed)
+            case order.SendDtmf(response_id=reply, tool_call_id=tool_call_id):
+                sent = DtmfSent(response_id=reply, tool_call_id=tool_call_id)
+                failed = DtmfFailed(response_id=reply, tool_call_id=tool_call_id, message="refused")
+                self._world.after(wait.keys_ms, sent if self._keys_work else failed)
             case order.HangUp() if self._exchange is not None and self._exchange.hang_up():
                 self._ends()
             case order.HangUp():

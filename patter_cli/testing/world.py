@@ -57,6 +57,7 @@ class Latency:
     mark_ms: int = 40
     stop_ms: int = 20
     transfer_ms: int = 6000
+    keys_ms: int = 600
     hang_up_ms: int = 150
 
 

@@ -23,7 +23,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
-from patter_cli.core.outcome import AnsweredBy, Direction, Outcome, VerdictSource
+from patter_cli.core.outcome import AnsweredBy, Direction, Outcome, TransferOutcome, VerdictSource
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
@@ -60,7 +60,7 @@ PLANS = tuple(
                 filler_again_ms=0, keys_ms=0, idle_ms=0, mark_grace_ms=0, transcript_wait_ms=0, endpoint_ms=0
             )
         },
-        {**SCREENED, **MODEL},
+        {**SCREENED, **MODEL, "records": True},
         {**SCREENED, "voicemail_message": ""},
     )
 )  # type: tuple[CallPlan, ...]
@@ -109,6 +109,8 @@ class Watch:
         self.picked_up = False
         self.screened = False
         self.reports = 0
+        self.transfers = 0
+        self.recorded = False
         self.messages = 0
         self.taken: AnsweredBy | None = None
         """Whom the far end is taken for."""
@@ -171,6 +173,15 @@ class Watch:
                 claim(reply == self.reply and not self.cancelled, "a tool of a reply that is gone")
                 claim(len(self.tools) < MAX_CALLS, "more tools than a call may use")
                 self.tools.add(tool)
+            case order.SendDtmf(response_id=reply, digits=digits):
+                claim(reply == self.reply and not self.cancelled, "keys of a reply that is gone")
+                claim(digits == "12#", f"{digits} are pressed")
+            case order.StartRecording():
+                claim(not self.recorded, "a call is recorded twice")
+                self.recorded = True
+            case order.CancelTransfer():
+                claim(self.transfers, "there was no transfer")
+                self.transfers -= 1
             case order.ContinueResponse(response_id=reply, may_call=may_call):
                 claim(reply == self.reply and not self.cancelled, "a reply that is gone goes on")
                 self.steps += 1
@@ -178,6 +189,7 @@ class Watch:
                 self.open = True
             case order.Transfer(number=number):
                 claim(number == "+3", f"a transfer to {number}")
+                self.transfers += 1
             case order.Speak(response_id=reply, clause=clause, text=text):
                 claim(reply == self.reply and not self.cancelled, f"clause of reply {reply}, current {self.reply}")
                 claim(clause == len(self.spoken[reply]) and text.strip(), "clauses out of order")
@@ -241,7 +253,7 @@ class Watch:
         elif call is CallState.VOICEMAIL:
             claim(Timer.BEEP in waits and agent is AgentState.IDLE, f"{call} {agent} waits for {waits}")
         elif call is not CallState.PREPARING:
-            claim(waits & {Timer.GOODBYE, Timer.GIVE_UP}, f"{call} waits for {waits}")
+            claim((Timer.TRANSFER if call is CallState.TRANSFERRING else Timer.GOODBYE) in waits, f"{call}: {waits}")
 
     def finish(self, how: int) -> None:
         """End it: the line closes, the server drains, or nothing ever happens again."""
@@ -321,6 +333,14 @@ def _about(reply: int) -> tuple[Event, ...]:
         fact.ToolFinished(response_id=reply, tool_call_id=f"{reply}.a", result="1"),
         fact.ToolFinished(response_id=reply, tool_call_id=f"{reply}.b", result="2"),
         fact.ModelUsed(response_id=reply, model="m", input_tokens=1, output_tokens=1, cached_tokens=0),
+        fact.ToolCallRequested(
+            response_id=reply, tool_call_id=f"{reply}.f", name="press_keys", arguments='{"keys": "12#"}'
+        ),
+        fact.ToolCallRequested(
+            response_id=reply, tool_call_id=f"{reply}.g", name="press_keys", arguments='{"keys": "x"}'
+        ),
+        carrier.DtmfSent(response_id=reply, tool_call_id=f"{reply}.f"),
+        carrier.DtmfFailed(response_id=reply, tool_call_id=f"{reply}.f", message="refused"),
     ]
     facts += _clauses(reply)
     for clause in range(-1, 3):
@@ -357,6 +377,9 @@ OF_SCREENING: tuple[Event, ...] = (
 )
 ANYTHING: tuple[Event, ...] = (
     *OF_SCREENING,
+    carrier.TransferRinging(),
+    carrier.RecordingReady(recording_id="RE1"),
+    carrier.RecordingFailed(message="no"),
     *OF_A_DIAL[:6],
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
@@ -402,7 +425,7 @@ def outbound(random: Random, watch: Watch) -> None:
     watch.tell(requested, now)
     facts = [each for each in facts if random.random() < 0.9]
     facts += random.choices(OF_SCREENING if screened else OF_A_DIAL, k=random.randrange(6 if screened else 3))
-    for _ in range(random.randrange(3)):
+    for _ in range(random.randrange(3) if facts else 0):
         first, second = random.randrange(len(facts)), random.randrange(len(facts))
         facts[first], facts[second] = facts[second], facts[first]
     for event in facts:
@@ -464,10 +487,13 @@ def _consequences(command: order.Command, segment: int, random: Random) -> list[
             about = _about(reply)
             said: list[Event] = [_clauses(reply)[random.randrange(2, len(TEXTS))] for _ in range(random.randrange(4))]
             if random.random() < 0.3:
-                said.append(about[random.choice((3, 4, 5, 5, 5, 6, 6, 6, 7, 8, 9, 10, 11))])
+                said.append(about[random.choice((3, 4, 5, 5, 5, 6, 6, 6, 7, 8, 9, 10, 11, 15, 16))])
             return [*said, about[1]]
         case order.RunTool(response_id=reply, tool_call_id=tool):
             return [fact.ToolFinished(response_id=reply, tool_call_id=tool, result="ok")]
+        case order.SendDtmf(response_id=reply, tool_call_id=tool):
+            sent = carrier.DtmfSent(response_id=reply, tool_call_id=tool)
+            return [sent, carrier.DtmfFailed(response_id=reply, tool_call_id=tool, message="late")]
         case order.PredictEndOfTurn(segment=segment):
             return [fact.EndOfTurnPredicted(segment=segment, probability=random.random())]
         case order.JudgeClause(response_id=reply, clause=clause, rule=rule):
@@ -488,7 +514,8 @@ def _consequences(command: order.Command, segment: int, random: Random) -> list[
                 fact.PlaybackStopped(response_id=reply, clause=random.randrange(2), played_ms=random.randrange(900))
             ]
         case order.Transfer():
-            return [fact.TransferFinished() if random.random() < 0.5 else fact.TransferFailed(message="busy")]
+            missed = fact.TransferFailed(message="", outcome=random.choice(tuple(TransferOutcome)))
+            return [carrier.TransferRinging(), fact.TransferFinished() if random.random() < 0.5 else missed]
         case order.HangUp():
             return [fact.LineClosed(cause="carrier_stop")]
     return []

@@ -12,7 +12,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.machine import REWIND_MS, SILENCE_MS, TurnMachine
-from patter_cli.core.outcome import Direction, Outcome
+from patter_cli.core.outcome import Direction, Outcome, TransferOutcome
 from patter_cli.core.plan import BlockedTerms, CallPlan, SystemPhrases
 from patter_cli.testing import Answer, Fault, Latency, VirtualCall
 
@@ -797,7 +797,9 @@ def test_a_transfer_follows_its_announcement() -> None:
 def test_a_transfer_that_fails_comes_back() -> None:
     """The caller is told so, and what they said meanwhile is answered."""
     answers: list[str | Answer] = [Answer(clauses=("One moment.",), transfer="+15550199"), "Of course."]
-    call = VirtualCall(paced(time_warning_ms=1_000_000, max_duration_ms=2_006_000), answers, transfer_works=False)
+    call = VirtualCall(
+        paced(time_warning_ms=1_000_000, max_duration_ms=2_006_000), answers, transfer=TransferOutcome.BUSY
+    )
     call.says("A person, please.", at=0)
     call.says("Hello? Anybody there?", at=4500)
     call.presses("1", at=5000)

@@ -237,16 +237,6 @@ def test_the_agents_own_code_cannot_transfer_elsewhere_either() -> None:
     assert LINES.no_transfer in call.heard
 
 
-def test_the_model_is_told_when_a_transfer_failed() -> None:
-    """The tool's line in the history says what really happened."""
-    answers = [Answer(clauses=("One moment.",), calls=(("transfer_call", json.dumps({"number": FRONT_DESK})),))]
-    call = VirtualCall(PLAN, answers, transfer_works=False)
-    call.says("A person, please.", at=0)
-    call.run_until(20_000)
-    assert "busy" in (results(call)[0] or "")
-    assert LINES.no_transfer in call.heard
-
-
 def test_a_tool_nobody_planned_is_answered_too() -> None:
     """A made-up tool gets an error and the turn goes on."""
     call = VirtualCall(PLAN, [Answer(calls=(("fly", "{}"),)), "I can't fly."])

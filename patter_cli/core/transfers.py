@@ -1,0 +1,90 @@
+"""Somebody else takes the caller: what a reply wished for is asked of the carrier, and fails or is the call's end.
+
+The caller hears the other telephone ring, so this is the one time in a call when nothing of ours need be heard. It has
+a deadline of its own, anew when the carrier says that it rings; at its end the caller is taken back, and it is to ring
+there no longer. The model is told what became of it, so that it does not promise the same again.
+"""
+
+from __future__ import annotations
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.agent_floor import AgentFloor
+from patter_cli.core.call import Call
+from patter_cli.core.carrier_events import TransferRinging
+from patter_cli.core.deadlines import Timer
+from patter_cli.core.endings import Endings
+from patter_cli.core.floor import CallState
+from patter_cli.core.history import History
+from patter_cli.core.outcome import TransferOutcome
+from patter_cli.core.reply import Purpose, Reply
+from patter_cli.core.tool_calls import failed
+
+TRANSFER_MS = 40_000
+"""How long it may take to ring, and then to be answered, before we take the caller back."""
+
+_WHY = {
+    TransferOutcome.BUSY: "the line is busy",
+    TransferOutcome.NO_ANSWER: "nobody answered",
+    TransferOutcome.DECLINED: "whoever was rung declined",
+    TransferOutcome.VOICEMAIL: "an answering machine picked up",
+    TransferOutcome.DROPPED: "the connection was lost at once",
+}
+
+
+class Transfers:
+    """Asks for the one transfer that a reply may wish for, and follows it."""
+
+    __slots__ = ("_call", "_endings", "_floor", "_history", "_pending_action", "_rings")
+
+    def __init__(self, call: Call, history: History, floor: AgentFloor, endings: Endings) -> None:
+        self._call = call
+        self._history = history
+        self._floor = floor
+        self._endings = endings
+        self._pending_action = ""
+        """The tool call that asked for it."""
+        self._rings = False
+
+    def begin(self, reply: Reply) -> None:
+        """Do what this reply wanted: connect the caller, who must have heard something before it rings."""
+        call = self._call
+        if reply.ledger.answered or reply.purpose is not Purpose.ANSWER:
+            self._pending_action = reply.pending_action
+            self._rings = False
+            call.state.move(CallState.TRANSFERRING)
+            call.deadlines.cancel(Timer.IDLE)
+            call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
+            call.issue(order.Transfer(number=reply.transfer))
+            return
+        line = self._floor.read_out(call.plan.lines.filler, Purpose.LINE)
+        line.transfer, line.pending_action = reply.transfer, reply.pending_action
+
+    def ringing(self, event: TransferRinging) -> None:
+        """It has as long again, once."""
+        call = self._call
+        if call.state.now is CallState.TRANSFERRING and not self._rings:
+            self._rings = True
+            call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
+
+    def finished(self, event: fact.TransferFinished) -> None:
+        if self._call.state.now is CallState.TRANSFERRING:
+            self._endings.await_closing("transferred")
+
+    def failed(self, event: fact.TransferFailed) -> None:
+        """The caller is ours again."""
+        call = self._call
+        if call.state.now is not CallState.TRANSFERRING:
+            return
+        call.state.move(CallState.ACTIVE)
+        call.deadlines.cancel(Timer.TRANSFER)
+        call.quiet_since = call.now
+        if self._pending_action:
+            why = _WHY.get(event.outcome) or event.message or "it could not be connected"
+            self._history.finish_tool(self._pending_action, failed(f"not connected: {why}"))
+        self._floor.read_out(call.plan.lines.no_transfer, Purpose.LINE)
+
+    def due(self) -> None:
+        """Nobody took the caller in time."""
+        self._call.issue(order.CancelTransfer())
+        self.failed(fact.TransferFailed(message="no answer", outcome=TransferOutcome.NO_ANSWER))

@@ -1,0 +1,187 @@
+"""Stories of what is asked of the carrier during a call: to put the caller through, to press keys, to record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import RecordingFailed, RecordingReady, TransferRinging
+from patter_cli.core.floor import CallState
+from patter_cli.core.outcome import TransferOutcome
+from patter_cli.core.plan import CallPlan, PlannedTool, SystemPhrases
+from patter_cli.core.transfers import TRANSFER_MS
+from patter_cli.testing import Answer, Latency, VirtualCall
+
+FRONT_DESK = "+12025550142"
+LINES = SystemPhrases()
+PLAN = CallPlan(agent="clinic", system_prompt="", transfer_numbers=(FRONT_DESK,))
+PUTS_THROUGH = Answer(clauses=("One moment.",), calls=(("transfer_call", json.dumps({"number": FRONT_DESK})),))
+
+
+def results(call: VirtualCall) -> list[str]:
+    """What the model was told of its tool calls."""
+    return [message.tool.result or "" for message in call.history if message.tool is not None]
+
+
+def put_through(**world: Any) -> VirtualCall:
+    call = VirtualCall(PLAN, [PUTS_THROUGH], **world)
+    call.says("A person, please.", at=0)
+    return call
+
+
+def pressing(arguments: str, then: str, plan: CallPlan = PLAN, **world: Any) -> VirtualCall:
+    """A call whose agent presses keys and then says something."""
+    call = VirtualCall(plan, [Answer(calls=(("press_keys", arguments),)), then], **world)
+    call.says("For reservations press one.", at=0)
+    return call
+
+
+# --- transfers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (TransferOutcome.BUSY, "the line is busy"),
+        (TransferOutcome.NO_ANSWER, "nobody answered"),
+        (TransferOutcome.DECLINED, "whoever was rung declined"),
+        (TransferOutcome.VOICEMAIL, "an answering machine picked up"),
+        (TransferOutcome.DROPPED, "the connection was lost at once"),
+        (TransferOutcome.FAILED, "it could not be connected"),
+    ],
+)
+def test_the_model_is_told_what_became_of_a_transfer(outcome: TransferOutcome, told: str) -> None:
+    """The tool's line in the history says what really happened, each in words of its own; the caller is told too."""
+    call = put_through(transfer=outcome)
+    call.run_until(20_000)
+    assert f"not connected: {told}" in results(call)[0]
+    assert LINES.no_transfer in call.heard
+    assert not call.orders(order.CancelTransfer)
+
+
+def test_a_failure_of_another_kind_keeps_the_carriers_words() -> None:
+    """What no word of ours fits is told as the carrier said it."""
+    call = put_through(latency=Latency(transfer_ms=10**6))
+    call.tells(fact.TransferFailed(message="SIP 488"), at=6000)
+    call.run_until(12_000)
+    assert "not connected: SIP 488" in results(call)[0]
+
+
+@pytest.mark.parametrize(("rings", "due"), [((), TRANSFER_MS), ((9000, 20_000), 9000 + TRANSFER_MS)])
+def test_a_transfer_that_is_not_answered_does_not_go_on_ringing(rings: tuple[int, ...], due: int) -> None:
+    """The caller is taken back after a while, counted anew from when it rings, and the other telephone falls silent."""
+    call = put_through(latency=Latency(transfer_ms=10**6))
+    call.run_until(4000)
+    (began, _) = call.orders(order.Transfer)[0]
+    for after in rings:
+        call.tells(TransferRinging(), at=began + after)
+    call.run_until(began + 70_000)
+    assert [at - began for at, _ in call.orders(order.CancelTransfer)] == [due]
+    assert "nobody answered" in results(call)[0]
+    assert LINES.no_transfer in call.heard
+
+
+def test_a_goodbye_is_not_said_into_a_ringing_line() -> None:
+    """A server that goes down while the caller is being put through takes them back first."""
+    call = put_through()
+    call.tells(fact.DrainRequested(), at=5000)
+    call.run()
+    assert len(call.orders(order.CancelTransfer)) == 1
+    assert call.heard.endswith(LINES.drain_goodbye)
+    assert call.outcome == ("answered", "drain")
+
+
+@pytest.mark.parametrize("late", [fact.TransferFinished(), fact.TransferFailed(message="busy"), TransferRinging()])
+def test_what_comes_of_a_transfer_twice_or_late_changes_nothing(late: fact.Event) -> None:
+    """Before it, after it came to nothing, and after the caller was taken over."""
+    call = put_through(transfer=TransferOutcome.BUSY)
+    for at in (500, 15_000, 15_001):
+        call.tells(late, at=at)
+    call.run_until(16_000)
+    assert call.machine.states[0] is CallState.ACTIVE
+    assert call.heard.count(LINES.no_transfer) == 1
+    over = put_through()
+    over.run_until(4000)
+    (began, _) = over.orders(order.Transfer)[0]
+    over.tells(fact.TransferFinished(), at=began + 1000)
+    over.tells(late, at=began + 1500)
+    over.run()
+    assert over.outcome == ("answered", "transferred")
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_agent_walks_a_menu() -> None:
+    """It presses keys, learns that they were heard, and goes on."""
+    call = pressing('{"keys": "1 2#"}', "A table for two, please.")
+    call.run_until(8000)
+    (pressed,) = [each for _, each in call.orders(order.SendDtmf)]
+    assert pressed.digits == "12#"
+    assert results(call) == ['{"ok": true, "data": "pressed"}']
+    assert call.heard == "A table for two, please."
+
+
+TOO_MANY = json.dumps({"keys": "1" * 33})
+
+
+@pytest.mark.parametrize(
+    "arguments", ["", "{}", '{"keys": ""}', '{"keys": 12}', '{"keys": "12x"}', '{"keys": "١"}', TOO_MANY]
+)
+def test_what_is_no_key_is_not_pressed(arguments: str) -> None:
+    """Letters, numbers that are no text, digits of other scripts, and more than a carrier takes at once."""
+    call = pressing(arguments, "I can't press that.")
+    call.run_until(8000)
+    assert not call.orders(order.SendDtmf)
+    assert "not pressed" in results(call)[0]
+    assert call.heard == "I can't press that."
+
+
+def test_keys_that_the_carrier_refuses_are_no_secret() -> None:
+    """The model is told, and whoever waits hears something meanwhile."""
+    call = pressing('{"keys": "5"}', "That did not work.", keys_work=False, latency=Latency(keys_ms=5000))
+    call.run_until(12_000)
+    assert "not pressed: refused" in results(call)[0]
+    assert call.heard == f"{LINES.filler} That did not work."
+    assert call.longest_wait()[0] < 4000
+
+
+def test_keys_that_nobody_answers_for_do_not_hold_the_call() -> None:
+    """Like a tool that never comes back: an apology, and the conversation goes on; the late word is still noted."""
+    call = pressing('{"keys": "5"}', "Never said.", latency=Latency(keys_ms=40_000))
+    call.run_until(60_000)
+    assert LINES.apology in call.heard
+    assert "Never said." not in call.heard
+    assert results(call) == ['{"ok": true, "data": "pressed"}']
+
+
+def test_an_author_may_have_keys_of_their_own() -> None:
+    """A planned tool of that name is theirs, with whatever arguments."""
+    plan = replace(PLAN, tools=(PlannedTool(name="press_keys", timeout_ms=1000),))
+    call = pressing('{"keys": "x"}', "Done.", plan)
+    call.run_until(8000)
+    assert len(call.orders(order.RunTool)) == 1
+    assert not call.orders(order.SendDtmf)
+
+
+# --- the carrier's recording -----------------------------------------------------------------------------------------
+
+
+def test_a_call_is_recorded_from_its_first_word_on() -> None:
+    """Once, if the plan that holds says so; what comes of it is in the journal and changes nothing."""
+    plan = replace(PLAN, records=True, first_message="This call is recorded.")
+    call = VirtualCall(plan, ["Yes."])
+    for at, event in ((3000, RecordingFailed(message="no")), (4000, RecordingReady(recording_id="RE1"))):
+        call.tells(event, at=at)
+    call.run_until(6000)
+    ((recorded, _),) = call.orders(order.StartRecording)
+    assert recorded <= call.orders(order.ReadOut)[0][0]
+    assert call.heard == "This call is recorded."
+    unrecorded = VirtualCall(plan, ["Yes."], prepared=replace(plan, records=False))
+    unrecorded.run_until(6000)
+    assert not unrecorded.orders(order.StartRecording)

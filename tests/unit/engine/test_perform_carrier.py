@@ -1,0 +1,74 @@
+"""Whatever is asked of the carrier gets an answer, and what is taken back is not asked any more."""
+
+from __future__ import annotations
+
+import asyncio
+
+from patter_cli.agent import Agent
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import DialFailed, DtmfFailed, RecordingFailed
+from patter_cli.core.outcome import Direction, Outcome
+from patter_cli.engine.context import CallContext
+from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.perform_carrier import CarrierPerformer
+from patter_cli.engine.ready import CallInfo
+from patter_cli.wiring import ready_agent
+
+INFO = CallInfo(call_id="c1", caller="+1", callee="+2", direction=Direction.INBOUND, carrier="none")
+
+
+class RingsForEver:
+    """A carrier whose transfers are never answered."""
+
+    def __init__(self) -> None:
+        self.ringing = False
+
+    async def hang_up(self) -> None:
+        pass
+
+    async def transfer(self, number: str) -> None:
+        self.ringing = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ringing = False
+
+
+def performer(control: RingsForEver) -> tuple[CallContext, CarrierPerformer]:
+    call = CallContext(INFO, ready_agent("shop", Agent("Be brief."), Hooks(on_message=lambda: "")))
+    return call, CarrierPerformer(call, control)
+
+
+async def test_a_transfer_that_is_taken_back_rings_no_longer() -> None:
+    """It is not a failure either: nobody waits for its answer any more."""
+    control = RingsForEver()
+    call, carrier = performer(control)
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        assert carrier.perform(order.CancelTransfer())
+        assert carrier.perform(order.Transfer(number="+3"))
+        await asyncio.sleep(0)
+        assert control.ringing
+        assert carrier.perform(order.CancelTransfer())
+    assert not control.ringing
+    assert not call.mailbox.waiting
+
+
+async def test_what_a_line_cannot_do_is_said() -> None:
+    """Ringing somebody, pressing keys, recording: refused at once and never just not done."""
+    call, carrier = performer(RingsForEver())
+    asked: list[tuple[order.Command, fact.Event]] = [
+        (
+            order.PlaceCall(caller="+1", callee="+2", ring_timeout_ms=None, detect_machine=False),
+            DialFailed(outcome=Outcome.FAILED, reason="cannot_dial"),
+        ),
+        (
+            order.SendDtmf(response_id=1, tool_call_id="t", digits="5"),
+            DtmfFailed(response_id=1, tool_call_id="t", message="this carrier presses no keys"),
+        ),
+        (order.StartRecording(), RecordingFailed(message="this carrier does not record")),
+    ]
+    for command, answer in asked:
+        assert carrier.perform(command)
+        assert await call.mailbox.next(until=None) == answer
