@@ -97,7 +97,7 @@ class Endings:
     def time_warning_due(self) -> None:
         call = self._call
         free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT
-        if call.state.now is CallState.ACTIVE and free:
+        if call.state.now is CallState.ACTIVE and free and call.parting is None:
             self._floor.read_out(call.plan.lines.time_warning, Purpose.LINE)
         else:
             call.deadlines.set(Timer.TIME_WARNING, call.now + WARN_AGAIN_MS)

@@ -1,9 +1,10 @@
 """TurnMachine: what happens on a call, decided. Events and time in, commands out.
 
-Theory of operation. Three small states (floor.py) say who is where: the call, the caller, the agent. At most one
-reply exists at a time; everything about it carries its number, and what arrives for another number is dropped. A
-reply is a list of clauses in a ledger (playback.py) and is over when all of it has been delivered and heard, or
-when the floor was taken from it; only then does it enter the history, as what was heard.
+Theory of operation. Three small states (floor.py) say who is where: the call, the caller, the agent; a fourth, of an
+outbound call, whether a human or a machine answered it. At most one reply exists at a time; everything about it
+carries its number, and what arrives for another number is dropped. A reply is a list of clauses in a ledger
+(playback.py) and is over when all of it has been delivered and heard, or when the floor was taken from it; only then
+does it enter the history, as what was heard.
 
 The caller's voice opens a turn; silence closes it (endpointing.py), once its words are known; a model that listens
 may make that silence shorter or longer (end_of_turn.py). While it lasts an answer to the words so far may already be
@@ -177,7 +178,7 @@ class TurnMachine:
     def quiet(self) -> bool:
         """Nothing is under way: the next word is the caller's. True as well once the call is over."""
         call = self._call
-        waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE
+        waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and call.parting is None
         return self.ended or (waits and call.caller.now is CallerState.SILENT and not call.said.keys)
 
     @property

@@ -174,7 +174,10 @@ class Screening:
             call.deadlines.cancel(Timer.BEEP)
             call.state.move(CallState.ACTIVE)
             call.quiet_since = call.now
-            self._turns.floor_is_free()
+            if call.said.turns or call.caller.now is not CallerState.SILENT or not call.plan.first_message.strip():
+                self._turns.floor_is_free()
+            else:  # we fell silent in the middle of it
+                self._floor.read_out(call.plan.first_message, Purpose.GREETING)
 
     def _meet_machine(self) -> None:
         """Fall silent and wait for the tone, or hang up if there is nothing to leave."""

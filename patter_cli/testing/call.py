@@ -199,9 +199,9 @@ class VirtualCall:
     def longest_wait(self) -> tuple[int, Ms]:
         """(length, start) of the longest silence in which it was the agent's turn to be heard, in ms.
 
-        That is silence before a greeting, after the caller's words or keys, or after a sound of the agent's that was
-        not the end of a whole reply. A caller who has been answered and says nothing makes no such silence; a noise
-        of theirs breaks one, and does not change whose turn it is. A transfer is heard to ring.
+        That is silence before a greeting, once there is a line, after the caller's words or keys, or after a sound of
+        the agent's that was not the end of a whole reply. A caller who has been answered and says nothing makes no
+        such silence; a noise of theirs breaks one, and does not change whose turn it is. A transfer is heard to ring.
         """
         greets = bool(self._prepared.first_message)
         stretches: list[tuple[Ms, Ms, bool | None]] = [(at, at, True) for at in self._ears.keys]
@@ -209,7 +209,9 @@ class VirtualCall:
         stretches += [(each.start, each.end, not self._is_last(each)) for each in self.sounds]
         stretches += [(start, end, False) for start, end in self._rings]
         over = self.now if self._over is None else self._over
-        longest, quiet_from, turn_end, owed = (0, 0), 0, 0, greets
+        answered = self.facts(fact.CallConnected)
+        quiet_from = answered[0][0] if answered else over
+        longest, turn_end, owed = (0, quiet_from), quiet_from, greets
         for start, end, owes in sorted((each for each in stretches if each[0] < over), key=lambda each: each[:2]):
             if owed and start - quiet_from > longest[0]:
                 longest = (start - quiet_from, quiet_from)

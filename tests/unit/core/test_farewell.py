@@ -128,6 +128,27 @@ def test_some_goodbyes_are_not_the_callers_to_stop(event: fact.Event) -> None:
     assert call.now < 12_000
 
 
+def test_a_time_warning_does_not_keep_a_call_that_is_over() -> None:
+    """Nobody is told that there is a minute left in the moment between the last words and the end."""
+    first = parting(says="", before_end_ms=0, lasts_ms=10)
+    first.run()
+    hung_up = first.orders(order.HangUp)[0][0]
+    for warned in range(hung_up - 400, hung_up, 50):
+        pace = replace(PLAN.pace, max_duration_ms=warned + 2000, time_warning_ms=2000)
+        call = parting(says="", before_end_ms=0, lasts_ms=10, plan=replace(PLAN, pace=pace))
+        call.run()
+        assert call.outcome == ("answered", "agent")
+        assert LINES.time_warning not in call.heard
+
+
+def test_nothing_is_quiet_while_we_are_leaving() -> None:
+    """Whoever waits for their turn to type is not told that it has come."""
+    call = parting(says="", before_end_ms=0, lasts_ms=10)
+    call.run_until(call.sounds[0].end + 200)
+    assert not call.orders(order.HangUp)
+    assert not call.machine.quiet
+
+
 def test_a_goodbye_that_cannot_be_said_is_the_end() -> None:
     """An agent without a voice hangs up; it does not try to say goodbye for ever."""
     call = VirtualCall(PLAN, [Answer(clauses=(), hang_up=True)], faults=[Fault.LINES_HANG])

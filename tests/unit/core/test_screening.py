@@ -291,6 +291,15 @@ def test_a_long_hello_is_put_right_before_the_message() -> None:
     assert call.outcome == (Outcome.ANSWERED, "carrier_stop")
 
 
+def test_a_silent_human_who_was_taken_for_a_machine_is_greeted_again() -> None:
+    """We fell silent in the middle of the greeting; whoever said nothing meanwhile hears it from the start."""
+    call = dialled((1200, verdict(MACHINE)), (3000, verdict(HUMAN, OWN)))
+    call.run_until(ANSWERED_AT + 9000)
+    assert call.heard.endswith(GREETING)
+    assert len(call.heard) > len(GREETING) + 5
+    assert call.longest_wait()[0] < 4000
+
+
 def test_a_short_tape_is_put_right_too() -> None:
     """The carrier takes a short greeting for a human; the tone that follows is told the message."""
     call = dialled((1500, verdict(HUMAN)), (5000, BEEP))
