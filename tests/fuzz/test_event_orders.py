@@ -26,7 +26,7 @@ from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import AnsweredBy, Direction, Outcome, TransferOutcome, VerdictSource
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
-from patter_cli.testing import Answer, Fault, VirtualCall, VirtualTool
+from patter_cli.testing import Answer, FarEnd, Fault, VirtualCall, VirtualTool
 
 WALKS = 100_000
 STEPS = 25
@@ -649,6 +649,71 @@ def test_no_caller_is_left_in_silence() -> None:
         story(seed)
 
 
+TAPE = "You have reached Ada. I can't come to the phone right now, so please leave a message after the tone."
+
+
+def dialled_story(seed: int) -> VirtualCall:
+    """An outbound call that somebody, some machine or nobody answers. Raises AssertionError as `story` does."""
+    random = Random(seed)
+    fault = random.choice((*Fault, *(None,) * 16))
+    refuses = random.choice((*(None,) * 6, Outcome.BUSY, Outcome.NO_ANSWER, Outcome.FAILED))
+    machine = random.random() < 0.5
+    truth, lie = (AnsweredBy.MACHINE, AnsweredBy.HUMAN) if machine else (AnsweredBy.HUMAN, AnsweredBy.MACHINE)
+    tells: list[tuple[int, Event]] = []
+    for source in VerdictSource:
+        mistaken = lie if source is VerdictSource.CARRIER else None
+        said = random.choice((truth, truth, truth, AnsweredBy.UNKNOWN, None, mistaken))
+        if said is not None:
+            over = said is AnsweredBy.MACHINE and random.random() < 0.3
+            verdict = carrier.MachineDetected(answered_by=said, source=source, greeting_over=over)
+            tells += [(random.choice((50, 900, 2600, 5000, 9000)), verdict)] * random.choice((1, 1, 2))
+    if machine and random.random() < 0.7:
+        tells += [(random.choice((7500, 8000, 15_000)), carrier.BeepHeard(source=VerdictSource.CARRIER))]
+    far_end = FarEnd(
+        placed_ms=random.choice((200, 200, 200, 5000, None)),
+        rings_ms=random.choice((800, None)),
+        answers_ms=random.choice((3000, 3000, 3000, 30_000, None)),
+        stream_ms=random.choice((0, 150, 150, 2000, None)),
+        refuses=refuses,
+        ring_timeout_ms=random.choice((25_000, None)),
+        tells=tuple(tells),
+    )
+    call = VirtualCall(random.choice(PLANS[-2:]), ["Certainly."], faults=[fault] if fault else [], far_end=far_end)
+    answered = (far_end.placed_ms or 0) + (far_end.rings_ms or 0) + (far_end.answers_ms or 0)
+    if machine:
+        call.says(TAPE, answered + 300)
+    else:
+        at = answered + 200
+        for _ in range(random.randrange(5)):
+            at = call.says(random.choice(SAYINGS), at + random.choice((300, 2000, 5000)))
+    if random.random() < 0.3:
+        call.tells(random.choice((fact.DrainRequested(), carrier.CancelRequested())), random.randrange(20_000))
+    try:
+        call.run(800_000)
+        outcome, reason = call.outcome
+        picked_up = call.facts(carrier.Answered) or call.facts(fact.CallConnected)
+        claim(picked_up or outcome not in TAKEN, f"{outcome}, and nobody picked up")
+        claim(len(call.orders(order.ReportMachine)) <= 1, "who answered is reported twice")
+        if fault not in (Fault.NO_STOPS, Fault.NO_MARKS):
+            said = " ".join(each.text for each in call.history if each.role == "assistant")
+            claim(said == call.heard, f"the history has {said!r}, the ear {call.heard!r}")
+        if reason == "message_left":
+            claim(call.heard.endswith(MESSAGE), f"a message was left, and heard was {call.heard!r}")
+        taken = [each.answered_by for _, each in call.orders(order.TakeFor)]
+        if AnsweredBy.MACHINE not in taken:
+            length, since = call.longest_wait()
+            claim(length <= 4000 or fault in INAUDIBLE, f"silence of {length} ms at {since}")
+    except Exception as error:
+        raise AssertionError(f"dialled_story({seed}) with {fault}: {error}") from error
+    return call
+
+
+def test_no_call_of_ours_is_left_without_an_end() -> None:
+    """Whoever answers, and whatever is told of them: history is truth, humans are heard, messages are left whole."""
+    for seed in range(WALKS // 100):
+        dialled_story(seed)
+
+
 def main(walks: int, first: int = 0) -> None:
     began = time.perf_counter()
     for seed in range(first, first + walks // len(KINDS)):
@@ -656,6 +721,7 @@ def main(walks: int, first: int = 0) -> None:
             walk(kind, seed)
     for seed in range(first, first + walks // 100):
         story(seed)
+        dialled_story(seed)
     print(f"{walks} walks of {STEPS} events: no claim broken, {time.perf_counter() - began:.0f} s")
 
 
