@@ -10,7 +10,7 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialFailed, DtmfFailed, RecordingFailed
 from patter_cli.core.commands import Command
-from patter_cli.core.outcome import Outcome
+from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.errors import CarrierError
 
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 HANG_UP_S = 5.0
 TRANSFER_S = 35.0
+_MISSED = {each.replace("_", " "): each for each in TransferOutcome if each is not TransferOutcome.CONNECTED}
+"""Refusals in words of ours keep their kind: "busy", "no answer"."""
 
 
 class CarrierPerformer:
@@ -54,9 +56,13 @@ class CarrierPerformer:
         try:
             async with asyncio.timeout(TRANSFER_S):
                 await self._control.transfer(number)
-        except (CarrierError, TimeoutError, OSError) as error:
+        except TimeoutError:
+            log.warning("transfer failed: no answer within %.0f s", TRANSFER_S)
+            self._call.post(fact.TransferFailed(message="no answer", outcome=TransferOutcome.NO_ANSWER))
+        except (CarrierError, OSError) as error:
             log.warning("transfer failed: %s", error)
-            self._call.post(fact.TransferFailed(message=str(error)))
+            outcome = _MISSED.get(str(error), TransferOutcome.FAILED)
+            self._call.post(fact.TransferFailed(message=str(error), outcome=outcome))
         else:
             self._call.post(fact.TransferFinished())
 

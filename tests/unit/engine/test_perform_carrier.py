@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from patter_cli.agent import Agent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialFailed, DtmfFailed, RecordingFailed
-from patter_cli.core.outcome import Direction, Outcome
+from patter_cli.core.outcome import Direction, Outcome, TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.ready import CallInfo
+from patter_cli.errors import CallRejected
 from patter_cli.wiring import ready_agent
 
 INFO = CallInfo(call_id="c1", caller="+1", callee="+2", direction=Direction.INBOUND, carrier="none")
@@ -35,6 +38,17 @@ class RingsForEver:
             self.ringing = False
 
 
+class Refuses(RingsForEver):
+    """A carrier that does not transfer."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def transfer(self, number: str) -> None:
+        raise self._error
+
+
 def performer(control: RingsForEver) -> tuple[CallContext, CarrierPerformer]:
     call = CallContext(INFO, ready_agent("shop", Agent("Be brief."), Hooks(on_message=lambda: "")))
     return call, CarrierPerformer(call, control)
@@ -53,6 +67,29 @@ async def test_a_transfer_that_is_taken_back_rings_no_longer() -> None:
         assert carrier.perform(order.CancelTransfer())
     assert not control.ringing
     assert not call.mailbox.waiting
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (CallRejected("busy"), TransferOutcome.BUSY),
+        (CallRejected("no answer"), TransferOutcome.NO_ANSWER),
+        (CallRejected("connected"), TransferOutcome.FAILED),
+        (CallRejected("no such number"), TransferOutcome.FAILED),
+        (ConnectionResetError("reset"), TransferOutcome.FAILED),
+        (TimeoutError(), TransferOutcome.NO_ANSWER),
+    ],
+)
+async def test_a_transfer_that_fails_says_of_what_kind(error: Exception, outcome: TransferOutcome) -> None:
+    """Busy is busy; what the carrier says otherwise is kept; a carrier that does not come back is no answer."""
+    call, carrier = performer(Refuses(error))
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        carrier.perform(order.Transfer(number="+3"))
+    failed = await call.mailbox.next(until=None)
+    assert isinstance(failed, fact.TransferFailed)
+    assert failed.outcome is outcome
+    assert failed.message == (str(error) or "no answer")
 
 
 async def test_what_a_line_cannot_do_is_said() -> None:
