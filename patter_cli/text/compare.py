@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from patter_cli.text.pronounce import SCALES, TENS, UNITS, pronounceable
+from patter_cli.text.pronounce import pronounceable
+from patter_cli.text.readings.figures import SCALES, TENS, UNITS
 
 _SAME = {"ok": "okay", "mister": "mr", "missus": "mrs", "doctor": "dr", "miz": "ms"}
 _NUMBER_WORDS = frozenset((*UNITS, *TENS, *(name for name, _ in SCALES)))

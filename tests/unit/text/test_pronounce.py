@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patter_cli.text.pronounce import cardinal, ordinal, pronounceable, year
+from patter_cli.text.pronounce import pronounceable
+from patter_cli.text.readings.figures import cardinal, ordinal, year
 
 NUMBERS = [
     ("I have 60 apples and 1,204 pears.", "I have sixty apples and one thousand two hundred four pears."),

@@ -1,0 +1,72 @@
+"""Short forms of words: Dr., St., e.g., appt., w/o."""
+
+from __future__ import annotations
+
+import re
+
+from patter_cli.text.readings.rule import Match, Rule, rule
+from patter_cli.text.readings.sentences import STARTER
+
+_SHORT = {
+    "mr": "Mister", "mrs": "Missus", "ms": "Miz", "prof": "Professor", "jr": "Junior", "sr": "Senior",
+    "ave": "Avenue", "blvd": "Boulevard", "rd": "Road", "ln": "Lane", "hwy": "Highway", "apt": "Apartment",
+    "ste": "Suite", "dept": "Department", "ext": "extension", "vs": "versus", "etc": "et cetera", "approx":
+    "approximately", "inc": "Incorporated", "ltd": "Limited", "corp": "Corporation", "tel": "telephone",
+    "appt": "appointment", "est": "established", "rev": "Reverend", "gen": "General", "capt": "Captain",
+    "sgt": "Sergeant", "lt": "Lieutenant", "hrs": "hours", "mins": "minutes", "govt": "government", "max": "maximum",
+    "min": "minimum", "gov": "Governor", "sen": "Senator", "rep": "Representative", "col": "Colonel", "cmdr":
+    "Commander", "maj": "Major", "bros": "Brothers", "univ": "University", "assn": "Association", "bldg": "Building",
+    "pkwy": "Parkway", "temp": "temperature", "misc": "miscellaneous", "avg": "average", "incl": "including",
+    "excl": "excluding", "tbsp": "tablespoon", "tsp": "teaspoon", "no": "number",
+}  # fmt: skip
+_TITLES = "Mr|Mrs|Ms|Prof|Rev|Gen|Capt|Sgt|Lt|Gov|Sen|Rep|Col|Cmdr|Maj"
+_PARTS = {"p": "page", "pp": "pages", "vol": "volume", "ch": "chapter", "fig": "figure", "sec": "section"} | {
+    "art": "article",
+    "para": "paragraph",
+    "ver": "version",
+    "ca": "circa",
+    "c": "circa",
+}
+
+
+def _saint_or_street(match: Match) -> str:
+    """After a name it is a street, unless another name follows."""
+    if match[3] and not re.fullmatch(STARTER, match[3]):
+        return f"{match[1]} Saint"
+    return f"{match[1]} Street" + ("." if match[3] else "")
+
+
+def _short(match: Match) -> str:
+    return _SHORT[match[1].lower()]
+
+
+IN_FRONT: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w.])(pp?|vol|ch|fig|sec|art|para|ver|ca|c)\.\s?(?=\d)",
+        lambda m: f"{_PARTS[m[1].lower()]} ",
+        ".",
+        flags=re.I,
+    ),
+)
+"""Short forms that are only that before a figure."""
+
+RULES: tuple[Rule, ...] = (
+    rule(r"\b[Dd]r\.(?=\s+[A-Z])|\bDr(?=\s+[A-Z])", "Doctor", "r"),
+    rule(r"(?<=[a-z]\s)Dr\b\.?", "Drive", "Dr"),
+    rule(r"\b([A-Z][a-z]+|[a-z]+(?:st|nd|rd|th)) St\b(\.?)(?=\s+([A-Z][a-z]*)|)", _saint_or_street, "St"),
+    rule(r"\bSt\b\.?(?=\s+[A-Z])", "Saint", "St"),
+    rule(r"\bMt\b\.?(?=\s+[A-Z])", "Mount", "Mt"),
+    rule(r"\bFt\b\.?(?=\s+[A-Z])", "Fort", "Ft"),
+    rule(r"\b[Ee]\.\s?g\.,?", "for example,", ".g.", ". g."),
+    rule(r"\b[Ii]\.\s?e\.,?", "that is,", ".e.", ". e."),
+    rule(r"\bw/o\b", "without", "w/o"),
+    rule(r"\bc/o\b", "care of", "c/o"),
+    rule(r"\bw/(?=\s|\w)\s?", "with ", "w/"),
+    rule(r"\b[Nn]/[Aa]\b", "not applicable", "/"),
+    rule(rf"\b({'|'.join(_SHORT)})\.(?=\s*[a-z,;)]|\s*$)", _short, ".", flags=re.I),
+    rule(rf"\b({_TITLES})\b\.?(?=\s+[A-Z])", _short),
+    rule(rf"\b({_TITLES})\b\.?(?=\s+(?:and|&) [A-Z])", _short),
+    rule(r"\b(Ave|Blvd|Rd|Ln|Hwy|Pkwy|Jr|Sr|Apt|Ste|Dept|Inc|Ltd|Corp|Tel|Bldg|Bros|Univ|Assn)\b\.?", _short),
+    rule(r"(?<=[a-z&] )Co\.", "Company", "Co."),
+    rule(r"\b[Vv]s\b\.?", "versus", "vs", "Vs"),
+)
