@@ -73,7 +73,7 @@ def pronounceable(text: str, *, language: str = "en", is_word: Callable[[str], b
     if _FIGURE.search(text):
         for table in _WITH_FIGURES:
             text = rewrite(text, table)
-    for table in (roman.RULES, short_forms.RULES, symbols.RULES):
+    for table in (roman.RULES, short_forms.RULES, money.ALONE, symbols.RULES):
         text = rewrite(text, table)
     text = initialisms(text, is_word or looks_like_word)
     text = _LOOSE.sub(" ", _FOREIGN.sub(" ", text))

@@ -16,10 +16,10 @@ _KNOWN = (
     "com|org|net|edu|gov|mil|int|info|shop|app|dev|site|online|store|biz|xyz|co|io|ai|me|tv|uk|us|de|fr|it|es|nl|eu|ca"
     "|au|ch|at|be|se|no|dk|fi|pl|pt|ie|nz|in|jp|cn|kr|br|mx|za|ru"
 )
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
 _DOMAIN = (
     # Any ending that is written small; in capitals, or behind a label without a letter, one that everybody knows.
-    rf"(?:(?:{_LABEL}\.)*(?=[0-9-]*[A-Za-z]){_LABEL}\.[a-z]{{2,24}}|(?:{_LABEL}\.)+(?i:{_KNOWN}))(?![\w-]|\.\w)"
+    rf"(?:(?:{_LABEL}\.)*(?=[0-9-]*[A-Za-z]){_LABEL}\.[a-z]{{2,24}}|(?:{_LABEL}\.)+(?i:{_KNOWN})|localhost(?=:))(?![\w-]|\.\w)"
 )
 _REST = r"(?::\d{2,5}(?!\d))?(?:[/?#][^\s,;]*)?"
 
@@ -42,15 +42,21 @@ def _spelled(match: Match) -> str:
 
 def _machine(match: Match) -> str:
     """192.168.1.1, each figure by itself."""
-    return " dot ".join(digits(each) for each in match[0].split("."))
+    host, _, port = match[0].partition(":")
+    said = " dot ".join(digits(each) for each in host.split("."))
+    return f"{said} colon {digits(port)}" if port else said
 
 
 RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.'])([\w.+-]+(?:'\w[\w.+-]*)*@[\w-]+(?:\.[\w-]+)*)", _spelled, "@"),
     rule(r"\b(?:https?|ftp|wss?)://(\S+)", _spelled, "://", flags=re.I),
     rule(r"\b(www\.\S+)", _spelled, "www.", "WWW.", "Www.", flags=re.I),
-    rule(rf"(?<![\w@.])({_DOMAIN}{_REST})", _spelled, "."),
-    rule(r"(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?![\w]|\.\d)", _machine, "."),
+    rule(rf"(?<![\w@.])({_DOMAIN}{_REST})", _spelled, ".", "localhost"),
+    rule(
+        r"(?<![\w.])(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{2,5})?(?![\w]|\.\d)",
+        _machine,
+        ".",
+    ),
     rule(r"\b([A-Za-z]):\\(?=\w)", lambda m: f"{m[1].upper()} colon backslash ", ":\\"),
     rule(r"(?<=[A-Za-z])_(?=[A-Za-z0-9])|(?<=\d)_(?=[A-Za-z])", " underscore ", "_"),
     rule(r"(?<!\w)@(?=[A-Za-z])", "at ", "@"),

@@ -142,6 +142,7 @@ def _month_and_stop(match: Match) -> str:
 _NEEDS_MONTH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NEEDS_DAY = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WRITTEN: tuple[Rule, ...] = (
+    rule(rf"\b({_MONTH}\s+{_DAY})\s?-\s?(?={_MONTH})", lambda m: f"{m[1]} to ", *_NEEDS_MONTH),
     rule(
         rf"\b{_MONTH}\s+{_DAY}\s?-\s?{_DAY}(?![\w:-]|[.,]\d){_YEAR}",
         _month_days,

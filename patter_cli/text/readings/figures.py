@@ -24,7 +24,7 @@ PLAIN = rf"(?:{_GROUPED}|{EUROPEAN}|\d+(?:\.\d+)?)"
 """A number: 1,204.5 or 1.204,5 or 1204.5. Groups of three with one stop are a decimal; with two they are not."""
 QUANTITY = rf"(?:{_GROUPED}|{EUROPEAN}|\d+,\d{{1,2}}(?![\d,])|\d+(?:\.\d+)?|\.\d+)"
 """A number of something: 3,5 and .5 as well, which without a unit would be a list and the end of a sentence."""
-FRACTION = r"(?:\d+[ -])?\d{1,3}/\d{1,3}"
+FRACTION = r"(?:\d+[ -])?\d{1,3}/\d{1,4}"
 """1/2, 1 1/2 or 1-1/2."""
 
 _ENGLISH = re.compile(rf"{_GROUPED}|\d*\.?\d*")
@@ -135,5 +135,6 @@ def _mixed_fraction(written: str) -> str:
     if not whole:
         return said
     if 0 < numerator < denominator:
-        return f"{cardinal(int(whole))} and {said.replace('one ', 'a ', 1)}"
+        article = "an " if said.startswith(("one eigh", "one eleven")) else "a "
+        return f"{cardinal(int(whole))} and {said.replace('one ', article, 1)}"
     return f"{cardinal(int(whole))} {said}"

@@ -15,7 +15,7 @@ _EXACT = {
     "Mbps": "megabit per second", "Gbps": "gigabit per second", "kbps": "kilobit per second",
     "Kbps": "kilobit per second", "MB/s": "megabyte per second", "Nm": "newton meter", "nm": "nanometer",
     "J": "joule", "kJ": "kilojoule", "Pa": "pascal", "kPa": "kilopascal", "µm": "micrometer", "µs": "microsecond",
-    "µl": "microliter",
+    "µl": "microliter", "Mbit": "megabit", "Gbit": "gigabit", "kbit": "kilobit",
 }  # fmt: skip
 """Units whose capitals matter: a megabyte is no megabit, a gram no generation of telephones."""
 _ANY_CASE = {
@@ -43,13 +43,14 @@ _RATES |= {"min": "minute", "sec": "second", "s": "second", "lb": "pound", "sqft
 
 UNIT = rf"(?:(?i:{one_of(_ANY_CASE)})|{one_of(_EXACT)})"
 _AREA = rf"(?:(?P<sq>(?i:sq|square|cu)\.?\s)(?P<of>{one_of(_AREAS)})\b\.?|(?P<base>{one_of(_AREAS)})\^?(?P<power>[23]))"
-_END = r"(?![A-Za-z\d'^])(?:\.(?=\s+[a-z]|,))?"
-_AMOUNT = rf"(?<![\w.,/])(?P<low>{FRACTION}|{QUANTITY})"
+_END = r"(?![A-Za-z\d'^])(?:\.(?=\s+[a-z\d]|,))?"
+_AMOUNT = rf"(?<![\w.,])(?<!\d/)(?P<low>{FRACTION}|{QUANTITY})"
 _RANGE = rf"(?:\s?(?:{UNIT}|%)?\s?-\s?(?P<high>{FRACTION}|{QUANTITY}))?"
 _PER = r"(?:\s?/\s?(?P<rate>[A-Za-z]+)\b(?!/))?"
 _NOUN = re.compile(
     r" (?!(?:and|or|to|but|if|when|is|are|was|in|at|on|from|with|of|long|wide|high|tall|per|a|an)\b)[a-z]"
 )
+_QUOTED = re.compile(r"(?<!\w)'\w[^']*$")
 _BEFORE_NOUN = re.compile(r"(?i)(?<!\w)an? (?:minus )?$")
 
 
@@ -101,10 +102,18 @@ def _area(match: Match) -> str:
 def _feet(match: Match) -> str:
     """5'10" -> "five foot ten"; 6' -> "six feet"."""
     feet, inches = match[1], match[2]
+    if not inches and _QUOTED.search(match.string, 0, match.start()):
+        return match[0]
     if inches:
         return f"{number(feet)} foot {number(inches)}"
     singular = feet == "1" or _is_adjective(match)
     return f"{number(feet)} {'foot' if singular else 'feet'}"
+
+
+def _feet_and_inches(match: Match) -> str:
+    """5 ft 10 in."""
+    feet, inches = ("foot" if match[1] == "1" else "feet"), ("inch" if match[2] == "1" else "inches")
+    return f"{number(match[1])} {feet} {number(match[2])} {inches}"
 
 
 def _inches(match: Match) -> str:
@@ -117,6 +126,13 @@ def _inches(match: Match) -> str:
 
 RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,'])(\d{1,2})'(?:\s?(\d{1,2}(?:\.\d)?)(?:\"|''))?(?!\w)", _feet, "'"),
+    rule(
+        r"(?<![\w.,])([2-6])g(?= (?:network|signal|coverage|connection|phone|service|speed|data|internet|plan)s?\b)",
+        r"\1 G",
+        "g",
+    ),
+    rule(r"(?<![\w.,])(\d+) ?(?:ft|feet|foot)\.? (\d+) ?(?:in\b\.?|inch(?:es)?\b)", _feet_and_inches, "f"),
+    rule(r"\bdegrees? ([CF])\b", lambda m: f"degrees {'Celsius' if m[1] == 'C' else 'Fahrenheit'}", "degree"),
     rule(rf"(?<![\w.,])({FRACTION}|{QUANTITY})\"(?!\w)", _inches, '"'),
     rule(rf"{_AMOUNT}{_RANGE}\s?%(?!\w){_PER}", lambda m: _measured(m, "percent"), "%"),
     rule(rf"{_AMOUNT}{_RANGE}[\s-]?{_AREA}{_END}{_PER}", _area, "2", "3", "^", "sq", "Sq", "cu"),

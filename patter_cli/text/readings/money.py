@@ -42,11 +42,12 @@ _DOLLARS |= {"NZ": "New Zealand", "HK": "Hong Kong", "SG": "Singapore", "S": "Si
 _COINS |= {f"{land}$": (f"{name} dollar", f"{name} dollars", "cent", "cents") for land, name in _DOLLARS.items()}
 _COINS |= {"R$": _COINS["BRL"], "MX$": _COINS["MXN"], "RMB": _COINS["CNY"]}
 _COINS |= {"USD": _COINS["$"], "GBP": _COINS["£"], "EUR": _COINS["€"], "INR": _COINS["₹"], "JPY": _COINS["¥"]}
+_COINS |= {"Rs": _COINS["₹"], "Rs.": _COINS["₹"]}
 _COINS |= {"KRW": _COINS["₩"], "CAD": _COINS["CA$"], "AUD": _COINS["A$"], "NZD": _COINS["NZ$"]}
 _COINS |= {"HKD": _COINS["HK$"], "SGD": _COINS["SG$"]}
 
 _SIGN = rf"(?:(?:US|CA|AU|NZ|HK|SG|NT|MX|[ACRS])?\$|[{COIN_SIGNS[1:]}])"
-_CODE = one_of(code for code in _COINS if code.isalpha()) + "|(?i:usd|eur|gbp|cad|chf)"
+_CODE = one_of(code for code in _COINS if code.rstrip(".").isalpha()) + "|(?i:usd|eur|gbp|cad|chf)"
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "mio": "million", "b": "billion", "bn": "billion"} | {
     "t": "trillion",
     "tn": "trillion",
@@ -61,14 +62,16 @@ def _spoken(match: Match) -> str:
     low_scale, high_scale = match.group("low_scale", "high_scale")
     low, high = (each and _in_full(each, match["sign"]) for each in match.group("low", "high"))
     rated = f" {per(match['rate'])}" if match["rate"] else ""
+    before = match.string[max(0, match.start() - 4) : match.start()]
+    adjective = _AFTER_ARTICLE.search(before) and _GOES_ON.match(match.string, match.end())  # a $20 bill
+    unit = coin[0] if adjective else coin[1]
     if high is None:
-        adjective = not _cents(coin, low, low_scale) and _GOES_ON.match(match.string, match.end())
-        if adjective and _AFTER_ARTICLE.search(match.string[max(0, match.start() - 4) : match.start()]):
-            return f"{_with_scale(low, low_scale)} {coin[0]}{rated}"  # a $20 bill
+        if adjective and not _cents(coin, low, low_scale):
+            return f"{_with_scale(low, low_scale)} {unit}{rated}"
         return _amount(coin, low, low_scale) + rated
     if _cents(coin, low, low_scale or high_scale) or _cents(coin, high, high_scale):
         return f"{_amount(coin, low, low_scale)} to {_amount(coin, high, high_scale)}{rated}"
-    return f"{_with_scale(low, low_scale)} to {_with_scale(high, high_scale)} {coin[1]}{rated}"
+    return f"{_with_scale(low, low_scale)} to {_with_scale(high, high_scale)} {unit}{rated}"
 
 
 def _coin(sign: str) -> tuple[str, str, str, str]:
@@ -109,19 +112,24 @@ def _amount(coin: tuple[str, str, str, str], written: str, scale: str | None) ->
 
 
 def _scale(name: str) -> str:
-    return rf"(?:\s?(?P<{name}>(?i:k|mn|mio|m|bn|b|tn|thousand|million|billion|trillion))\b)?"
+    return rf"(?:\s?(?P<{name}>(?i:k|mn|mio|m|bn|b|tn|thousand|million|billion|trillion|lakhs?|crores?))\b)?"
 
 
 _LOW, _HIGH = rf"(?P<low>{QUANTITY}){_scale('low_scale')}", rf"(?P<high>{QUANTITY}){_scale('high_scale')}"
 _RATE = r"(?:\s?/\s?(?P<rate>[A-Za-z]+)\b)?"
 
 
+_AGAIN = r"(?:\s(?i:usd|gbp|eur|dollars|pounds|euros)\b)?"
+"""$20 USD: said once."""
+
+
 def _before(sign: str) -> str:
-    return rf"(?<![A-Za-z])(?P<sign>{sign})\s?{_LOW}(?:\s?-\s?(?:{sign})?\s?{_HIGH})?(?![A-Za-z\d]|[.,]\d){_RATE}"
+    high = rf"(?:\s?-\s?(?:{sign})?\s?{_HIGH})?(?![A-Za-z\d]|[.,]\d)"
+    return rf"(?<![A-Za-z])(?P<sign>{sign})\s?{_LOW}{high}{_AGAIN}{_RATE}"
 
 
 def _behind(sign: str) -> str:
-    return rf"(?<![\w.,]){_LOW}(?:\s?-\s?{_HIGH})?\s?(?P<sign>{sign})(?!\w|\s?\d){_RATE}"
+    return rf"(?<![\w.,]){_LOW}(?:\s?(?:{sign})?\s?-\s?{_HIGH})?\s?(?P<sign>{sign})(?!\w|\s?\d){_RATE}"
 
 
 _SIGNS = tuple(COIN_SIGNS)
@@ -130,6 +138,10 @@ RULES: tuple[Rule, ...] = (
     rule(_behind(rf"[{COIN_SIGNS}]"), _spoken, *_SIGNS),
     rule(_before(rf"\b(?:{_CODE})"), _spoken),
     rule(_behind(rf"(?:{_CODE})"), _spoken),
-    rule(rf"[{COIN_SIGNS[1:]}]", lambda m: f" {_coin(m[0])[1]} ", *_SIGNS[1:]),
-    rule(r"\$", " dollar ", "$"),
 )
+
+ALONE: tuple[Rule, ...] = (
+    rule(r"\$", " dollar ", "$"),
+    rule(rf"[{COIN_SIGNS[1:]}]", lambda m: f" {_coin(m[0])[1]} ", *_SIGNS[1:]),
+)
+"""A sign without an amount."""

@@ -21,14 +21,20 @@ def _power(match: Match) -> str:
     return named or f" to the power of {cardinal(int(match[1]))}"
 
 
+def _scientific(match: Match) -> str:
+    return f"{number(match[1])} times ten to the power of {cardinal(int(match[2]))}"
+
+
 SIZES: tuple[Rule, ...] = (
     rule(rf"(?<=\d)\s?[xX×]\s?(?=\d[\d.]*\s?(?:[xX×]|{UNIT}(?![A-Za-z])))", " by ", "x", "X", "×"),
+    rule(rf"(\d\s?{UNIT})\s?[xX×]\s?(?=\d)", r"\1 by ", "x", "X", "×"),
     rule(r"(?<=\d)[xX](?=\d)", " by ", "x", "X"),
     rule(r"(?<=\d)\s?[x×]\s?(?=\d)", " times ", "x", "×"),
     rule(rf"(?<![\w.,])({PLAIN})x(?!\w)", lambda m: f"{number(m[1])} times", "x"),
 )
 """4x4, 8 x 10 in, two times four: before a measure takes its second number."""
 RULES: tuple[Rule, ...] = (
+    rule(r"(?<![\w.,])(\d+(?:\.\d+)?)(?:e(?=\d)|[eE](?=[+-]\d)|(?<=\.\d)E)([+-]?\d+)\b", _scientific, "e", "E"),
     rule(r"(?<=\w)\^(-?\d+)\b", _power, "^"),
     rule(rf"(?<![\w.,])({PLAIN} [a-z]+)\s?/\s?({TIMES_OF})\b", lambda m: f"{m[1]} {per(m[2])}", "/"),
     rule(r"(?<![\w./])(\d+(?:\.\d+)?)/(\d+)(?= stars?\b)", _out_of, "/"),
@@ -38,6 +44,6 @@ RULES: tuple[Rule, ...] = (
         lambda m: number(m[1]) if " " in m[1] or "-" in m[1] else m[0],
         "/",
     ),
-    rule(r"(?<![\w./])(\d{1,3})/(\d{1,3})(?![\w/]|[.,]\d)", _fraction, "/"),
+    rule(r"(?<![\w./])(\d{1,3})/(\d{1,4})(?![\w/]|[.,]\d)", _fraction, "/"),
     rule(r"(?<![\w.:])(\d+(?:\.\d+)?):(\d+)(?![\w:]|\.\d)", lambda m: f"{number(m[1])} to {number(m[2])}", ":"),
 )

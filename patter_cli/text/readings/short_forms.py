@@ -17,7 +17,7 @@ _SHORT = {
     "min": "minimum", "gov": "Governor", "sen": "Senator", "rep": "Representative", "col": "Colonel", "cmdr":
     "Commander", "maj": "Major", "bros": "Brothers", "univ": "University", "assn": "Association", "bldg": "Building",
     "pkwy": "Parkway", "temp": "temperature", "misc": "miscellaneous", "avg": "average", "incl": "including",
-    "excl": "excluding", "tbsp": "tablespoon", "tsp": "teaspoon", "no": "number",
+    "excl": "excluding", "tbsp": "tablespoon", "tsp": "teaspoon",
 }  # fmt: skip
 _TITLES = "Mr|Mrs|Ms|Prof|Rev|Gen|Capt|Sgt|Lt|Gov|Sen|Rep|Col|Cmdr|Maj"
 _PARTS = {"p": "page", "pp": "pages", "vol": "volume", "ch": "chapter", "fig": "figure", "sec": "section"} | {
@@ -59,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\bFt\b\.?(?=\s+[A-Z])", "Fort", "Ft"),
     rule(r"\b[Ee]\.\s?g\.,?", "for example,", ".g.", ". g."),
     rule(r"\b[Ii]\.\s?e\.,?", "that is,", ".e.", ". e."),
+    rule(r"\bPh\.\s?D\b\.?", "P H D", "Ph."),
     rule(r"\bw/o\b", "without", "w/o"),
     rule(r"\bc/o\b", "care of", "c/o"),
     rule(r"\bw/(?=\s|\w)\s?", "with ", "w/"),

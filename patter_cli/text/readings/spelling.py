@@ -19,6 +19,7 @@ _PLURAL = re.compile(r"\b([A-Z]{2,5})s\b")
 _CAPITALS = re.compile(r"(?<![A-Za-z'])[A-Z]{2,}(?![A-Za-z])")
 _CAPITALS_BEFORE = re.compile(r"\b([A-Z]{2,})\W*$")
 _CAPITALS_BEHIND = re.compile(r"^\W*([A-Z]{2,})\b")
+_NO_VOWEL = re.compile(r"(?<![A-Za-z'])[b-df-hj-np-tv-xz]{2,6}(?![A-Za-z'])")
 _HAS_VOWEL = re.compile("[aeiou]|[^y]y")
 
 
@@ -50,10 +51,11 @@ def initialisms(text: str, is_word: Callable[[str], bool]) -> str:
 
     text = _DOTTED.sub(_dotted, text)
     text = _PLURAL.sub(lambda m: f"{letters(m[1])}'s" if by_name(m[1].lower()) else m[0], text)
-    return _CAPITALS.sub(spoken, text)
+    text = _CAPITALS.sub(spoken, text)
+    return _NO_VOWEL.sub(lambda m: m[0] if m[0] in _VOWELLESS_WORDS or is_word(m[0]) else letters(m[0]), text)
 
 
 def _dotted(match: Match) -> str:
     """U.S. -> "U S", keeping the stop where a sentence seems to end."""
-    ends = re.match(r"\s*$|\s+[A-Z][a-z]", match.string[match.end() :]) and len(match[0]) > 4
+    ends = re.match(r"\s*$|\s+[A-Z][a-z]", match.string[match.end() :]) and len(match[0]) > 4 and match[0].isupper()
     return letters(match[0]) + ("." if ends else "")

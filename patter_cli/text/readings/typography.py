@@ -42,6 +42,8 @@ def plain(text: str) -> str:
     text = text.strip()
     if not text.isascii():
         text = _ascii(text)
+    if "'" in text:
+        text = re.sub(r"(?<=\d)'(?=\d{3}(?!\d))", ",", text)
     if "\n" in text or "\r" in text:
         text = re.sub(r"\s*[\r\n]\s*", lambda m: ". " if m[0].count("\n") > 1 else ", ", text)
     if any(mark in text for mark in "*`~^_"):
@@ -50,7 +52,7 @@ def plain(text: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    text = re.sub(r"(?<=\d)[\u00a0\u202f\u2009’'](?=\d{3}(?!\d))", ",", text)
+    text = re.sub(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))", ",", text)
     text = _VULGAR.sub(_vulgar, text.translate(_TYPOGRAPHY))
     # Between amounts a long dash is "to", between words it is a pause.
     text = re.sub(r"(?<=[\d%])—(?=[$£€¥₹\d.])", "-", text).replace("—", ", ")

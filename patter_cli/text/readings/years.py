@@ -24,6 +24,12 @@ def _short_years(match: Match) -> str:
 
 
 RULES: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w.,])([2-9])0'?s(?= (?:music|hits|rock|pop|songs|movies|style|fashion|party|disco|classics)\b)",
+        lambda m: _many(TENS[int(m[1])]),
+        "0s",
+        "0's",
+    ),
     rule(rf"(?<![\w-])({YEAR})\s?-\s?({YEAR})\b(?!-)", lambda m: f"{year(int(m[1]))} to {year(int(m[2]))}", "-"),
     rule(r"(?<![\w.,-])((?:19|20)\d\d)-(\d\d)(?![\w-])", _short_years, "-"),
     rule(r"\b((?:1[1-9]|20)\d)0'?s\b", _decade, "0s", "0's"),
