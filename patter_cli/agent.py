@@ -87,6 +87,8 @@ class Agent:
     keyterms: names and words that callers may say alone, for recognisers that take them.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
     start of every call; "webrtc": WebRTC's, likewise (the extra `aec`); False: never.
+    pronounce: whole words as the voice is to say them, {"Nguyen": "win"}; those given in small letters in any case.
+    History and records keep what is written.
     audio_filter: an object with process(samples, rate_hz), or a class or function that makes one for each call.
     Raises InputError for arguments that cannot work together.
     """
@@ -102,6 +104,7 @@ class Agent:
     tools: Sequence[Any] = field(default=(), kw_only=True)
     guardrails: Sequence[Any] = field(default=(), kw_only=True)
     variables: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    pronounce: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     barge_in_threshold_ms: int = field(default=300, kw_only=True)
     echo_cancellation: bool | str | None = field(default=None, kw_only=True)
     audio_filter: AudioFilter | Callable[[], AudioFilter] | None = field(default=None, kw_only=True)
@@ -139,6 +142,7 @@ class Agent:
         if twice := {name for name in names if names.count(name) > 1}:
             raise InputError(f"two guardrails are called {min(twice)!r}", hint="give each a name of its own")
         object.__setattr__(self, "variables", dict(self.variables))
+        object.__setattr__(self, "pronounce", _as_pronunciations(self.pronounce))
 
     def unknown_variables(self, voicemail_message: str = "") -> list[str]:
         """Names in braces in prompt, greeting and voicemail that `variables` does not fill."""
@@ -157,6 +161,23 @@ def _as_guardrail(value: Any) -> Guardrail:
             hint = 'guardrail(name="…", blocked_terms=["…"])'
             raise InputError(f"this is no guardrail: {value!r}", hint=hint) from error
     raise InputError(f"{value!r} is no guardrail", hint='use guardrail(name="…", blocked_terms=["…"])')
+
+
+def _as_pronunciations(value: Any) -> dict[str, str]:
+    """What is written to what is said, both without blanks around them. Raises InputError."""
+    hint = 'pronounce={"Nguyen": "win", "SQL": "sequel"}'
+    if not isinstance(value, Mapping):
+        raise InputError(f"pronounce is {type(value).__name__}, not a dict of words", hint=hint)
+    words: dict[str, str] = {}
+    for written, said in value.items():
+        if not (isinstance(written, str) and isinstance(said, str)):
+            raise InputError(f"pronounce cannot say {written!r} as {said!r}: both must be texts", hint=hint)
+        if not any(ch.isalnum() for ch in written):
+            raise InputError(f"pronounce has no word in {written!r}", hint=hint)
+        if not any(ch.isalnum() for ch in said):
+            raise InputError(f"pronounce has nothing to say for {written!r}", hint=hint)
+        words[" ".join(written.split())] = " ".join(said.split())
+    return words
 
 
 def fill(text: str, variables: Mapping[str, str]) -> str:

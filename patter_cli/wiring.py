@@ -21,6 +21,7 @@ from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
+from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError
 from patter_cli.settings import DEFAULTS, Settings
@@ -44,6 +45,7 @@ OVERRIDES = (
     "voice",
     "language",
     "variables",
+    "pronounce",
     "tools",
     "guardrails",
     "llm",
@@ -149,7 +151,7 @@ def ready_agent(
             name=name,
             plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
             stt=_with_keyterms(stt, tuple(changed.keyterms)),
-            tts=_with_voice(tts, changed.voice) if changed.voice else tts,
+            tts=_voice_of(changed, tts),
             hooks=hooks,
             models=models if changed.llm is agent.llm else _listed(changed.llm),
             tools=known,
@@ -363,6 +365,15 @@ def _with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText
     if not keyterms or not is_dataclass(stt) or getattr(stt, "keyterms", None) != ():
         return stt
     return cast(SpeechToText, replace(stt, keyterms=keyterms))
+
+
+def _voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
+    """The voice the agent chose, reading in its language and saying some words as it was told. Raises BadSetting."""
+    if agent.voice:
+        tts = _with_voice(tts, agent.voice)
+    if is_dataclass(tts) and getattr(tts, "language", None) == "":
+        tts = cast(TextToSpeech, replace(tts, language=agent.language))
+    return RespeltVoice(voice=tts, words=tuple(agent.pronounce.items())) if agent.pronounce else tts
 
 
 def _with_voice(tts: TextToSpeech, voice: str) -> TextToSpeech:

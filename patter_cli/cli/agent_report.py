@@ -14,6 +14,7 @@ from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import PatterError
 from patter_cli.settings import ROWS, Settings
@@ -94,6 +95,7 @@ class AgentReport:
     """As the model gets it."""
     greeting: str
     variables: Mapping[str, str]
+    pronounce: Mapping[str, str]
     stages: tuple[Stage, ...]
     callbacks: tuple[str, ...]
     guardrails: tuple[KnownGuardrail, ...]
@@ -122,6 +124,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         prompt=plan.system_prompt,
         greeting=plan.first_message,
         variables=dict(agent.variables),
+        pronounce=dict(agent.pronounce),
         stages=tuple(_stages(agent, ready, settings)),
         callbacks=tuple(loaded.hooks),
         guardrails=tuple(
@@ -148,6 +151,7 @@ def _stages(agent: Agent, ready: ReadyAgent | None, settings: Settings) -> Itera
     """What the author named, or what was chosen instead; each of several that stand in for one another."""
     named = {"stt": agent.stt, "llm": agent.llm, "tts": agent.tts, "end of turn": agent.turns.end_of_turn}
     stt, tts = (ready.stt, ready.tts) if ready else wiring.built_in_speech()
+    tts = tts.voice if isinstance(tts, RespeltVoice) else tts
     chosen: dict[str, Any] = {"stt": stt, "llm": ready.models if ready else (), "tts": tts}
     for stage, own in named.items():
         providers: Any = own if own is not None else chosen.get(stage, ())

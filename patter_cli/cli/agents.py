@@ -71,8 +71,8 @@ def show(settings: Settings, agent: Named, json: AsJson = False) -> None:
     """Show what the agent's model is told, its tools, and where its providers get their keys.
 
     The prompt is exact: phone manners included, variables filled in. Keys show as ****1234. What would keep the agent
-    from holding a call is told on stderr. --json: {name, path, language, prompt, greeting, variables, stages,
-    callbacks, guardrails, transfer_numbers, tools, problems}.
+    from holding a call is told on stderr. --json: {name, path, language, prompt, greeting, variables, pronounce,
+    stages, callbacks, guardrails, transfer_numbers, tools, problems}.
     """
     from patter_cli.cli.agent_report import portray
     from patter_cli.cli.discovery import load_agent
@@ -139,6 +139,8 @@ def _lines(portrait: AgentReport) -> Iterator[str]:
         yield _stage(stage)
     if "on_message" in portrait.callbacks:
         yield "llm: none, on_message answers"
+    if portrait.pronounce:
+        yield f"pronounce: {', '.join(f'{written!r} as {said!r}' for written, said in portrait.pronounce.items())}"
     yield f"callbacks: {', '.join(portrait.callbacks) or 'none'}"
     for rule in portrait.guardrails:
         terms = [*(repr(term) for term in rule.blocked_terms), *(["its own check"] if rule.has_check else [])]

@@ -14,6 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
 from patter_cli.contracts.tts import Voiced
 from patter_cli.errors import BadSetting, PatterError, Unavailable
@@ -43,6 +44,8 @@ class TextToSpeech:
     """How long everything takes: 0.5 hurried to 2.0 very slow."""
     pitch: float = 1.0
     """Another timbre at the same pace, 0.8 deep to 1.3 high."""
+    language: str = ""
+    """Whose way of writing dates it reads, BCP-47; "" is the agent's, or American English where there is none."""
 
     def __post_init__(self) -> None:
         if not (0.5 <= self.length_scale <= 2.0 and 0.8 <= self.pitch <= 1.3):
@@ -60,22 +63,25 @@ class TextToSpeech:
     async def open(self) -> Session:
         """Begin speaking for one call. Raises MissingExtra."""
         await self.warm()
-        return Session(_VOICE.get(), POOL, length_scale=self.length_scale, pitch=self.pitch)
+        return Session(_VOICE.get(), POOL, length_scale=self.length_scale, pitch=self.pitch, language=self.language)
 
 
 class Session:
     """One call's voice: holds nothing but whether it is closed."""
 
-    def __init__(self, voice: Voice, pool: InferencePool, *, length_scale: float, pitch: float) -> None:
+    def __init__(
+        self, voice: Voice, pool: InferencePool, *, length_scale: float, pitch: float, language: str = ""
+    ) -> None:
         self._voice = voice
         self._pool = pool
         self._length_scale, self._pitch = length_scale, pitch
+        self._read = partial(pronounceable, language=language or "en", is_word=voice.lexicon.__contains__)
         self._closed = False
 
     async def synthesize(self, text: str) -> AsyncIterator[Voiced]:
         """Speak: int16 at 22.05 kHz, a piece at a time, each made when it is asked for; before it, its words' times."""
-        words = pronounceable(text, is_word=self._voice.lexicon.__contains__)
-        clock = WordClock(spoken_counts(text, words, self._voice.lexicon.__contains__), RATE_HZ)
+        words = self._read(text)
+        clock = WordClock(spoken_counts(text, words, self._read), RATE_HZ)
         rank = Rank.AWAITED
         for piece in pieces(words):
             if self._closed:

@@ -21,16 +21,16 @@ def LocalSTT() -> moonshine.SpeechToText:
     return moonshine.SpeechToText()
 
 
-def LocalTTS(voice: str = "joe") -> joe.TextToSpeech:
+def LocalTTS(voice: str = "joe", language: str = "") -> joe.TextToSpeech:
     """The built-in voice: "joe", or "jo", the same speaker in a higher timbre.
 
-    Raises BadSetting for any other name.
+    language: whose way of writing dates it reads, BCP-47; "" is the agent's. Raises BadSetting for any other name.
     """
     from patter_cli.providers import joe
 
     if voice not in _VOICES:
         raise BadSetting(f"there is no local voice {voice!r}", hint=f"choose one of: {', '.join(_VOICES)}")
-    return joe.TextToSpeech(pitch=_VOICES[voice])
+    return joe.TextToSpeech(pitch=_VOICES[voice], language=language)
 
 
 async def warm_all() -> None:

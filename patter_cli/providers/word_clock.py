@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Sequence
 
 from patter_cli.contracts.tts import WordTimes
-from patter_cli.text.pronounce import pronounceable
 
 _SAID = re.compile("[A-Za-z']+")
 _PLAIN = re.compile("[A-Za-z]?[a-z]+[.,;:?!]?")
 """Written as it is said: one word, unless it is short for something, and then the sum shows it."""
+
+_SLACK = 12
+"""So many words away from where it is expected a plain word is still looked for."""
 
 
 class WordClock:
@@ -43,21 +45,49 @@ class WordClock:
         return WordTimes(tuple(starts), tuple(ends))
 
 
-def spoken_counts(text: str, spoken: str, is_word: Callable[[str], bool]) -> list[int]:
-    """How many words the voice says for each word of the text. spoken: what `pronounceable` made of the whole.
+def spoken_counts(text: str, spoken: str, read: Callable[[str], str]) -> list[int]:
+    """How many words the voice says for each word of the text. spoken: what `read` made of the whole.
 
-    Where a word is not said as it would be alone ("March 5, 2026"), its share is what the text up to it says more than
-    the text before it.
+    Where a word is not said as it would be alone ("March 5, 2026"), plain words around it that are found again in what
+    is spoken tell how many words are left for it; between two that stand together, the share of one is what the text
+    up to it says more than the text before it.
     """
-    total = len(_SAID.findall(spoken))
+    said = _SAID.findall(spoken.lower())
     words = text.split()
-    counts = [1 if _PLAIN.fullmatch(word) else _said(word, is_word) for word in words]
-    if sum(counts) == total:
+    counts = [1 if _PLAIN.fullmatch(word) else _said(word, read) for word in words]
+    if sum(counts) == len(said):
         return counts
-    reached = [min(total, _said(" ".join(words[:end]), is_word)) for end in range(1, len(words))]
+    place = 0
+    begun = 0
+    for at, word in enumerate([*words, ""]):
+        if word and not _PLAIN.fullmatch(word):
+            continue
+        expected = place + sum(counts[begun:at])
+        found = _nearest(said, word.strip(".,;:?!").lower(), place, expected) if word else len(said)
+        if found is None or (word and begun == at and found != place):
+            continue
+        if begun < at:
+            counts[begun:at] = _shares(words[begun:at], counts[begun:at], found - place, read)
+        elif at:
+            counts[at - 1] += found - place
+        place, begun = found + 1, at + 1
+    return counts
+
+
+def _nearest(said: Sequence[str], word: str, place: int, expected: int) -> int | None:
+    """Where a word is said, if that is near where it is expected; None if its reading may be another."""
+    near = range(max(place, expected - _SLACK), min(len(said), expected + _SLACK + 1))
+    return min((at for at in near if said[at] == word), key=lambda at: abs(at - expected), default=None)
+
+
+def _shares(words: Sequence[str], alone: list[int], total: int, read: Callable[[str], str]) -> list[int]:
+    """The parts of a number of spoken words, one for each written one. alone: what each would have by itself."""
+    if sum(alone) == total:
+        return alone
+    reached = [min(total, _said(" ".join(words[:end]), read)) for end in range(1, len(words))]
     reached = [*itertools.accumulate(reached, max), total]
     return [after - before for before, after in itertools.pairwise([0, *reached])]
 
 
-def _said(text: str, is_word: Callable[[str], bool]) -> int:
-    return len(_SAID.findall(pronounceable(text, is_word=is_word)))
+def _said(text: str, read: Callable[[str], str]) -> int:
+    return len(_SAID.findall(read(text)))

@@ -34,6 +34,7 @@ agent = Agent(
     tools=[menu, stock],
     guardrails=[guardrail("prices", ["refund"], replacement="Let me connect you.")],
     variables={"shop": "Blue Door"},
+    pronounce={"Nguyen": "win"},
     transfer_numbers=["+15550100001"],
 )
 
@@ -102,6 +103,8 @@ def test_show_prints_the_exact_prompt_and_everything_else(project: Path) -> None
         "llm: none, on_message answers",
         "callbacks: on_message",
         "guardrail prices: 'refund' becomes 'Let me connect you.'",
+        "pronounce: 'Nguyen' as 'win'",
+        "tts: joe (chosen for you), length_scale 1.0, pitch 1.0, language en; needs no key",
         "transfer to: +15550100001",
         "greeting: Hello, this is the automated kitchen of Blue Door.",
         "--- tool menu: function, at most 10 s",

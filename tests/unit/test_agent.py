@@ -59,6 +59,12 @@ def test_two_guardrails_of_one_name_are_refused() -> None:
         {"transfer_numbers": ["+1202555014\u0662"]},
         {"tools": ["book"]},
         {"echo_cancellation": 5},
+        {"pronounce": ["Nguyen"]},
+        {"pronounce": "Nguyen"},
+        {"pronounce": {"Nguyen": 5}},
+        {"pronounce": {5: "five"}},
+        {"pronounce": {"Nguyen": " "}},
+        {"pronounce": {"...": "dots"}},
     ],
 )
 def test_arguments_that_cannot_be_meant_are_refused(bad: dict[str, Any]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
+from patter_cli import Agent, LocalTTS, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.settings import Settings
 from patter_cli.text.preamble import PHONE_PREAMBLE
@@ -73,6 +74,7 @@ def test_on_call_start_changes_one_call() -> None:
         "language": "it",
         "voice": "jo",
         "variables": {"x": "2"},
+        "pronounce": {"Nguyen": "win"},
         "tools": [cancel],
         "guardrails": [guardrail("no", ["lawsuit"])],
         "transfer_numbers": ["+12025550142"],
@@ -100,6 +102,7 @@ def test_on_call_start_changes_one_call() -> None:
         {"barge_in_threshold_ms": -1},
         {"guardrails": [7]},
         {"voice": "nobody"},
+        {"pronounce": ["Nguyen"]},
     ],
 )
 def test_an_override_that_cannot_be_used_costs_only_itself(
@@ -109,6 +112,17 @@ def test_an_override_that_cannot_be_used_costs_only_itself(
     call = ready(Agent("A.", llm=MODEL)).revise({**bad, "first_message": "Ciao."}, {})
     assert call.plan.first_message == "Ciao."
     assert next(iter(bad)) in caplog.text
+
+
+def test_the_voice_reads_in_the_agents_language_and_says_words_as_it_is_told() -> None:
+    """A voice that reads dates is told whose; respelt words are whatever voice's."""
+    british = ready(Agent("A.", llm=MODEL, language="en-GB")).tts
+    assert british == LocalTTS(language="en-GB")
+    assert ready(Agent("A.", llm=MODEL, language="en-GB", tts=LocalTTS(language="en-US"))).tts == LocalTTS(
+        language="en-US"
+    )
+    told = ready(Agent("A.", llm=MODEL, voice="jo", pronounce={"Nguyen": "win"})).tts
+    assert told == RespeltVoice(voice=LocalTTS("jo", language="en"), words=(("Nguyen", "win"),))
 
 
 def test_what_a_call_cannot_change_is_made_once() -> None:
@@ -202,7 +216,7 @@ def test_a_provider_may_be_given_by_its_name(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     by_name = ready(Agent("A.", llm="openai", stt="local", tts="local", model="gpt-5.4-mini"))
     assert by_name.models == (OpenAILLM(model="gpt-5.4-mini"),)
-    assert (by_name.stt, by_name.tts) == wiring.built_in_speech()
+    assert (by_name.stt, by_name.tts) == (wiring.built_in_speech()[0], LocalTTS(language="en"))
     assert ready(Agent("A.", llm=[MODEL, "openai"])).models == (MODEL, OpenAILLM())
     assert ready(Agent("A.", llm=MODEL)).revise({"llm": "openai"}, {}).models == (OpenAILLM(),)
 

@@ -13,8 +13,8 @@ from patter_cli.providers.word_clock import WordClock, spoken_counts
 from patter_cli.text.pronounce import pronounceable
 
 
-def is_word(word: str) -> bool:
-    return len(word) > 1
+def read(text: str) -> str:
+    return pronounceable(text, is_word=lambda word: len(word) > 1)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def is_word(word: str) -> bool:
 )
 def test_each_written_word_has_its_spoken_ones(text: str, counts: list[int]) -> None:
     """Also where a word is said otherwise for what stands beside it; their sum is what the voice says."""
-    assert spoken_counts(text, pronounceable(text, is_word=is_word), is_word) == counts
+    assert spoken_counts(text, read(text), read) == counts
 
 
 @given(st.text(alphabet="abcX.,$5: -'7/%&\n", max_size=40))
 def test_the_counts_add_up(text: str) -> None:
     """One count for each word, none below zero, together all that is said."""
-    said = pronounceable(text, is_word=is_word)
-    counts = spoken_counts(text, said, is_word)
+    said = read(text)
+    counts = spoken_counts(text, said, read)
     assert len(counts) == len(text.split())
     assert min(counts, default=0) >= 0
     assert sum(counts) == len(re.findall("[A-Za-z']+", said))

@@ -1,0 +1,68 @@
+"""A voice that is given some words as they sound: what an agent's `pronounce` says, for any vendor's voice alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from patter_cli.contracts.tts import TextToSpeech, TtsSession, Voiced, WordTimes
+from patter_cli.text.respelling import Respelling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RespeltVoice:
+    """Another voice with its words respelt. words: (written, spoken) pairs."""
+
+    voice: TextToSpeech
+    words: tuple[tuple[str, str], ...]
+
+    @property
+    def rate_hz(self) -> int:
+        """The other voice's."""
+        return self.voice.rate_hz
+
+    async def warm(self) -> None:
+        """Load what the other voice loads."""
+        await self.voice.warm()
+
+    async def open(self) -> RespeltSession:
+        """Begin speaking for one call."""
+        return RespeltSession(await self.voice.open(), Respelling(self.words))
+
+
+class RespeltSession:
+    """One call's voice."""
+
+    def __init__(self, session: TtsSession, respelling: Respelling) -> None:
+        self._session = session
+        self._respelling = respelling
+
+    async def synthesize(self, text: str) -> AsyncIterator[Voiced]:
+        """Speak one clause; the times of its words are those of the written ones."""
+        said, counts = self._respelling.respell(text)
+        pieces = self._session.synthesize(said)
+        try:
+            async for piece in pieces:
+                yield as_written(piece, counts) if isinstance(piece, WordTimes) else piece
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def aclose(self) -> None:
+        """Let go of the other voice's session."""
+        await self._session.aclose()
+
+
+def as_written(times: WordTimes, counts: Sequence[int]) -> WordTimes:
+    """The times of the written words, of those whose spoken ones are all known. counts: see `Respelling.respell`."""
+    starts, ends = [], []
+    first = end = 0
+    for count in counts:
+        if first + count > len(times.ends_ms):
+            break
+        start, end = (times.starts_ms[first], times.ends_ms[first + count - 1]) if count else (end, end)
+        first += count
+        starts.append(start)
+        ends.append(end)
+    return WordTimes(tuple(starts), tuple(ends))
