@@ -48,7 +48,7 @@ def _machine(match: Match) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(r"(?<![\w.'])([\w.+-]+(?:'\w[\w.+-]*)*@[\w-]+(?:\.[\w-]+)*)", _spelled, "@"),
+    rule(r"(?<![\w.])([\w.+-]+(?:'\w[\w.+-]*)*@[\w-]+(?:\.[\w-]+)*)", _spelled, "@"),
     rule(r"\b(?:https?|ftp|wss?)://(\S+)", _spelled, "://", flags=re.I),
     rule(r"\b(www\.\S+)", _spelled, "www.", "WWW.", "Www.", flags=re.I),
     rule(rf"(?<![\w@.])({_DOMAIN}{_REST})", _spelled, ".", "localhost"),

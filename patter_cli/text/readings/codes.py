@@ -106,9 +106,8 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<![\w.])x(?=\d{2,5}\b)(\d+)", lambda m: f"extension {digits(m[1])}", "x"),
     # Services.
     rule(
-        rf"\b({_CALLING}) (\d{{3}}|\d{{5,6}})\b(?!{_PLURAL_NOUN}|[-.,/: ]?\d)",
-        lambda m: f"{m[1]} {digits(m[2])}",
-        flags=re.I,
+        rf"\b(?i:{_CALLING}) (?:\d{{3}}|\d{{5,6}})(?:(?:,| or| and) \d{{3}})*\b(?!{_PLURAL_NOUN}|[-.,/: ]?\d)",
+        lambda m: re.sub(r"\d+", lambda figures: digits(figures[0]), m[0]),
     ),
     rule(rf"(?<![\w.,$£€/-])(911)(?![\w%/-]|[.,]\d|{_PLURAL_NOUN})", lambda m: digits(m[1]), "911"),
     # Doors, roads, flights.

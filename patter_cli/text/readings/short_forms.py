@@ -37,7 +37,7 @@ def _saint_or_street(match: Match) -> str:
 
 
 def _short(match: Match) -> str:
-    return _SHORT[match[1].lower()]
+    return _SHORT.get(match[1].lower(), match[0])
 
 
 IN_FRONT: tuple[Rule, ...] = (
@@ -64,7 +64,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\bc/o\b", "care of", "c/o"),
     rule(r"\bw/(?=\s|\w)\s?", "with ", "w/"),
     rule(r"\b[Nn]/[Aa]\b", "not applicable", "/"),
-    rule(rf"\b({'|'.join(_SHORT)})\.(?=\s*[a-z,;)]|\s*$)", _short, ".", flags=re.I),
+    rule(r"\b([A-Za-z]{2,7})\.(?=\s*[a-z,;)]|\s*$)", _short, "."),
     rule(rf"\b({_TITLES})\b\.?(?=\s+[A-Z])", _short),
     rule(rf"\b({_TITLES})\b\.?(?=\s+(?:and|&) [A-Z])", _short),
     rule(r"\b(Ave|Blvd|Rd|Ln|Hwy|Pkwy|Jr|Sr|Apt|Ste|Dept|Inc|Ltd|Corp|Tel|Bldg|Bros|Univ|Assn)\b\.?", _short),

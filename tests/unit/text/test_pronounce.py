@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -162,3 +163,63 @@ def test_ordinals_and_years() -> None:
     """Irregular ordinals and the years that are not read in pairs."""
     assert [ordinal(n) for n in (1, 12, 20, 45)] == ["first", "twelfth", "twentieth", "forty-fifth"]
     assert [year(n) for n in (2000, 1900, 2010)] == ["two thousand", "nineteen hundred", "twenty ten"]
+
+
+_PIECES = re.findall(
+    r"\w+|\s|[^\w\s]",
+    "$5-10k €1.000,50 US$ 20 mg/kg 5'10\" -2°C ±5 3/4/2026 Nov. 21st at 7:30:15 p.m. Class XIV Henry VIII "
+    "call 911 or 555-0100 ext. 4 Room 204 #4521 C# A+ 2x4 x² ½ a.b@c.io/x?y=1 the '90s 1e6 No. 5 §±≥→",
+)
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=24), st.sampled_from(["en", "en-GB"]))
+def test_pieces_of_what_people_write_are_said_in_any_order(pieces: list[str], language: str) -> None:
+    """Rules that meet halves of each other's forms never raise, and no figure goes unsaid."""
+    text = "".join(pieces)
+    said = pronounceable(text, language=language)
+    assert re.fullmatch(r"[A-Za-z'.,;:?! -]*", said)
+    assert bool(re.search("[0-9]", text)) <= bool(re.search("[a-z]", said))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *(
+            "1" * 5000,
+            "1-" * 2500,
+            "$1-" * 1500,
+            "1/2 " * 1500,
+            "a." * 2500,
+            "1 000 " * 900,
+            "Mon-" * 1500,
+            "IV " * 1500,
+        ),
+        *(
+            "a@" * 2500,
+            "1:1:" * 1500,
+            "call 9 " * 900,
+            "5'" * 2500,
+            "1x" * 2500,
+            "- " * 2500,
+            "(" * 5000,
+            "Jan 1-" * 900,
+        ),
+    ],
+)
+def test_hostile_text_is_answered_soon(hostile: str) -> None:
+    """Long runs of what a rule begins with cost time in proportion."""
+    began = time.perf_counter()
+    pronounceable(hostile)
+    assert time.perf_counter() - began < 2
+
+
+def test_a_clause_costs_less_than_a_millisecond() -> None:
+    """It runs once for each clause of a turn: a hundred characters full of figures, the best of many."""
+    clause = "Your table for 2 is on Nov. 21 at 7:30 p.m., it costs $20.50 and the code is 4521, please call 555-0100."
+
+    def once() -> float:
+        began = time.perf_counter()
+        pronounceable(clause)
+        return time.perf_counter() - began
+
+    assert min(once() for _ in range(50)) < 0.001
