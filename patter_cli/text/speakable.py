@@ -36,11 +36,12 @@ def speakable(text: str) -> str:
 def _lines(text: str) -> list[str]:
     """The lines without their layout; an item or a heading without an ending gets a full stop to pause at."""
     lines = [line.strip() for line in text.split("\n")]
+    quotes = sum(line.startswith(">") for line in lines) > 1 or not _COMPARED.match(lines[0])
     spoken: list[str] = []
     for line in lines:
         if _RULE.fullmatch(line):
             continue
-        bare = _QUOTE.sub("", line)
+        bare = _QUOTE.sub("", line) if quotes else line
         row = bare.startswith("|")
         if mark := _ITEM.match(bare):
             bare = bare[mark.end() :].rstrip("#" if mark[0].startswith("#") else "").rstrip()
@@ -85,6 +86,8 @@ _URL = re.compile(r"(?i)\b(?:(?:https?|ftp|wss?)://|mailto:|tel:(?=[+\d])|www\.(
 
 _RULE = re.compile(r"(?:[-*_=](?:[ \t]*[-*_=]){2,}|\|(?:[ \t]*:?-+:?[ \t]*\|)+)")
 _QUOTE = re.compile(r"^(?:>[ \t]?)+(?=\s|\w|[\"'*_“‘(])")
+_COMPARED = re.compile(r">=?[ \t]*[$£€¥₹]?\.?\d")
+"""More than so much, unless the lines after it are quoted as well."""
 _ITEM = re.compile(r"(?:#{1,6}|[-*+•‣◦▪●–—](?:[ \t]+\[[ xX]\])?)[ \t]+")
 _NUMBERED = re.compile(r"\d{1,3}[.)][ \t]")
 _COLUMN = re.compile(r"[ \t]*\|[ \t]*")

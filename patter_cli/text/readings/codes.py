@@ -100,6 +100,9 @@ NAMED: tuple[Rule, ...] = (
 """Figures whose name stands before them; before dates, which some of them look like."""
 
 RULES: tuple[Rule, ...] = (
+    rule(r"\b[Nn]os\.\s?#?(?=\d)", "numbers ", "os."),
+    rule(r"\b(?:N[oO]\.|no\.|[Nn]umber|N[oO](?= ?#))\s?#?(?=\d)", "number ", "o", "O"),
+    rule(r"(?<![\w&])#\s?(?=[A-Z]{0,3}-?\d)", "number ", "#"),
     rule(r"\b[A-Z]{2}\d\d(?: ?[A-Z\d]{4}){3,7}(?: ?[A-Z\d]{1,3})?\b", _letters_and_digits),
     rule(r"(?<=\b[A-Z]{2} )(\d{5})(?:-(\d{4}))?\b(?![.,]?\d)", lambda m: _by_group(m[0])),
     rule(r"\b(?:ext\.?|extension)\s?#?(\d+)\b", lambda m: f"extension {digits(m[1])}", "xt", flags=re.I),

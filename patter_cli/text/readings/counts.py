@@ -45,9 +45,6 @@ def _mixed(match: Match) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(r"\b[Nn]os\.\s?#?(?=\d)", "numbers ", "os."),
-    rule(r"\b(?:N[oO]\.|no\.|[Nn]umber|N[oO](?= ?#))\s?#?(?=\d)", "number ", "o", "O"),
-    rule(r"(?<![\w&])#\s?(?=[A-Z]{0,3}-?\d)", "number ", "#"),
     rule(r"(?<![\w.,-])\d{1,2}(?:-\d{1,2}){2,}(?![\w-])", lambda m: m[0].replace("-", ", "), "-"),
     rule(r"(?<![\w.,-])(\d+)-\1(?![\w-]|[.,]\d)", r"\1 \1", "-"),
     rule(r"(?<=\d)\s?-\s?(?=\d+(?:[.,]\d+)?(?:st|nd|rd|th)?\b(?!-))", " to ", "-"),

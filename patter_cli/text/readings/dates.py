@@ -188,5 +188,6 @@ _WRITTEN: tuple[Rule, ...] = (
         "Sun",
     ),
     rule(rf"(?<=[a-z&,] )(?<![Tt]he )(Sat|Sun)\b(?! [A-Z]){STOP}", _day_and_stop, "Sat", "Sun"),
+    rule(r"^(Sat|Sun)\.(?P<stop>)(?=\s[a-z])", _day_and_stop, "Sat.", "Sun."),
     rule(rf"^(Sat|Sun){STOP}(?=[,:]|$)", _day_and_stop, "Sat", "Sun"),
 )

@@ -53,7 +53,7 @@ IN_FRONT: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = (
     rule(r"\b[Dd]r\.(?=\s+[A-Z])|\bDr(?=\s+[A-Z])", "Doctor", "r"),
     rule(r"(?<=[a-z]\s)Dr\b\.?", "Drive", "Dr"),
-    rule(r"\b([A-Z][a-z]+|[a-z]+(?:st|nd|rd|th)) St\b(\.?)(?=\s+([A-Z][a-z]*)|)", _saint_or_street, "St"),
+    rule(r"\b([A-Z][a-z]+(?:'s)?|[a-z]+(?:st|nd|rd|th)) St\b(\.?)(?=\s+([A-Z][a-z]*)|)", _saint_or_street, "St"),
     rule(r"\bSt\b\.?(?=\s+[A-Z])", "Saint", "St"),
     rule(r"\bMt\b\.?(?=\s+[A-Z])", "Mount", "Mt"),
     rule(r"\bFt\b\.?(?=\s+[A-Z])", "Fort", "Ft"),
@@ -67,7 +67,9 @@ RULES: tuple[Rule, ...] = (
     rule(r"\b([A-Za-z]{2,7})\.(?=\s*[a-z,;)]|\s*$)", _short, "."),
     rule(rf"\b({_TITLES})\b\.?(?=\s+[A-Z])", _short),
     rule(rf"\b({_TITLES})\b\.?(?=\s+(?:and|&) [A-Z])", _short),
-    rule(r"\b(Ave|Blvd|Rd|Ln|Hwy|Pkwy|Jr|Sr|Apt|Ste|Dept|Inc|Ltd|Corp|Tel|Bldg|Bros|Univ|Assn)\b\.?", _short),
+    rule(r"(?<=[a-z]\s)Ave\b\.?", "Avenue", "Ave"),
+    rule(r"\b(Blvd|Rd|Ln|Hwy|Pkwy|Jr|Sr|Apt|Ste|Dept|Inc|Ltd|Corp|Tel|Bldg|Bros|Univ|Assn)\b\.?", _short),
     rule(r"(?<=[a-z&] )Co\.", "Company", "Co."),
+    rule(r"\bno\. of\b", "number of", "no. of"),
     rule(r"\b[Vv]s\b\.?", "versus", "vs", "Vs"),
 )

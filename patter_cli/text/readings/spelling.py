@@ -12,6 +12,7 @@ _NEVER_A_WORD = frozenset(
     "us uk eu un uae usa it vip atm ai api faq ceo cfo cto irs fbi cia diy eta asap id iou ok url isp ui io ipa "
     "aaa aa oem hiv uv ira iv".split()
 )
+_ALWAYS_A_WORD = frozenset("covid nato nasa unicef fifa uefa opec ikea wifi gif jpeg".split())
 _VOWELLESS_WORDS = frozenset("hmm shh brr pst psst tsk nth".split())
 
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}(?=\W|$)")
@@ -38,7 +39,7 @@ def initialisms(text: str, is_word: Callable[[str], bool]) -> str:
         if word in _NEVER_A_WORD and not shouted(match):
             return letters(word)
         long_word = len(word) > 5 and looks_like_word(word)
-        return match[0] if is_word(word) or long_word else letters(word)
+        return match[0] if word in _ALWAYS_A_WORD or is_word(word) or long_word else letters(word)
 
     def by_name(word: str) -> bool:
         return word in _NEVER_A_WORD or not is_word(word)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from patter_cli.text.clauses import SentenceChunker
 from patter_cli.text.pronounce import pronounceable
+from patter_cli.text.speakable import speakable
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -37,5 +39,32 @@ def test_every_row_is_read_right() -> None:
         (language, written): said
         for language, written, readings in rows()
         if plain(said := pronounceable(written, language=language)) not in map(plain, readings)
+    }
+    assert wrong == {}
+
+
+def test_every_row_is_read_right_in_the_middle_of_a_sentence() -> None:
+    """What stands around it takes nothing away."""
+    wrong = {
+        (language, written): said
+        for language, written, readings in rows()
+        if plain(said := pronounceable(f"It says {written} there", language=language))
+        not in [f"it says {plain(each)} there" for each in readings]
+    }
+    assert wrong == {}
+
+
+def test_every_row_survives_the_way_from_a_model_to_the_voice() -> None:
+    """Cut into clauses and freed of markup, it still says the same; of an address the www goes."""
+
+    def spoken(language: str, written: str) -> str:
+        chunker = SentenceChunker(language)
+        clauses = [*chunker.push(written), *chunker.flush()]
+        return plain(" ".join(pronounceable(speakable(each), language=language) for each in clauses))
+
+    wrong = {
+        (language, written): said
+        for language, written, readings in rows()
+        if (said := spoken(language, written)) not in [plain(each).removeprefix("w w w dot ") for each in readings]
     }
     assert wrong == {}

@@ -21,6 +21,7 @@ CASES = [
     ("- [x] done\n- [ ] open", "done. open."),
     ("1. Brush\n2. Floss", "1. Brush. 2. Floss."),
     ("> He said so.", "He said so."),
+    ("> 5 were there.\n> 6 were not.", "5 were there. 6 were not."),
     ("One.\n\n---\n\nTwo.", "One. Two."),
     ("| Day | Hours |\n|---|:--:|\n| Monday | nine |", "Day, Hours. Monday, nine."),
     ("```python\nprint(1)\n```", "print(1)"),
@@ -59,6 +60,8 @@ def test_markup_is_not_spoken(written: str, said: str) -> None:
         "Call +1 202 555 0142 or write to jo.smith@mail.example, please.",
         "“Yes,” she said — “at nine–ten.” ¿Qué? Ça va, è così.",
         "नमस्ते क्‍ष, سلام می‌کنم, 你好。",
+        "> 5 minutes",
+        ">= $100 or >5 kg",
         "Minus: -5 degrees. Vitamin A_1 [sic] {x} | y ~ z",
     ],
 )
