@@ -34,9 +34,11 @@ from patter_cli.text.readings.typography import plain
 
 _FIGURE = re.compile("[0-9]")
 _LETTER = re.compile("[A-Za-z]")
-_ALL_SAID = re.compile(r"(?:[A-Za-z]+(?:['-][A-Za-z]+)*[.,;:?!]?(?: |$))*")
 _FOREIGN = re.compile(r"[^A-Za-z'.,;:?! -]")
 _LOOSE = re.compile(r"(?<![A-Za-z])['-]+|[-]+(?![A-Za-z])|(?<![sS])'+(?![A-Za-z])")
+_SAYS_NOTHING = re.compile(r"[\s.,;:?!'\"()\[\]{}*_`~|-]*")
+_BEFORE_MARK = re.compile(r"\s+([.,;:?!])")
+_BLANKS = re.compile(r"\s+")
 _MARKS = re.compile(r"([.,;:?!])[.,;:?!]+")
 
 _WITH_FIGURES = (
@@ -61,7 +63,7 @@ def pronounceable(text: str, *, language: str = "en", is_word: Callable[[str], b
     Never raises.
     """
     text = plain(text)
-    if not _LETTER.search(text) and not _FIGURE.search(text) and not re.search(r"[^\s.,;:?!'\"()\[\]{}*_`~|-]", text):
+    if _SAYS_NOTHING.fullmatch(text):
         return ""
     text = rewrite(text, addresses.RULES)
     if _FIGURE.search(text):
@@ -77,7 +79,7 @@ def pronounceable(text: str, *, language: str = "en", is_word: Callable[[str], b
         text = rewrite(text, table)
     text = initialisms(text, is_word or looks_like_word)
     text = _LOOSE.sub(" ", _FOREIGN.sub(" ", text))
-    text = re.sub(r"\s+([.,;:?!])", r"\1", re.sub(r"\s+", " ", text))
+    text = _BEFORE_MARK.sub(r"\1", _BLANKS.sub(" ", text))
     text = _MARKS.sub(_strongest, text)
     return text.strip(" ,;:") if _LETTER.search(text) else ""
 

@@ -8,9 +8,9 @@ from patter_cli.text.readings.figures import digits, letters
 from patter_cli.text.readings.rule import Match, Rule, rule
 from patter_cli.text.readings.spelling import looks_like_word
 
-SIGNS = {".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "+": "plus", "&": "and", "=": "equals"}
-SIGNS |= {"?": "question mark", "#": "hash", "%": "percent", ":": "colon", "~": "tilde", "'": "apostrophe"}
-SIGNS |= {"\\": "backslash", "*": "star", "!": "exclamation mark", "$": "dollar", ",": "comma", ";": "semicolon"}
+_SIGNS = {".": "dot", "@": "at", "/": "slash", "-": "dash", "_": "underscore", "+": "plus", "&": "and", "=": "equals"}
+_SIGNS |= {"?": "question mark", "#": "hash", "%": "percent", ":": "colon", "~": "tilde", "'": "apostrophe"}
+_SIGNS |= {"\\": "backslash", "*": "star", "!": "exclamation mark", "$": "dollar", ",": "comma", ";": "semicolon"}
 _SHORT_WORDS = frozenset("co me us my go be we by to in on at it is do no so up or of he".split())
 _KNOWN = (
     "com|org|net|edu|gov|mil|int|info|shop|app|dev|site|online|store|biz|xyz|co|io|ai|me|tv|uk|us|de|fr|it|es|nl|eu|ca"
@@ -34,9 +34,9 @@ def _spelled(match: Match) -> str:
             words.append(digits(part))
         elif part.isalpha():
             word = part in _SHORT_WORDS if len(part) < 3 else looks_like_word(part)
-            words.append(part if word or (len(part) == 1 and "@" in written) else letters(part))
+            words.append(part if word else letters(part))
         else:
-            words.append(SIGNS.get(part, ""))
+            words.append(_SIGNS.get(part, ""))
     return " ".join(filter(None, words)) + ending
 
 
@@ -61,5 +61,5 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<=[A-Za-z])_(?=[A-Za-z0-9])|(?<=\d)_(?=[A-Za-z])", " underscore ", "_"),
     rule(r"(?<!\w)@(?=[A-Za-z])", "at ", "@"),
     rule(r"(?<![\w#&])#(?=[A-Za-z])(?![A-Z]{1,3}-?\d)", "hashtag ", "#"),
-    rule(r"(?<!\w)\.(?=[A-Za-z]{2})", " dot ", "."),
+    rule(r"(?<![\w.])\.(?=[A-Za-z]{2})", " dot ", "."),
 )

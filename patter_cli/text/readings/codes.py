@@ -8,9 +8,10 @@ from patter_cli.text.readings.figures import digits, in_pairs, number
 from patter_cli.text.readings.rule import Match, Rule, rule
 
 _STRONG = (
-    r"(?:[Cc]ode|PIN|[Pp]in|[Pp]asscode|[Pp]assword|OTP|CVV|CVC|SSN|IBAN|[Zz]ip|ZIP|[Pp]ostcode|[Cc]onfirmation|[Rr]outing"
-    r"|[Ss]erial|[Ee]nd(?:s|ing) (?:in|with)|[Ll]ast (?:four|4|three|3|two|2)(?: digits| numbers| figures)?|[Dd]igits"
-    r"|(?:[Cc]ard|[Aa]ccount|[Nn]umber|[Vv]isa|[Mm]astercard|[Aa]mex)\s+end(?:s|ing)(?: in| with)?)"
+    r"(?:[Cc]ode|PIN|[Pp]in(?= code| number| is|:)|[Pp]asscode|[Pp]assword|OTP|CVV|CVC|SSN|IBAN|[Zz]ip|ZIP|[Pp]ostcode"
+    r"|[Cc]onfirmation|[Rr]outing|[Ss]erial|[Ee]nding in(?= (?!19|20)\d{4}\b)"
+    r"|[Ll]ast (?:four|4|three|3|two|2)(?: digits| numbers| figures)?|[Dd]igits"
+    r"|(?:[Cc]ard|[Aa]ccount|[Nn]umber|[Vv]isa|[Mm]astercard|[Aa]mex|[Ii]t|[Oo]ne)\s+end(?:s|ing)(?: in| with)?)"
     r"(?: code| number| no\.?)?"
 )
 """What is followed by figures to be read one by one, however few."""
@@ -26,8 +27,9 @@ _PLURAL_NOUN = (
     r"\s+(?!(?:is|was|has|does|works|means|opens|ends|exists|belongs)\b)(?:[a-z]+ )?"
     r"(?:[a-z]{2,}s|people|men|women|children)\b"
 )
+_COUNTED = re.compile(_PLURAL_NOUN)
 _COUNTS_NOTHING = rf"(?!{_PLURAL_NOUN})"
-_CALLING = r"call|dial|text|phone|ring|press|calling|dialing|dialling|texting|reach"
+_CALLING = r"call|dial|text|phone|ring|press|calling|dialing|dialling|texting"
 
 
 def _code(match: Match) -> str:
@@ -83,12 +85,10 @@ def _large(match: Match) -> str:
     return number(figures) if figures.endswith("0000") or counts else figures
 
 
-_COUNTED = re.compile(_PLURAL_NOUN)
-
 _FIGURES = r"(\d{%d,}(?:[ -]\d{2,})*)(?![\w%%]|[.,]\d|\s?[$€£])"
 
 NAMED: tuple[Rule, ...] = (
-    rule(rf"\b({_STRONG}(?: is| are|:)?)(\s+#?|#){_FIGURES % 2}", _code),
+    rule(rf"\b({_STRONG}(?: is| are|:)?)(\s+#?|#){_FIGURES % 2}{_COUNTS_NOTHING}", _code),
     rule(rf"\b((?:{_WEAK})(?: code| number| no\.?)(?: is|:)?|[Nn]umber(?: is|:))(\s+#?|#){_FIGURES % 2}", _code),
     rule(rf"\b((?:{_WEAK})(?: is|:)?)(\s+#|#|:\s+){_FIGURES % 2}", _code),
     rule(
@@ -104,16 +104,22 @@ RULES: tuple[Rule, ...] = (
     rule(r"\b(?:N[oO]\.|no\.|[Nn]umber|N[oO](?= ?#))\s?#?(?=\d)", "number ", "o", "O"),
     rule(r"(?<![\w&])#\s?(?=[A-Z]{0,3}-?\d)", "number ", "#"),
     rule(r"\b[A-Z]{2}\d\d(?: ?[A-Z\d]{4}){3,7}(?: ?[A-Z\d]{1,3})?\b", _letters_and_digits),
-    rule(r"(?<=\b[A-Z]{2} )(\d{5})(?:-(\d{4}))?\b(?![.,]?\d)", lambda m: _by_group(m[0])),
+    rule(rf"(?<=\b[A-Z]{{2}} )(\d{{5}})(?:-(\d{{4}}))?\b(?![.,]?\d){_COUNTS_NOTHING}", lambda m: _by_group(m[0])),
     rule(r"\b(?:ext\.?|extension)\s?#?(\d+)\b", lambda m: f"extension {digits(m[1])}", "xt", flags=re.I),
-    rule(r"(?<![\w.])x(?=\d{2,5}\b)(\d+)", lambda m: f"extension {digits(m[1])}", "x"),
+    rule(r"(?<![\w.])x(?=\d{3,5}\b)(\d+)", lambda m: f"extension {digits(m[1])}", "x"),
     # Services.
     rule(
-        rf"\b(?i:{_CALLING}) (?:\d{{3}}|\d{{5,6}})(?:(?:,| or| and) \d{{3}})*\b(?!{_PLURAL_NOUN}|[-.,/: ]?\d)",
+        rf"\b(?i:{_CALLING}) (?:\d{{3}}|\d{{5,6}})(?:(?:,| or| and) \d{{3}})*\b"
+        rf"(?!{_PLURAL_NOUN}|[-.,/: ]?\d|%| or more| more| of)",
         lambda m: re.sub(r"\d+", lambda figures: digits(figures[0]), m[0]),
     ),
     rule(rf"(?<![\w.,$£€/-])(911)(?![\w%/-]|[.,]\d|{_PLURAL_NOUN})", lambda m: digits(m[1]), "911"),
     # Doors, roads, flights.
+    rule(
+        r"\b([Ss]eat|[Gg]ate|[Rr]ow|[Uu]nit|[Aa]pt\.?|[Aa]partment|[Rr]oom|[Ff]lat|[Bb]ay|[Pp]latform|[Tt]erminal) "
+        r"(\d{1,2})-?([A-Z])\b",
+        lambda m: f"{m[1]} {number(m[2])} {m[3]}",
+    ),
     rule(
         r"\b((?:[Rr]oom|[Ss]uite|Ste\.?|[Aa]partment|Apt\.?|[Uu]nit|[Ff]light|[Rr]oute|[Hh]ighway|Hwy\.?|[Ii]nterstate|[Bb]us|Box)"
         r"(?: number)?) #?(\d{3,5})\b(?![.,]\d)",

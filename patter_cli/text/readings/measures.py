@@ -14,7 +14,7 @@ _EXACT = {
     "GW": "gigawatt", "mV": "millivolt", "mA": "milliampere", "MHz": "megahertz", "mAh": "milliampere hour",
     "Mbps": "megabit per second", "Gbps": "gigabit per second", "kbps": "kilobit per second",
     "Kbps": "kilobit per second", "MB/s": "megabyte per second", "Nm": "newton meter", "nm": "nanometer",
-    "J": "joule", "kJ": "kilojoule", "Pa": "pascal", "kPa": "kilopascal", "µm": "micrometer", "µs": "microsecond",
+    "kJ": "kilojoule", "Pa": "pascal", "kPa": "kilopascal", "µm": "micrometer", "µs": "microsecond",
     "µl": "microliter", "Mbit": "megabit", "Gbit": "gigabit", "kbit": "kilobit",
 }  # fmt: skip
 """Units whose capitals matter: a megabyte is no megabit, a gram no generation of telephones."""
@@ -50,6 +50,7 @@ _PER = r"(?:\s?/\s?(?P<rate>[A-Za-z]+)\b(?!/))?"
 _NOUN = re.compile(
     r" (?!(?:and|or|to|but|if|when|is|are|was|in|at|on|from|with|of|long|wide|high|tall|per|a|an)\b)[a-z]"
 )
+_ANY_NOUN = re.compile(" [A-Za-z]")
 _QUOTED = re.compile(r"(?<!\w)'\w[^']*$")
 _BEFORE_NOUN = re.compile(r"(?i)(?<!\w)an? (?:minus )?$")
 
@@ -120,7 +121,7 @@ def _inches(match: Match) -> str:
     """Unless it closes a quotation, that is what the sign behind a figure means."""
     if match.string.count('"', 0, match.start()) % 2:
         return match[0]
-    thing = re.compile(r" [A-Za-z]").match(match.string, match.end())
+    thing = _ANY_NOUN.match(match.string, match.end())
     return f"{number(match[1])} {'inch' if thing or is_one(match[1]) else 'inches'}"
 
 

@@ -25,16 +25,13 @@ _COINS = {
     "PLN": ("zloty", "zlotys", "grosz", "groszy"),
     "CZK": ("koruna", "koruny", "haler", "halers"),
     "HUF": ("forint", "forints", "", ""),
-    "TRY": ("lira", "liras", "kurus", "kurus"),
     "ZAR": ("rand", "rand", "cent", "cents"),
     "CNY": ("yuan", "yuan", "fen", "fen"),
     "BRL": ("Brazilian real", "Brazilian reais", "centavo", "centavos"),
     "MXN": ("Mexican peso", "Mexican pesos", "centavo", "centavos"),
     "AED": ("dirham", "dirhams", "fils", "fils"),
     "SAR": ("riyal", "riyals", "halala", "halalas"),
-    "PHP": ("Philippine peso", "Philippine pesos", "centavo", "centavos"),
     "THB": ("baht", "baht", "satang", "satang"),
-    "ILS": ("shekel", "shekels", "agora", "agorot"),
     "BTC": ("bitcoin", "bitcoins", "", ""),
 }
 _DOLLARS = {"US": "U S", "CA": "Canadian", "C": "Canadian", "AU": "Australian", "A": "Australian"}

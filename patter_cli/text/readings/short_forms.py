@@ -8,25 +8,24 @@ from patter_cli.text.readings.rule import Match, Rule, rule
 from patter_cli.text.readings.sentences import STARTER
 
 _SHORT = {
-    "mr": "Mister", "mrs": "Missus", "ms": "Miz", "prof": "Professor", "jr": "Junior", "sr": "Senior",
-    "ave": "Avenue", "blvd": "Boulevard", "rd": "Road", "ln": "Lane", "hwy": "Highway", "apt": "Apartment",
-    "ste": "Suite", "dept": "Department", "ext": "extension", "vs": "versus", "etc": "et cetera", "approx":
-    "approximately", "inc": "Incorporated", "ltd": "Limited", "corp": "Corporation", "tel": "telephone",
-    "appt": "appointment", "est": "established", "rev": "Reverend", "gen": "General", "capt": "Captain",
-    "sgt": "Sergeant", "lt": "Lieutenant", "hrs": "hours", "mins": "minutes", "govt": "government", "max": "maximum",
-    "min": "minimum", "gov": "Governor", "sen": "Senator", "rep": "Representative", "col": "Colonel", "cmdr":
-    "Commander", "maj": "Major", "bros": "Brothers", "univ": "University", "assn": "Association", "bldg": "Building",
-    "pkwy": "Parkway", "temp": "temperature", "misc": "miscellaneous", "avg": "average", "incl": "including",
-    "excl": "excluding", "tbsp": "tablespoon", "tsp": "teaspoon",
+    "jr": "Junior", "sr": "Senior", "ave": "Avenue", "blvd": "Boulevard", "rd": "Road", "ln": "Lane", "hwy": "Highway",
+    "apt": "Apartment", "ste": "Suite", "dept": "Department", "ext": "extension", "vs": "versus", "etc": "et cetera",
+    "approx": "approximately", "inc": "Incorporated", "ltd": "Limited", "corp": "Corporation", "tel": "telephone",
+    "appt": "appointment", "est": "established", "hrs": "hours", "mins": "minutes", "govt": "government",
+    "bros": "Brothers", "univ": "University", "assn": "Association", "bldg": "Building", "pkwy": "Parkway",
+    "misc": "miscellaneous", "avg": "average", "incl": "including", "excl": "excluding", "tbsp": "tablespoon",
+    "tsp": "teaspoon", "max": "maximum", "min": "minimum",
 }  # fmt: skip
-_TITLES = "Mr|Mrs|Ms|Prof|Rev|Gen|Capt|Sgt|Lt|Gov|Sen|Rep|Col|Cmdr|Maj"
-_PARTS = {"p": "page", "pp": "pages", "vol": "volume", "ch": "chapter", "fig": "figure", "sec": "section"} | {
-    "art": "article",
-    "para": "paragraph",
-    "ver": "version",
-    "ca": "circa",
-    "c": "circa",
-}
+_NAMES = ("Max", "Min")
+"""Who is not short for anything."""
+_TITLES = {
+    "Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor", "Rev": "Reverend", "Gen": "General",
+    "Capt": "Captain", "Sgt": "Sergeant", "Lt": "Lieutenant", "Gov": "Governor", "Sen": "Senator",
+    "Rep": "Representative", "Col": "Colonel", "Cmdr": "Commander", "Maj": "Major",
+}  # fmt: skip
+"""What stands before a name; anywhere else it may be a word: a sales rep, the next gen."""
+_PARTS = {"p": "page", "pp": "pages", "vol": "volume", "ch": "chapter", "fig": "figure", "sec": "section"}
+_PARTS |= {"para": "paragraph", "ver": "version", "ca": "circa", "c": "circa"}
 
 
 def _saint_or_street(match: Match) -> str:
@@ -37,15 +36,18 @@ def _saint_or_street(match: Match) -> str:
 
 
 def _short(match: Match) -> str:
-    return _SHORT.get(match[1].lower(), match[0])
+    return match[0] if match[1] in _NAMES else _SHORT.get(match[1].lower(), match[0])
+
+
+def _title(match: Match) -> str:
+    return _TITLES[match[1]]
 
 
 IN_FRONT: tuple[Rule, ...] = (
     rule(
-        r"(?<![\w.])(pp?|vol|ch|fig|sec|art|para|ver|ca|c)\.\s?(?=\d)",
+        r"(?<![\w.])(pp?|ca?|(?i:vol|ch|fig|sec|para|ver))\.\s?(?=\d)",
         lambda m: f"{_PARTS[m[1].lower()]} ",
         ".",
-        flags=re.I,
     ),
 )
 """Short forms that are only that before a figure."""
@@ -65,8 +67,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\bw/(?=\s|\w)\s?", "with ", "w/"),
     rule(r"\b[Nn]/[Aa]\b", "not applicable", "/"),
     rule(r"\b([A-Za-z]{2,7})\.(?=\s*[a-z,;)]|\s*$)", _short, "."),
-    rule(rf"\b({_TITLES})\b\.?(?=\s+[A-Z])", _short),
-    rule(rf"\b({_TITLES})\b\.?(?=\s+(?:and|&) [A-Z])", _short),
+    rule(rf"\b({'|'.join(_TITLES)})\b\.?(?=\s+(?:(?:and|&)\s)?[A-Z])", _title),
     rule(r"(?<=[a-z]\s)Ave\b\.?", "Avenue", "Ave"),
     rule(r"\b(Blvd|Rd|Ln|Hwy|Pkwy|Jr|Sr|Apt|Ste|Dept|Inc|Ltd|Corp|Tel|Bldg|Bros|Univ|Assn)\b\.?", _short),
     rule(r"(?<=[a-z&] )Co\.", "Company", "Co."),

@@ -11,7 +11,7 @@ COIN_SIGNS = "$£€¥₹₩¢₽₺₪₫฿₴₦₱₡₲₵₸"
 RULES: tuple[Rule, ...] = (
     rule(r"\s*(?:<-+>|<=+>)\s*", " to and from ", "<-", "<="),
     rule(r"\s*(?:-+>|=+>|→|⇒)\s*", " to ", "->", "=>", "→", "⇒"),
-    rule(r"\s*(?:<-+|←)\s*", " from ", "<-", "←"),
+    rule(r"\s*(?:<-+(?!\d)|←)\s*", " from ", "<-", "←"),
     rule(r"(?<=[\w)])\s?(?:>=|≥)\s?", " greater than or equal to ", ">=", "≥"),
     rule(r"(?<=[\w)])\s?(?:<=|≤)\s?", " less than or equal to ", "<=", "≤"),
     rule(r"(?<=[\w)])\s?>\s?(?=[\w(-])", " greater than ", ">"),

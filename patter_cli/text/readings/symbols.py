@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"(?<=\w)\s?/\s?(?=\w)", " slash ", "/"),
     rule(r"\s?/\s?", " slash ", "/"),
     rule(r"\s?\|\|\s?", " or ", "||"),
+    rule(r"(?<=\w)\.{2,}(?=\w)", "... ", ".."),
     rule(r"(?<=[a-z])([.!?])(?=[A-Z])", r"\1 ", ".", "!", "?"),
     rule(r"\bkm/h\b", "kilometers per hour", "km/h"),
     rule(r"\\", " backslash ", "\\"),

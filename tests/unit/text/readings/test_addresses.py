@@ -19,7 +19,7 @@ from patter_cli.text.pronounce import pronounceable
         ("example.com:8080", "example dot com colon eight zero eight zero"),
         ("http://10.0.0.1:80/x", "one zero dot zero dot zero dot one colon eight zero slash X"),
         ("8.8.8.8", "eight dot eight dot eight dot eight"),
-        ("d'arcy@example.com", "d apostrophe arcy at example dot com"),
+        ("d'arcy@example.com", "D apostrophe arcy at example dot com"),
         ("jo+shop@mail.example", "J O plus shop at mail dot example"),
         ("first.last@example.travel", "first dot last at example dot travel"),
         ("'jo@example.com'", "J O at example dot com"),

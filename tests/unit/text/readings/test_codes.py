@@ -47,6 +47,16 @@ from patter_cli.text.pronounce import pronounceable
         ("7500000 views", "seven million five hundred thousand views"),
         ("12345678", "one two three four five six seven eight"),
         ("600000", "six hundred thousand"),
+        ("the one ending in 4242", "the one ending in four two four two"),
+        ("your pin is 2020", "your pin is two zero two zero"),
+        ("seat 14L, gate 4-J", "seat fourteen L, gate four J"),
+        ("The sale ends in 20 minutes.", "The sale ends in twenty minutes."),
+        ("a year ending in 2026", "a year ending in twenty twenty-six"),
+        ("confirmation 24 hours before", "confirmation twenty-four hours before"),
+        ("pin 20 photos", "pin twenty photos"),
+        ("call 500 or more", "call five hundred or more"),
+        ("order 200 chairs", "order two hundred chairs"),
+        ("PHP 8.2", "P H P eight point two"),
     ],
 )
 def test_it_is_said_as_people_say_it(written: str, said: str) -> None:
