@@ -122,6 +122,8 @@ def part(numerator: int, denominator: int) -> str:
         return f"{cardinal(numerator)} out of {cardinal(denominator)}"
     if not 0 < numerator < denominator or denominator == 0:
         return f"{cardinal(numerator)} over {cardinal(denominator)}"
+    if denominator > 100 and denominator not in (1000, 10_000):
+        return f"{cardinal(numerator)} slash {cardinal(denominator)}"
     if denominator == 2:
         return "one half"
     name = "quarter" if denominator == 4 else ordinal(denominator)

@@ -28,8 +28,8 @@ def _scientific(match: Match) -> str:
 SIZES: tuple[Rule, ...] = (
     rule(rf"(?<=\d)\s?[xX×]\s?(?=\d[\d.]*\s?(?:[xX×]|{UNIT}(?![A-Za-z])))", " by ", "x", "X", "×"),
     rule(rf"(\d\s?{UNIT})\s?[xX×]\s?(?=\d)", r"\1 by ", "x", "X", "×"),
-    rule(r"(?<=\d)[xX](?=\d)", " by ", "x", "X"),
-    rule(r"(?<=\d)\s?[x×]\s?(?=\d)", " times ", "x", "×"),
+    rule(r"(?<=\d)(?<!\b0)[xX](?=\d)", " by ", "x", "X"),
+    rule(r"(?<=\d)(?<!\b0)\s?[x×]\s?(?=\d)", " times ", "x", "×"),
     rule(rf"(?<![\w.,])({PLAIN})x(?!\w)", lambda m: f"{number(m[1])} times", "x"),
 )
 """4x4, 8 x 10 in, two times four: before a measure takes its second number."""

@@ -11,7 +11,7 @@ COIN_SIGNS = "$£€¥₹₩¢₽₺₪₫฿₴₦₱₡₲₵₸"
 RULES: tuple[Rule, ...] = (
     rule(r"\s*(?:<-+>|<=+>)\s*", " to and from ", "<-", "<="),
     rule(r"\s*(?:-+>|=+>|→|⇒)\s*", " to ", "->", "=>", "→", "⇒"),
-    rule(r"\s*(?:<-+(?!\d)|←)\s*", " from ", "<-", "←"),
+    rule(r"(?<!\S)<-+(?!\S)|←", " from ", "<-", "←"),
     rule(r"(?<=[\w)])\s?(?:>=|≥)\s?", " greater than or equal to ", ">=", "≥"),
     rule(r"(?<=[\w)])\s?(?:<=|≤)\s?", " less than or equal to ", "<=", "≤"),
     rule(r"(?<=[\w)])\s?>\s?(?=[\w(-])", " greater than ", ">"),
@@ -21,7 +21,7 @@ RULES: tuple[Rule, ...] = (
     rule(r"\s?>\s?", " more than ", ">"),
     rule(r"\s?<\s?", " less than ", "<"),
     rule(r"\s?(?:±|\+/-)\s?", " plus or minus ", "±", "+/-"),
-    rule(rf"\s?≈\s?|(?<!\S)~(?:\s?(?={_AMOUNT})|(?=[A-Za-z]))", " about ", "≈", "~"),
+    rule(rf"\s?≈\s?|(?<![\w~/])~(?:\s?(?={_AMOUNT})|(?=[A-Za-z]))", " about ", "≈", "~"),
     rule(r"(?<=\d)\s?-\s?(?=\d[\d.,]*\s?=)", " minus ", "="),
     rule(r"(?<=[+×÷*=] )(\d+) - (?=\d)", r"\1 minus ", " - "),
     rule(r"(?<=\d)\s?[x×]\s?(?=[$£€¥₹₩])", " times ", "x", "×"),

@@ -57,6 +57,13 @@ from patter_cli.text.pronounce import pronounceable
         ("$ and €", "dollar and euros"),
         ("٣", "three"),
         ("Ω", "omega"),
+        ("200/204", "two hundred slash two hundred four"),
+        ("0x1F", "zero X one F"),
+        ("(~100 lines)", "about one hundred lines"),
+        ("use --json or -v", "use dash dash json or dash v"),
+        ("yes -- no", "yes, no"),
+        ("a <- b", "a from b"),
+        ("#!", "pound!"),
     ],
 )
 def test_it_is_said_as_people_say_it(written: str, said: str) -> None:
