@@ -81,8 +81,8 @@ class TurnPolicy:
 class Agent:
     """Who answers: what it knows, how it sounds, how it takes turns. Immutable; share it between calls.
 
-    stt, llm, tts: providers, or their names, llm="openai", where the environment has what they need.
-    llm: one model, or several, of which the next is asked when one fails. tools: functions under @tool, Tools, dicts.
+    stt, llm, tts: a provider, or its name where the environment has its key (llm="openai"), or several, of which the
+    next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
     keyterms: names and words that callers may say alone, for recognisers that take them.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
@@ -95,9 +95,9 @@ class Agent:
 
     system_prompt: str
     first_message: str = ""
-    stt: SpeechToText | str | None = field(default=None, kw_only=True)
+    stt: SpeechToText | str | Sequence[SpeechToText | str] | None = field(default=None, kw_only=True)
     llm: LanguageModel | str | Sequence[LanguageModel | str] | None = field(default=None, kw_only=True)
-    tts: TextToSpeech | str | None = field(default=None, kw_only=True)
+    tts: TextToSpeech | str | Sequence[TextToSpeech | str] | None = field(default=None, kw_only=True)
     voice: str = field(default="", kw_only=True)
     model: str = field(default="", kw_only=True)
     language: str = field(default="en", kw_only=True)
@@ -130,6 +130,9 @@ class Agent:
             raise InputError(
                 f"echo_cancellation cannot be {self.echo_cancellation!r}", hint='None, True, False, or "webrtc"'
             )
+        for name in ("stt", "tts"):
+            if isinstance(getattr(self, name), list | tuple) and not getattr(self, name):
+                raise InputError(f"{name} is an empty list", hint=f"leave {name} out to have it chosen for you")
         for number in self.transfer_numbers or ():
             if not isinstance(number, str) or not E164.fullmatch(number):
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")

@@ -14,10 +14,12 @@ from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.provider import Provider, missing_members
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
+from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
@@ -137,8 +139,11 @@ def ready_agent(
         )
     notes: dict[str, str] = {}
     models = _models(name, agent, hooks, notes)
-    open_stt = _left_open("stt", notes) if agent.stt is None else agent.stt
-    open_tts = _left_open("tts", notes) if agent.tts is None else agent.tts
+    for kind, several in (("stt", _several(agent.stt)), ("tts", _several(agent.tts)), ("llm", models)):
+        _check(name, cast(registry.Kind, kind), several)
+    open_stt = (_left_open("stt", notes),) if agent.stt is None else ()
+    open_tts = (_left_open("tts", notes),) if agent.tts is None else ()
+    breakers = Breakers()
     tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
 
@@ -146,14 +151,17 @@ def ready_agent(
         known = tools
         if changed.tools != agent.tools:
             known = ready_tools(changed.tools, webhook_secret=settings.webhook_secret)
-        stt, tts = cast(SpeechToText, open_stt), cast(TextToSpeech, changed.tts or open_tts)
+        stt, *other_stt = _several(changed.stt) or open_stt
+        tts, *other_tts = _several(changed.tts) or open_tts
         return ReadyAgent(
             name=name,
             plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
             stt=_with_keyterms(stt, tuple(changed.keyterms)),
             tts=_voice_of(changed, tts),
             hooks=hooks,
-            models=models if changed.llm is agent.llm else _listed(changed.llm),
+            stt_fallbacks=tuple(other_stt),
+            tts_fallbacks=tuple(other_tts),
+            models=models if changed.llm is agent.llm else _several(changed.llm),
             tools=known,
             checks={
                 rule.name: Check(
@@ -167,6 +175,7 @@ def ready_agent(
             end_of_turn=changed.turns.end_of_turn,
             aggressive_first_flush=changed.aggressive_first_flush,
             revise=revise,
+            breakers=breakers,
             notes=dict(notes),
         )
 
@@ -268,7 +277,7 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
         raise ConfigError(
             f"agent {name} has both a language model and on_message", hint="leave one of them out: both would answer"
         )
-    models = _listed(agent.llm)
+    models = _several(agent.llm)
     if not models and hooks.on_message is None:
         row = registry.with_key("llm")
         if row is None:
@@ -281,8 +290,6 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
         chosen = _made("llm", row.name, agent.model)
         models = (chosen,)
         notes["llm"] = f"language model: {chosen.provider} {chosen.model}, because {row.key_set()} is set"
-    for model in models:
-        model.check()
     return models
 
 
@@ -317,18 +324,18 @@ def with_providers(agent: Agent) -> Agent:
     """The agent with things for names: llm="openai" becomes OpenAILLM(). Raises UnknownProvider, ConfigError."""
     return replace(
         agent,
-        stt=_made("stt", agent.stt) if isinstance(agent.stt, str) else agent.stt,
-        llm=_models_named(agent.llm, agent.model),
-        tts=_made("tts", agent.tts) if isinstance(agent.tts, str) else agent.tts,
+        stt=_things("stt", agent.stt),
+        llm=_things("llm", agent.llm, agent.model),
+        tts=_things("tts", agent.tts),
     )
 
 
-def _models_named(llm: Any, model: str) -> Any:
-    if isinstance(llm, str):
-        return _made("llm", llm, model)
-    if isinstance(llm, Sequence):
-        return [_models_named(each, model) for each in llm]
-    return llm
+def _things(kind: registry.Kind, given: Any, model: str = "") -> Any:
+    if isinstance(given, str):
+        return _made(kind, given, model)
+    if isinstance(given, Sequence):
+        return [_made(kind, each, model) if isinstance(each, str) else each for each in given]
+    return given
 
 
 def _made(kind: registry.Kind, name: str, model: str = "") -> Any:
@@ -354,10 +361,27 @@ def _left_open(kind: registry.Kind, notes: dict[str, str]) -> Any:
     return _made(kind, registry.keyless(kind).name)
 
 
-def _listed(llm: Any) -> tuple[LanguageModel, ...]:
-    if llm is None:
+def _several(given: Any) -> tuple[Any, ...]:
+    """One provider or those that stand in for one another, in their order; () where nothing was given."""
+    if given is None:
         return ()
-    return tuple(llm) if isinstance(llm, Sequence) else (llm,)
+    return tuple(given) if isinstance(given, Sequence) else (given,)
+
+
+_CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
+
+
+def _check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
+    """Find out before the first ring what would fail on it. Raises InputError, ConfigError."""
+    for each in recipes:
+        if missing := missing_members(each, _CONTRACTS[kind]):
+            raise InputError(
+                f"agent {name}: {type(each).__name__} cannot be its {kind}, for it has no {', '.join(missing)}",
+                hint=f"keep what patter_cli/contracts/{kind}.py asks for, or name one of: "
+                + ", ".join(row.name for row in registry.rows(kind)),
+            )
+        if isinstance(each, Provider):
+            each.check()
 
 
 def _with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from patter_cli.audio.frame import Samples
+from patter_cli.contracts.provider import Provider
 
 
-class EndOfTurnModel(Protocol):
+class EndOfTurnModel(Provider, Protocol):
     """A recipe: frozen, shared by all calls."""
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
+from patter_cli.contracts.provider import Provider
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSpec:
@@ -58,23 +60,12 @@ class Usage:
 Delta: TypeAlias = Text | ToolCall | Usage
 
 
-class LanguageModel(Protocol):
+class LanguageModel(Provider, Protocol):
     """A recipe: frozen, shared by all calls; connections are pooled behind it."""
-
-    @property
-    def provider(self) -> str:
-        """Whose it is, for errors and the journal: "openai"."""
 
     @property
     def model(self) -> str:
         """Which of the vendor's models."""
-
-    @property
-    def key_variable(self) -> str:
-        """The environment variable that its key comes from; "" where it needs none."""
-
-    def check(self) -> None:
-        """Whether a request could be made at all. Raises ConfigError: a missing key, a bad setting."""
 
     async def warm(self) -> None:
         """Open a connection ahead of the first request. Cheap the second time; a failure is not raised."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from patter_cli.audio.frame import Samples
+from patter_cli.contracts.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class SttSession(Protocol):
         """Let go of everything, at once; twice is fine."""
 
 
-class SpeechToText(Protocol):
+class SpeechToText(Provider, Protocol):
     """A recipe: frozen, shared by all calls, holds no socket. `open` gives one call its session."""
 
     @property
@@ -72,4 +73,4 @@ class SpeechToText(Protocol):
         """Load what loads once per process (models, voices). Cheap the second time."""
 
     async def open(self) -> SttSession:
-        """Begin recognition for one call."""
+        """Begin recognition for one call. Raises ProviderError, ConfigError."""

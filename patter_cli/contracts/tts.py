@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from patter_cli.audio.frame import Samples
+from patter_cli.contracts.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class TtsSession(Protocol):
         """Let go of everything, at once; twice is fine."""
 
 
-class TextToSpeech(Protocol):
+class TextToSpeech(Provider, Protocol):
     """A recipe: frozen, shared by all calls, holds no socket."""
 
     @property
@@ -53,7 +54,7 @@ class TextToSpeech(Protocol):
         """Load what loads once per process. Cheap the second time."""
 
     async def open(self) -> TtsSession:
-        """Begin speaking for one call."""
+        """Begin speaking for one call. Raises ProviderError, ConfigError."""
 
 
 async def whole_clause(session: TtsSession, text: str) -> tuple[Samples, WordTimes]:

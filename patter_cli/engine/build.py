@@ -52,7 +52,7 @@ def build_call(
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
     outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
 
-    listener = Listener(agent.stt, line_rate_hz=wire.rate_hz, post=post)
+    listener = Listener(agent.stt, *agent.stt_fallbacks, line_rate_hz=wire.rate_hz, post=post, breakers=agent.breakers)
     hearing: AudioSink = listener
     turns: EndOfTurnDetector | None = None
     if agent.end_of_turn is not None:
@@ -80,7 +80,15 @@ def build_call(
         aggressive_first_flush=agent.aggressive_first_flush,
         go_on=agent.plan.lines.go_on if agent.models else None,
     )
-    speaker = Speaker(agent.tts, wire=wire, phrasebook=cache, outbound=outbound, post=post)
+    speaker = Speaker(
+        agent.tts,
+        *agent.tts_fallbacks,
+        wire=wire,
+        phrasebook=cache,
+        outbound=outbound,
+        post=post,
+        breakers=agent.breakers,
+    )
     return CallSession(
         call,
         media=MediaPerformer(call, inbound, outbound),

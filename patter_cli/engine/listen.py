@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
-from patter_cli.contracts.stt import Final, SpeechToText, SttSession
+from patter_cli.contracts.provider import name_of
+from patter_cli.contracts.stt import Final, Recognised, SpeechToText, SttSession
 from patter_cli.core.events import Event, ListenFailed, TranscriptFinal, TranscriptPartial
-from patter_cli.errors import PatterError, ProviderError
-
-log = logging.getLogger(__name__)
+from patter_cli.engine.fallback import EARS, Breakers, Chain
+from patter_cli.errors import ProviderError, TimedOut, Unavailable
 
 PRE_ROLL_MS = 320
 """Speech before the detector's onset that recognition gets: soft first consonants. Source: LOCAL-SPEECH 1."""
 RING_MS = 800
 """Audio kept while nobody speaks: the pre-roll and the detector's own delay."""
-REOPENS = 2
-"""How often a broken session is opened again before the call is told that it is deaf."""
-BACKOFF_S = 0.2
 OPEN_S = 3.0
+FINAL_S = 3.0
+"""For a final that was asked for, where somebody else could listen instead; alone, a slow recogniser is waited for."""
 
 
 class Listener:
     """Feeds one session after the other; `finalize` is always answered, if need be by an empty final."""
 
-    def __init__(self, recipe: SpeechToText, *, line_rate_hz: int, post: Callable[[Event], None]) -> None:
-        self._recipe = recipe
+    def __init__(
+        self,
+        *recipes: SpeechToText,
+        line_rate_hz: int,
+        post: Callable[[Event], None],
+        breakers: Breakers | None = None,
+    ) -> None:
+        """recipes: each stands in for those before it; one at least. breakers: what other calls know of them."""
+        self._recipes = recipes
+        self._recipe = recipe = recipes[0]
+        self._breakers = breakers or Breakers()
         self._post = post
         self._rate_hz = line_rate_hz
         self._resampler = Resampler(line_rate_hz, recipe.rate_hz)
@@ -39,7 +46,9 @@ class Listener:
         self._ring: deque[Samples] = deque()
         self._ring_samples = 0
         self._heard_samples = 0
-        self._open_gate = not recipe.speech_only
+        self._patience: asyncio.Timeout | None = None
+        """Of the session at work: it runs while a final is owed."""
+        self._speaking = False
         self._segment = 0
         self._session_segment = 0
         """The call's segment that the session's segment 0 is: a session that was opened again starts from 0."""
@@ -50,7 +59,7 @@ class Listener:
     def push(self, samples: Samples) -> None:
         """Take the next samples of the line."""
         self._heard_samples += len(samples)
-        if self._open_gate and self._session is not None:
+        if self._gate_open and self._session is not None:
             self._session.push(self._resampler.process(samples))
             return
         self._ring.append(samples)
@@ -60,19 +69,19 @@ class Listener:
 
     def speech_started(self, onset_ms: int) -> None:
         """A voice began at this media time: let it through, with what came shortly before."""
+        self._speaking = True
         if self._recipe.speech_only:
-            self._open_gate = True
             self._let_through(onset_ms - PRE_ROLL_MS)
 
     def speech_ended(self) -> None:
-        if self._recipe.speech_only:
-            self._open_gate = False
+        self._speaking = False
 
     def finalize(self) -> None:
         """Ask for the open segment's words; one TranscriptFinal answers."""
         self._owed += 1
         if self._session is not None:
             self._session.finalize()
+            self._await_final()
         elif self._deaf:
             self._settle_owed()
 
@@ -83,40 +92,76 @@ class Listener:
             self._session.commit()
 
     async def run(self) -> None:
-        """Listen until cancelled; a session that breaks is opened again, at last the call is told."""
-        failures = 0
+        """Listen until cancelled; a session that breaks is opened again, or another's; at last the call is told."""
+        loop = asyncio.get_running_loop()
+        chain: Chain[SpeechToText] | None = None
         while True:
+            chain = chain or Chain(self._recipes, EARS, self._breakers, loop.time(), first=self._recipe)
+            self._recipe = chain.recipe
             try:
-                async with asyncio.timeout(OPEN_S):
-                    session = await self._recipe.open()
-                try:
-                    self._adopt(session)
-                    async for result in session.results():
-                        failures = 0
+                async with asyncio.timeout(None) as self._patience:
+                    async for result in self._session_of(self._recipe):
+                        if chain is not None:
+                            chain.succeeded()
+                            chain = None  # breaks that are far between do not add up
                         self._report(result.text, self._session_segment + result.segment, isinstance(result, Final))
-                    raise ProviderError("recognition ended by itself", provider=type(self._recipe).__module__)
-                finally:
-                    self._session = None
-                    await session.aclose()
-            except (PatterError, TimeoutError, OSError) as error:
-                failures += 1
-                provider = error.provider if isinstance(error, ProviderError) else type(self._recipe).__module__
-                log.warning("recognition failed (%d of %d): %s", failures, REOPENS + 1, error)
+                        if isinstance(result, Final):
+                            self._await_final()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be heard again
+                chain = chain or Chain(self._recipes, EARS, self._breakers, loop.time(), first=self._recipe)
+                why = self._why(error)
+                wait_s = chain.failed(why, loop.time())
                 self._settle_owed()
-                if failures > REOPENS:
+                if wait_s is None:
                     self._deaf = True
-                    self._post(ListenFailed(provider=provider, message=str(error)))
+                    whose = why.provider if isinstance(why, ProviderError) else name_of(self._recipe)
+                    self._post(ListenFailed(provider=whose, message=str(why) or repr(why)))
                     return
-                await asyncio.sleep(BACKOFF_S * failures)
+                await asyncio.sleep(wait_s)
+
+    def _why(self, error: Exception) -> Exception:
+        """What a session broke with, or that we broke it for being late."""
+        patience, self._patience = self._patience, None
+        if patience is None or not patience.expired():
+            return error
+        return TimedOut(f"no final came within {FINAL_S:g} s", provider=name_of(self._recipe))
+
+    async def _session_of(self, recipe: SpeechToText) -> AsyncGenerator[Recognised, None]:
+        """What one session recognises, until it breaks: it never ends otherwise. Raises whatever it broke with."""
+        try:
+            async with asyncio.timeout(OPEN_S):
+                session = await recipe.open()
+        except TimeoutError as error:
+            raise TimedOut(f"no session was opened within {OPEN_S:g} s", provider=name_of(recipe)) from error
+        try:
+            self._adopt(session)
+            async for result in session.results():
+                yield result
+            raise Unavailable("recognition ended by itself", provider=name_of(recipe))
+        finally:
+            self._session = None
+            await session.aclose()
+
+    @property
+    def _gate_open(self) -> bool:
+        """Whether the session gets what the line brings now."""
+        return self._speaking or not self._recipe.speech_only
 
     def _adopt(self, session: SttSession) -> None:
         self._session = session
         self._session_segment = self._segment
         self._resampler = Resampler(self._rate_hz, self._recipe.rate_hz)
-        if self._open_gate:
+        if self._gate_open:
             self._let_through(0)
         for _ in range(self._owed):
             session.finalize()
+        self._await_final()
+
+    def _await_final(self) -> None:
+        """Give the session until then, from now on, if it owes anything and somebody could take its place."""
+        if self._patience is not None and len(self._recipes) > 1:
+            until_s = asyncio.get_running_loop().time() + FINAL_S
+            self._patience.reschedule(until_s if self._owed else None)
 
     def _settle_owed(self) -> None:
         """Nobody will answer these any more, and the machine must not wait for them."""

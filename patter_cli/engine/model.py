@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 from collections.abc import AsyncGenerator, Sequence
 
 from patter_cli.contracts.llm import ChatMessage, Delta, LanguageModel, ToolSpec
-from patter_cli.errors import ConfigError, ProviderError, TimedOut, Unauthorized
-
-log = logging.getLogger(__name__)
+from patter_cli.contracts.provider import name_of
+from patter_cli.engine.fallback import MIND, Breakers, Chain
+from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unauthorized
 
 FIRST_S = 6.0
 """For the first word or tool call, as long as there is another model to ask. Source: RELIABILITY 3.1."""
@@ -18,11 +16,6 @@ LAST_FIRST_S = 30.0
 """The same for the last there is: a slow answer is one, and a local model's first takes as long as loading it."""
 NEXT_S = 8.0
 """For the next one: a tool call's arguments come whole, after they have been written."""
-TRIES = 2
-"""A model is asked so often, as long as nothing of its reply has come; then the next one is."""
-BACKOFF_S = 0.4
-LONGEST_WAIT_S = 2.0
-"""What a vendor's "come back later" may cost the caller; a longer one sends us to the next model."""
 
 
 async def ask_models(
@@ -31,43 +24,38 @@ async def ask_models(
     tools: Sequence[ToolSpec],
     *,
     may_call: bool,
+    breakers: Breakers | None = None,
 ) -> AsyncGenerator[Delta, None]:
     """One reply, of the first model that gives one. Nothing is asked again once something of a reply has come.
 
-    Raises ProviderError: the last one's.
+    breakers: what other calls found out about these models. Raises ProviderError: the last one's.
     """
-    failure: ProviderError | None = None
-    for model in models:
-        for attempt in range(1, TRIES + 1):
-            begun = False
-            try:
-                within_s = LAST_FIRST_S if model is models[-1] else FIRST_S
-                async with _stream(model, messages, tools, may_call=may_call, first_s=within_s) as deltas:
-                    async for delta in deltas:
-                        begun = True
-                        yield delta
-                return
-            except ConfigError as error:
-                failure = Unauthorized(str(error), provider=model.provider, hint=error.hint)
-            except ProviderError as error:
-                failure = error
-            if begun:
-                raise failure
-            log.warning("%s %s failed (%d of %d): %s", model.provider, model.model, attempt, TRIES, failure)
-            wait_s = _wait_s(failure, attempt)
-            if wait_s is None or attempt == TRIES:
-                break
-            await asyncio.sleep(wait_s)
-    raise failure or ProviderError("the agent has no model", provider="agent")
-
-
-def _wait_s(error: ProviderError, attempt: int) -> float | None:
-    """How long to wait before the same model is asked again; None: do not."""
-    if isinstance(error, TimedOut) or not error.retryable:
-        return None  # who did not answer in time has used up what the caller will wait
-    if error.retry_after_s is not None:
-        return error.retry_after_s if error.retry_after_s <= LONGEST_WAIT_S else None
-    return BACKOFF_S * attempt * random.uniform(0.5, 1.0)
+    if not models:
+        raise ProviderError("the agent has no model", provider="agent")
+    loop = asyncio.get_running_loop()
+    chain = Chain(models, MIND, breakers or Breakers(), loop.time())
+    while True:
+        model, begun = chain.recipe, False
+        try:
+            within_s = LAST_FIRST_S if chain.alone else FIRST_S
+            async with _stream(model, messages, tools, may_call=may_call, first_s=within_s) as deltas:
+                async for delta in deltas:
+                    begun = True
+                    yield delta
+        except Exception as error:
+            wait_s = chain.failed(error, loop.time(), begun=begun)
+            if wait_s is None:
+                match error:
+                    case ProviderError():
+                        raise
+                    case ConfigError():
+                        raise Unauthorized(str(error), provider=name_of(model), hint=error.hint) from error
+                    case _:
+                        raise BadReply(f"its code raised {error!r}", provider=name_of(model)) from error
+        else:
+            chain.succeeded()
+            return
+        await asyncio.sleep(wait_s)
 
 
 class _stream:
@@ -83,7 +71,7 @@ class _stream:
         first_s: float,
     ) -> None:
         self._first_s = first_s
-        self._provider = model.provider
+        self._provider = name_of(model)
         self._deltas = model.stream(messages, tools, may_call=may_call)
 
     async def __aenter__(self) -> AsyncGenerator[Delta, None]:

@@ -44,7 +44,7 @@ class CascadePerformer:
 
     def adopt(self, agent: ReadyAgent) -> None:
         """The call's agent has changed."""
-        self._speaker.use(agent.tts)
+        self._speaker.use(agent.tts, *agent.tts_fallbacks)
         self._thinker.use(agent.plan.language)
 
     def perform(self, command: Command) -> bool:
@@ -102,7 +102,7 @@ class ModelBrain:
             call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
         )
         tools = (*self._tools(), *call_tools(call.plan.transfer_numbers))
-        deltas = ask_models(call.agent.models, messages, tools, may_call=ask.may_call)
+        deltas = ask_models(call.agent.models, messages, tools, may_call=ask.may_call, breakers=call.agent.breakers)
         try:
             async for delta in deltas:
                 yield delta

@@ -13,6 +13,7 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
+from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.hooks import Hooks
 from patter_cli.tools import Tool
 
@@ -49,6 +50,9 @@ class ReadyAgent:
     stt: SpeechToText
     tts: TextToSpeech
     hooks: Hooks
+    stt_fallbacks: tuple[SpeechToText, ...] = ()
+    """Who listens when `stt` cannot, in their order."""
+    tts_fallbacks: tuple[TextToSpeech, ...] = ()
     models: tuple[LanguageModel, ...] = ()
     """What answers where there is no on_message; each is asked when those before it failed."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
@@ -62,5 +66,7 @@ class ReadyAgent:
     aggressive_first_flush: bool = False
     revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
     """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
+    breakers: Breakers = field(default_factory=Breakers)
+    """What the agent's calls have found out about its providers; its revisions share them."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What was chosen because nobody said, by stage ("speech", "llm"): a line each, for whoever starts it."""

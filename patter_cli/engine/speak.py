@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.audio.resample import Resampler, resample_all
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
+from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.tts import TextToSpeech, TtsSession, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
+from patter_cli.engine.fallback import VOICE, Breakers, Chain
 from patter_cli.engine.outbound import OutboundPath
-from patter_cli.errors import PatterError, ProviderError, TimedOut
+from patter_cli.errors import ProviderError, TimedOut
 from patter_cli.text.clauses import SentenceChunker
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,6 @@ CHUNK_S = 3.0
 """Longest wait for the next samples of a clause."""
 LINE_S = 20.0
 """For a line that is voiced ahead of time; nobody listens yet."""
-TRIES = 2
 AHEAD_MS = 8000
 """Audio kept ready at most: a reply that is longer is synthesised as it is heard."""
 
@@ -65,7 +66,7 @@ class TtsCache:
             finally:
                 await session.aclose()
         except TimeoutError as error:
-            raise TimedOut("the voice does not answer", provider=type(voice).__module__) from error
+            raise TimedOut("the voice does not answer", provider=name_of(voice)) from error
 
 
 class Speaker:
@@ -73,14 +74,18 @@ class Speaker:
 
     def __init__(
         self,
-        voice: TextToSpeech,
-        *,
+        *voices: TextToSpeech,
         wire: WireCodec = ULAW_8K_WIRE,
         phrasebook: TtsCache,
         outbound: OutboundPath,
         post: Callable[[Event], None],
+        breakers: Breakers | None = None,
     ) -> None:
-        self._voice = voice
+        """voices: each stands in for those before it; one at least. breakers: what other calls know of them."""
+        self._voices = voices
+        self._voice = voices[0]
+        """Who speaks: once another has stood in, it stays, for a caller should not hear them change back and forth."""
+        self._breakers = breakers or Breakers()
         self._wire = wire
         self._phrasebook = phrasebook
         self._outbound = outbound
@@ -91,9 +96,10 @@ class Speaker:
         self._current: Speak | None = None
         self._synthesis: asyncio.Task[None] | None = None
 
-    def use(self, voice: TextToSpeech) -> None:
-        """Speak with this voice from now on; before the first clause, or the old one may say another."""
-        self._voice = voice
+    def use(self, *voices: TextToSpeech) -> None:
+        """Speak with these from now on; before the first clause, or the old one may say another."""
+        self._voices = voices
+        self._voice = voices[0]
 
     def speak(self, clause: Speak) -> None:
         """Queue a clause."""
@@ -114,7 +120,7 @@ class Speaker:
                     self._more.clear()
                     await self._more.wait()
                 self._current = self._queue.popleft()
-                ready = self._phrasebook.get(self._voice, self._current.text, self._wire.format)
+                ready = self._ready(self._current.text)
                 if ready is not None:
                     self._play_ready(self._current, *ready)
                 else:
@@ -133,6 +139,13 @@ class Speaker:
         if not self._synthesis.cancelled():
             self._synthesis.result()
 
+    def _ready(self, text: str) -> tuple[bytes, WordTimes] | None:
+        """A clause that was made ahead of time: by whoever speaks, or else by another, for it needs no vendor."""
+        made = (
+            self._phrasebook.get(each, text, self._wire.format) for each in dict.fromkeys((self._voice, *self._voices))
+        )
+        return next((each for each in made if each is not None), None)
+
     def _play_ready(self, clause: Speak, audio: bytes, times: WordTimes) -> None:
         self._post_times(clause, times)
         self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
@@ -150,22 +163,29 @@ class Speaker:
         self._post(ClauseVoiced(response_id=clause.response_id, clause=clause.clause, duration_ms=length_ms))
 
     async def _voice_clause(self, clause: Speak) -> None:
-        """Synthesise a clause; try again if nothing of it was audible yet."""
+        """Synthesise a clause; try again, or have another voice try, if nothing of it was audible yet."""
         while (excess_ms := self._outbound.queued_ms - AHEAD_MS) > 0:  # noqa: ASYNC110 (audio drains by the clock)
             await asyncio.sleep(excess_ms / 1000)
-        for attempt in range(1, TRIES + 1):
+        loop = asyncio.get_running_loop()
+        chain = Chain(self._voices, VOICE, self._breakers, loop.time(), first=self._voice)
+        wait_s: float | None = 0.0
+        while wait_s is not None:
+            if chain.recipe is not self._voice:
+                await self._let_go()
+                self._voice = chain.recipe
             before_ms = self._outbound.pushed_ms(clause.response_id, clause.clause)
             try:
                 await self._synthesize(clause)
-            except Exception as error:
-                known = isinstance(error, (PatterError, TimeoutError, OSError))
-                log.warning("the voice failed (%d of %d): %r", attempt, TRIES, error, exc_info=not known)
+            except Exception as error:  # noqa: BLE001 - the chain logs it
                 await self._let_go()  # what has failed once is opened again
                 audible = self._outbound.pushed_ms(clause.response_id, clause.clause) > before_ms
-                if attempt == TRIES or audible:
+                wait_s = chain.failed(error, loop.time(), begun=audible)
+                if wait_s is None:
                     self._fail(clause, error)
-                    return
+                else:
+                    await asyncio.sleep(wait_s)
             else:
+                chain.succeeded()
                 self._finish(clause)
                 return
 
@@ -205,7 +225,7 @@ class Speaker:
                 log.warning("the voice did not close: %r", error, exc_info=True)
 
     def _fail(self, clause: Speak, error: Exception) -> None:
-        provider = error.provider if isinstance(error, ProviderError) else type(self._voice).__module__
+        provider = error.provider if isinstance(error, ProviderError) else name_of(self._voice)
         self._post(
             SpeakFailed(response_id=clause.response_id, clause=clause.clause, provider=provider, message=str(error))
         )

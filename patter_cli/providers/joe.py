@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 
+from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.tts import Voiced
 from patter_cli.errors import BadSetting, PatterError, Unavailable
 from patter_cli.providers.inference import POOL, InferencePool, Once, Rank
@@ -37,7 +38,7 @@ _CACHE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextToSpeech:
+class TextToSpeech(Keyless):
     """The built-in voice. All calls share one model and one cache. Raises BadSetting for values out of range."""
 
     length_scale: float = 1.0
@@ -50,6 +51,11 @@ class TextToSpeech:
     def __post_init__(self) -> None:
         if not (0.5 <= self.length_scale <= 2.0 and 0.8 <= self.pitch <= 1.3):
             raise BadSetting("length_scale must be 0.5 to 2.0 and pitch 0.8 to 1.3")
+
+    @property
+    def provider(self) -> str:
+        """Always "joe"."""
+        return "joe"
 
     @property
     def rate_hz(self) -> int:

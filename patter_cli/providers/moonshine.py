@@ -23,6 +23,7 @@ from typing import TypeAlias
 import numpy as np
 
 from patter_cli.audio.frame import FloatSamples, Samples
+from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import ProviderError, Unavailable
 from patter_cli.providers.inference import POOL, InferencePool, Once, Rank
@@ -59,13 +60,18 @@ Transcribe: TypeAlias = Callable[[FloatSamples, Callable[[], bool]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechToText:
+class SpeechToText(Keyless):
     """The built-in recogniser. All calls share one model.
 
     keyterms: names and words that callers may answer with alone, beside those of short_answers.
     """
 
     keyterms: tuple[str, ...] = ()
+
+    @property
+    def provider(self) -> str:
+        """Always "moonshine"."""
+        return "moonshine"
 
     @property
     def rate_hz(self) -> int:

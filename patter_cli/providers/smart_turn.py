@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from patter_cli.audio.frame import FloatSamples, Samples
+from patter_cli.contracts.provider import Keyless
 from patter_cli.errors import BadReply, MissingExtra
 from patter_cli.providers.inference import POOL, Once, Rank, onnx_session, verified
 
@@ -46,8 +47,13 @@ feature extractor of Whisper, whose encoder this is."""
 
 
 @dataclass(frozen=True, slots=True)
-class SmartTurn:
+class SmartTurn(Keyless):
     """The end-of-turn model. All calls share it; nothing to set."""
+
+    @property
+    def provider(self) -> str:
+        """Always "smart-turn"."""
+        return "smart-turn"
 
     @property
     def rate_hz(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
+from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.outcome import Direction
 from patter_cli.engine.batched_vad import BatchedVad
@@ -52,7 +53,9 @@ class CallFactory:
         """
         await asyncio.to_thread(self._store.close_abandoned)
         for agent in self._agents.values():
-            await asyncio.gather(agent.stt.warm(), agent.tts.warm(), *(model.warm() for model in agent.models))
+            ears, voices = (agent.stt, *agent.stt_fallbacks), (agent.tts, *agent.tts_fallbacks)
+            await asyncio.gather(*(each.warm() for each in ears), *(each.warm() for each in voices))
+            await asyncio.gather(*(each.warm() for each in agent.models))
             if agent.end_of_turn is not None:
                 await agent.end_of_turn.warm()
             if agent.plan.first_message:
@@ -69,7 +72,14 @@ class CallFactory:
                 log.exception("the lines of %s cannot be prepared", agent.name)
 
     async def _prepare(self, agent: ReadyAgent, texts: tuple[str, ...]) -> None:
-        await self._phrasebook.prepare(agent.tts, texts, language=agent.plan.language)
+        """By the first of the agent's voices that can. Raises ProviderError: the last one's."""
+        *others, last = (agent.tts, *agent.tts_fallbacks)
+        for voice in others:
+            try:
+                return await self._phrasebook.prepare(voice, texts, language=agent.plan.language)
+            except ProviderError as error:
+                log.warning("%s cannot prepare the lines of %s: %s", name_of(voice), agent.name, error)
+        return await self._phrasebook.prepare(last, texts, language=agent.plan.language)
 
     def open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
         """Begin the call that a ticket is for: who is on the phone is the ticket's word, never the stream's.

@@ -21,6 +21,7 @@ from patter_cli.audio.frame import ULAW_8K, Samples
 from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import Ignored, MarkIn, StreamMessage
+from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.stt import Final, Recognised
 from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
@@ -176,7 +177,7 @@ class _NoEar:
         pass
 
 
-class _TypedSpeech:
+class _TypedSpeech(Keyless):
     """Recipe and session in one: there is one call and one keyboard."""
 
     rate_hz = RATE_HZ
@@ -214,7 +215,7 @@ class _TypedSpeech:
         pass
 
 
-class _SilentVoice:
+class _SilentVoice(Keyless):
     """Recipe and session in one: a frame of silence a clause."""
 
     rate_hz = RATE_HZ

@@ -189,6 +189,41 @@ async def test_a_vendor_that_fails_is_never_met_with_silence(quiet_log: None) ->
     assert loose.reported == []
 
 
+async def test_with_a_stand_in_the_caller_notices_nothing(quiet_log: None) -> None:
+    """Ears and voices of which the first refuse, hang or break: the question is answered by those behind them."""
+    hooks = Hooks(on_message=lambda event: REPLY)
+    ears = ("refuses", "os error", "ends", "has a bug", "never opens")
+    voices = ("refuses", "has a bug", "never begins")
+    agents = {f"ears {each}": (agent("Hello.", stt=[BrokenEars(each), ToneEars()]), hooks) for each in ears}
+    agents |= {f"voice {each}": (agent(tts=[BrokenVoice(each), LetterVoice()]), hooks) for each in voices}
+
+    async def talk(phone: Phone, name: str) -> None:
+        async with Caller(phone, name) as caller:
+            if name.startswith("ears"):
+                await caller.until_heard("hello.")
+                await asyncio.sleep(3.5 if name.endswith("opens") else 0.5)
+            await caller.say(QUESTION, 1000)
+            await caller.until_heard(REPLY.lower())
+        assert WENT_WRONG not in caller.ear.text
+        assert REPEAT not in caller.ear.text
+
+    async with answering(agents) as phone:
+        await asyncio.gather(*(talk(phone, name) for name in agents))
+
+
+async def test_ears_that_never_answer_are_replaced_within_the_call(quiet_log: None) -> None:
+    """Once the caller is asked to say it again; then the other ears hear it."""
+    hooks = Hooks(on_message=lambda event: REPLY)
+    who = agent("Hello.", stt=[BrokenEars("never answers"), ToneEars()])
+    async with answering({"a": (who, hooks)}) as phone, Caller(phone, "a") as caller:
+        await caller.until_heard("hello.")
+        await caller.say(QUESTION, 1000)
+        await caller.until_heard(REPEAT)
+        await caller.until(lambda: caller.line.quiet_ms > 400)
+        await caller.say(PRICE, 1000)
+        await caller.until_heard(REPLY.lower())
+
+
 async def test_a_voice_that_is_gone_for_good_ends_the_call_aloud(quiet_log: None) -> None:
     """When the second reply fails too, the prepared last words are heard and the line is closed."""
     hooks = Hooks(on_message=lambda event: REPLY)

@@ -256,3 +256,35 @@ def test_a_secret_is_kept_only_where_something_is_signed_for_others(tmp_path: Pa
     carried = {**local, "acme": acme.Carrier()}
     assert wiring.signing_secret(settings, carried) == wiring.signing_secret(settings, carried)
     assert wiring.signing_secret(Settings(secret_key="sixteen letters!"), local) == b"sixteen letters!"
+
+
+def test_ears_and_voices_stand_in_for_one_another() -> None:
+    """As models do: in their order, by name or as things; a voice that is chosen by name is the first one's."""
+    stt, tts = wiring.built_in_speech()
+    other = wiring.built_in_caller("jo")
+    found = ready(Agent("A.", llm=MODEL, stt=[stt, "local"], tts=[tts, other]))
+    assert (found.stt, found.stt_fallbacks) == (stt, (stt,))
+    assert (found.tts, found.tts_fallbacks) == (tts, (other,))
+    call = found.revise({"voice": "jo"}, {})
+    assert (call.tts, call.tts_fallbacks) == (other, (other,))
+    assert call.breakers is found.breakers
+    with pytest.raises(InputError, match="stt is an empty list"):
+        Agent("A.", stt=[])
+
+
+def test_what_is_no_provider_is_refused_at_load() -> None:
+    """With what it lacks, and with what there is; one that lacks its key is refused too, also as a stand-in."""
+
+    class Half:
+        rate_hz = 8000
+
+        async def open(self) -> None: ...
+
+    with pytest.raises(InputError, match=r"agent bistro: Half cannot be its tts, for it has no warm") as caught:
+        ready(Agent("A.", llm=MODEL, tts=[wiring.built_in_caller("jo"), Half()]))
+    assert "local" in caught.value.hint
+    for wrong in ({"stt": 5}, {"llm": object()}, {"tts": [None]}):
+        with pytest.raises(InputError, match="cannot be its"):
+            ready(Agent("A.", **{"llm": MODEL, **wrong}))
+    with pytest.raises(MissingCredential):
+        ready(Agent("A.", llm=[MODEL, OpenAILLM()]))

@@ -104,6 +104,7 @@ def test_what_was_left_open_is_told_from_what_was_chosen() -> None:
     class Ears:
         rate_hz = 8000
         speech_only = True
+        warm = open = None
 
     stages = portrait(Agent("Help.", GREETING, stt=Ears())).stages  # type: ignore[arg-type]
     assert [(each.stage, each.provider.rpartition(".")[2], each.chosen) for each in stages] == [

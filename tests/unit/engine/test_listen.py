@@ -11,8 +11,9 @@ import pytest
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.core.events import Event, ListenFailed, TranscriptFinal, TranscriptPartial
-from patter_cli.engine.listen import OPEN_S, PRE_ROLL_MS, REOPENS, RING_MS, Listener
-from patter_cli.errors import Unavailable
+from patter_cli.engine.fallback import EARS
+from patter_cli.engine.listen import FINAL_S, OPEN_S, PRE_ROLL_MS, RING_MS, Listener
+from patter_cli.errors import MissingCredential, Unauthorized, Unavailable
 from tests.unit.engine.conftest import virtually
 
 FRAME = np.ones(160, np.int16)
@@ -76,9 +77,13 @@ class Ears:
 class Rig:
     """A listener at work and what it posted."""
 
-    def __init__(self, *sessions: Session | Exception | None, speech_only: bool = True) -> None:
+    def __init__(
+        self, *sessions: Session | Exception | None, speech_only: bool = True, others: Sequence[Ears] = ()
+    ) -> None:
+        """others: who listens when the first cannot."""
         self.events: list[Event] = []
-        self.listener = Listener(Ears(*sessions, speech_only=speech_only), line_rate_hz=8000, post=self.events.append)
+        ears = Ears(*sessions, speech_only=speech_only)
+        self.listener = Listener(ears, *others, line_rate_hz=8000, post=self.events.append)
 
     async def __aenter__(self) -> Rig:
         self.task = asyncio.create_task(self.listener.run())
@@ -225,7 +230,7 @@ def test_ears_that_cannot_be_had_are_given_up_and_told_once(sessions: Sequence[E
         async with rig:
             await asyncio.wait({rig.task})
             assert [type(event) for event in rig.events] == [ListenFailed]
-            assert asyncio.get_running_loop().time() <= (OPEN_S + 1) * (REOPENS + 1)
+            assert asyncio.get_running_loop().time() <= (OPEN_S + 1) * EARS.tries
 
     virtually(story())
 
@@ -250,7 +255,7 @@ def test_even_without_ears_a_finalize_is_answered() -> None:
     """What was owed when they were given up, and what is asked later: with an empty final, at once."""
 
     async def story() -> None:
-        rig = Rig(*[Unavailable("no", provider="x")] * (REOPENS + 1))
+        rig = Rig(*[Unavailable("no", provider="x")] * EARS.tries)
         rig.listener.finalize()
         async with rig:
             await asyncio.wait({rig.task})
@@ -262,5 +267,96 @@ def test_even_without_ears_a_finalize_is_answered() -> None:
             ListenFailed(provider="x", message="no"),
             TranscriptFinal(segment=1, text=""),
         ]
+
+    virtually(story())
+
+
+@pytest.mark.parametrize(
+    ("sessions", "within_s"),
+    [
+        ([Unauthorized("key", provider="x")], 0.1),
+        ([MissingCredential("no key")], 0.1),
+        ([Unavailable("down", provider="x")] * EARS.tries, 1.5),
+        ([None], OPEN_S + 0.1),
+        ([ZeroDivisionError("a bug")], 0.1),
+    ],
+)
+def test_somebody_else_listens_when_the_first_cannot(sessions: Sequence[Exception | None], within_s: float) -> None:
+    """At once if nothing helps, and with what the caller has said meanwhile."""
+
+    async def story() -> None:
+        session = Session()
+        async with Rig(*sessions, others=[Ears(session)]) as rig:
+            rig.listener.speech_started(0)
+            rig.hear(200)
+            await asyncio.sleep(within_s)
+            rig.listener.finalize()
+            await asyncio.sleep(0.01)
+            assert session.samples == 200 * 8
+            assert rig.events[-1] == TranscriptFinal(segment=0, text="words 0")
+
+    virtually(story())
+
+
+def test_another_rate_and_another_gate() -> None:
+    """Who stands in may want all the sound, at its own rate; the first one wanted speech at 8 kHz."""
+
+    async def story() -> None:
+        session = Session()
+        other = Ears(session, speech_only=False)
+        other.rate_hz = 16000
+        async with Rig(Unauthorized("key", provider="x"), others=[other]) as rig:
+            rig.hear(1000)
+            assert session.samples == pytest.approx(16000, abs=400)
+
+    virtually(story())
+
+
+def test_ears_that_owe_an_answer_for_too_long_are_replaced() -> None:
+    """The machine gets its final, and the next turn is heard by the other, which stays."""
+
+    async def story() -> None:
+        mute, sessions = Session(answers=False), [Session(), Session()]
+        other = Ears(*sessions)
+        async with Rig(mute, others=[other]) as rig:
+            rig.listener.finalize()
+            await asyncio.sleep(FINAL_S + 0.1)
+            assert mute.closed
+            assert rig.events == [TranscriptFinal(segment=0, text="")]
+            rig.listener.commit()
+            rig.listener.finalize()
+            await asyncio.sleep(60)
+            assert rig.events[1:] == [TranscriptFinal(segment=1, text="words 1")]
+            sessions[0].due.put_nowait(Unavailable("gone", provider="x"))
+            await asyncio.sleep(1)
+            assert other.sessions == [], "the same one is asked for another session"
+
+    virtually(story())
+
+
+def test_a_slow_recogniser_that_is_alone_is_waited_for() -> None:
+    """Nobody could take its place."""
+
+    async def story() -> None:
+        slow = Session(answers=False)
+        async with Rig(slow) as rig:
+            rig.listener.finalize()
+            await asyncio.sleep(FINAL_S * 3)
+            slow.due.put_nowait(Final(segment=0, text="at last"))
+            await asyncio.sleep(0.01)
+            assert rig.events == [TranscriptFinal(segment=0, text="at last")]
+
+    virtually(story())
+
+
+def test_when_all_have_failed_the_call_is_told_once() -> None:
+    """With the last one's name."""
+
+    async def story() -> None:
+        refused = Unauthorized("key", provider="second")
+        rig = Rig(Unauthorized("key", provider="first"), others=[Ears(refused)])
+        async with rig:
+            await asyncio.wait({rig.task})
+        assert rig.events == [ListenFailed(provider="second", message="key")]
 
     virtually(story())

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolSpec
-from patter_cli.engine.model import FIRST_S, LAST_FIRST_S, NEXT_S, TRIES, ask_models
+from patter_cli.engine.fallback import MIND, OPEN_AFTER, PROBE_S, Breakers
+from patter_cli.engine.model import FIRST_S, LAST_FIRST_S, NEXT_S, ask_models
 from patter_cli.errors import (
     BadReply,
     MissingCredential,
@@ -92,7 +93,7 @@ def test_a_model_that_stays_down_is_replaced() -> None:
     """The next one answers; the first is not asked a third time."""
     one, two = Scripted([[down()]]), Scripted([["Hello."]])
     assert ask(one, two)[0] == "Hello."
-    assert (one.asked, two.asked) == (TRIES, 1)
+    assert (one.asked, two.asked) == (MIND.tries, 1)
 
 
 def test_nothing_is_asked_again_once_words_have_come() -> None:
@@ -184,3 +185,31 @@ def test_leaving_closes_the_request() -> None:
 def test_no_model_at_all_is_an_error() -> None:
     """It cannot be; if it is, the caller gets an apology."""
     assert isinstance(ask()[1], ProviderError)
+
+
+def test_a_model_whose_code_is_broken_is_replaced() -> None:
+    """And if nobody is left, the failure is a vendor's and not the agent's own."""
+    assert ask(Scripted([[ZeroDivisionError("a bug")]]), Scripted([["Hello."]]))[0] == "Hello."
+    _, failure, _ = ask(Scripted([[ZeroDivisionError("a bug")]]))
+    assert isinstance(failure, BadReply)
+    assert failure.provider == "scripted"
+
+
+def test_a_model_that_failed_other_calls_is_asked_last() -> None:
+    """The caller of the next call does not wait six seconds for it; after a while one request tries it again."""
+    one, two, breakers = Scripted([[60.0, "late"]]), Scripted([["Hello."]]), Breakers()
+
+    async def reply() -> float:
+        began = asyncio.get_running_loop().time()
+        async for _ in ask_models([one, two], [], [], may_call=True, breakers=breakers):
+            pass
+        return asyncio.get_running_loop().time() - began
+
+    async def story() -> None:
+        assert [round(await reply()) for _ in range(OPEN_AFTER)] == [round(FIRST_S)] * OPEN_AFTER
+        assert await reply() < 0.1
+        await asyncio.sleep(PROBE_S)
+        assert await reply() >= FIRST_S
+        assert await reply() < 0.1
+
+    virtually(story())

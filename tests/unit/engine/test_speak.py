@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from patter_cli.contracts.tts import Voiced, WordTimes
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
+from patter_cli.engine.fallback import OPEN_AFTER, PROBE_S, Breakers
 from patter_cli.engine.speak import AHEAD_MS, CHUNK_S, Speaker, TtsCache
-from patter_cli.errors import ProviderError, TimedOut, Unavailable
+from patter_cli.errors import BadReply, ProviderError, TimedOut, Unauthorized, Unavailable
 from tests.unit.engine.conftest import virtually
 
 LOUD = np.full(800, 9000, np.int16)
@@ -73,14 +74,24 @@ class Outbound:
 class Rig:
     """A speaker at work."""
 
-    def __init__(self, voice: Voice, phrasebook: TtsCache | None = None) -> None:
+    def __init__(
+        self,
+        voice: Voice,
+        phrasebook: TtsCache | None = None,
+        *,
+        others: Sequence[Voice] = (),
+        breakers: Breakers | None = None,
+    ) -> None:
+        """others: who speaks when the first cannot. breakers: what other calls know."""
         self.events: list[Event] = []
         self.outbound = Outbound()
         self.speaker = Speaker(
             voice,
+            *others,
             phrasebook=phrasebook or TtsCache(),
             outbound=self.outbound,  # type: ignore[arg-type]
             post=self.events.append,
+            breakers=breakers,
         )
 
     async def __aenter__(self) -> Rig:
@@ -262,5 +273,88 @@ def test_a_voice_that_never_answers_keeps_no_server_from_starting() -> None:
         fault = (0, Unavailable("down", provider="x"))
         with pytest.raises(ProviderError):
             await TtsCache().prepare(Voice(fault), ["Hello."], language="en")
+
+    virtually(story())
+
+
+@pytest.mark.parametrize(
+    ("faults", "within_s"),
+    [
+        ([Unauthorized("key", provider="x")], 0.1),
+        ([Unavailable("down", provider="x")] * 2, 0.3),
+        ([None], CHUNK_S + 0.1),
+        ([ZeroDivisionError("a bug")], 0.1),
+        ([BadReply("noise", provider="x")], 0.1),
+    ],
+)
+def test_another_voice_speaks_when_the_first_cannot(faults: Sequence[Exception | None], within_s: float) -> None:
+    """The clause is said once, and the voice that said it stays: callers should not hear them change back and forth."""
+
+    async def story() -> None:
+        one, two = Voice(*((0, each) for each in faults)), Voice()
+        async with Rig(one, others=[two]) as rig:
+            rig.speak("one two", "three")
+            await asyncio.sleep(within_s)
+            assert [each for each in rig.events if isinstance(each, ClauseVoiced)] == [
+                ClauseVoiced(response_id=1, clause=0, duration_ms=200),
+                ClauseVoiced(response_id=1, clause=1, duration_ms=100),
+            ]
+        assert one.said == ["one two"] * len(faults)
+        assert two.said == ["one two", "three"]
+        assert (one.opened, two.opened) == (one.closed, two.closed)
+
+    virtually(story())
+
+
+def test_another_voice_does_not_begin_what_was_begun() -> None:
+    """The first one broke off in the middle: that clause has failed."""
+
+    async def story() -> None:
+        one, two = Voice((1, Unavailable("down", provider="x"))), Voice()
+        async with Rig(one, others=[two]) as rig:
+            rig.speak("one two")
+            await asyncio.sleep(1)
+        assert isinstance(rig.events[-1], SpeakFailed)
+        assert two.said == []
+
+    virtually(story())
+
+
+def test_lines_made_ahead_need_no_voice_at_all() -> None:
+    """Also those that another voice has made, because the first was down at the start."""
+
+    async def story() -> None:
+        one, two, book = Voice((0, Unavailable("down", provider="x"))), Voice(), TtsCache()
+        await book.prepare(two, ["Sorry."], language="en")
+        async with Rig(one, book, others=[two]) as rig:
+            rig.speak("Sorry.")
+            await asyncio.sleep(0.1)
+        assert rig.events[-1] == ClauseVoiced(response_id=1, clause=0, duration_ms=100)
+        assert one.said == []
+
+    virtually(story())
+
+
+def test_a_voice_that_failed_other_calls_is_not_waited_for() -> None:
+    """What one call has found out, the next one knows; it is tried again after a while."""
+
+    async def story() -> None:
+        breakers, two = Breakers(), Voice()
+        one = Voice(*[(0, None)] * OPEN_AFTER)
+        for _ in range(OPEN_AFTER):
+            async with Rig(one, others=[two], breakers=breakers) as rig:
+                rig.speak("one")
+                await asyncio.sleep(CHUNK_S + 0.1)
+        asked = len(one.said)
+        async with Rig(one, others=[two], breakers=breakers) as rig:
+            rig.speak("one")
+            await asyncio.sleep(0.1)
+            assert rig.events[-1] == ClauseVoiced(response_id=1, clause=0, duration_ms=100)
+            assert len(one.said) == asked == OPEN_AFTER
+        await asyncio.sleep(PROBE_S)
+        async with Rig(one, others=[two], breakers=breakers) as rig:
+            rig.speak("one")
+            await asyncio.sleep(0.1)
+        assert len(one.said) == asked + 1
 
     virtually(story())

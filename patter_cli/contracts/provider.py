@@ -1,0 +1,53 @@
+"""What every vendor's recipe has, whatever it does: a name, its key's variable, a check before the first ring."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """A recipe: frozen, shared by all calls, holds no socket.
+
+    Ours all keep this. A class of an author's own may leave it out: it then goes by its class's name, and needs no key.
+    """
+
+    @property
+    def provider(self) -> str:
+        """Whose it is, for errors, logs and the journal: "openai"."""
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable that its key comes from; "" where it needs none."""
+
+    def check(self) -> None:
+        """Whether it could be used at all. Asks nobody. Raises ConfigError: a missing key, a bad setting."""
+
+
+class Keyless:
+    """For a recipe that needs no key and has nothing to check: it goes by its class's name."""
+
+    __slots__ = ()
+
+    @property
+    def provider(self) -> str:
+        return type(self).__name__
+
+    @property
+    def key_variable(self) -> str:
+        """None."""
+        return ""
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+
+def name_of(recipe: object) -> str:
+    """Whose a recipe is."""
+    return recipe.provider if isinstance(recipe, Provider) else type(recipe).__name__
+
+
+def missing_members(recipe: object, contract: type) -> list[str]:
+    """What a contract asks for and a recipe has not, beside the above; [] if it can be used."""
+    wanted = [name for each in contract.__mro__ if each is not Provider for name in vars(each) if name[0] != "_"]
+    return [name for name in wanted if not hasattr(recipe, name)]

@@ -1,0 +1,209 @@
+"""Who is asked when a provider fails, and who is asked last for a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from patter_cli.contracts.provider import Keyless, missing_members, name_of
+from patter_cli.contracts.stt import SpeechToText
+from patter_cli.engine.fallback import (
+    EARS,
+    LONGEST_WAIT_S,
+    MIND,
+    OPEN_AFTER,
+    PROBE_S,
+    VOICE,
+    Breakers,
+    Chain,
+    Fault,
+    Policy,
+    fault_of,
+)
+from patter_cli.errors import (
+    BadReply,
+    MissingCredential,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
+
+DOWN = Unavailable("down", provider="x")
+LATE = TimedOut("late", provider="x")
+REFUSED = Unauthorized("no", provider="x")
+WRONG = BadReply("what", provider="x")
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor(Keyless):
+    """Nobody else is this one, whatever it is called."""
+
+    name: str
+
+
+A, B, C = Vendor("a"), Vendor("b"), Vendor("c")
+
+
+def chain(policy: Policy, *vendors: Vendor) -> Chain[Vendor]:
+    return Chain(vendors, policy, Breakers(), 0.0)
+
+
+def asked(policy: Policy, error: Exception) -> str:
+    """Everybody who is asked when both fail like this, in order."""
+    walk, order = chain(policy, A, B), ""
+    while True:
+        order += walk.recipe.name
+        if walk.failed(error, 0.0) is None:
+            return order
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (REFUSED, Fault.REFUSED),
+        (MissingCredential("no key"), Fault.REFUSED),
+        (RateLimited("later", provider="x"), Fault.BUSY),
+        (LATE, Fault.LATE),
+        (TimeoutError(), Fault.LATE),
+        (DOWN, Fault.DOWN),
+        (ConnectionResetError(), Fault.DOWN),
+        (WRONG, Fault.WRONG),
+        (ProviderError("no credit", provider="x"), Fault.WRONG),
+        (ZeroDivisionError(), Fault.BUG),
+    ],
+)
+def test_every_failure_is_of_a_kind(error: Exception, fault: Fault) -> None:
+    """Also those that an adapter did not translate."""
+    assert fault_of(error) is fault
+
+
+@pytest.mark.parametrize(
+    ("error", "policy", "order"),
+    [
+        (DOWN, MIND, "aabb"),
+        (DOWN, EARS, "aaabbb"),
+        (DOWN, VOICE, "aabb"),
+        (LATE, MIND, "ab"),
+        (LATE, EARS, "abbb"),
+        (LATE, VOICE, "abb"),
+        (WRONG, MIND, "ab"),
+        (WRONG, VOICE, "abb"),
+        (ZeroDivisionError(), EARS, "abbb"),
+        (REFUSED, MIND, "ab"),
+        (REFUSED, EARS, "ab"),
+        (REFUSED, VOICE, "ab"),
+        (RateLimited("later", provider="x"), VOICE, "aabb"),
+        (RateLimited("later", provider="x", retry_after_s=LONGEST_WAIT_S), MIND, "aabb"),
+        (RateLimited("later", provider="x", retry_after_s=LONGEST_WAIT_S + 0.1), EARS, "ab"),
+    ],
+)
+def test_what_may_help_is_tried(error: Exception, policy: Policy, order: str) -> None:
+    """The same again if it may be up by then; otherwise the next; the last one of ears and voice whatever it was."""
+    assert asked(policy, error) == order
+
+
+def test_a_failure_in_the_middle_is_nobody_elses_turn() -> None:
+    """The caller must not hear two beginnings."""
+    assert chain(MIND, A, B).failed(DOWN, 0.0, begun=True) is None
+
+
+def test_the_wait_grows_and_a_vendor_may_set_it() -> None:
+    """Seconds: a part of the backoff by chance, or exactly what the vendor asks for; none before another provider."""
+    walk = chain(EARS, A, B)
+    first, second, other = (walk.failed(DOWN, 0.0) for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert EARS.backoff_s / 2 <= first <= EARS.backoff_s
+    assert EARS.backoff_s <= second <= EARS.backoff_s * 2
+    assert other == 0.0
+    assert chain(MIND, A).failed(RateLimited("later", provider="x", retry_after_s=1.5), 0.0) == 1.5
+
+
+def test_one_in_trouble_is_asked_last_and_then_tried_again() -> None:
+    """After some failures running, of any call; every PROBE_S by one request; a success ends it."""
+    breakers = Breakers()
+    for _ in range(OPEN_AFTER - 1):
+        breakers.failed(A, Fault.DOWN, 100.0)
+    assert breakers.ordered([A, B], 100.0) == [A, B]
+    breakers.failed(A, Fault.DOWN, 100.0)
+    assert breakers.ordered([A, B], 100.0 + PROBE_S - 0.1) == [B, A]
+    assert breakers.is_open(A, 101.0)
+    assert breakers.ordered([A, B], 100.0 + PROBE_S) == [A, B]
+    assert breakers.ordered([A, B], 100.0 + PROBE_S) == [B, A], "one request is enough to find out"
+    breakers.failed(A, Fault.DOWN, 116.0)
+    assert breakers.ordered([A, B], 116.0 + PROBE_S - 0.1) == [B, A]
+    breakers.succeeded(A)
+    assert breakers.ordered([A, B], 117.0) == [A, B]
+
+
+def test_a_probe_that_never_ends_is_followed_by_another() -> None:
+    """The request that tried it was cut off by its caller: nobody knows more."""
+    breakers = Breakers()
+    for _ in range(OPEN_AFTER):
+        breakers.failed(A, Fault.DOWN, 0.0)
+    assert breakers.ordered([A, B], PROBE_S) == [A, B]
+    assert breakers.ordered([A, B], 2 * PROBE_S - 0.1) == [B, A]
+    assert breakers.ordered([A, B], 2 * PROBE_S) == [A, B]
+
+
+def test_some_failures_say_enough_at_once() -> None:
+    """A refused key will be refused in the next call too, and a vendor's own word for when is taken."""
+    breakers = Breakers()
+    breakers.failed(A, Fault.REFUSED, 0.0)
+    breakers.failed(B, Fault.BUSY, 0.0, come_back_s=60.0)
+    breakers.failed(C, Fault.BUSY, 0.0, come_back_s=0.5)
+    assert breakers.ordered([A, B, C], 1.0) == [C, A, B]
+    assert breakers.ordered([A, B, C], PROBE_S) == [A, C, B]
+    assert breakers.ordered([B], 59.0) == [B], "somebody must be asked"
+    assert breakers.is_open(B, 59.0)
+    assert not breakers.is_open(B, 60.0)
+
+
+def test_whoever_answered_goes_on_unless_in_trouble() -> None:
+    """A voice that stood in stays; when it fails call after call, the others are asked before it."""
+    breakers = Breakers()
+    assert Chain([A, B], VOICE, breakers, 0.0, first=B).recipe == B
+    for _ in range(OPEN_AFTER):
+        breakers.failed(B, Fault.DOWN, 0.0)
+    assert Chain([A, B], VOICE, breakers, 1.0, first=B).recipe == A
+
+
+def test_trouble_is_remembered_within_bounds() -> None:
+    """An agent that makes a new provider for each call does not fill the memory."""
+    breakers = Breakers()
+    for _ in range(2000):
+        breakers.failed(object(), Fault.DOWN, 0.0)
+    assert len(breakers._trouble) <= 256
+
+
+def test_the_log_says_what_happened_and_what_was_decided(caplog: pytest.LogCaptureFixture) -> None:
+    """Stage, provider, kind, attempt, decision and the vendor's words, in one line each."""
+
+    class Acme(Keyless):
+        pass
+
+    class Beta(Keyless):
+        pass
+
+    walk: Chain[Keyless] = Chain([Acme(), Beta()], VOICE, Breakers(), 0.0)
+    for error in (DOWN, DOWN, TimeoutError(), LATE):
+        walk.failed(error, 0.0)
+    one, two, three, four = (record.getMessage() for record in caplog.records)
+    assert one.startswith("the voice: Acme is down (1 of 2), again in 0.")
+    assert two == "the voice: Acme is down (2 of 2), Beta is asked instead: down"
+    assert three.startswith("the voice: Beta is late (1 of 2), again in 0.")
+    assert three.endswith("TimeoutError()")
+    assert four == "the voice: Beta is late (2 of 2), given up: late"
+
+
+def test_a_class_of_ones_own_goes_by_its_name() -> None:
+    """And what it lacks of its contract is known before the first ring."""
+
+    class Ears:
+        rate_hz = 8000
+
+    assert name_of(Ears()) == "Ears"
+    assert sorted(missing_members(Ears(), SpeechToText)) == ["open", "speech_only", "warm"]
