@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from patter_cli import registry, wiring
+from patter_cli import recipes, registry, wiring
 from patter_cli.agent import E164, Agent
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.engine.hooks import Hooks
@@ -128,7 +128,7 @@ class EmbeddedServer:
         self._config = config
         self._settings = load_settings()
         self._carriers = _carriers(config)
-        agent = wiring.with_keys(agent, config.keys())
+        agent = recipes.with_keys(agent, config.keys())
         self._ready = wiring.ready_agent("agent", agent, Hooks(), self._settings, voicemail_message=voicemail_message)
         self._service: Service | None = None
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from patter_cli import registry
+from patter_cli import recipes, registry
 from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
-from patter_cli.contracts.provider import Provider, missing_members
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
@@ -23,9 +22,8 @@ from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
-from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.engine.tools import ready_tools
-from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError
+from patter_cli.errors import ConfigError, InputError, PatterError
 from patter_cli.settings import DEFAULTS, Settings
 from patter_cli.text.preamble import with_preamble
 from patter_cli.tools import Tool
@@ -125,7 +123,7 @@ def ready_agent(
     name: str, agent: Agent, hooks: Hooks, settings: Settings = DEFAULTS, *, voicemail_message: str = ""
 ) -> ReadyAgent:
     """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
-    agent = with_providers(agent)
+    agent = recipes.with_providers(agent)
     unknown = agent.unknown_variables(voicemail_message)
     if unknown:
         raise InputError(
@@ -139,10 +137,11 @@ def ready_agent(
         )
     notes: dict[str, str] = {}
     models = _models(name, agent, hooks, notes)
-    for kind, several in (("stt", _several(agent.stt)), ("tts", _several(agent.tts)), ("llm", models)):
-        _check(name, cast(registry.Kind, kind), several)
-    open_stt = (_left_open("stt", notes),) if agent.stt is None else ()
-    open_tts = (_left_open("tts", notes),) if agent.tts is None else ()
+    recipes.check(name, "stt", recipes.several(agent.stt))
+    recipes.check(name, "tts", recipes.several(agent.tts))
+    recipes.check(name, "llm", models)
+    open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
+    open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
     breakers = Breakers()
     tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
@@ -151,17 +150,21 @@ def ready_agent(
         known = tools
         if changed.tools != agent.tools:
             known = ready_tools(changed.tools, webhook_secret=settings.webhook_secret)
-        stt, *other_stt = _several(changed.stt) or open_stt
-        tts, *other_tts = _several(changed.tts) or open_tts
+        if changed.tts is not agent.tts:
+            recipes.check(name, "tts", recipes.several(changed.tts))
+        if changed.llm is not agent.llm:
+            recipes.check(name, "llm", recipes.several(changed.llm))
+        stt, *other_stt = recipes.several(changed.stt) or open_stt
+        tts, *other_tts = recipes.several(changed.tts) or open_tts
         return ReadyAgent(
             name=name,
             plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
-            stt=_with_keyterms(stt, tuple(changed.keyterms)),
-            tts=_voice_of(changed, tts),
+            stt=recipes.with_keyterms(stt, tuple(changed.keyterms)),
+            tts=recipes.voice_of(changed, tts),
             hooks=hooks,
-            stt_fallbacks=tuple(other_stt),
+            stt_fallbacks=tuple(recipes.with_keyterms(each, tuple(changed.keyterms)) for each in other_stt),
             tts_fallbacks=tuple(other_tts),
-            models=models if changed.llm is agent.llm else _several(changed.llm),
+            models=models if changed.llm is agent.llm else recipes.several(changed.llm),
             tools=known,
             checks={
                 rule.name: Check(
@@ -191,7 +194,7 @@ def ready_agent(
                 continue
             try:
                 change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}
-                candidate = with_providers(replace(changed, **change))
+                candidate = recipes.with_providers(replace(changed, **change))
                 resolve(candidate, parameters)
             except (PatterError, TypeError, ValueError) as error:
                 log.error("on_call_start gave a %s that cannot be used: %s", key, error)
@@ -277,7 +280,7 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
         raise ConfigError(
             f"agent {name} has both a language model and on_message", hint="leave one of them out: both would answer"
         )
-    models = _several(agent.llm)
+    models = recipes.several(agent.llm)
     if not models and hooks.on_message is None:
         row = registry.with_key("llm")
         if row is None:
@@ -287,123 +290,7 @@ def _models(name: str, agent: Agent, hooks: Hooks, notes: dict[str, str]) -> tup
                 hint=f"export {wanted}=sk-…, give it an llm, or define on_message: "
                 "async def on_message(event): yield 'You said ' + event.text",
             )
-        chosen = _made("llm", row.name, agent.model)
+        chosen = recipes.made("llm", row.name, agent.model)
         models = (chosen,)
         notes["llm"] = f"language model: {chosen.provider} {chosen.model}, because {row.key_set()} is set"
     return models
-
-
-def with_keys(agent: Agent, given: Mapping[str, str]) -> Agent:
-    """The agent with keys that somebody gave, by variable: for providers that have none, and for stages left open.
-
-    Raises UnknownProvider, ConfigError.
-    """
-    agent = with_providers(agent)
-    return replace(
-        agent,
-        stt=_keyed("stt", agent.stt, given),
-        llm=_keyed("llm", agent.llm, given, agent.model),
-        tts=_keyed("tts", agent.tts, given),
-    )
-
-
-def _keyed(kind: registry.Kind, provider: Any, given: Mapping[str, str], model: str = "") -> Any:
-    if isinstance(provider, Sequence):
-        return [_keyed(kind, each, given, model) for each in provider]
-    for row in registry.rows(kind):
-        key = next((given[each] for each in row.keys if each in given), "")
-        if key and provider is None:
-            make = row.load()
-            return make(api_key=key, model=model) if model else make(api_key=key)
-        if key and row.makes(provider) and provider.api_key is None:
-            return replace(provider, api_key=key)
-    return provider
-
-
-def with_providers(agent: Agent) -> Agent:
-    """The agent with things for names: llm="openai" becomes OpenAILLM(). Raises UnknownProvider, ConfigError."""
-    return replace(
-        agent,
-        stt=_things("stt", agent.stt),
-        llm=_things("llm", agent.llm, agent.model),
-        tts=_things("tts", agent.tts),
-    )
-
-
-def _things(kind: registry.Kind, given: Any, model: str = "") -> Any:
-    if isinstance(given, str):
-        return _made(kind, given, model)
-    if isinstance(given, Sequence):
-        return [_made(kind, each, model) if isinstance(each, str) else each for each in given]
-    return given
-
-
-def _made(kind: registry.Kind, name: str, model: str = "") -> Any:
-    """A vendor's recipe with what it takes from the environment. model: "" for the vendor's usual one."""
-    make = registry.find(kind, name).load()
-    try:
-        return make(model=model) if model else make()
-    except TypeError as error:
-        raise ConfigError(
-            f"{name} cannot be made from its name alone: {error}", hint=f"import its class, and make it: {kind}=…(…)"
-        ) from error
-
-
-def _left_open(kind: registry.Kind, notes: dict[str, str]) -> Any:
-    """Who does what the author left open: who has a key, otherwise who needs none."""
-    part = {"stt": "ears", "tts": "voice"}[kind]
-    row = registry.with_key(kind)
-    if row is not None:
-        notes[kind] = f"{part}: {row.name}, because {row.key_set()} is set"
-        return _made(kind, row.name)
-    before = notes.get("speech", "").partition(":")[0]
-    notes["speech"] = f"{f'{before} and {part}' if before else part}: built in, no key needed"
-    return _made(kind, registry.keyless(kind).name)
-
-
-def _several(given: Any) -> tuple[Any, ...]:
-    """One provider or those that stand in for one another, in their order; () where nothing was given."""
-    if given is None:
-        return ()
-    return tuple(given) if isinstance(given, Sequence) else (given,)
-
-
-_CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
-
-
-def _check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
-    """Find out before the first ring what would fail on it. Raises InputError, ConfigError."""
-    for each in recipes:
-        if missing := missing_members(each, _CONTRACTS[kind]):
-            raise InputError(
-                f"agent {name}: {type(each).__name__} cannot be its {kind}, for it has no {', '.join(missing)}",
-                hint=f"keep what patter_cli/contracts/{kind}.py asks for, or name one of: "
-                + ", ".join(row.name for row in registry.rows(kind)),
-            )
-        if isinstance(each, Provider):
-            each.check()
-
-
-def _with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText:
-    """The same recogniser with the agent's key terms, if it takes any and has none of its own."""
-    if not keyterms or not is_dataclass(stt) or getattr(stt, "keyterms", None) != ():
-        return stt
-    return cast(SpeechToText, replace(stt, keyterms=keyterms))
-
-
-def _voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
-    """The voice the agent chose, reading in its language and saying some words as it was told. Raises BadSetting."""
-    if agent.voice:
-        tts = _with_voice(tts, agent.voice)
-    if is_dataclass(tts) and getattr(tts, "language", None) == "":
-        tts = cast(TextToSpeech, replace(tts, language=agent.language))
-    return RespeltVoice(voice=tts, words=tuple(agent.pronounce.items())) if agent.pronounce else tts
-
-
-def _with_voice(tts: TextToSpeech, voice: str) -> TextToSpeech:
-    """The same provider with another voice. Raises BadSetting."""
-    if tts == built_in_speech()[1]:
-        return built_in_caller(voice)
-    if not is_dataclass(tts) or "voice" not in {each.name for each in fields(tts)}:
-        raise BadSetting(f"{type(tts).__name__} has no voice to choose", hint="leave voice out, or give another tts")
-    return cast(TextToSpeech, replace(tts, voice=voice))

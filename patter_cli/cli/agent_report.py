@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from patter_cli import keys, registry, wiring
+from patter_cli import keys, recipes, registry, wiring
 from patter_cli.agent import Agent
 from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.engine.call_tools import call_tools
@@ -110,7 +110,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
     ready: ReadyAgent | None = None
     tools: Mapping[str, Tool] = {}
     try:
-        agent = wiring.with_providers(agent)
+        agent = recipes.with_providers(agent)
         tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
         ready = wiring.ready_agent(loaded.name, agent, Hooks(**loaded.hooks), settings)
     except PatterError as error:

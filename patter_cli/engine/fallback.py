@@ -102,8 +102,8 @@ class Breakers:
     """Which providers are in trouble, over all calls of an agent. Times are the event loop's, in seconds."""
 
     def __init__(self) -> None:
-        self._trouble: dict[int, tuple[object, _Trouble]] = {}
-        """By identity, with the provider itself, so that the identity stays its own: not all can be hashed."""
+        self._trouble: dict[object, tuple[object, _Trouble]] = {}
+        """By recipe, for equal ones are one vendor's; it is kept beside its trouble, so that its id stays its own."""
 
     def ordered(self, recipes: Sequence[Recipe], now_s: float) -> list[Recipe]:
         """Those who are well, in their order, then those in trouble. Whose time has come is tried, by one caller."""
@@ -126,11 +126,11 @@ class Breakers:
 
     def succeeded(self, recipe: object) -> None:
         """It has answered, and all is forgotten."""
-        self._trouble.pop(id(recipe), None)
+        self._trouble.pop(_key(recipe), None)
 
     def failed(self, recipe: object, fault: Fault, now_s: float, come_back_s: float | None = None) -> None:
         """It has not. come_back_s: when it says that it can be asked again."""
-        _, trouble = self._trouble.setdefault(id(recipe), (recipe, _Trouble()))
+        _, trouble = self._trouble.setdefault(_key(recipe), (recipe, _Trouble()))
         trouble.failures += 1
         if fault is Fault.REFUSED or (come_back_s or 0.0) > LONGEST_WAIT_S:
             trouble.failures = max(trouble.failures, OPEN_AFTER)
@@ -140,8 +140,16 @@ class Breakers:
             del self._trouble[next(iter(self._trouble))]
 
     def _of(self, recipe: object) -> _Trouble | None:
-        known = self._trouble.get(id(recipe))
+        known = self._trouble.get(_key(recipe))
         return known[1] if known is not None else None
+
+
+def _key(recipe: object) -> object:
+    try:
+        hash(recipe)
+    except TypeError:  # an author's own may hold a list
+        return id(recipe)
+    return recipe
 
 
 class Chain(Generic[Recipe]):

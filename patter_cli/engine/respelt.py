@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from patter_cli.contracts.provider import Provider, name_of
 from patter_cli.contracts.tts import TextToSpeech, TtsSession, Voiced, WordTimes
 from patter_cli.text.respelling import Respelling
 
@@ -20,6 +21,21 @@ class RespeltVoice:
     def rate_hz(self) -> int:
         """The other voice's."""
         return self.voice.rate_hz
+
+    @property
+    def provider(self) -> str:
+        """The other voice's."""
+        return name_of(self.voice)
+
+    @property
+    def key_variable(self) -> str:
+        """The other voice's."""
+        return self.voice.key_variable if isinstance(self.voice, Provider) else ""
+
+    def check(self) -> None:
+        """Raises ConfigError: the other voice's."""
+        if isinstance(self.voice, Provider):
+            self.voice.check()
 
     async def warm(self) -> None:
         """Load what the other voice loads."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, EmbeddedServer, LocalConfig, OpenAICompatibleLLM, OpenAILLM, wiring
+from patter_cli import Agent, EmbeddedServer, LocalConfig, OpenAICompatibleLLM, OpenAILLM, recipes
 from patter_cli.embedded import public_host
 from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
 
@@ -102,7 +102,7 @@ def test_a_key_that_is_given_comes_before_the_environments(monkeypatch: pytest.M
     assert given == {"OPENAI_API_KEY": "sk-given"}
 
     def llm(agent: Agent) -> Any:
-        return wiring.with_keys(agent, given).llm
+        return recipes.with_keys(agent, given).llm
 
     assert llm(Agent("x")) == OpenAILLM(api_key="sk-given")
     assert llm(Agent("x", model="gpt-9")) == OpenAILLM(api_key="sk-given", model="gpt-9")
@@ -110,7 +110,7 @@ def test_a_key_that_is_given_comes_before_the_environments(monkeypatch: pytest.M
     assert llm(Agent("x", llm=OpenAILLM(api_key="sk-own"))) == OpenAILLM(api_key="sk-own")
     local = OpenAICompatibleLLM("http://127.0.0.1:9/v1", "m")
     assert llm(Agent("x", llm=[local, OpenAILLM()])) == [local, OpenAILLM(api_key="sk-given")]
-    assert wiring.with_keys(Agent("x"), {}).llm is None
+    assert recipes.with_keys(Agent("x"), {}).llm is None
 
 
 def test_what_cannot_be_served_is_refused_when_it_is_made() -> None:

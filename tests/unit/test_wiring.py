@@ -103,6 +103,9 @@ def test_on_call_start_changes_one_call() -> None:
         {"guardrails": [7]},
         {"voice": "nobody"},
         {"pronounce": ["Nguyen"]},
+        {"tts": 5},
+        {"llm": [MODEL, object()]},
+        {"llm": "nobody"},
     ],
 )
 def test_an_override_that_cannot_be_used_costs_only_itself(

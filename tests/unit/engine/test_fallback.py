@@ -171,6 +171,17 @@ def test_whoever_answered_goes_on_unless_in_trouble() -> None:
     assert Chain([A, B], VOICE, breakers, 1.0, first=B).recipe == A
 
 
+def test_equal_recipes_are_one_vendor() -> None:
+    """on_call_start may make one for each call, which would find out anew; one that has no hash is known as itself."""
+    breakers = Breakers()
+    breakers.failed(Vendor("a"), Fault.REFUSED, 0.0)
+    assert breakers.is_open(Vendor("a"), 1.0)
+    own: list[str] = []
+    breakers.failed(own, Fault.REFUSED, 0.0)
+    assert breakers.is_open(own, 1.0)
+    assert not breakers.is_open([], 1.0)
+
+
 def test_trouble_is_remembered_within_bounds() -> None:
     """An agent that makes a new provider for each call does not fill the memory."""
     breakers = Breakers()

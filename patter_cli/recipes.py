@@ -1,0 +1,132 @@
+"""An agent's ears, minds and voices: names become things, what was left open is chosen, what cannot serve refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, cast
+
+from patter_cli import registry
+from patter_cli.agent import Agent
+from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.provider import Provider, missing_members
+from patter_cli.contracts.stt import SpeechToText
+from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.engine.respelt import RespeltVoice
+from patter_cli.errors import BadSetting, ConfigError, InputError
+
+_CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
+
+
+def with_providers(agent: Agent) -> Agent:
+    """The agent with things for names: llm="openai" becomes OpenAILLM(). Raises UnknownProvider, ConfigError."""
+    return replace(
+        agent,
+        stt=_things("stt", agent.stt),
+        llm=_things("llm", agent.llm, agent.model),
+        tts=_things("tts", agent.tts),
+    )
+
+
+def with_keys(agent: Agent, given: Mapping[str, str]) -> Agent:
+    """The agent with keys that somebody gave, by variable: for providers that have none, and for stages left open.
+
+    Raises UnknownProvider, ConfigError.
+    """
+    agent = with_providers(agent)
+    return replace(
+        agent,
+        stt=_keyed("stt", agent.stt, given),
+        llm=_keyed("llm", agent.llm, given, agent.model),
+        tts=_keyed("tts", agent.tts, given),
+    )
+
+
+def _keyed(kind: registry.Kind, provider: Any, given: Mapping[str, str], model: str = "") -> Any:
+    if isinstance(provider, Sequence):
+        return [_keyed(kind, each, given, model) for each in provider]
+    for row in registry.rows(kind):
+        key = next((given[each] for each in row.keys if each in given), "")
+        if key and provider is None:
+            make = row.load()
+            return make(api_key=key, model=model) if model else make(api_key=key)
+        if key and row.makes(provider) and provider.api_key is None:
+            return replace(provider, api_key=key)
+    return provider
+
+
+def _things(kind: registry.Kind, given: Any, model: str = "") -> Any:
+    if isinstance(given, str):
+        return made(kind, given, model)
+    if isinstance(given, Sequence) and any(isinstance(each, str) for each in given):
+        return [made(kind, each, model) if isinstance(each, str) else each for each in given]
+    return given
+
+
+def made(kind: registry.Kind, name: str, model: str = "") -> Any:
+    """A vendor's recipe with what it takes from the environment. model: "" for the vendor's usual one."""
+    make = registry.find(kind, name).load()
+    try:
+        return make(model=model) if model else make()
+    except TypeError as error:
+        raise ConfigError(
+            f"{name} cannot be made from its name alone: {error}", hint=f"import its class, and make it: {kind}=…(…)"
+        ) from error
+
+
+def left_open(kind: registry.Kind, notes: dict[str, str]) -> Any:
+    """Who does what the author left open: who has a key, otherwise who needs none."""
+    part = {"stt": "ears", "tts": "voice"}[kind]
+    row = registry.with_key(kind)
+    if row is not None:
+        notes[kind] = f"{part}: {row.name}, because {row.key_set()} is set"
+        return made(kind, row.name)
+    before = notes.get("speech", "").partition(":")[0]
+    notes["speech"] = f"{f'{before} and {part}' if before else part}: built in, no key needed"
+    return made(kind, registry.keyless(kind).name)
+
+
+def several(given: Any) -> tuple[Any, ...]:
+    """One provider or those that stand in for one another, in their order; () where nothing was given."""
+    if given is None:
+        return ()
+    return tuple(given) if isinstance(given, Sequence) else (given,)
+
+
+def check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
+    """Find out before the first ring what would fail on it. Raises InputError, ConfigError."""
+    for each in recipes:
+        if missing := missing_members(each, _CONTRACTS[kind]):
+            raise InputError(
+                f"agent {name}: {type(each).__name__} cannot be its {kind}, for it has no {', '.join(missing)}",
+                hint=f"keep what patter_cli/contracts/{kind}.py asks for, or name one of: "
+                + ", ".join(row.name for row in registry.rows(kind)),
+            )
+        if isinstance(each, Provider):
+            each.check()
+
+
+def with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText:
+    """The same recogniser with the agent's key terms, if it takes any and has none of its own."""
+    if not keyterms or not is_dataclass(stt) or getattr(stt, "keyterms", None) != ():
+        return stt
+    return cast(SpeechToText, replace(stt, keyterms=keyterms))
+
+
+def voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
+    """The voice the agent chose, reading in its language and saying some words as it was told. Raises BadSetting."""
+    if agent.voice:
+        tts = with_voice(tts, agent.voice)
+    if is_dataclass(tts) and getattr(tts, "language", None) == "":
+        tts = cast(TextToSpeech, replace(tts, language=agent.language))
+    return RespeltVoice(voice=tts, words=tuple(agent.pronounce.items())) if agent.pronounce else tts
+
+
+def with_voice(tts: TextToSpeech, voice: str) -> TextToSpeech:
+    """The same provider with another voice. Raises BadSetting."""
+    built_in = registry.keyless("tts").load()
+    if tts == built_in():
+        return cast(TextToSpeech, built_in(voice))
+    if not is_dataclass(tts) or "voice" not in {each.name for each in fields(tts)}:
+        raise BadSetting(f"{type(tts).__name__} has no voice to choose", hint="leave voice out, or give another tts")
+    return cast(TextToSpeech, replace(tts, voice=voice))
