@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 
 from patter_cli import keys
-from patter_cli.errors import BadSetting, PatterError
+from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError
 from patter_cli.setting_files import ConfigFile as Config
 from patter_cli.setting_files import read_config, read_env_file
 from patter_cli.settings import ROWS, Settings, load_settings
@@ -59,6 +60,8 @@ def _written(context: typer.Context, config: Config) -> dict[str, Any]:
             raise BadSetting(f"{config.where(*path, key)} is a list", hint="it must be one value")
         texts = [str(each) for each in (value if isinstance(value, list) else [value])]
         written[name] = texts if many else value if flag and isinstance(value, bool) else texts[0]
+        if not flag:
+            context.meta.setdefault(_UNTYPED, []).extend((config.where(*path, key), each) for each in texts)
         try:
             parameter.process_value(context, written[name])
         except typer.BadParameter as error:
@@ -144,6 +147,8 @@ _FLAGS = {row.flag: name for name, row in ROWS.items()}
 """Parameter of a command -> field of Settings."""
 _CONFIG = "patter_cli.config"
 """Where the settings file is kept between the reading of flags and the command."""
+_UNTYPED = "patter_cli.untyped"
+"""Where the values that nobody typed are kept with where they stand, in case a command finds one wrong."""
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -168,10 +173,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             arguments = {name: value for name, value in arguments.items() if name not in _GENERAL}
             function(**arguments, **({"settings": settings} if wants_settings else {}))
         except PatterError as error:
-            _end(error, debug=debug)
+            _end(error, debug=debug, blamed=_blamed(error, context))
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: whoever read us has seen enough
             raise
         except Exception as error:  # noqa: BLE001 - where a command ends, and it may be anything
             if debug:
@@ -213,6 +218,11 @@ def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:
         env_file=read_env_file(arguments["env_file"]),
         config=context.meta.get(_CONFIG),
     )
+    context.meta.setdefault(_UNTYPED, []).extend(
+        (origin.where, str(getattr(settings, name)))
+        for name, origin in settings.origins.items()
+        if origin.source != "flag" and ROWS[name].section is not None
+    )
     verbose, debug = arguments["verbose"], arguments["debug"]
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -229,15 +239,24 @@ def _given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _end(error: PatterError, *, debug: bool) -> NoReturn:
+def _blamed(error: PatterError, context: typer.Context) -> str:
+    """Where the value stands that a command complains of, if nobody typed it: "patter.toml:2: line"; "" if they did."""
+    if isinstance(error, InputError | ConfigError):
+        for where, value in context.meta.get(_UNTYPED, ()):
+            if where not in str(error) and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", str(error)):
+                return str(where)
+    return ""
+
+
+def _end(error: PatterError, *, debug: bool, blamed: str = "") -> NoReturn:
     if debug:
         traceback.print_exception(error)
-    show_error(error)
+    show_error(error, blamed)
     raise typer.Exit(error.exit_code) from None
 
 
-def show_error(error: PatterError) -> None:
-    """One sentence of what happened, and the next thing to type."""
-    print(f"error: {error}", file=sys.stderr)
+def show_error(error: PatterError, blamed: str = "") -> None:
+    """One sentence of what happened, and the next thing to type. blamed: where the value stands that is wrong."""
+    print(f"error: {blamed + ': ' if blamed else ''}{error}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)

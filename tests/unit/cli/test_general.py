@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -159,6 +160,45 @@ def test_a_wrong_line_of_the_settings_file_ends_the_command(
     result = run_alone(work)
     assert result.exit_code == 3
     assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"patter.toml": '[simulate]\n\nline = "moblie"\n'}, "patter.toml:3: line: there is no line called 'moblie'"),
+        ({"patter.toml": '[simulate]\nwav = ["no.wav"]\n'}, "patter.toml:2: wav: "),
+        ({"patter.toml": '[serve]\nhost = "0.0.0.0"\n'}, "patter.toml:2: host: without a carrier"),
+        ({".env": "A=1\nPATTER_HOST=0.0.0.0\n"}, ".env:2: PATTER_HOST: without a carrier"),
+    ],
+)
+def test_a_value_that_a_command_finds_wrong_is_blamed_on_its_line(
+    patter: Patter, tmp_path: Path, wrong: dict[str, str], said: str
+) -> None:
+    """What is of the right kind and still cannot be."""
+    for name, content in wrong.items():
+        (tmp_path / name).write_text(content)
+    command = "serve" if "host" in said.lower() else "simulate"
+    code, told = patter(command, "x")
+    assert code in (2, 3)
+    assert told.startswith(f"error: {said}")
+
+
+def test_a_flag_that_was_typed_is_not_blamed_on_a_file(patter: Patter, tmp_path: Path) -> None:
+    """Whatever the file says."""
+    (tmp_path / "patter.toml").write_text('[serve]\nhost = "0.0.0.0"\n[simulate]\nline = "moblie"\n')
+    assert patter("serve", "x", "--host", "1.2.3.4")[1].startswith("error: without a carrier")
+    assert patter("simulate", "x", "--line", "bda")[1].startswith("error: there is no line called 'bda'")
+
+
+def test_a_pipe_that_is_closed_is_no_bug(tmp_path: Path) -> None:
+    """`patter agents show x | head -1` has shown what was wanted."""
+
+    def work() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    result = run_alone(work)
+    assert result.exit_code == 1
+    assert "bug" not in result.stderr
 
 
 def test_a_broken_settings_file_ends_every_command(patter: Patter, tmp_path: Path) -> None:
