@@ -14,11 +14,17 @@ import pytest
 from patter_cli import Agent, registry, wiring
 from patter_cli.cli.agent_report import portray
 from patter_cli.cli.discovery import load_agent
+from patter_cli.contracts.eou import EndOfTurnModel
+from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.provider import Provider, missing_members
+from patter_cli.contracts.stt import SpeechToText
+from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, MissingExtra, UnknownProvider
 from patter_cli.registry import Row
 from patter_cli.settings import load_settings
 
+CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel, "eou": EndOfTurnModel}
 ROOT = Path(__file__).parents[2]
 TOY = '''
 """A model that repeats, as a vendor's file would be."""
@@ -154,6 +160,18 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 def test_each_of_our_rows_can_be_loaded(row: Row) -> None:
     """A misspelt target would only be found on somebody's call."""
     assert callable(row.load())
+
+
+@pytest.mark.parametrize("row", [each for each in registry.ROWS if each.kind in CONTRACTS], ids=lambda row: row.name)
+def test_each_of_our_recipes_keeps_its_contract(row: Row) -> None:
+    """Also the part that all share: a name for errors, the variable of its key, a check before the first ring."""
+    recipe = row.load()()
+    assert isinstance(recipe, Provider)
+    assert missing_members(recipe, CONTRACTS[row.kind]) == []
+    assert recipe.provider == recipe.provider.lower()
+    assert recipe.key_variable == (row.keys[0] if row.keys else "")
+    if not row.keys:
+        recipe.check()
 
 
 def test_what_cannot_be_loaded_says_why() -> None:
