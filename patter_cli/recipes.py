@@ -114,9 +114,12 @@ def with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText:
 
 
 def voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
-    """The voice the agent chose, reading in its language and saying some words as it was told. Raises BadSetting."""
-    if agent.voice:
-        tts = with_voice(tts, agent.voice)
+    """The voice the agent chose, said right. Raises BadSetting."""
+    return said_right(agent, with_voice(tts, agent.voice) if agent.voice else tts)
+
+
+def said_right(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
+    """A voice that reads in the agent's language and says some words as it was told."""
     if is_dataclass(tts) and getattr(tts, "language", None) == "":
         tts = cast(TextToSpeech, replace(tts, language=agent.language))
     return RespeltVoice(voice=tts, words=tuple(agent.pronounce.items())) if agent.pronounce else tts
@@ -125,8 +128,12 @@ def voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
 def with_voice(tts: TextToSpeech, voice: str) -> TextToSpeech:
     """The same provider with another voice. Raises BadSetting."""
     built_in = registry.keyless("tts").load()
-    if tts == built_in():
-        return cast(TextToSpeech, built_in(voice))
+    usual: Any = built_in()
+    if type(tts) is type(usual):
+        chosen: Any = built_in(voice)
+        names = [each.name for each in fields(chosen)]
+        changes = {name: getattr(chosen, name) for name in names if getattr(chosen, name) != getattr(usual, name)}
+        return cast(TextToSpeech, replace(cast(Any, tts), **changes))
     if not is_dataclass(tts) or "voice" not in {each.name for each in fields(tts)}:
         raise BadSetting(f"{type(tts).__name__} has no voice to choose", hint="leave voice out, or give another tts")
     return cast(TextToSpeech, replace(tts, voice=voice))

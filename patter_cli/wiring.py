@@ -163,7 +163,7 @@ def ready_agent(
             tts=recipes.voice_of(changed, tts),
             hooks=hooks,
             stt_fallbacks=tuple(recipes.with_keyterms(each, tuple(changed.keyterms)) for each in other_stt),
-            tts_fallbacks=tuple(other_tts),
+            tts_fallbacks=tuple(recipes.said_right(changed, each) for each in other_tts),
             models=models if changed.llm is agent.llm else recipes.several(changed.llm),
             tools=known,
             checks={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,7 @@ def test_a_secret_is_kept_only_where_something_is_signed_for_others(tmp_path: Pa
 def test_ears_and_voices_stand_in_for_one_another() -> None:
     """As models do: in their order, by name or as things; a voice that is chosen by name is the first one's."""
     stt, tts = wiring.built_in_speech()
-    other = wiring.built_in_caller("jo")
+    tts, other = (replace(each, language="en") for each in (tts, wiring.built_in_caller("jo")))
     found = ready(Agent("A.", llm=MODEL, stt=[stt, "local"], tts=[tts, other]))
     assert (found.stt, found.stt_fallbacks) == (stt, (stt,))
     assert (found.tts, found.tts_fallbacks) == (tts, (other,))
