@@ -79,6 +79,10 @@ class VadPolicy:
 _REMEMBERED = 80
 """Windows whose level is kept: more than may wait for their probability at once."""
 
+QUIET_WINDOWS = 5
+"""So many windows in a row that bring nothing are no lost frames but silence."""
+AT_FIRST_DB = -45.0
+"""The most that is taken to surround a caller before it was heard: they may begin to speak at once."""
 HOLE_DB = 15.0
 """The most that a window may be below the line's level and still count in full: frames are lost, rooms are steady."""
 STRONG_WINDOWS = 2
@@ -145,6 +149,8 @@ class VoiceDetector:
         """Of the present run of voiced windows, or the last one."""
         self._around_db: float | None = None
         """The line's level while nobody speaks."""
+        self._quiet_windows = 0
+        """Windows in a row below quiet_db."""
         self._wanted_db = -math.inf
         """The level that a voice must reach to begin."""
         self._loudest_db = -math.inf
@@ -209,9 +215,7 @@ class VoiceDetector:
                 before = high_db if self._background_db is None else self._background_db
                 self._background_db = before + (high_db - before) / policy.background_windows
         if not self._speaking and level_db < math.inf:
-            before = level_db if self._around_db is None else self._around_db
-            # A hole in the line is no silence around the caller.
-            self._around_db = before + max(-HOLE_DB, level_db - before) / policy.background_windows
+            self._follow_surroundings(level_db)
         if self._speaking:
             if end_ms - self._last_voiced_ms < policy.hangover_ms:
                 return None
@@ -222,6 +226,17 @@ class VoiceDetector:
             return None
         self._speaking = True
         return VoiceStarted(onset_ms=self._reach_back(self._onset_ms, end_ms))
+
+    def _follow_surroundings(self, level_db: float) -> None:
+        """Let the level around the caller follow a window in which nobody is known to speak."""
+        policy = self._policy
+        self._quiet_windows = self._quiet_windows + 1 if level_db < policy.quiet_db else 0
+        if self._quiet_windows >= QUIET_WINDOWS:
+            self._around_db = level_db
+            return
+        before = min(level_db, AT_FIRST_DB) if self._around_db is None else self._around_db
+        # A hole in the line is no silence around the caller.
+        self._around_db = before + max(-HOLE_DB, level_db - before) / policy.background_windows
 
     def _reach_back(self, onset_ms: int, now_ms: int) -> int:
         """Where the voice began: the model needs a vowel to be sure, and people begin with less."""

@@ -16,10 +16,11 @@ the reply goes on where it was.
 A reply is made in steps. A step that ends with tool calls is not the end of the reply: once it is delivered and all
 its tools have answered, or were answered for, the model goes on. A result is noted whenever it comes.
 
-Every wait has a deadline here, so a call in which nothing answers still speaks and still ends. The caller's silence
-has a clock of its own: while it is the agent's turn, something is heard every SILENCE_MS, a filler as long as the
-reply is being made, an apology once it is stuck. What a reply wanted (to hang up, to transfer) is lost with it; what
-the caller said never is: it waits for the floor, and is answered as long as nothing was heard after it.
+Every wait has a deadline here, so a call in which nothing answers still speaks and still ends. The caller's silence has
+a clock of its own: while it is the agent's turn, something is heard every SILENCE_MS, or a filler that tells them why
+nothing is and holds for longer, as long as the reply is being made; an apology once it is stuck. What a reply wanted
+(to hang up, to transfer) is lost with it; what the caller said never is: it waits for the floor, and is answered as
+long as nothing was heard after it.
 
 The parts, each a file. They share one Call, which is plain state; a part calls only those named before it.
 

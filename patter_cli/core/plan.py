@@ -57,7 +57,9 @@ class TurnTiming:
     filler_ms: int = 2000
     """A reply that is not audible by then is bridged by a spoken line."""
     filler_again_ms: int = 2800
-    """The longest silence before a filler, and between one and the next."""
+    """The longest silence before a filler."""
+    filler_later_ms: int = 8000
+    """Silence between one filler and the next: the caller knows by then that they are waited for."""
     tool_filler_ms: int = 1500
     """A tool that takes longer is bridged by a spoken line, once the caller hears nothing else."""
     give_up_ms: int = 15000

@@ -49,7 +49,8 @@ class Silence:
             due = max(silent_too_long, reply.opened_at + LINE_START_MS)
             deadlines.set(Timer.PLAYOUT, max(now + 1, due))
         elif reply.waiting or not reply.delivered:
-            due = call.quiet_since + pace.filler_again_ms
+            told = bool(ledger.clauses) and ledger.clauses[-1].filler
+            due = call.quiet_since + (pace.filler_later_ms if told else pace.filler_again_ms)
             if not ledger.clauses:
                 due = min(due, reply.opened_at + pace.filler_ms)
             if reply.tools_out and not reply.fillers:

@@ -31,7 +31,7 @@ REPLY_CHARS = 4000
 """A reply is cut off here: nobody listens to five minutes."""
 MODEL_CHARS = 600
 """A model's reply stops at the end of a clause after so much, and asks whether to go on. Source: RELIABILITY 3.1."""
-SLOW_S = 3.0
+SLOW_S = 2.0
 """Words that have waited so long for the end of their sentence are spoken without it: a slow model is heard too."""
 BEGINNING_CHARS = 200
 """Of a reply, for the log, in case nothing of it can be spoken."""
@@ -167,7 +167,8 @@ class Thinker:
         """Speak what has waited too long for the rest of its sentence, up to the last whole word."""
         if step.delivered_before != step.delivered:
             step.delivered_before, step.heard_at = step.delivered, now
-        if isinstance(delta, Text) and delta.text[:1].isspace() and now - step.heard_at >= SLOW_S:
+        between_words = isinstance(delta, Text) and (step.ends_blank or delta.text[:1].isspace())
+        if between_words and now - step.heard_at >= SLOW_S:
             self._deliver(step, step.chunker.flush())
             step.delivered_before, step.heard_at = step.delivered, now
 
@@ -191,6 +192,7 @@ class Thinker:
         if isinstance(delta, Text):
             text = delta.text[: max(0, step.limit - step.chars)]
             step.chars += len(text)
+            step.ends_blank = text[-1:].isspace() if text else step.ends_blank
             step.beginning += text[: BEGINNING_CHARS - len(step.beginning)]
             self._deliver(step, step.chunker.push(text))
         elif step.calls < CALLS:
@@ -233,5 +235,7 @@ class _Step:
     delivered_before: int = 0
     """How many clauses there were when words were last counted as progress, and when that was."""
     heard_at: float = 0.0
+    ends_blank: bool = False
+    """The last of its text was a blank: some models write it before a word, some behind."""
     beginning: str = ""
     begun: bool = False

@@ -201,12 +201,15 @@ class VirtualCall:
 
         That is silence before a greeting, once there is a line, after the caller's words or keys, or after a sound of
         the agent's that was not the end of a whole reply. A caller who has been answered and says nothing makes no
-        such silence; a noise of theirs breaks one, and does not change whose turn it is. A transfer is heard to ring.
+        such silence; a noise of theirs breaks one, and does not change whose turn it is. A transfer is heard to ring,
+        and whoever was told by a filler to wait knows why nothing is heard: see longest_announced_wait.
         """
         greets = bool(self._prepared.first_message)
         stretches: list[tuple[Ms, Ms, bool | None]] = [(at, at, True) for at in self._ears.keys]
         stretches += [(each.start, each.end, bool(each.words) or None) for each in self._ears.utterances]
-        stretches += [(each.start, each.end, not self._is_last(each)) for each in self.sounds]
+        stretches += [
+            (each.start, each.end, not self._is_last(each) and not self._is_filler(each)) for each in self.sounds
+        ]
         stretches += [(start, end, False) for start, end in self._rings]
         over = self.now if self._over is None else self._over
         answered = self.facts(fact.CallConnected)
@@ -221,6 +224,18 @@ class VirtualCall:
         if owed and over - quiet_from > longest[0]:
             longest = (over - quiet_from, quiet_from)
         return longest
+
+    def longest_announced_wait(self) -> Ms:
+        """The longest silence after a filler, up to the agent's next sound or the caller's, in ms."""
+        begins = sorted([each.start for each in self.sounds] + [each.start for each in self._ears.utterances])
+        over = self.now if self._over is None else self._over
+        ends = [each.end for each in self.sounds if self._is_filler(each) and each.end < over]
+        return max((next((at for at in begins if at >= end), over) - end for end in ends), default=0)
+
+    def _is_filler(self, sound: Sound) -> bool:
+        """Somebody was told to wait."""
+        lines = self.machine.plan.lines
+        return sound.text in (lines.filler, lines.still_working)
 
     def _is_last(self, sound: Sound) -> bool:
         """This sound is the end of a reply that came whole."""

@@ -481,7 +481,8 @@ SURVIVABLE = [each for each in Fault if each not in (Fault.LINES_HANG, Fault.EAR
 @pytest.mark.parametrize("fault", SURVIVABLE, ids=lambda each: each.name)
 @pytest.mark.parametrize("greeting", ["", GREETING])
 def test_nobody_is_left_in_silence(fault: Fault, greeting: str) -> None:
-    """Whatever breaks, the caller hears something within four seconds, and the call ends."""
+    """Whatever breaks, the caller hears something within four seconds, or ten once they were told to wait; and the call
+    ends."""
     plan = replace(QUIET, first_message=greeting, checks=("rule",))
     call = VirtualCall(plan, ["We open at nine. And we close at ten."], faults=[fault])
     for at in (4000, 20_000, 40_000):
@@ -490,6 +491,7 @@ def test_nobody_is_left_in_silence(fault: Fault, greeting: str) -> None:
     call.run()
     length, since = call.longest_wait()
     assert length < 4000, f"from {since} ms on"
+    assert call.longest_announced_wait() < 10_000
 
 
 def test_a_call_without_any_voice_ends_soon() -> None:
@@ -501,14 +503,23 @@ def test_a_call_without_any_voice_ends_soon() -> None:
 
 
 def test_a_late_answer_is_bridged_once_and_then_now_and_then() -> None:
-    """A filler, then "still working" after each silence, then the answer, never over one another."""
-    call = VirtualCall(QUIET, [Answer(clauses=("At nine.",), after_ms=10_000)])
+    """A filler, "still working" once much time has passed, then the answer, never over one another."""
+    call = VirtualCall(QUIET, [Answer(clauses=("At nine.",), after_ms=13_000)])
     call.says(ASKS, at=0)
     call.run_until(20_000)
     assert call.heard == f"{LINES.filler} {LINES.still_working} At nine."
     stretches = [(each.start, each.end) for each in call.sounds]
     assert all(end <= start for (_, end), (start, _) in pairwise(stretches))
-    assert stretches[1][0] - stretches[0][1] >= QUIET.pace.filler_again_ms
+    assert stretches[1][0] - stretches[0][1] >= QUIET.pace.filler_later_ms
+
+
+@pytest.mark.parametrize("after_ms", [2500, 4500, 6500, 8000, 9500])
+def test_one_filler_is_enough_for_an_answer_that_comes(after_ms: int) -> None:
+    """A cold model takes its time: one "moment", then the answer, whenever it comes within ten seconds."""
+    call = VirtualCall(QUIET, [Answer(clauses=("At nine.",), after_ms=after_ms)])
+    call.says(ASKS, at=0)
+    call.run_until(after_ms + 6000)
+    assert call.heard == f"{LINES.filler} At nine."
 
 
 def test_an_answer_that_stops_half_way_is_bridged_and_given_up() -> None:

@@ -99,7 +99,7 @@ def test_a_slow_model_is_spoken_in_pieces(per_second: float) -> None:
 
     said = clauses(think(brain))
     assert " ".join(said).split() == words
-    assert len(said) == 1 if per_second >= 5 else len(said) >= 3
+    assert len(said) == 1 if per_second >= 20 else len(said) >= (2 if per_second >= 5 else 3)
 
 
 def test_half_a_word_is_never_spoken_alone() -> None:
