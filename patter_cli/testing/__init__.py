@@ -9,6 +9,8 @@ audible when, so `heard` is what really reached the ear, and not what the machin
     call.says("When do you open?", at=2000)
     call.run_until(10_000)
     assert call.transcript[-1] == ("assistant", "We open at nine.")
+
+With a `far_end` the call is one of ours, and that says who picks up, and when: `VirtualCall(plan, far_end=FarEnd())`.
 """
 
 from patter_cli.testing.brain import Answer, VirtualTool

@@ -147,6 +147,18 @@ def test_a_machine_that_is_known_before_the_stream_is_not_greeted(plan: CallPlan
     assert machine.states[0] is (CallState.ENDING if plan is SILENT else CallState.VOICEMAIL)
 
 
+def test_a_call_that_another_process_placed_is_screened_too() -> None:
+    """Whoever holds the stream need not have dialled: its first fact is the stream, which says that it is outbound."""
+    machine = TurnMachine()
+    connected = fact.CallConnected(
+        call_id="c", caller="+1", callee="+2", direction=Direction.OUTBOUND, carrier="none", plan=PLAN, wall_time=0.0
+    )
+    for at, event in enumerate((connected, fact.CallPrepared(plan=PLAN), verdict(MACHINE))):
+        machine.handle(event, at)
+    assert machine.states[0] is CallState.VOICEMAIL
+    assert order.ReadOut(response_id=2, text=MESSAGE) in machine.handle(BEEP, 5000)
+
+
 def test_a_greeting_that_is_over_is_followed_by_the_tone_or_the_message() -> None:
     """Whoever tells us that it is over need not tell us of a tone; a tone that follows still begins the message."""
     call = dialled((8000, verdict(MACHINE, over=True)))
