@@ -8,7 +8,7 @@ import logging
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialFailed, DtmfFailed, RecordingFailed
+from patter_cli.core.carrier_events import DialFailed, DtmfFailed, DtmfSent, RecordingFailed
 from patter_cli.core.commands import Command
 from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.engine.context import CallContext
@@ -18,6 +18,10 @@ log = logging.getLogger(__name__)
 
 HANG_UP_S = 5.0
 TRANSFER_S = 35.0
+REQUEST_S = 4.0
+"""For what the carrier does at once; less than the machine waits for it."""
+KEY_S = 0.5
+"""More for each key, or pause, that is pressed."""
 _MISSED = {each.replace("_", " "): each for each in TransferOutcome if each is not TransferOutcome.CONNECTED}
 """Refusals in words of ours keep their kind: "busy", "no answer"."""
 
@@ -40,12 +44,10 @@ class CarrierPerformer:
             case order.CancelTransfer():
                 if self._transfer_task is not None:
                     self._transfer_task.cancel()
-            case order.SendDtmf(response_id=response_id, tool_call_id=tool_call_id):
-                refused = "this carrier presses no keys"
-                self._call.post(DtmfFailed(response_id=response_id, tool_call_id=tool_call_id, message=refused))
+            case order.SendDtmf():
+                self._call.spawn(self._press(command))
             case order.StartRecording():
-                log.error("call %s is not recorded: this carrier does not record", self._call.info.call_id)
-                self._call.post(RecordingFailed(message="this carrier does not record"))
+                self._call.spawn(self._record())
             case order.HangUp(reason=reason):
                 self._call.spawn(self._hang_up(reason))
             case _:
@@ -65,6 +67,26 @@ class CarrierPerformer:
             self._call.post(fact.TransferFailed(message=str(error), outcome=outcome))
         else:
             self._call.post(fact.TransferFinished())
+
+    async def _press(self, command: order.SendDtmf) -> None:
+        reply, tool = command.response_id, command.tool_call_id
+        try:
+            async with asyncio.timeout(REQUEST_S + KEY_S * len(command.digits)):
+                await self._control.send_digits(command.digits)
+        except (CarrierError, TimeoutError, OSError) as error:
+            log.warning("keys were not pressed: %s", error or "no answer")
+            self._call.post(DtmfFailed(response_id=reply, tool_call_id=tool, message=str(error) or "no answer"))
+        else:
+            self._call.post(DtmfSent(response_id=reply, tool_call_id=tool))
+
+    async def _record(self) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                await self._control.start_recording()
+        except (CarrierError, TimeoutError, OSError) as error:
+            why = str(error) or "no answer"
+            log.error("call %s is not recorded: %s", self._call.info.call_id, why)
+            self._call.post(RecordingFailed(message=why))
 
     async def _hang_up(self, reason: str) -> None:
         try:

@@ -11,7 +11,6 @@ from patter_cli.contracts.carrier.carrier import CallHandle, Carrier
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.core.outcome import Direction
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call
 from patter_cli.engine.call import CallSession
@@ -97,7 +96,7 @@ class CallFactory:
                 call_id=ticket.call_id,
                 caller=ticket.caller,
                 callee=ticket.callee,
-                direction=Direction(ticket.direction),
+                direction=ticket.direction,
                 carrier=ticket.carrier,
                 carrier_call_id=ticket.carrier_call_id,
                 parameters=ticket.variables,

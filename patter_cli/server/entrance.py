@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from patter_cli.contracts.carrier.stream import StreamStarted
+from patter_cli.core.outcome import Direction
 from patter_cli.errors import BadSignature, CallRejected, UnknownAgent
 from patter_cli.server.tickets import CallTicket, UsedTickets, check, new_ticket
 
@@ -38,7 +39,7 @@ def local_entrance(carrier: str, serves: Callable[[str], bool], now_s: Callable[
             return new_ticket(
                 carrier=carrier,
                 carrier_call_id=started.call_id,
-                direction="inbound",
+                direction=Direction.INBOUND,
                 caller=caller,
                 callee=agent,
                 agent=agent,

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, Completed, OutboundCall
 from patter_cli.contracts.vad import VoiceModel
+from patter_cli.core.outcome import Direction
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.record import Observer
 from patter_cli.errors import BadSetting, BadSignature, CallRejected, PatterError, UnknownAgent, UnknownProvider
@@ -166,7 +167,7 @@ class Service:
         ticket = new_ticket(
             carrier=carrier.name,
             carrier_call_id="",
-            direction="outbound",
+            direction=Direction.OUTBOUND,
             caller=wanted.from_number,
             callee=wanted.to,
             agent=wanted.agent,

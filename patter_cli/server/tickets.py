@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from patter_cli.core.outcome import Direction
 from patter_cli.errors import BadSignature, InputError
 
 LIFE_S: Final = 60
@@ -36,7 +37,6 @@ MAX_TICKET_CHARS: Final = 8 * 1024
 """Half of what a request's headers may be."""
 
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
-_DIRECTIONS: Final = ("inbound", "outbound")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,7 @@ class CallTicket:
     carrier: str
     carrier_call_id: str
     """"" while the carrier has not said: such a ticket opens no stream."""
-    direction: str
-    """"inbound" or "outbound", seen from us."""
+    direction: Direction
     caller: str
     callee: str
     agent: str
@@ -64,7 +63,7 @@ def new_ticket(
     *,
     carrier: str,
     carrier_call_id: str,
-    direction: str,
+    direction: Direction,
     caller: str,
     callee: str,
     agent: str,
@@ -166,14 +165,14 @@ class UsedTickets:
 def _read(facts: dict[str, Any]) -> CallTicket:
     """Raises TypeError or ValueError for facts that are not a ticket's."""
     ticket = CallTicket(**facts)
-    texts = [getattr(ticket, each.name) for each in fields(CallTicket) if each.type == "str"]
+    texts = [getattr(ticket, each.name) for each in fields(CallTicket) if each.type in ("str", "Direction")]
     if type(ticket.variables) is not dict or type(ticket.expires_at_s) is not int:
         raise TypeError("a field of another type")
     if not all(isinstance(each, str) for each in (*texts, *ticket.variables, *ticket.variables.values())):
         raise TypeError("a text of another type")
-    if ticket.direction not in _DIRECTIONS or not _TOKEN.fullmatch(ticket.token):
-        raise ValueError("no direction or no token")
-    return ticket
+    if not _TOKEN.fullmatch(ticket.token):
+        raise ValueError("no token")
+    return replace(ticket, direction=Direction(ticket.direction))
 
 
 def _signature(body: str, secret: bytes) -> str:

@@ -40,6 +40,7 @@ from patter_cli.contracts.carrier.stream import (
     StreamStarted,
     StreamStopped,
 )
+from patter_cli.core.outcome import Direction
 from patter_cli.errors import BadSignature, CallRejected, MissingCredential, StreamProtocolError
 
 SIGNATURE = "acme-signature"
@@ -173,7 +174,7 @@ class Carrier:
             carrier_call_id=body["call"],
             caller=body["from"],
             callee=body["to"],
-            direction="inbound",
+            direction=Direction.INBOUND,
             variables=body["vars"],
         )
 

@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 
 from patter_cli.contracts.carrier.control import CallControl, CallLine
 from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
+from patter_cli.core.outcome import AnsweredBy, Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,23 +48,13 @@ class AnswerPlan:
     caller: str
     """E.164, or "" when the number is withheld."""
     callee: str
-    direction: str
-    """"inbound" or "outbound", seen from us."""
+    direction: Direction
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the carrier was told to bring along."""
     stream_url: str = ""
     """wss://… of the media stream to connect to; "": the call is declined."""
     words: str = ""
     """Why it is declined, for the caller's ear; "": it is just busy."""
-
-
-class AnsweredBy(Enum):
-    """Who picked up a call that we made."""
-
-    HUMAN = "human"
-    MACHINE = "machine"
-    FAX = "fax"
-    UNKNOWN = "unknown"
 
 
 class CallEnd(Enum):

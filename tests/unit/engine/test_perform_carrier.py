@@ -9,7 +9,7 @@ import pytest
 from patter_cli.agent import Agent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialFailed, DtmfFailed, RecordingFailed
+from patter_cli.core.carrier_events import DialFailed, DtmfFailed, DtmfSent, RecordingFailed
 from patter_cli.core.outcome import Direction, Outcome, TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.hooks import Hooks
@@ -22,10 +22,11 @@ INFO = CallInfo(call_id="c1", caller="+1", callee="+2", direction=Direction.INBO
 
 
 class RingsForEver:
-    """A carrier whose transfers are never answered."""
+    """A carrier whose transfers are never answered, and which does all else that it is asked."""
 
     def __init__(self) -> None:
         self.ringing = False
+        self.asked: list[str] = []
 
     async def hang_up(self) -> None:
         pass
@@ -37,15 +38,30 @@ class RingsForEver:
         finally:
             self.ringing = False
 
+    async def send_digits(self, digits: str) -> None:
+        self.asked.append(digits)
+
+    async def start_recording(self) -> None:
+        self.asked.append("record")
+
+    async def stop_recording(self) -> None:
+        self.asked.append("stop")
+
 
 class Refuses(RingsForEver):
-    """A carrier that does not transfer."""
+    """A carrier that does nothing it is asked."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self._error = error
 
     async def transfer(self, number: str) -> None:
+        raise self._error
+
+    async def send_digits(self, digits: str) -> None:
+        raise self._error
+
+    async def start_recording(self) -> None:
         raise self._error
 
 
@@ -92,20 +108,34 @@ async def test_a_transfer_that_fails_says_of_what_kind(error: Exception, outcome
     assert failed.message == (str(error) or "no answer")
 
 
-async def test_what_a_line_cannot_do_is_said() -> None:
-    """Ringing somebody, pressing keys, recording: refused at once and never just not done."""
+async def test_keys_are_pressed_and_calls_recorded() -> None:
+    """The machine is told that the keys were heard; a recording says so when it is ready, not before."""
+    control = RingsForEver()
+    call, carrier = performer(control)
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        assert carrier.perform(order.SendDtmf(response_id=1, tool_call_id="t", digits="12#"))
+        assert carrier.perform(order.StartRecording())
+    assert control.asked == ["12#", "record"]
+    assert await call.mailbox.next(until=None) == DtmfSent(response_id=1, tool_call_id="t")
+    assert not call.mailbox.waiting
+
+
+@pytest.mark.parametrize("error", [CallRejected("not here"), TimeoutError(), ConnectionResetError("not here")])
+async def test_what_a_carrier_refuses_is_said(error: Exception) -> None:
+    """Pressing keys and recording: refused, and never just not done."""
+    call, carrier = performer(Refuses(error))
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        assert carrier.perform(order.SendDtmf(response_id=1, tool_call_id="t", digits="5"))
+        assert carrier.perform(order.StartRecording())
+    why = str(error) or "no answer"
+    assert await call.mailbox.next(until=None) == DtmfFailed(response_id=1, tool_call_id="t", message=why)
+    assert await call.mailbox.next(until=None) == RecordingFailed(message=why)
+
+
+async def test_a_line_that_is_up_rings_nobody() -> None:
+    """Whoever rings somebody has the carrier for it; asked here, it is refused at once."""
     call, carrier = performer(RingsForEver())
-    asked: list[tuple[order.Command, fact.Event]] = [
-        (
-            order.PlaceCall(caller="+1", callee="+2", ring_timeout_ms=None, detect_machine=False),
-            DialFailed(outcome=Outcome.FAILED, reason="cannot_dial"),
-        ),
-        (
-            order.SendDtmf(response_id=1, tool_call_id="t", digits="5"),
-            DtmfFailed(response_id=1, tool_call_id="t", message="this carrier presses no keys"),
-        ),
-        (order.StartRecording(), RecordingFailed(message="this carrier does not record")),
-    ]
-    for command, answer in asked:
-        assert carrier.perform(command)
-        assert await call.mailbox.next(until=None) == answer
+    assert carrier.perform(order.PlaceCall(caller="+1", callee="+2", ring_timeout_ms=None, detect_machine=False))
+    assert await call.mailbox.next(until=None) == DialFailed(outcome=Outcome.FAILED, reason="cannot_dial")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from patter_cli.core.outcome import Direction
 from patter_cli.errors import CallRejected
 from patter_cli.server.calls import CallRegistry, LiveCall
 from patter_cli.server.tickets import new_ticket
@@ -13,7 +14,7 @@ from patter_cli.server.tickets import new_ticket
 TICKET = new_ticket(
     carrier="acme",
     carrier_call_id="A1",
-    direction="inbound",
+    direction=Direction.INBOUND,
     caller="+12025550142",
     callee="+12025550100",
     agent="shop",

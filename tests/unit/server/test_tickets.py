@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patter_cli.core.outcome import Direction
 from patter_cli.errors import BadSignature, InputError
 from patter_cli.server.tickets import LIFE_S, MAX_TICKET_CHARS, CallTicket, UsedTickets, check, new_ticket, sign
 
@@ -25,7 +26,7 @@ def ticket(**changed: object) -> CallTicket:
     made = new_ticket(
         carrier="acme",
         carrier_call_id="CA00000000000000000000000000000001",
-        direction="inbound",
+        direction=Direction.INBOUND,
         caller="+12025550142",
         callee="+12025550100",
         agent="shop",
@@ -111,6 +112,7 @@ def test_rubbish_is_refused(text: str) -> None:
         {**asdict(ticket()), "more": "1"},
         {**asdict(ticket()), "caller": 5},
         {**asdict(ticket()), "direction": "sideways"},
+        {**asdict(ticket()), "direction": ["inbound"]},
         {**asdict(ticket()), "token": "../../x"},
         {**asdict(ticket()), "variables": {"tier": 5}},
         {**asdict(ticket()), "variables": []},
