@@ -1,4 +1,4 @@
-"""The two tools that every agent has, as a model gets them: put the caller through, and hang up."""
+"""The tools that every agent has, as a model gets them: put the caller through, hang up, and press keys in a menu."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from patter_cli.contracts.llm import ToolSpec
-from patter_cli.core.tool_calls import END_CALL, TRANSFER_CALL
+from patter_cli.core.outcome import Direction
+from patter_cli.core.tool_calls import END_CALL, PRESS_KEYS, TRANSFER_CALL
 
 
 def call_tools(transfer_numbers: Sequence[str]) -> tuple[ToolSpec, ToolSpec]:
@@ -35,4 +36,30 @@ def call_tools(transfer_numbers: Sequence[str]) -> tuple[ToolSpec, ToolSpec]:
             description="Hang up, once the caller has nothing more to ask. Say goodbye first: it is still heard.",
             parameters={"type": "object", "properties": {}, "additionalProperties": False},
         ),
+    )
+
+
+def offered_tools(
+    own: Sequence[ToolSpec], transfer_numbers: Sequence[str], direction: Direction
+) -> tuple[ToolSpec, ...]:
+    """All that a model may call: the agent's own, and those above; in a call that we made, keys too, since a company's
+    menu may pick up. An agent's own tool of that name takes its place."""
+    tools = (*own, *call_tools(transfer_numbers))
+    if direction is Direction.INBOUND or any(each.name == PRESS_KEYS for each in own):
+        return tools
+    return (*tools, _press_keys())
+
+
+def _press_keys() -> ToolSpec:
+    which = "Any of 0-9, * and #, in order; w waits for half a second."
+    keys = {"type": "string", "description": which, "maxLength": 32}
+    return ToolSpec(
+        name=PRESS_KEYS,
+        description="Press keys on the telephone, when a menu asks for them. Say nothing with it: no person listens.",
+        parameters={
+            "type": "object",
+            "properties": {"keys": keys},
+            "required": ["keys"],
+            "additionalProperties": False,
+        },
     )

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from patter_cli.contracts.llm import Delta, ToolSpec
 from patter_cli.core import commands as order
 from patter_cli.core.commands import Command
-from patter_cli.engine.call_tools import call_tools
+from patter_cli.engine.call_tools import offered_tools
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.dialogue import chat_messages
 from patter_cli.engine.eou import EndOfTurnDetector
@@ -101,7 +101,7 @@ class ModelBrain:
         messages = chat_messages(
             call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
         )
-        tools = (*self._tools(), *call_tools(call.plan.transfer_numbers))
+        tools = offered_tools(self._tools(), call.plan.transfer_numbers, call.info.direction)
         deltas = ask_models(call.agent.models, messages, tools, may_call=ask.may_call, breakers=call.agent.breakers)
         try:
             async for delta in deltas:

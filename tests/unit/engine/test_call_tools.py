@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from patter_cli.engine.call_tools import call_tools
+from patter_cli.contracts.llm import ToolSpec
+from patter_cli.core.outcome import Direction
+from patter_cli.core.plan import CallPlan
+from patter_cli.core.tool_calls import Press, decide
+from patter_cli.engine.call_tools import call_tools, offered_tools
 from patter_cli.engine.tools import RESERVED
 
 
@@ -21,3 +25,20 @@ def test_the_model_chooses_from_the_numbers_there_are() -> None:
     transfer, _ = call_tools([])
     assert "enum" not in transfer.parameters["properties"]["number"]
     assert "nobody" in transfer.description
+
+
+def test_a_menu_is_walked_with_keys() -> None:
+    """Only in a call that we made; and the tool that a model is shown is the one that the machine knows."""
+    *_, spec = offered_tools((), (), Direction.OUTBOUND)
+    assert spec.parameters["required"] == ["keys"]
+    decision = decide(spec.name, '{"keys": "1w2#"}', CallPlan(agent="a", system_prompt=""), 0)
+    assert isinstance(decision, Press)
+    assert decision.digits == "1w2#"
+    assert [each.name for each in offered_tools((), (), Direction.INBOUND)] == list(RESERVED)
+
+
+def test_an_agent_may_press_keys_in_its_own_way() -> None:
+    """A tool of the author's of that name is the only one there is."""
+    own = ToolSpec(name="press_keys", description="Mine.", parameters={"type": "object"})
+    names = [each.name for each in offered_tools((own,), (), Direction.OUTBOUND)]
+    assert names == ["press_keys", *RESERVED]
