@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from patter_cli.core.carrier_events import (
@@ -47,9 +47,25 @@ class CallConnected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPrepared:
-    """on_call_start has answered, failed or timed out; this is the plan that holds now."""
+    """on_call_start has answered, failed or timed out; this is the plan that holds now.
+
+    A prompt is long, and most often the one that CallConnected brought: `prepared` then leaves it out, `plan_after`
+    puts it back.
+    """
 
     plan: CallPlan
+    same_prompt: bool = False
+
+    def plan_after(self, connected: CallPlan) -> CallPlan:
+        """The whole plan; connected: the one before."""
+        return replace(self.plan, system_prompt=connected.system_prompt) if self.same_prompt else self.plan
+
+
+def prepared(connected: CallPlan, plan: CallPlan) -> CallPrepared:
+    """The plan that holds now, after `connected`."""
+    if plan.system_prompt != connected.system_prompt:
+        return CallPrepared(plan=plan)
+    return CallPrepared(plan=replace(plan, system_prompt=""), same_prompt=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ class Opening:
     def prepared(self, event: fact.CallPrepared) -> None:
         """on_call_start may have changed the plan, and with it the length of the call."""
         if self._call.state.now in (CallState.CONNECTING, CallState.PREPARING) and not self._ready:
-            self._call.plan = event.plan
+            self._call.plan = event.plan_after(self._call.plan)
             self.prepare_due()
 
     def prepare_due(self) -> None:

@@ -83,7 +83,7 @@ class AuthorPerformer:
     def adopted(self) -> ReadyAgent | None:
         """The agent that on_call_start made, if the machine took its plan: None when it came too late."""
         agent = self._prepared
-        if self._call.plan is not agent.plan:
+        if self._call.plan is self._call.agent.plan:
             return None
         self._tools = ToolRunner(agent.tools, self._tool_context)
         return agent
@@ -134,7 +134,7 @@ class AuthorPerformer:
             log.exception("what on_call_start returned cannot be used; the call goes on without it")
             agent = call.agent
         self._prepared = agent
-        call.post(fact.CallPrepared(plan=agent.plan))
+        call.post(fact.prepared(call.agent.plan, agent.plan))
 
     def _tool_context(self) -> ToolContext:
         info = self._call.info

@@ -55,7 +55,7 @@ class VirtualCall:
         self.machine = TurnMachine()
         self.log: list[tuple[Ms, Event, tuple[order.Command, ...]]] = []
         """Every event with its time and what it led to: the journal, not yet rendered."""
-        self._prepared = prepared or plan
+        self._plan, self._prepared = plan, prepared or plan
         self._judge = judge
         self._transfer = transfer
         self._keys_work = keys_work
@@ -266,7 +266,7 @@ class VirtualCall:
                 if self._exchange is not None:
                     self._exchange.place()
             case order.PrepareCall() if Fault.HOOK_HANGS not in self.faults:
-                self._world.after(wait.hook_ms, fact.CallPrepared(plan=self._prepared))
+                self._world.after(wait.hook_ms, fact.prepared(self._plan, self._prepared))
             case order.FinalizeTranscript():
                 self._ears.finalize()
             case order.CommitTranscript():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -82,6 +82,30 @@ def test_a_replay_is_the_call_to_the_byte(call: VirtualCall) -> None:
     for _ in range(100):
         again = replay(parse_journal(written))
         assert "".join(render_entry(each.at, each.event, each.commands) + "\n" for each in again) == written
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"first_message": "Good evening."}, {"system_prompt": "You sell boats."}, {"system_prompt": ""}]
+)
+def test_a_prompt_is_written_once(changed: dict[str, Any]) -> None:
+    """Unless on_call_start made another of it; the plan that holds is whole, also when it is read back."""
+    plan = CallPlan(agent="a", system_prompt="You sell cars.", first_message="Hello.")
+    call = VirtualCall(plan, prepared=replace(plan, **changed))
+    call.run_until(1000)
+    assert call.machine.plan == replace(plan, **changed)
+    assert call.journal.count("You sell cars.") == 1
+    assert "".join(f"{render_entry(e.at, e.event, e.commands)}\n" for e in replay(parse_journal(call.journal))) == (
+        call.journal
+    )
+
+
+def test_a_journal_that_holds_it_twice_is_read_too() -> None:
+    """Older ones do."""
+    plan = CallPlan(agent="a", system_prompt="You sell cars.")
+    line = render_entry(5, events.CallPrepared(plan=plan), []).replace(',"same_prompt":false', "")
+    event = parse_entry(line).event
+    assert isinstance(event, events.CallPrepared)
+    assert event.plan_after(replace(plan, system_prompt="Another.")) == plan
 
 
 def test_a_torn_last_line_is_left_out(call: VirtualCall) -> None:
