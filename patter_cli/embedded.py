@@ -15,7 +15,6 @@ from patter_cli.agent import E164, Agent
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential
-from patter_cli.observe.store import CallStore
 from patter_cli.server.registration import default_run_folder
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import load_settings
@@ -148,7 +147,7 @@ class EmbeddedServer:
             run_folder=default_run_folder(),
         )
         kept = config.persist_root or self._settings.log_dir
-        store = CallStore(Path(kept) if kept else None)
+        store = wiring.call_store(Path(kept) if kept else None)
         service = self._service = wiring.service(
             {self._ready.name: self._ready}, settings, store=store, carried_by=self._carriers
         )

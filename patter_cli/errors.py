@@ -57,6 +57,12 @@ class BadSetting(ConfigError):
     code = "bad_setting"
 
 
+class StoreError(ConfigError):
+    """What is kept of calls cannot be read or changed: its folder, its disk, or a newer version's file."""
+
+    code = "store"
+
+
 class CarrierError(PatterError):
     """The telephone side refused, forged or garbled something."""
 

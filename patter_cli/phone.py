@@ -11,7 +11,6 @@ from typing import Any
 from patter_cli import wiring
 from patter_cli.agent import Agent
 from patter_cli.engine.hooks import Hooks
-from patter_cli.observe.store import CallStore, default_folder
 from patter_cli.server.registration import default_run_folder
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import load_settings
@@ -32,7 +31,7 @@ class Patter:
 
     def __init__(self, *, persist: str | Path | bool | None = None) -> None:
         self._settings = load_settings()
-        self._store = CallStore(_folder(persist, self._settings.log_dir))
+        self._store = wiring.call_store(_folder(persist, self._settings.log_dir))
         self._service: Service | None = None
         self._ready: asyncio.Future[str] | None = None
 
@@ -118,5 +117,5 @@ def _folder(persist: str | Path | bool | None, log_dir: Path | None) -> Path | N
     if persist is None:
         return log_dir
     if persist is True:
-        return log_dir or default_folder()
+        return log_dir or wiring.default_folder()
     return Path(persist) if persist else None

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from patter_cli import recipes, registry
@@ -14,6 +15,7 @@ from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
@@ -26,12 +28,12 @@ from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, PatterError
 from patter_cli.settings import DEFAULTS, Settings
 from patter_cli.text.preamble import with_preamble
+from patter_cli.text.redact import Redaction
 from patter_cli.tools import Tool
 
 if TYPE_CHECKING:
     from patter_cli.carriers.loopback import carrier as loopback
     from patter_cli.engine.record import Observer
-    from patter_cli.observe.store import CallStore
     from patter_cli.server.service import Service, ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,24 @@ _NUMBER = re.compile(r"(?<![0-9+])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
 """A phone number as people write it into a prompt."""
 
 
+def default_folder() -> Path:
+    """Of the user's data: where calls are kept if nobody says where."""
+    from platformdirs import user_data_path
+
+    return user_data_path("patter")
+
+
+def call_store(folder: Path | None, *, redaction: Redaction = Redaction.OFF) -> CallStore:
+    """What keeps calls in this folder, with what must not be kept struck out; None: nothing is kept."""
+    if folder is None:
+        from patter_cli.stores.nothing import NoStore
+
+        return NoStore()
+    from patter_cli.stores.sqlite import SqliteStore
+
+    return SqliteStore(folder, redaction=redaction)
+
+
 def voice_model() -> VoiceModel:
     """The voice detector's model, loaded once per process. Raises MissingExtra."""
     return cast(VoiceModel, registry.keyless("vad").load()())
@@ -86,14 +106,13 @@ def service(
 ) -> Service:
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
     carrier there is. Raises BadSetting, MissingExtra."""
-    from patter_cli.observe.store import CallStore
     from patter_cli.server.service import Service, ServiceSettings
 
     return Service(
         settings or ServiceSettings(),
         agents,
         carriers() if carried_by is None else carried_by,
-        store or CallStore(None),
+        store or call_store(None),
         voice_model=voice or voice_model(),
         observers=observers,
     )
@@ -103,7 +122,6 @@ def signing_secret(settings: Settings, carried_by: Mapping[str, Carrier]) -> byt
     """What this user's servers sign with. Raises BadSetting."""
     if all(each.local for each in carried_by.values()) and not settings.secret_key:
         return secrets.token_bytes(32)  # nothing that is signed would leave the process, so none has to be kept
-    from patter_cli.observe.store import default_folder
     from patter_cli.server.secret import signing_secret as secret_of
 
     return secret_of(settings.secret_key, settings.log_dir or default_folder())

@@ -62,7 +62,6 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
 async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
     from patter_cli import wiring
     from patter_cli.cli.lines import TranscriptLines
-    from patter_cli.observe.store import CallStore, default_folder
     from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
@@ -78,7 +77,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
             secret=wiring.signing_secret(settings, carriers),
             run_folder=default_run_folder(),
         ),
-        store=CallStore(settings.log_dir or default_folder()),
+        store=wiring.call_store(settings.log_dir or wiring.default_folder()),
         observers=(TranscriptLines(named=True),),
         carried_by=carriers,
     )

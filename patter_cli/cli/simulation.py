@@ -25,7 +25,7 @@ from patter_cli.core.outcome import Outcome
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.record import Observer
 from patter_cli.errors import InputError, ProviderError, TimedOut
-from patter_cli.observe.store import CallStore, default_folder
+from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.observe.summary import CallSummary
 from patter_cli.server.service import ServiceSettings
 from patter_cli.simulate.caller import LineCaller
@@ -167,7 +167,7 @@ class Simulation:
             self._agent,
             call_id="typed",
             control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
-            journal=CallStore(None).open("typed", 0.0),
+            journal=WrittenJournal(None),
             observers=self._observers(timed=False),
         )
         running = asyncio.create_task(call.run())
@@ -220,7 +220,7 @@ class Simulation:
                 service = wiring.service(
                     {self._agent.name: self._agent},
                     ServiceSettings(port=0, drain_timeout_s=2.0),
-                    store=CallStore(self._log_dir or default_folder()),
+                    store=wiring.call_store(self._log_dir or wiring.default_folder()),
                     observers=self._observers(),
                 )
                 await service.start()

@@ -1,17 +1,17 @@
 """Calls that a killed process left open get the record they lack.
 
 A live call holds a lock on its journal, which the operating system takes back when the process dies, however it dies.
-So a folder without a record whose journal can be locked belongs to nobody any more. Its journal is replayed, the line
+So a call without a record whose journal can be locked belongs to nobody any more. Its journal is replayed, the line
 is taken to have closed at the last moment that is known, and what the machine says of it is the record.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.journal import Entry, parse_entry
@@ -23,61 +23,33 @@ from patter_cli.observe.metrics import measure_turns
 log = logging.getLogger(__name__)
 
 
-def hold(descriptor: int) -> None:
-    """Lock a live call's journal for as long as this file is open. Never raises."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: nothing is ever taken for abandoned there
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        log.debug("a journal cannot be locked: %s", error)
+def close_abandoned(store: CallStore) -> int:
+    """Give every call that another, dead process left open its record: outcome "interrupted". Returns how many.
 
-
-def abandoned_calls(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The call folders below `folder` that no process holds and that have no record, each with the record it lacks.
-
-    A folder stays locked while its pair is in the caller's hands. Folders that cannot be read are passed over.
+    A call of a process that still runs is left alone. Never raises; reads many files, so keep it off the loop.
     """
-    try:
-        import fcntl
-    except ImportError:
-        return
-    for place in _without_record(folder):
+    closed = 0
+    for call in store.abandoned():
         try:
-            with (place / "journal.jsonl").open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not (place / "record.json").exists():
-                    yield place, _record(place.name, list(_entries(file)))
-        except OSError:
-            continue  # it is held, or gone
+            call.finish(_record(call.call_id, _entries(call.lines)))
+            closed += 1
+        except OSError as error:
+            log.warning("the record of call %s cannot be written: %s", call.call_id, error)
+    if closed:
+        log.warning("%d calls of a process that was killed were closed as interrupted", closed)
+    return closed
 
 
-def _without_record(folder: Path) -> Iterator[Path]:
-    for day in _folders(folder):
-        for place in _folders(day):
-            if not (place / "record.json").exists():
-                yield place
-
-
-def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(each for each in folder.iterdir() if each.is_dir())
-    except OSError:
-        return []
-
-
-def _entries(file: BinaryIO) -> Iterator[Entry]:
+def _entries(lines: Iterable[str]) -> Iterator[Entry]:
     """What is whole of a journal, up to where it was torn."""
-    for line in file:
+    for line in lines:
         try:
-            yield parse_entry(line.decode("utf-8", "replace"))
+            yield parse_entry(line)
         except InputError:
             return
 
 
-def _record(call_id: str, entries: list[Entry]) -> dict[str, Any]:
+def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
     machine, measure = TurnMachine(), measure_turns()
     metrics = []
     last = 0

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.provider import name_of
+from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call
@@ -18,8 +19,9 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import Observer
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
+from patter_cli.observe.interrupted import close_abandoned
+from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.observe.metrics import measure_turns
-from patter_cli.observe.store import CallStore
 from patter_cli.server.calls import Sender
 from patter_cli.server.tickets import CallTicket
 
@@ -50,7 +52,7 @@ class CallFactory:
 
         Calls that a killed process left open are closed before the first of ours begins.
         """
-        await asyncio.to_thread(self._store.close_abandoned)
+        await asyncio.to_thread(close_abandoned, self._store)
         for agent in self._agents.values():
             ears, voices = (agent.stt, *agent.stt_fallbacks), (agent.tts, *agent.tts_fallbacks)
             await asyncio.gather(*(each.warm() for each in ears), *(each.warm() for each in voices))
@@ -108,7 +110,7 @@ class CallFactory:
             control=carrier.control(handle),
             vad=self._room,
             cache=self._phrasebook,
-            journal=self._store.open(ticket.call_id, time.time()),
+            journal=WrittenJournal(self._store.begin(ticket.call_id, time.time())),
             measure=measure_turns(),
             observers=self._observers,
         )

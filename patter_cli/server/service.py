@@ -19,12 +19,12 @@ from typing import Any
 from urllib.parse import quote
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, Completed, OutboundCall
+from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.outcome import Direction
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.record import Observer
 from patter_cli.errors import BadSetting, BadSignature, CallRejected, PatterError, UnknownAgent, UnknownProvider
-from patter_cli.observe.store import CallStore
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import CallRegistry

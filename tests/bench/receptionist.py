@@ -157,13 +157,15 @@ async def _serve(keep: Path) -> None:
     """Serve until standard input closes. The lines for trouble are not prepared: that would compete with the turns."""
     from patter_cli.cli.discovery import load_agent
     from patter_cli.engine.hooks import Hooks
-    from patter_cli.observe.store import CallStore
     from patter_cli.providers import joe
     from patter_cli.server.service import ServiceSettings
+    from patter_cli.stores.sqlite import SqliteStore
 
     loaded = load_agent("receptionist")
     ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks))
-    service = wiring.service({loaded.name: ready}, ServiceSettings(port=0, drain_timeout_s=1.0), store=CallStore(keep))
+    service = wiring.service(
+        {loaded.name: ready}, ServiceSettings(port=0, drain_timeout_s=1.0), store=SqliteStore(keep)
+    )
     await service.start()
     print(json.dumps({"url": service.media_url(loaded.name)}), flush=True)
     loop = asyncio.get_running_loop()

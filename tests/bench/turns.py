@@ -68,15 +68,15 @@ async def _serve(keep: Path) -> None:
     """Serve until standard input closes."""
     from patter_cli.agent import Agent, TurnPolicy
     from patter_cli.engine.hooks import Hooks
-    from patter_cli.observe.store import CallStore
     from patter_cli.server.service import ServiceSettings
+    from patter_cli.stores.sqlite import SqliteStore
 
     hooks = Hooks(on_message=_answer_with())
     agents = {}
     for name, cancels in ((PLAIN, False), (CANCELLING, True)):
         agent = Agent("The bench.", turns=TurnPolicy(idle_ms=600_000), echo_cancellation=cancels)
         agents[name] = wiring.ready_agent(name, agent, hooks)
-    service = wiring.service(agents, ServiceSettings(port=0, drain_timeout_s=1.0), store=CallStore(keep))
+    service = wiring.service(agents, ServiceSettings(port=0, drain_timeout_s=1.0), store=SqliteStore(keep))
     await service.warm()
     _, voice = wiring.built_in_speech()
     say = line_voice(voice)

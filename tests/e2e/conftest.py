@@ -22,6 +22,7 @@ from patter_cli.agent import Agent, TurnPolicy
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.contracts.carrier.stream import ClearOut, LineMessage, MarkOut, MediaOut
+from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.contracts.vad import VoiceState
 from patter_cli.core import commands as order
@@ -29,7 +30,6 @@ from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
-from patter_cli.observe.store import CallStore
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import Fact, LineCaller
 from patter_cli.simulate.mouth import FRAME_SAMPLES, SaidAudio

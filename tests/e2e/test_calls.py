@@ -23,9 +23,9 @@ from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import NotReachable, PortBusy
-from patter_cli.observe.store import CallStore
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.script import hold_conversation, line_voice
+from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e.conftest import LETTER_MS, SENTENCES, Caller, agent, and_tidy, answering, letters_in, spoken
 
 QUESTION, STOP, GOODBYE, TRANSFER, OKAY, PRICE = SENTENCES
@@ -444,7 +444,7 @@ async def test_the_words_are_on_disk_before_anything_is_done_because_of_them(tmp
         seen.append(("transcript", event.text, line in journal()))
 
     hooks = Hooks(on_message=on_message, on_transcript=on_transcript)
-    async with answering({"a": (agent("Hello."), hooks)}, store=CallStore(tmp_path)) as phone:
+    async with answering({"a": (agent("Hello."), hooks)}, store=SqliteStore(tmp_path)) as phone:
         async with Caller(phone, "a") as caller:
             await caller.until_heard("hello.")
             await caller.say(QUESTION)
@@ -459,7 +459,7 @@ async def test_the_words_are_on_disk_before_anything_is_done_because_of_them(tmp
 async def test_the_journal_of_a_real_call_replays_to_the_same_commands(tmp_path: Path) -> None:
     """One journal, one list of commands: byte-identical a hundred times over."""
     hooks = Hooks(on_message=lambda event: "We are open from nine to six, every day but sunday.")
-    async with answering({"a": (agent("Hello."), hooks)}, store=CallStore(tmp_path)) as phone:
+    async with answering({"a": (agent("Hello."), hooks)}, store=SqliteStore(tmp_path)) as phone:
         async with Caller(phone, "a") as caller:
             await caller.until_heard("hello.")
             await caller.say(QUESTION)
@@ -471,6 +471,7 @@ async def test_the_journal_of_a_real_call_replays_to_the_same_commands(tmp_path:
         await asyncio.sleep(0.1)
     (path,) = tmp_path.rglob("journal.jsonl")
     text = path.read_text()
+    assert text.count("A test.") == 1  # the prompt
     entries = list(parse_journal(text))
     for _ in range(100):
         lines = [render_entry(each.at, each.event, each.commands) for each in replay(entries)]

@@ -13,12 +13,13 @@ import httpx
 import pytest
 
 from patter_cli import wiring
+from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, CallRejected
-from patter_cli.observe.store import CallStore
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
+from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e import acme
 from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent
 
@@ -89,7 +90,7 @@ async def heard(line: LineCaller, words: str) -> bool:
 
 async def test_a_third_carrier_holds_a_call(tmp_path: Path) -> None:
     """From its webhook to the record: who called is what the webhook said, and the carrier's own id is kept."""
-    async with company(store=CallStore(tmp_path)) as here:
+    async with company(store=SqliteStore(tmp_path)) as here:
         async with here.line(await here.address(), caller="+19995550000", tier="forged") as line:
             assert await heard(line, "hello gold caller.")
             (live,) = here.service.live.calls

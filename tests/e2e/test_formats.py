@@ -24,8 +24,8 @@ from patter_cli.engine.call import CallSession
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import CallInfo
 from patter_cli.engine.speak import TtsCache
+from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.observe.metrics import measure_turns
-from patter_cli.observe.store import CallStore
 from tests.e2e.conftest import LOUDNESS, RATE_HZ, SENTENCES, agent, letters_in, spoken
 
 ALAW_8K = AudioFormat(encoding=Encoding.ALAW, rate_hz=8000)
@@ -121,7 +121,7 @@ async def test_the_same_call_on_every_format(format: AudioFormat) -> None:
         control=line,
         vad=vad,
         cache=cache,
-        journal=CallStore(None).open("one", 0.0),
+        journal=WrittenJournal(None),
         measure=measure_turns(),
         observers=(line,),
     )

@@ -20,7 +20,7 @@ from patter_cli import Agent, RulesLLM, Turn, call_tool, tool, wiring
 from patter_cli.contracts.llm import ToolCall
 from patter_cli.core.journal import Entry
 from patter_cli.engine.hooks import Hooks
-from patter_cli.observe.store import CallStore
+from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.simulate.typed import TypedCall
 
 FRONT_DESK = "+12025550142"
@@ -136,7 +136,7 @@ async def dialled_after(line: str) -> tuple[list[str], list[str]]:
         wiring.ready_agent("clinic", agent, Hooks()),
         call_id="injected",
         control=exchange,
-        journal=CallStore(None).open("injected", 0.0),
+        journal=WrittenJournal(None),
         observers=(note,),
     )
     running = asyncio.create_task(call.run())

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from patter_cli.observe.store import CallStore
+from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.simulate.caller import LineCaller
+from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e.test_serve import Serving, free_port, project, serving
 
 CALLS = 20
@@ -59,7 +60,7 @@ async def kill_again_and_again(folder: Path, times: int) -> None:
         async with serving(project(folder), "--port", free_port()) as server:
             shown = await killed_at(server, chance.uniform(0.4, 2.5), chance)
         began = time.monotonic()
-        CallStore(folder / "kept").close_abandoned()  # what a start does first
+        close_abandoned(SqliteStore(folder / "kept"))  # what a start does first
         assert time.monotonic() - began < READY_S
         kept = records(folder / "kept")
         for call, text in (match.groups() for match in map(SHOWN.match, shown) if match):

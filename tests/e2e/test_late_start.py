@@ -15,7 +15,7 @@ from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.observe.store import CallStore
+from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.simulate.typed import TypedCall
 
 
@@ -41,7 +41,7 @@ async def test_a_guardrail_is_not_lost_between_two_agents() -> None:
         replace(base, revise=revise),
         call_id="late",
         control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
-        journal=CallStore(None).open("late", 0.0),
+        journal=WrittenJournal(None),
         observers=(note,),
     )
     running = asyncio.create_task(call.run())

@@ -20,12 +20,12 @@ from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
-from patter_cli.observe.store import CallStore
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.facts import EndCause, Fact, Transferred
 from patter_cli.simulate.line import BAD, LineFilter
 from patter_cli.simulate.script import Play, StepDone, hold_conversation
 from patter_cli.simulate.switchboard import Human, Switchboard
+from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e.conftest import Earpiece, Phone, agent, answering, letters_in, spoken, tone
 from tests.e2e.test_cli import AGENT, patter
 
@@ -96,7 +96,7 @@ async def no_voice(text: str) -> Samples:
     raise AssertionError(text)
 
 
-async def phone_with_a(stack: AsyncExitStack, store: CallStore | None = None) -> Phone:
+async def phone_with_a(stack: AsyncExitStack, store: SqliteStore | None = None) -> Phone:
     """A server whose agent may transfer to NUMBER; on leaving, calls have a moment to end."""
     served = agent("Hello.", transfer_numbers=[NUMBER])
     agents = {"a": (served, Hooks(on_message=on_message))}
@@ -169,7 +169,7 @@ async def test_an_answer_that_nobody_asked_for_means_nothing() -> None:
 async def test_a_bad_line_still_carries_a_call(tmp_path: Path) -> None:
     """Frames are lost and come out of order, and the server hears the caller all the same."""
     async with AsyncExitStack() as stack:
-        phone = await phone_with_a(stack, CallStore(tmp_path))
+        phone = await phone_with_a(stack, SqliteStore(tmp_path))
         call = Rung(phone, line=LineFilter(replace(BAD, level_db=0.0, noise_db=-55.0, echo_db=-40.0), seed=4))
         await call.play(QUESTION)
         await phone.server.stop()

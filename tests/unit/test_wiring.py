@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from patter_cli import Agent, LocalTTS, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
+from patter_cli.contracts.store import CallQuery
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
@@ -213,6 +214,14 @@ def test_what_cannot_filter_is_refused_at_load(wrong: dict[str, Any]) -> None:
     """Before the first ring."""
     with pytest.raises((InputError, UnknownProvider)):
         ready(Agent("A.", llm=MODEL, **wrong))
+
+
+def test_without_a_folder_nothing_is_kept() -> None:
+    """The store is there all the same, and has nothing."""
+    store = wiring.call_store(None)
+    assert store.begin("LB1", 0.0) is None
+    assert (store.list(CallQuery()), store.get("LB1"), list(store.export(CallQuery()))) == ((), None, [])
+    assert (list(store.journal("LB1")), list(store.abandoned()), store.delete("LB1")) == ([], [], False)
 
 
 def test_a_provider_may_be_given_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from patter_cli.core.plan import CallPlan
-from patter_cli.observe.store import CallStore
+from patter_cli.observe.interrupted import close_abandoned
+from patter_cli.stores.nothing import NoStore
+from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing import FarEnd, VirtualCall
 
 STARTED = 1_750_000_000.0
@@ -22,10 +24,9 @@ PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello, this is th
 HOLDER = """
 import sys, time
 from pathlib import Path
-from patter_cli.observe.store import CallStore
-journal = CallStore(Path(sys.argv[1])).open("LB1", 1_750_000_000.0)
-for line in sys.stdin.read().splitlines():
-    journal.write(line)
+from patter_cli.stores.sqlite import SqliteStore
+journal = SqliteStore(Path(sys.argv[1])).begin("LB1", 1_750_000_000.0)
+journal.append(sys.stdin.buffer.read())
 print("written", flush=True)
 time.sleep(60)
 """
@@ -41,15 +42,13 @@ def lines(until_ms: int = 7000) -> list[str]:
 
 def abandoned(folder: Path, written: list[str], torn: str = "") -> Path:
     """A call folder as a dead process leaves it."""
-    journal = CallStore(folder).open("LB1", STARTED)
-    for line in written:
-        journal.write(line)
-    assert journal.place is not None
-    if written:
-        os.close(journal._fd)
-    with (journal.place / "journal.jsonl").open("a") as file:
-        file.write(torn)
-    return journal.place
+    file = SqliteStore(folder).begin("LB1", STARTED)
+    file.append("".join(f"{line}\n" for line in written).encode())
+    file.close()
+    file.place.mkdir(exist_ok=True)
+    with (file.place / "journal.jsonl").open("a") as journal:
+        journal.write(torn)
+    return file.place
 
 
 def record(place: Path) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def record(place: Path) -> dict[str, Any]:
 def test_an_abandoned_call_is_interrupted(tmp_path: Path) -> None:
     """Outcome, who and when, the last time that is known, and the transcript with what was heard of the last reply."""
     place = abandoned(tmp_path, lines())
-    assert CallStore(tmp_path).close_abandoned() == 1
+    assert close_abandoned(SqliteStore(tmp_path)) == 1
     told = record(place)
     assert (told["outcome"], told["reason"]) == ("interrupted", "process_killed")
     who = (told["call_id"], told["agent"], told["caller"], told["direction"])
@@ -85,16 +84,16 @@ def test_a_call_that_was_still_ringing_is_interrupted_too(tmp_path: Path) -> Non
 
 def abandoned_and_closed(folder: Path, written: list[str]) -> Path:
     place = abandoned(folder, written)
-    CallStore(folder).close_abandoned()
+    close_abandoned(SqliteStore(folder))
     return place
 
 
 def test_a_second_look_changes_nothing(tmp_path: Path) -> None:
     """A record is written once."""
     place = abandoned(tmp_path, lines())
-    CallStore(tmp_path).close_abandoned()
+    close_abandoned(SqliteStore(tmp_path))
     before = (place / "record.json").read_bytes()
-    assert CallStore(tmp_path).close_abandoned() == 0
+    assert close_abandoned(SqliteStore(tmp_path)) == 0
     assert (place / "record.json").read_bytes() == before
 
 
@@ -102,7 +101,7 @@ def test_a_second_look_changes_nothing(tmp_path: Path) -> None:
 def test_a_torn_journal_is_read_as_far_as_it_goes(tmp_path: Path, torn: str) -> None:
     """What a power cut leaves at the end costs nothing before it."""
     place = abandoned(tmp_path, lines(), torn)
-    assert CallStore(tmp_path).close_abandoned() == 1
+    assert close_abandoned(SqliteStore(tmp_path)) == 1
     assert "user: When do you open?" in record(place)["transcript"]
 
 
@@ -110,19 +109,19 @@ def test_a_call_that_had_just_begun(tmp_path: Path) -> None:
     """Not one whole line: it is closed all the same, under its folder's name."""
     place = abandoned(tmp_path, [], '{"v":1,"at":0,"ev')
     (place / "journal.jsonl").touch()
-    assert CallStore(tmp_path).close_abandoned() == 1
+    assert close_abandoned(SqliteStore(tmp_path)) == 1
     assert (record(place)["call_id"], record(place)["duration"]) == ("LB1", 0.0)
 
 
 def test_our_own_live_call_is_left_alone(tmp_path: Path) -> None:
     """Also by a second store of this process; once it has ended it has its own record."""
-    journal = CallStore(tmp_path).open("LB2", STARTED)
-    journal.write(lines()[0])
-    assert CallStore(tmp_path).close_abandoned() == 0
-    journal.close({"outcome": "answered"})
-    assert CallStore(tmp_path).close_abandoned() == 0
-    assert journal.place is not None
-    assert record(journal.place) == {"outcome": "answered"}
+    file = SqliteStore(tmp_path).begin("LB2", STARTED)
+    file.append(f"{lines()[0]}\n".encode())
+    assert close_abandoned(SqliteStore(tmp_path)) == 0
+    file.finish({"outcome": "answered"})
+    file.close()
+    assert close_abandoned(SqliteStore(tmp_path)) == 0
+    assert record(file.place) == {"outcome": "answered"}
 
 
 def test_a_process_that_runs_keeps_its_call_and_one_that_was_killed_does_not(tmp_path: Path) -> None:
@@ -136,10 +135,10 @@ def test_a_process_that_runs_keeps_its_call_and_one_that_was_killed_does_not(tmp
         holder.stdin.write("\n".join(lines()))
         holder.stdin.close()
         assert holder.stdout.readline() == "written\n"
-        assert CallStore(tmp_path).close_abandoned() == 0
+        assert close_abandoned(SqliteStore(tmp_path)) == 0
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        assert CallStore(tmp_path).close_abandoned() == 1
+        assert close_abandoned(SqliteStore(tmp_path)) == 1
     finally:
         holder.kill()
         holder.wait()
@@ -147,10 +146,10 @@ def test_a_process_that_runs_keeps_its_call_and_one_that_was_killed_does_not(tmp
 
 def test_nothing_to_look_at(tmp_path: Path) -> None:
     """No folder, no store, a file where a folder should be."""
-    assert CallStore(None).close_abandoned() == 0
-    assert CallStore(tmp_path / "none").close_abandoned() == 0
+    assert close_abandoned(NoStore()) == 0
+    assert close_abandoned(SqliteStore(tmp_path / "none")) == 0
     (tmp_path / "calls").write_text("a file")
-    assert CallStore(tmp_path).close_abandoned() == 0
+    assert close_abandoned(SqliteStore(tmp_path)) == 0
 
 
 def test_a_full_disk_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +160,7 @@ def test_a_full_disk_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    assert CallStore(tmp_path).close_abandoned() == 0
+    assert close_abandoned(SqliteStore(tmp_path)) == 0
     assert [each.name for each in place.iterdir()] == ["journal.jsonl"]
     monkeypatch.undo()
-    assert CallStore(tmp_path).close_abandoned() == 1
+    assert close_abandoned(SqliteStore(tmp_path)) == 1

@@ -1,0 +1,123 @@
+"""Where calls are kept: what a store takes of a call while it lasts, and what it can be asked about calls later.
+
+begin(call) -> its file: append lines, finish it with its record, close it
+list, get, journal, export, delete: the calls that are kept, the youngest first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from patter_cli.errors import InputError
+
+
+class CallFile(Protocol):
+    """Where one call is kept. Belongs to one thread; everything may block, and raise OSError."""
+
+    def append(self, data: bytes) -> int:
+        """Write to the end of the journal; it survives the process then. Returns how many bytes were taken.
+
+        data: journal lines with their newlines, or what was not taken of such.
+        """
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """The call is over: write its record, JSON values, beside the journal, whole or not at all."""
+
+    def close(self) -> None:
+        """Let go of it, without litter if nothing was kept. Never raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbandonedCall:
+    """A call without a record whose process is gone."""
+
+    call_id: str
+    lines: Iterable[str]
+    """What is whole of its journal."""
+    finish: Callable[[Mapping[str, Any]], None]
+    """Give it its record. Raises OSError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallQuery:
+    """Which calls; what is None does not matter. Raises InputError for a limit below 1."""
+
+    since: float | None = None
+    """Began then or later, Unix seconds."""
+    until: float | None = None
+    """Began before then, Unix seconds."""
+    agent: str | None = None
+    outcome: str | None = None
+    number: str | None = None
+    """Of either side; however it is spaced."""
+    after: str | None = None
+    """The next page: only calls that come after this call id in the list."""
+    limit: int | None = 50
+    """So many at most; None: all."""
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"a list of {self.limit} calls is none", hint="the limit is a number from 1 up")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """A call in a list. Texts are "" where nothing is known."""
+
+    call_id: str
+    started_at: float
+    """Unix seconds."""
+    agent: str
+    caller: str
+    callee: str
+    direction: str
+    carrier: str
+    outcome: str | None
+    """None while the call lasts, or until a start finds that its process is gone."""
+    reason: str
+    duration_s: float | None
+    """None while the call lasts."""
+    turns: int
+    """What the caller said, lines of it; 0 while the call lasts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """A call with all that was written down at its end."""
+
+    row: CallRow
+    facts: Mapping[str, object]
+    """record.json, JSON values: history, transcript, metrics, cost, recording_path, line. Empty while it lasts."""
+
+
+class CallStore(Protocol):
+    """Calls that are kept. Safe to use from several threads; everything but `begin` may read many files."""
+
+    def begin(self, call_id: str, started_at: float) -> CallFile | None:
+        """Keep a call from now on; None if nothing is kept. Makes nothing before its first line is written.
+
+        call_id: safe as a file name. started_at: Unix seconds.
+        """
+
+    def abandoned(self) -> Iterator[AbandonedCall]:
+        """The calls that dead processes left open; each is nobody else's while it is in the caller's hands."""
+
+    def list(self, query: CallQuery) -> tuple[CallRow, ...]:
+        """The calls that fit, the youngest first. Raises StoreError if they cannot be read at all."""
+
+    def get(self, call_id: str) -> CallRecord | None:
+        """One call; None if it is not kept."""
+
+    def journal(self, call_id: str) -> Iterator[str]:
+        """The whole lines of a call's journal so far, without their newlines; none if it is not kept."""
+
+    def export(self, query: CallQuery) -> Iterator[CallRecord]:
+        """As `list`, with all that was written down, read one at a time."""
+
+    def delete(self, call_id: str) -> bool:
+        """Forget a call with all its files; False if it is not kept.
+
+        Raises InputError while the call lasts, StoreError if the disk refuses.
+        """

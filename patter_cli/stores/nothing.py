@@ -1,0 +1,32 @@
+"""A store that keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
+
+
+class NoStore:
+    """What a call is given where nothing shall be kept."""
+
+    def begin(self, call_id: str, started_at: float) -> None:
+        return None
+
+    def abandoned(self) -> Iterator[AbandonedCall]:
+        return iter(())
+
+    def list(self, query: CallQuery) -> tuple[CallRow, ...]:
+        return ()
+
+    def get(self, call_id: str) -> CallRecord | None:
+        return None
+
+    def journal(self, call_id: str) -> Iterator[str]:
+        return iter(())
+
+    def export(self, query: CallQuery) -> Iterator[CallRecord]:
+        return iter(())
+
+    def delete(self, call_id: str) -> bool:
+        return False

@@ -1,0 +1,110 @@
+"""What it takes to find calls again: `python -m tests.bench.store [CALLS]`, 10,000 unless told.
+
+Fills a folder with calls of some minutes, forty lines each, over a year; makes the index; then asks, each question by
+a store of its own, as a command does, which looks first whether index and folders agree. A budget: list
+and filter within 300 ms. Every time is the most of ROUNDS. Prints as well what a call pays while it lasts.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from patter_cli.contracts.store import CallQuery
+from patter_cli.observe.interrupted import close_abandoned
+from patter_cli.observe.journal_writer import WrittenJournal
+from patter_cli.stores.folder import CallFolders
+from patter_cli.stores.sqlite import INDEX, SqliteStore
+from tests.unit.stores.calls import AGENTS, DAY_S, OUTCOMES, STARTED, first_line, keep, record
+
+ROUNDS = 5
+BUDGET_MS = 300
+LINES = 40
+TEXT = "We are open from nine in the morning until half past five, every day of the week but Sunday."
+
+
+def fill(folder: Path, count: int) -> None:
+    """Calls as a dead program leaves them: folders, and no index."""
+    for number in range(count):
+        at = STARTED + number * 365 * DAY_S / count
+        facts = record(
+            f"LB{number:08}",
+            at,
+            agent=AGENTS[number % 3],
+            outcome=OUTCOMES[2 if number % 20 == 7 else number % 2],
+            caller=f"+1555{number % 5000:07}",
+            history=[{"role": ("assistant", "user")[n % 2], "text": TEXT, "timestamp": at + n} for n in range(LINES)],
+            transcript=f"assistant: {TEXT}\n" * LINES,
+        )
+        journal = WrittenJournal(CallFolders(folder).begin(f"LB{number:08}", at))
+        journal.write(first_line(f"LB{number:08}", at, agent=AGENTS[number % 3]))
+        journal.close(facts)
+
+
+def most_ms(work: Callable[[], object]) -> float:
+    """The longest of some times this takes."""
+    times = []
+    for _ in range(ROUNDS):
+        began = perf_counter()
+        work()
+        times.append((perf_counter() - began) * 1000)
+    return max(times)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    in_time = True
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        fill(folder, count)
+        began = perf_counter()
+        kept = SqliteStore(folder).list(CallQuery(limit=None))
+        print(f"{count} calls, {len(kept)} listed; the first list makes the index: {perf_counter() - began:.2f} s")
+        began = perf_counter()
+        SqliteStore(folder).reindex()
+        print(f"reindex: {perf_counter() - began:.2f} s; the index has {(folder / INDEX).stat().st_size / 1e6:.1f} MB")
+        assert SqliteStore(folder).list(CallQuery(limit=None)) == kept
+
+        month = STARTED + 300 * DAY_S
+        for name, query in {
+            "the last 50": CallQuery(),
+            "the next 50": CallQuery(after=kept[49].call_id),
+            "the 50 after 9,000": CallQuery(after=kept[len(kept) * 9 // 10].call_id),
+            "of an agent": CallQuery(agent="desk"),
+            "that were interrupted": CallQuery(outcome="interrupted", limit=None),
+            "of a number": CallQuery(number="+1 555 000 1234"),
+            "of an agent, failed, in a month": CallQuery(
+                since=month, until=month + 30 * DAY_S, agent="desk", outcome="failed", limit=None
+            ),
+            "all": CallQuery(limit=None),
+        }.items():
+            found = len(SqliteStore(folder).list(query))
+            took = most_ms(lambda query=query: SqliteStore(folder).list(query))  # type: ignore[misc]
+            in_time &= took <= BUDGET_MS
+            print(f"  {name:<32} {found:6} calls  {took:6.1f} ms")
+        store = SqliteStore(folder)
+        store.list(CallQuery())
+        print(f"  the last 50, by a store that is in use   {most_ms(lambda: store.list(CallQuery())):6.1f} ms")
+        print(f"  one call with its record                 {most_ms(lambda: store.get(kept[0].call_id)):6.1f} ms")
+        print(f"a start that looks for abandoned calls: {most_ms(lambda: close_abandoned(SqliteStore(folder))):.1f} ms")
+        began = perf_counter()
+        exported = sum(1 for _ in store.export(CallQuery(limit=None)))
+        print(f"export of {exported}: {perf_counter() - began:.2f} s")
+
+        costs = []
+        for number in range(200):
+            began = perf_counter()
+            keep(store, f"new{number}", STARTED)
+            costs.append((perf_counter() - began) * 1e6)
+        print(f"begin, one line, close: median {median(costs):.0f} us, most {max(costs):.0f}")
+        assert len(store.list(CallQuery(limit=None))) == count + 200
+    if not in_time:
+        sys.exit(f"over the budget of {BUDGET_MS} ms")
+
+
+if __name__ == "__main__":
+    main()
