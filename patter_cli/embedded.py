@@ -147,7 +147,7 @@ class EmbeddedServer:
             run_folder=default_run_folder(),
         )
         kept = config.persist_root or self._settings.log_dir
-        store = wiring.call_store(Path(kept) if kept else None)
+        store = wiring.call_store(Path(kept) if kept else None, redaction=self._settings.redact)
         service = self._service = wiring.service(
             {self._ready.name: self._ready}, settings, store=store, carried_by=self._carriers
         )

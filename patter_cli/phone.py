@@ -31,7 +31,7 @@ class Patter:
 
     def __init__(self, *, persist: str | Path | bool | None = None) -> None:
         self._settings = load_settings()
-        self._store = wiring.call_store(_folder(persist, self._settings.log_dir))
+        self._store = wiring.call_store(_folder(persist, self._settings.log_dir), redaction=self._settings.redact)
         self._service: Service | None = None
         self._ready: asyncio.Future[str] | None = None
 

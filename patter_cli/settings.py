@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from patter_cli.errors import BadSetting, InputError
 from patter_cli.setting_files import ConfigFile, EnvFile
+from patter_cli.text.redact import Redaction
 
 Source = Literal["flag", "environment", ".env", "patter.toml", "default"]
 
@@ -62,6 +63,13 @@ def _switch(value: Any) -> bool:
     return bool(value)
 
 
+def _redaction(value: Any) -> Redaction:
+    try:
+        return Redaction(value)
+    except ValueError as error:
+        raise ValueError("one of " + ", ".join(each.value for each in Redaction)) from error
+
+
 def _whole(least: int, most: int | None = None) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         try:
@@ -101,6 +109,8 @@ class Settings:
     """A server that `patter simulate` calls instead of one of its own."""
     log_dir: Path | None = None
     """Where calls are kept; None: nobody said."""
+    redact: Redaction = Redaction.OFF
+    """What is struck out of calls as they are kept."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -131,6 +141,7 @@ ROWS: Mapping[str, Row] = {
     "drain_timeout_s": Row(flag="drain_timeout", section=("serve",), read=_seconds),
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_text),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
+    "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

@@ -80,6 +80,11 @@ def call_store(folder: Path | None, *, redaction: Redaction = Redaction.OFF) -> 
     return SqliteStore(folder, redaction=redaction)
 
 
+def kept_calls(settings: Settings) -> CallStore:
+    """What keeps calls where and as the settings say."""
+    return call_store(settings.log_dir or default_folder(), redaction=settings.redact)
+
+
 def voice_model() -> VoiceModel:
     """The voice detector's model, loaded once per process. Raises MissingExtra."""
     return cast(VoiceModel, registry.keyless("vad").load()())

@@ -77,7 +77,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
             secret=wiring.signing_secret(settings, carriers),
             run_folder=default_run_folder(),
         ),
-        store=wiring.call_store(settings.log_dir or wiring.default_folder()),
+        store=wiring.kept_calls(settings),
         observers=(TranscriptLines(named=True),),
         carried_by=carriers,
     )

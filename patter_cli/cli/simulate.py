@@ -130,7 +130,7 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
     if words.steps:  # with the line and the humans of the scenario
         scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
     ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
-    return Simulation(ready, scenario, log_dir=settings.log_dir)
+    return Simulation(ready, scenario, store=wiring.kept_calls(settings))
 
 
 def _only_agent() -> str:

@@ -19,6 +19,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel, write_wav
 from patter_cli.cli.lines import TranscriptLines, printable
 from patter_cli.contracts.carrier.carrier import CallHandle
+from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
@@ -51,14 +52,14 @@ class Simulation:
     """A call from this machine to an agent on it (`agent`), or to a server that is already up (`url`)."""
 
     def __init__(
-        self, agent: ReadyAgent | None, scenario: Scenario, *, url: str = "", log_dir: Path | None = None
+        self, agent: ReadyAgent | None, scenario: Scenario, *, url: str = "", store: CallStore | None = None
     ) -> None:
         """scenario: what the scripted caller does; a person at this machine has only its line and its humans.
 
-        log_dir: where the call is kept; None: in the default folder.
+        store: where the call is kept; None: it is not.
         """
         self._agent = agent
-        self._log_dir = log_dir
+        self._store = store
         self._scenario = scenario
         self._url = url
         self.out: Path | None = None
@@ -220,7 +221,7 @@ class Simulation:
                 service = wiring.service(
                     {self._agent.name: self._agent},
                     ServiceSettings(port=0, drain_timeout_s=2.0),
-                    store=wiring.call_store(self._log_dir or wiring.default_folder()),
+                    store=self._store,
                     observers=self._observers(),
                 )
                 await service.start()

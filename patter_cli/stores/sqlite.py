@@ -11,6 +11,7 @@ changed in the folders. Whatever is wrong with the index, a list is right all th
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sqlite3
 import threading
@@ -168,7 +169,7 @@ class SqliteStore:
         with self._lock:
             self._places[place] = None
             if self._thread is None:
-                thread = threading.Thread(target=self._follow, name="call-index")
+                thread = threading.Thread(target=self._follow, name="call-index", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError as error:  # no thread to be had, or the interpreter is leaving
@@ -176,6 +177,7 @@ class SqliteStore:
                     self._complete = False
                 else:
                     self._thread = thread
+                    atexit.register(self._settle)  # a disk that hangs must not keep the process
 
     def _follow(self) -> None:
         """The thread: bring in what has changed until nothing has."""
@@ -184,6 +186,7 @@ class SqliteStore:
                 places, self._places = tuple(self._places), {}
                 if not places:
                     self._thread = None
+                    atexit.unregister(self._settle)
                     return
             try:
                 self._with_index(partial(self._update, places))

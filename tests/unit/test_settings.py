@@ -14,6 +14,7 @@ from patter_cli import Patter, keys
 from patter_cli.errors import BadSetting, InputError, PatterError
 from patter_cli.setting_files import ConfigFile, EnvFile, read_config
 from patter_cli.settings import DEFAULTS, ROWS, Origin, Settings, load_settings
+from patter_cli.text.redact import Redaction
 
 ROOT = Path(__file__).parents[2]
 READERS = {"settings.py", "keys.py"}
@@ -67,6 +68,7 @@ def test_every_setting_is_read_from_text(tmp_path: Path) -> None:
             "PATTER_PORT": "9000",
             "PATTER_URL": "ws://x",
             "PATTER_LOG_DIR": "calls",
+            "PATTER_REDACT": "digits",
             "NO_COLOR": "0",
             "PATTER_WEBHOOK_SECRET": "s3",
         }
@@ -75,13 +77,14 @@ def test_every_setting_is_read_from_text(tmp_path: Path) -> None:
         environment={},
         config=config(
             tmp_path,
-            'log-dir = "calls"\nno_color = true\n[serve]\nhost = "::1"\nport = 9000\nmax_calls = 3\n'
+            'log-dir = "calls"\nredact = "digits"\nno_color = true\n[serve]\nhost = "::1"\nport = 9000\nmax_calls = 3\n'
             'drain-timeout = 2\n[simulate]\nurl = "ws://x"\n',
         ),
     )
-    same = ("host", "port", "url", "log_dir", "no_color")
+    same = ("host", "port", "url", "log_dir", "redact", "no_color")
     assert [getattr(texts, name) for name in same] == [getattr(typed, name) for name in same]
     assert (texts.host, texts.port, texts.log_dir, texts.no_color) == ("::1", 9000, Path("calls"), True)
+    assert typed.redact is Redaction.DIGITS
     assert (typed.max_calls, typed.drain_timeout_s, texts.webhook_secret) == (3, 2.0, "s3")
 
 
@@ -124,6 +127,14 @@ def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, key: str, value: s
     """TOML's own types are not bent until they fit."""
     with pytest.raises(BadSetting, match=f":2: {key} cannot be"):
         load_settings(environment={}, config=config(tmp_path, f"[serve]\n{key} = {value}\n"))
+
+
+@pytest.mark.parametrize("level", ["Digits", "all", "1", "true"])
+def test_a_level_that_does_not_exist_is_refused(level: str) -> None:
+    """Rather than taken for off."""
+    with pytest.raises(BadSetting, match="PATTER_REDACT cannot be") as raised:
+        load_settings(environment={"PATTER_REDACT": level})
+    assert "off, numbers, digits, words" in raised.value.hint
 
 
 def test_a_secret_is_not_shown() -> None:
