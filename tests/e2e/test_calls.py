@@ -18,6 +18,7 @@ from patter_cli.agent import HangUp, Interrupt, Say
 from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.contracts.carrier.stream import MediaOut
+from patter_cli.contracts.store import CallQuery
 from patter_cli.core import events as fact
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.plan import SystemPhrases
@@ -452,8 +453,11 @@ async def test_the_words_are_on_disk_before_anything_is_done_because_of_them(tmp
         await asyncio.sleep(0.1)
     assert len(seen) == 4
     assert all(on_disk for _, _, on_disk in seen), seen
+    (row,) = SqliteStore(tmp_path).list(CallQuery(outcome="answered"))
     (record,) = tmp_path.rglob("record.json")
-    assert json.loads(record.read_text())["outcome"] == "answered"
+    facts = json.loads(record.read_text())
+    assert (row.call_id, row.started_at, row.duration_s) == (facts["call_id"], facts["started_at"], facts["duration"])
+    assert (row.agent, row.turns) == ("a", 1)
 
 
 async def test_the_journal_of_a_real_call_replays_to_the_same_commands(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.wav import read_channel, read_wav
+from patter_cli.contracts.store import CallQuery
+from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.text.compare import normalised_words, word_errors
 
 ROOT = Path(__file__).parents[2]
@@ -202,8 +204,9 @@ def test_a_spoken_call_as_json(tmp_path: Path) -> None:
     agent, _ = read_channel(call, 1)
     assert np.abs(caller).max() > 2000
     assert np.abs(agent).max() > 2000
-    (journal,) = (tmp_path / "kept").rglob("journal.jsonl")
-    assert "opening hours" in journal.read_text().lower()
+    (kept,) = SqliteStore(tmp_path / "kept").export(CallQuery(agent="receptionist", outcome="answered"))
+    assert "opening hours" in str(kept.facts["transcript"]).lower()
+    assert (kept.row.call_id, kept.row.turns) == (facts["call_id"], len(facts["turns"]) - 1)
 
 
 def test_recorded_speech_is_understood() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from patter_cli.contracts.store import CallQuery
 from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.stores.sqlite import SqliteStore
@@ -62,7 +63,13 @@ async def kill_again_and_again(folder: Path, times: int) -> None:
         began = time.monotonic()
         close_abandoned(SqliteStore(folder / "kept"))  # what a start does first
         assert time.monotonic() - began < READY_S
+        store = SqliteStore(folder / "kept")
+        listed = store.list(CallQuery(limit=None))
+        assert not [row for row in listed if row.outcome is None]
+        store.reindex()
+        assert store.list(CallQuery(limit=None)) == listed
         kept = records(folder / "kept")
+        assert len(kept) == len(listed)
         for call, text in (match.groups() for match in map(SHOWN.match, shown) if match):
             compared += 1
             assert text in [each["text"] for each in kept[call]["history"] if each["role"] == "user"]

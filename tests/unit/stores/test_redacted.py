@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from patter_cli.contracts.store import CallQuery
+from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import parse_entry, render_entry
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.interrupted import close_abandoned
-from patter_cli.stores.redacted import redacted_line
+from patter_cli.stores.redacted import OURS, redacted_line
 from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing import Answer, VirtualCall
 from patter_cli.testing.brain import VirtualTool
@@ -153,3 +157,18 @@ def test_an_interrupted_call_is_redacted_too(tmp_path: Path) -> None:
 def test_a_line_that_is_not_as_we_write_it(line: str, left: Any) -> None:
     """What cannot be read is a text; what is not known is what somebody said."""
     assert redacted_line(line.encode(), Redaction.NUMBERS).decode().replace('":', '": ') == left
+
+
+def test_a_choice_is_a_fact_of_ours() -> None:
+    """Struck out, it would be none of its kind, and the line could not be read any more."""
+
+    def choices(kind: Any) -> Iterator[str]:
+        for name, hint in get_type_hints(kind).items():
+            for each in (hint, *get_args(hint)):
+                if is_dataclass(each):
+                    yield from choices(each)
+                elif isinstance(each, type) and issubclass(each, Enum):
+                    yield name
+
+    found = {name for kind in (*get_args(fact.Event), *get_args(order.Command)) for name in choices(kind)}
+    assert {"direction", "outcome", "source"} <= found <= OURS
