@@ -20,11 +20,13 @@ import psutil
 import pytest
 
 from patter_cli.contracts.store import CallQuery
+from patter_cli.core.plan import CallPlan
 from patter_cli.errors import InputError, StoreError
 from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.stores import index as index_file
 from patter_cli.stores.sqlite import SqliteStore
-from tests.unit.stores.calls import DAY_S, STARTED, begin, fill, keep, record
+from patter_cli.testing import FarEnd, VirtualCall
+from tests.unit.stores.calls import DAY_S, STARTED, Kept, begin, fill, keep, record
 
 ALL = CallQuery(limit=None)
 
@@ -56,6 +58,18 @@ def test_a_call_is_in_the_list_while_it_lasts_and_with_its_end(tmp_path: Path) -
     over = store.get("LB1")
     assert over is not None
     assert (over.row, over.facts) == (row, facts)
+
+
+def test_a_call_that_still_rings_is_in_the_list(tmp_path: Path) -> None:
+    """An outbound one begins with whom we ring, long before there is a line."""
+    call = VirtualCall(CallPlan(agent="shop", system_prompt=""), far_end=FarEnd())
+    call.run_until(1000)
+    store = SqliteStore(tmp_path)
+    kept = Kept(store, "LB1")
+    for line in call.journal.splitlines():
+        kept.write(line)
+    (row,) = store.list(CallQuery())
+    assert (row.direction, row.callee, row.agent, row.outcome) == ("outbound", "+15550101", "shop", None)
 
 
 @pytest.mark.parametrize(
@@ -354,6 +368,7 @@ import sys
 from pathlib import Path
 from patter_cli.contracts.store import CallQuery
 from patter_cli.stores.sqlite import SqliteStore
+from patter_cli.testing import FarEnd, VirtualCall
 from tests.unit.stores.calls import keep
 folder, prefix, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 store = SqliteStore(folder)
