@@ -59,6 +59,10 @@ class CallSession:
         self._media.line_gone()
         self._call.post(fact.LineClosed(cause=cause))
 
+    def on_fact(self, event: fact.Event) -> None:
+        """The carrier reports something beside the stream. It may come at any time, twice, or too late."""
+        self._call.post(event)
+
     @property
     def now_ms(self) -> Ms:
         """Call time."""

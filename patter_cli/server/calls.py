@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from patter_cli.contracts.carrier.control import CallLine
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamMessage, StreamStarted
+from patter_cli.core.events import Event
 from patter_cli.errors import CallRejected
 from patter_cli.server.limits import Limits
 from patter_cli.server.tickets import CallTicket
@@ -31,6 +32,9 @@ class Call(Protocol):
 
     def on_stream(self, message: StreamMessage) -> None:
         """Take one inbound message. Called for each, so it must be cheap."""
+
+    def on_fact(self, event: Event) -> None:
+        """The carrier reports something of the call beside its stream."""
 
     def on_closed(self, cause: str) -> None:
         """The stream is over; `run` should return within a second.
@@ -66,6 +70,9 @@ class OpenStream(Protocol):
 
     def reject(self, reason: str) -> None:
         """Close it at once: it has no call."""
+
+    def on_fact(self, event: Event) -> None:
+        """Tell its call what the carrier reports beside the stream."""
 
     def hung_up(self) -> None:
         """The carrier says, elsewhere than on the socket, that the call is over."""
@@ -130,9 +137,21 @@ class CallRegistry:
 
     def hung_up(self, carrier: str, carrier_call_id: str) -> None:
         """A carrier reports the end of a call; one that is not here is fine."""
-        for stream, call in list(self._live.items()):
-            if (call.ticket.carrier, call.ticket.carrier_call_id) == (carrier, carrier_call_id):
-                stream.hung_up()
+        for stream in self._of(carrier, carrier_call_id):
+            stream.hung_up()
+
+    def tell(self, carrier: str, carrier_call_id: str, event: Event) -> None:
+        """A carrier reports something else of a call; one that is not here is fine."""
+        for stream in self._of(carrier, carrier_call_id):
+            stream.on_fact(event)
+
+    def _of(self, carrier: str, carrier_call_id: str) -> list[OpenStream]:
+        wanted = carrier, carrier_call_id
+        return [
+            stream
+            for stream, call in self._live.items()
+            if (call.ticket.carrier, call.ticket.carrier_call_id) == wanted
+        ]
 
     async def wait_empty(self, timeout_s: float) -> bool:
         """Wait until the last one has left. False: some are still here."""

@@ -30,6 +30,7 @@ from patter_cli.contracts.carrier.stream import (
     StreamStarted,
     StreamStopped,
 )
+from patter_cli.core.events import Event
 from patter_cli.errors import BadSignature, CallRejected, CarrierError, UnknownAgent
 from patter_cli.server.calls import Call, CallRegistry, LiveCall, OpenCall
 from patter_cli.server.entrance import Entrance, TicketOf
@@ -156,6 +157,10 @@ class MediaStream:
 
     def reject(self, reason: str) -> None:
         self._end("rejected", GOING_AWAY, reason)
+
+    def on_fact(self, event: Event) -> None:
+        if self._call is not None:
+            self._call.on_fact(event)
 
     def hung_up(self) -> None:
         self._end("carrier_stop", NORMAL)

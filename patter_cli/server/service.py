@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, Completed, OutboundCall
+from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, OutboundCall
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.outcome import Direction
@@ -28,6 +28,7 @@ from patter_cli.errors import BadSetting, BadSignature, CallRejected, PatterErro
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import CallRegistry
+from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.control import ControlSocket
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
 from patter_cli.server.entrance import local_entrance, ticket_entrance
@@ -285,9 +286,9 @@ class Service:
             return next(iter(self._agents))
         raise CallRejected(f"no agent answers {number[:32]!r}", hint="name one for it under [numbers]")
 
-    def _on_fact(self, carrier: str, fact: CarrierFact) -> None:
-        match fact:
-            case Completed(carrier_call_id=carrier_call_id):
-                self.live.hung_up(carrier, carrier_call_id)
-            case _:
-                pass
+    def _on_fact(self, carrier: str, reported: CarrierFact) -> None:
+        event = event_of(reported)
+        if event is None:
+            self.live.hung_up(carrier, reported.carrier_call_id)
+        else:
+            self.live.tell(carrier, reported.carrier_call_id, event)

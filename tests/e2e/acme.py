@@ -1,7 +1,7 @@
 """Acme: a telephone company that nobody knows, in one file. Its webhooks are JSON, signed with a key both sides have.
 
 POST {"call", "from", "to", "vars"}  -> {"connect": "wss://…"} or {"hang_up": "why"}
-POST {"call", "over": true}          -> nothing
+POST {"call", "over": true} or {"call", "picked_up": "human"}          -> nothing
 the stream: {"k": "begin" | "sound" | "key" | "played" | "end", …} in, {"k": "sound" | "tell" | "flush"} out
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 
 from patter_cli.audio.frame import ULAW_8K
 from patter_cli.contracts.carrier.carrier import (
+    AnsweredBy,
     AnswerPlan,
     CallEnd,
     CallHandle,
@@ -23,6 +24,7 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierRecording,
     CarrierRequest,
     Completed,
+    MachineDetected,
     OutboundCall,
     WebhookReply,
 )
@@ -168,7 +170,7 @@ class Carrier:
 
     def answer(self, request: CarrierRequest) -> AnswerPlan | None:
         body = self._read(request)
-        if "over" in body:
+        if "from" not in body:
             return None
         return AnswerPlan(
             carrier_call_id=body["call"],
@@ -186,7 +188,12 @@ class Carrier:
         self.carried_out.append(plan)
 
     def read_callback(self, request: CarrierRequest) -> tuple[CarrierFact, ...]:
-        return (Completed(carrier_call_id=self._read(request)["call"], how=CallEnd.COMPLETED),)
+        match self._read(request):
+            case {"call": str(call), "over": True}:
+                return (Completed(carrier_call_id=call, how=CallEnd.COMPLETED),)
+            case {"call": str(call), "picked_up": str(who)}:
+                return (MachineDetected(carrier_call_id=call, who=AnsweredBy(who), raw=who),)
+        return ()
 
     async def place(self, call: OutboundCall) -> str:
         if call.to.startswith("+390112"):

@@ -21,6 +21,7 @@ from patter_cli.contracts.carrier.stream import (
     StreamStarted,
     StreamStopped,
 )
+from patter_cli.core.events import Event
 from patter_cli.errors import CallRejected
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.calls import CallRegistry, Sender
@@ -81,6 +82,9 @@ class EchoCall:
             self.sender.send(self.codec.media(message.payload))
         if isinstance(message, StreamStopped):
             self.stopped += 1
+
+    def on_fact(self, event: Event) -> None:
+        pass
 
     def on_closed(self, cause: str) -> None:
         self.cause = cause

@@ -15,6 +15,7 @@ import pytest
 from patter_cli import wiring
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import MachineDetected
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, CallRejected
 from patter_cli.server.service import Service, ServiceSettings
@@ -194,6 +195,18 @@ async def test_the_carrier_reports_the_end() -> None:
         assert here.service.live.count == 1
         assert (await here.post({"call": "A-1", "over": True})).status_code == 200
         assert await line.wait_for(lambda: line.ended is not None, 5.0)
+
+
+async def test_the_carrier_reports_who_picked_up() -> None:
+    """It reaches that call's machine, and what Acme reports otherwise is passed over."""
+    async with company() as here, here.line(await here.address()) as line:
+        assert await heard(line, "hello gold caller.")
+        for body in ({"picked_up": "human"}, {"weather": "fine"}):
+            assert (await here.post({"call": "A-1", **body})).status_code == 200
+        (entries,) = here.log.calls.values()
+        assert await line.wait_for(lambda: any(isinstance(e.event, MachineDetected) for e in entries), 5.0)
+    (found,) = [each.event for each in entries if isinstance(each.event, MachineDetected)]
+    assert (found.answered_by, found.source, found.raw) == ("human", "carrier", "human")
 
 
 async def test_a_call_that_cannot_be_taken_is_declined() -> None:

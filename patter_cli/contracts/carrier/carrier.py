@@ -87,6 +87,10 @@ class MachineDetected:
 
     carrier_call_id: str
     who: AnsweredBy
+    greeting_over: bool = False
+    """Of a machine: it has said its greeting."""
+    raw: str = ""
+    """The carrier's own word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,7 @@ class BeepHeard:
     """The machine that picked up records now."""
 
     carrier_call_id: str
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +116,8 @@ class RecordingReady:
 
     carrier_call_id: str
     recording_id: str
+    url: str = ""
+    duration_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

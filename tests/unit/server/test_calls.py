@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from patter_cli.core.carrier_events import Answered
+from patter_cli.core.events import Event
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import CallRejected
 from patter_cli.server.calls import CallRegistry, LiveCall
@@ -35,6 +37,9 @@ class Socket:
 
     def reject(self, reason: str) -> None:
         self.told.append(f"away: {reason}")
+
+    def on_fact(self, event: Event) -> None:
+        self.told.append(type(event).__name__)
 
     def hung_up(self) -> None:
         self.told.append("hung up")
@@ -84,13 +89,15 @@ async def test_drain() -> None:
 
 
 async def test_a_carrier_may_end_a_call_beside_its_stream() -> None:
-    """The call of that carrier's id, no other, and one that is not here is fine."""
+    """Or tell of it: the call of that carrier's id is told, no other, and one that is not here is fine."""
     live = CallRegistry()
     one, other = Socket(), Socket()
     live.begin(one, CALL)
     live.begin(other, LiveCall(ticket=replace(TICKET, carrier_call_id="A2"), began_s=1.0))
     assert [each.ticket.carrier_call_id for each in live.calls] == ["A1", "A2"]
+    live.tell("acme", "A2", Answered())
+    live.tell("acme", "A3", Answered())
     live.hung_up("acme", "A1")
     live.hung_up("other", "A2")
     live.hung_up("acme", "A3")
-    assert (one.told, other.told) == (["hung up"], [])
+    assert (one.told, other.told) == (["hung up"], ["Answered"])
