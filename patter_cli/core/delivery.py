@@ -47,11 +47,11 @@ class Delivery:
         checks = () if ours else plan.checks
         while reply.waiting:
             text = reply.waiting[0]
-            before = " ".join(clause.text for clause in reply.ledger.clauses[-8:])
+            before = " ".join(clause.text for clause in reply.ledger.spans[-8:])
             replacement = replacement_for(text, before, plan.blocked)
             if replacement is None and reply.rule < len(checks):
                 name = checks[reply.rule]
-                reply.judged = len(reply.ledger.clauses)
+                reply.judged = len(reply.ledger.spans)
                 self._call.issue(order.JudgeClause(response_id=reply.id, clause=reply.judged, rule=name, text=text))
                 return
             reply.waiting.pop(0)

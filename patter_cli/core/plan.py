@@ -96,6 +96,18 @@ class PlannedTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnginePlan:
+    """An engine that hears and speaks by itself answers, and what the machine must know of it."""
+
+    server_turns: bool = False
+    """It decides when the caller has finished and replies unasked; else the machine does, and asks."""
+    transcribes: bool = True
+    """It says what it understood of the caller, sooner or later."""
+    truncates: bool = False
+    """It can be told what was not heard of a reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
     """One agent, ready for one call: variables are filled in, overrides applied."""
 
@@ -116,6 +128,8 @@ class CallPlan:
     """Answers may be begun before the turn is surely over: starting one changes nothing in the world."""
     predicts_end_of_turn: bool = False
     """There is a model that hears whether somebody has finished."""
+    engine: EnginePlan | None = None
+    """Who hears, thinks and speaks in one; None: recognition, model and voice do, one after the other."""
     records: bool = False
     """The carrier records both sides, from the first word on."""
     screens_machines: bool = False

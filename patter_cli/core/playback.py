@@ -1,4 +1,9 @@
-"""What of a reply was ordered, sent and heard: the source of truth for the history."""
+"""What of a reply was ordered, sent and heard: the source of truth for the history.
+
+A reply is a list of spans: text and the time that it takes to say. A clause is one kind of span: its text is there
+before its sound. What a speech-to-speech engine says is the other: text and sound come side by side, and either may be
+late, so it grows until both are complete.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +18,21 @@ MS_PER_CHAR = 65
 
 
 @dataclass(slots=True)
-class SpokenClause:
-    """One clause on its way to the ear."""
+class Span:
+    """One stretch of a reply on its way to the ear."""
 
     text: str
     ordered_at: Ms = 0
     filler: bool = False
     """It only fills the time until the reply itself is there."""
+    growing: bool = False
+    """An engine says it: its words come when they come."""
+    words_over: bool = True
+    """All its words are known."""
+    received_ms: int = 0
+    """How much sound there is of one that grows."""
     voiced_ms: int | None = None
+    """Its length, once all its sound is there."""
     started_at: Ms | None = None
     heard_ms: int = 0
     confirmed: bool = False
@@ -30,34 +42,39 @@ class SpokenClause:
 
     @property
     def duration_ms(self) -> int:
-        """Its length, measured once it is voiced, guessed before."""
-        return self.voiced_ms if self.voiced_ms is not None else len(self.text) * MS_PER_CHAR
+        """Its length, measured once it is voiced, guessed before: by its words, or longer if its sound is already."""
+        return self.voiced_ms if self.voiced_ms is not None else max(self.received_ms, len(self.text) * MS_PER_CHAR)
 
 
 class PlaybackLedger:
-    """One reply's clauses, numbered from 0 in the order they are spoken."""
+    """One reply's spans, numbered from 0 in the order they are spoken."""
 
-    __slots__ = ("clauses",)
+    __slots__ = ("spans",)
 
     def __init__(self) -> None:
-        self.clauses: list[SpokenClause] = []
+        self.spans: list[Span] = []
 
     @property
     def heard_from(self) -> Ms | None:
         """Since when something of it has been played; None: nothing was."""
-        return min((each.started_at for each in self.clauses if each.started_at is not None), default=None)
+        return min((each.started_at for each in self.spans if each.started_at is not None), default=None)
 
     def order(self, text: str, now: Ms, *, filler: bool = False) -> int:
         """A clause goes to the voice; returns its number."""
-        self.clauses.append(SpokenClause(text, now, filler))
-        return len(self.clauses) - 1
+        self.spans.append(Span(text, now, filler))
+        return len(self.spans) - 1
 
-    def get(self, clause: int) -> SpokenClause | None:
-        return self.clauses[clause] if 0 <= clause < len(self.clauses) else None
+    def open(self, now: Ms) -> int:
+        """Something that an engine says begins, with words still to come; returns its number."""
+        self.spans.append(Span("", now, growing=True, words_over=False))
+        return len(self.spans) - 1
+
+    def get(self, clause: int) -> Span | None:
+        return self.spans[clause] if 0 <= clause < len(self.spans) else None
 
     def confirm(self, clause: int) -> None:
         """A mark came back: this clause, and all before it, were played whole."""
-        for each in self.clauses[: clause + 1]:
+        for each in self.spans[: clause + 1]:
             each.confirmed = not each.failed
             each.heard_ms = each.duration_ms if each.confirmed else 0
 
@@ -72,7 +89,7 @@ class PlaybackLedger:
     def resumed(self, now: Ms, rewind_ms: int) -> None:
         """Playback goes on `rewind_ms` before where it stopped, so the clock of what is left starts again."""
         stopped = True
-        for each in self.clauses:
+        for each in self.spans:
             if each.confirmed or each.failed:
                 continue
             each.ordered_at = now
@@ -83,7 +100,7 @@ class PlaybackLedger:
     def assume_played(self, now: Ms) -> None:
         """Playback stops now and nobody measured where: take the clock's word for it."""
         end: Ms | None = None
-        for each in self.clauses:
+        for each in self.spans:
             if each.confirmed or each.failed:
                 continue
             if each.started_at is None:
@@ -98,26 +115,26 @@ class PlaybackLedger:
     @property
     def settled(self) -> bool:
         """Every clause was heard to its end or will never be."""
-        return all(each.confirmed or each.failed for each in self.clauses)
+        return all(each.confirmed or each.failed for each in self.spans)
 
     @property
     def answered(self) -> bool:
         """Something of the reply itself was heard, not only what fillers the wait for it."""
-        return any(each.confirmed and not each.filler for each in self.clauses)
+        return any(each.confirmed and not each.filler for each in self.spans)
 
     def sounds_until(self) -> Ms:
         """When what has started will be over by the clock, lengths guessed where not known; 0 if nothing has."""
-        return max((c.started_at + c.duration_ms for c in self.clauses if c.started_at is not None), default=0)
+        return max((c.started_at + c.duration_ms for c in self.spans if c.started_at is not None), default=0)
 
     def waiting_since(self) -> Ms:
         """When the first clause that has not started was ordered; 0 if all have."""
-        waiting = (c.ordered_at for c in self.clauses if c.started_at is None and not (c.confirmed or c.failed))
+        waiting = (c.ordered_at for c in self.spans if c.started_at is None and not (c.confirmed or c.failed))
         return next(waiting, 0)
 
     def expected_end(self) -> Ms | None:
         """When the ear will have heard everything voiced so far, by the clock; None while a clause is unvoiced."""
         end: Ms | None = None
-        for each in self.clauses:
+        for each in self.spans:
             if each.confirmed or each.failed:
                 continue
             if each.voiced_ms is None or (each.started_at is None and end is None):
@@ -136,17 +153,28 @@ class PlaybackLedger:
     def heard_text(self) -> str:
         """What the caller has heard: whole clauses, and the words of a broken one whose time had come."""
         parts: list[str] = []
-        for each in self.clauses:
+        for each in self.spans:
             if each.failed:
                 continue
             if each.confirmed:
-                parts.append(each.text)
+                parts.append(each.text.strip())
                 continue
             part = heard_prefix(each.text, each.heard_ms, each.duration_ms, each.word_spans)
             if part:
                 parts.append(part)
             break
-        return " ".join(parts)
+        return " ".join(filter(None, parts))
+
+    @property
+    def words_due(self) -> bool:
+        """Something was heard whose words are not all known yet."""
+        return any(not each.words_over and (each.confirmed or each.heard_ms > 0) for each in self.spans)
+
+    def unheard(self) -> list[tuple[int, int]]:
+        """(number, ms heard) of what an engine said and the caller did not hear to its end."""
+        return [
+            (number, each.heard_ms) for number, each in enumerate(self.spans) if each.growing and not each.confirmed
+        ]
 
 
 def heard_prefix(text: str, heard_ms: int, duration_ms: int, word_spans: Sequence[tuple[int, int]] = ()) -> str:

@@ -95,7 +95,7 @@ class Playout:
         if end is None:
             self._fail()
             return
-        reply.ledger.confirm(len(reply.ledger.clauses) - 1)
+        reply.ledger.confirm(len(reply.ledger.spans) - 1)
         call.quiet_since = max(call.quiet_since, min(end, call.now))
         self._silence.watch()
         self.complete_if_heard()

@@ -71,7 +71,7 @@ class Reply:
     @property
     def said(self) -> str:
         """Its words so far, heard or not."""
-        spoken = [clause.text for clause in self.ledger.clauses if not clause.filler]
+        spoken = [clause.text for clause in self.ledger.spans if not clause.filler]
         return " ".join((*spoken, *self.waiting))
 
     @property

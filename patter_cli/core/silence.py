@@ -49,9 +49,9 @@ class Silence:
             due = max(silent_too_long, reply.opened_at + LINE_START_MS)
             deadlines.set(Timer.PLAYOUT, max(now + 1, due))
         elif reply.waiting or not reply.delivered:
-            told = bool(ledger.clauses) and ledger.clauses[-1].filler
+            told = bool(ledger.spans) and ledger.spans[-1].filler
             due = call.quiet_since + (pace.filler_later_ms if told else pace.filler_again_ms)
-            if not ledger.clauses:
+            if not ledger.spans:
                 due = min(due, reply.opened_at + pace.filler_ms)
             if reply.tools_out and not reply.fillers:
                 due = min(due, max(reply.tools_since, call.quiet_since) + pace.tool_filler_ms)

@@ -14,7 +14,7 @@ def ledger(*texts: str, voiced_ms: int | None = 1000) -> PlaybackLedger:
     made = PlaybackLedger()
     for text in texts:
         made.order(text, 0)
-        made.clauses[-1].voiced_ms = voiced_ms
+        made.spans[-1].voiced_ms = voiced_ms
     return made
 
 
@@ -50,10 +50,10 @@ def test_the_clock_stands_in_for_marks() -> None:
     """Clauses follow each other without a gap; what has not started was not heard."""
     made = ledger("One two.", "Three four.", "Five.")
     assert made.expected_end() is None
-    made.clauses[0].started_at = 1000
+    made.spans[0].started_at = 1000
     assert made.expected_end() == 4000
     assert made.remaining_ms(3900) == 100
-    made.clauses[1].started_at = 1800  # handed over ahead of time, as the line is kept fed
+    made.spans[1].started_at = 1800  # handed over ahead of time, as the line is kept fed
     made.assume_played(2200)
     assert made.heard_text() == "One two. Three"
     made.assume_played(2700)
@@ -65,7 +65,7 @@ def test_the_clock_stands_in_for_marks() -> None:
 def test_an_unvoiced_clause_has_no_known_end() -> None:
     """Its length is guessed for what was heard, and only for that."""
     made = ledger("One two three.", voiced_ms=None)
-    made.clauses[0].started_at = 0
+    made.spans[0].started_at = 0
     assert made.expected_end() is None
     assert made.remaining_ms(10) is None
     assert made.sounds_until() == len("One two three.") * MS_PER_CHAR
@@ -77,10 +77,10 @@ def test_an_unvoiced_clause_has_no_known_end() -> None:
 def test_a_resumed_clause_has_its_time_again() -> None:
     """The clock goes on a little before the break, and later clauses have not begun."""
     made = ledger("One.", "Two.", "Three.")
-    made.clauses[0].confirmed = True
-    made.clauses[1].started_at = 1000
-    made.clauses[2].started_at = 2000
-    made.clauses[1].heard_ms = 600
+    made.spans[0].confirmed = True
+    made.spans[1].started_at = 1000
+    made.spans[2].started_at = 2000
+    made.spans[1].heard_ms = 600
     made.resumed(5000, 200)
     assert made.expected_end() == 5000 + 600 + 1000
     assert made.waiting_since() == 5000
@@ -89,8 +89,8 @@ def test_a_resumed_clause_has_its_time_again() -> None:
 def test_a_failed_clause_is_no_part_of_what_was_heard() -> None:
     """It neither blocks the reply's end nor enters the history, and a filler is no answer."""
     made = ledger("One.", "Two.")
-    made.clauses[0].failed = True
-    made.clauses[1].filler = True
+    made.spans[0].failed = True
+    made.spans[1].filler = True
     made.confirm(1)
     assert (made.heard_text(), made.settled, made.answered) == ("Two.", True, False)
     made.assume_played(9)
@@ -145,7 +145,7 @@ def test_more_times_than_words_are_left_over() -> None:
 def test_the_history_is_cut_by_the_times_of_the_words() -> None:
     """A clause that was broken off keeps the words whose time had come, not those its letters would allow."""
     made = ledger("Well, yes of course.")
-    made.clauses[0].voiced_ms = 2000
-    made.clauses[0].word_spans = ((0, 200), (1700, 1800), (1800, 1850), (1850, 1950))
+    made.spans[0].voiced_ms = 2000
+    made.spans[0].word_spans = ((0, 200), (1700, 1800), (1800, 1850), (1850, 1950))
     made.stopped(0, 1500)
     assert made.heard_text() == "Well,"

@@ -13,11 +13,11 @@ RULES = (BlockedTerms(name="no", terms=("red car", "lawsuit"), replacement="Let 
 FRAME_MS = 20
 
 
-def gate() -> VerdictGate:
+def gate() -> VerdictGate[bytes]:
     return VerdictGate(lambda text, before: replacement_for(text, before, RULES))
 
 
-def fill(guarded: VerdictGate, count: int, now: int = 0) -> None:
+def fill(guarded: VerdictGate[bytes], count: int, now: int = 0) -> None:
     for index in range(count):
         guarded.audio(bytes([index % 256]), FRAME_MS, now)
 
@@ -55,6 +55,26 @@ def test_a_broken_rule_silences_the_rest() -> None:
     fill(guarded, 50)
     guarded.words_over()
     assert guarded.release(10_000) == []
+
+
+def test_without_rules_nothing_waits() -> None:
+    """Sound goes out as it comes, whatever its words are."""
+    guarded: VerdictGate[str] = VerdictGate(None)
+    guarded.audio("first", FRAME_MS, 100)
+    assert guarded.release(100) == ["first"]
+    guarded.words("a lawsuit ")
+    assert guarded.replacement is None
+    assert guarded.empty
+
+
+def test_a_slower_judge_gets_the_whole_lead() -> None:
+    """Words that break no quick rule let nothing through early while somebody else still judges them."""
+    guarded: VerdictGate[int] = VerdictGate(lambda text, before: None, words_open=False)
+    guarded.audio(1, FRAME_MS, 0)
+    guarded.words("We open at nine. ")
+    guarded.words_over()
+    assert guarded.release(LEAD_MS - 1) == []
+    assert guarded.release(LEAD_MS) == [1]
 
 
 @given(st.lists(st.integers(1, 60), max_size=6))
