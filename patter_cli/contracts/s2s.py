@@ -7,11 +7,10 @@ differ in who has the floor, so each declares what it can do:
   cannot decides alone when the caller has finished, opens its replies itself, and stops them when it hears a voice.
 - What nobody heard of a reply is forgotten where the vendor can `truncate`; else it believes that all of it was.
 - After its tools have answered it goes on by itself (`continues`), or when asked.
-- The end of a reply's sound is told (`tells_end`), or is there when nothing came for a while.
+- The end of a reply is told (`tells_end`), or is there when no sound came for a while or the next one begins.
 
-Names of replies, items and tool calls are the vendor's, opaque to us. At most one reply is open at a time: another
-one's opening is the end of it. What belongs to a reply comes after its opening, samples in order; words may come at any
-time, before or after the samples that they are said in.
+Names of replies, items and tool calls are the vendor's, opaque to us. What belongs to a reply comes after its opening,
+samples in order; words may come at any time, before or after the samples that they are said in.
 """
 
 from __future__ import annotations

@@ -57,6 +57,13 @@ class AgentFloor:
             self.watch_barge_in(call.now)
         return reply
 
+    def open_engine_reply(self, purpose: Purpose) -> Reply:
+        """The engine has the floor, once it begins."""
+        self._history.stop_waiting()
+        reply = self.open_reply(purpose)
+        reply.by_engine = True
+        return reply
+
     def read_out(self, text: str, purpose: Purpose) -> Reply:
         """Say these words of ours."""
         self._history.stop_waiting()
@@ -104,10 +111,12 @@ class AgentFloor:
         self.leave(yielded=True)
         call.issue(order.ClearPlayback(response_id=reply.id))
         call.issue(order.CancelResponse(response_id=reply.id))
+        if reply.by_engine:
+            call.issue(order.MuteReply(response_id=reply.id))
         if reply.pending_action:
             self._history.finish_tool(reply.pending_action, failed("not done: this reply was broken off"))
         if reply.stop_known or not reply.audible:
-            self._history.add_reply(reply, interrupted=True)
+            self._history.add_broken_off(reply)
         else:
             self._history.add_once_stopped(reply)
 

@@ -29,6 +29,8 @@ class Said:
     """The turns that are closed."""
     words: str = ""
     """The turn that is open, as it was last recognised."""
+    spoken: bool = False
+    """An engine has heard a turn that it was not asked to answer yet; what it says is known to it alone."""
     keys: str = ""
     """The keys of an entry that is not over."""
 

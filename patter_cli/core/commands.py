@@ -150,6 +150,93 @@ class ClearPlayback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEngine:
+    """The plan holds: begin the speech-to-speech engine's session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greet:
+    """Have the speech-to-speech engine say the first words, if it does not by itself; it opens a reply for them."""
+
+    response_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskEngine:
+    """Ask the engine for a reply to what it heard; answered by SpeechResponseOpened.
+
+    text: what the caller typed and the engine has not heard. continues: the reply goes on after its tools, whose
+    answers the engine has; may_call: whether it may ask for more of them.
+    """
+
+    response_id: int
+    text: str = ""
+    continues: bool = False
+    may_call: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitReply:
+    """The engine has taken the caller's turn and will reply by itself; that reply has this number."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptReply:
+    """What the engine opened has the floor, under this number; its sound may be heard once its spans are numbered."""
+
+    response_id: int
+    vendor_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectReply:
+    """What the engine opened is not wanted: stop it, and drop what comes of it."""
+
+    vendor_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptSpan:
+    """An item of an accepted reply is this clause of it: play it in its turn, and mark its end."""
+
+    response_id: int
+    item: str
+    clause: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteReply:
+    """Stop what the engine makes of this reply, and drop what still comes."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TruncateSpan:
+    """Tell the engine that no more than this was heard of a span."""
+
+    response_id: int
+    clause: int
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitSpeech:
+    """What the caller said up to now is an item of the engine's memory; answered by EngineTurnTaken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnToolResult:
+    """Give the engine what a tool answered."""
+
+    tool_call_id: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportTranscript:
     """A line of the conversation is final: it is on disk, now tell whoever listens."""
 
@@ -241,6 +328,17 @@ Command: TypeAlias = (
     | PausePlayback
     | ResumePlayback
     | ClearPlayback
+    | OpenEngine
+    | Greet
+    | AskEngine
+    | AwaitReply
+    | AcceptReply
+    | RejectReply
+    | AcceptSpan
+    | MuteReply
+    | TruncateSpan
+    | CommitSpeech
+    | ReturnToolResult
     | ReportTranscript
     | Transfer
     | CancelTransfer

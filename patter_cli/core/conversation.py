@@ -32,7 +32,7 @@ class Message:
 
 
 class Conversation:
-    """Grows at its end; only a tool's line changes once more, when its result is in."""
+    """Grows at its end; a tool's line changes once more, when its result is in, and a place kept gets its words."""
 
     __slots__ = ("_messages",)
 
@@ -41,10 +41,20 @@ class Conversation:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        return tuple(self._messages)
+        return tuple(each for each in self._messages if each.text)
 
     def add(self, message: Message) -> None:
         self._messages.append(message)
+
+    def reserve(self, role: str, timestamp: float, *, interrupted: bool = False) -> int:
+        """Keep a place for words that will be known later; until then nobody sees it. Returns its number."""
+        self.add(Message(role=role, text="", timestamp=timestamp, interrupted=interrupted))
+        return len(self._messages) - 1
+
+    def fill(self, place: int, text: str) -> Message:
+        """The words of a place are known."""
+        self._messages[place] = replace(self._messages[place], text=text)
+        return self._messages[place]
 
     def begin_tool(self, tool: ToolUse, timestamp: float) -> None:
         """Note a tool call where it was made: whatever is said before its answer comes after it."""
@@ -63,7 +73,7 @@ class Conversation:
     def unanswered(self) -> list[str]:
         """The caller's last lines that nothing of the agent's was heard after."""
         lines: list[str] = []
-        for message in reversed(self._messages):
+        for message in reversed(self.messages):
             if message.role == "assistant":
                 break
             if message.role == "user":

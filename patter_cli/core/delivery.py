@@ -162,7 +162,11 @@ class Delivery:
         reply.called = reply.step_over = False
         reply.said_before_tools = reply.said
         reply.may_call = reply.steps < MAX_STEPS and not leaves
-        self._call.issue(order.ContinueResponse(response_id=reply.id, said=reply.said, may_call=reply.may_call))
+        if reply.by_engine:
+            reply.opened = False
+            self._call.issue(order.AskEngine(response_id=reply.id, continues=True, may_call=reply.may_call))
+        else:
+            self._call.issue(order.ContinueResponse(response_id=reply.id, said=reply.said, may_call=reply.may_call))
 
     # --- its end ---------------------------------------------------------------------------------------------
 

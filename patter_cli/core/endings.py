@@ -113,6 +113,8 @@ class Endings:
         if reply is not None:
             self._floor.leave()
             call.issue(order.CancelResponse(response_id=reply.id))
+            if reply.by_engine:
+                call.issue(order.MuteReply(response_id=reply.id))
             if not reply.stop_known:
                 reply.ledger.assume_played(call.now if reply.silenced_at is None else reply.silenced_at)
             self._history.add_reply(reply, interrupted=True)

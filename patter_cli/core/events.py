@@ -294,6 +294,82 @@ class PlaybackStopped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechResponseOpened:
+    """A speech-to-speech engine begins a reply, by a name of its own; answered by AcceptReply or RejectReply.
+
+    asked: the response_id that it was asked for, None where it does not say.
+    """
+
+    vendor_id: str
+    asked: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanOpened:
+    """Sound of an accepted reply has begun to come, of this item of the engine's; its number is AcceptSpan's."""
+
+    response_id: int
+    item: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanGrew:
+    """So much sound of a span has come by now; told about once a second."""
+
+    response_id: int
+    clause: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanWords:
+    """More of what a span says, cut anywhere. over: it says no more than that."""
+
+    response_id: int
+    clause: int
+    text: str
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBroken:
+    """A reply's words have broken a guardrail while its sound was held; the rest of it is dropped already."""
+
+    response_id: int
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInterrupted:
+    """An engine that decides on turns gave its reply up, because it heard the caller."""
+
+    response_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTurnTaken:
+    """The engine has made what the caller said an item of its memory; items come in their order."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTranscript:
+    """What an item of the caller's says, perhaps long after it was answered. final: that holds."""
+
+    item: str
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLeft:
+    """The engine has ended the conversation, as its own tools allow it to; nothing more comes of it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrainRequested:
     """The server is going down: say goodbye and end."""
 
@@ -347,6 +423,15 @@ Event: TypeAlias = (
     | MarkReached
     | PlaybackStopped
     | EchoFound
+    | SpeechResponseOpened
+    | SpanOpened
+    | SpanGrew
+    | SpanWords
+    | RuleBroken
+    | EngineInterrupted
+    | EngineTurnTaken
+    | EngineTranscript
+    | EngineLeft
     | DrainRequested
     | LineClosed
     | Tick

@@ -2,6 +2,9 @@
 
 A reply enters the history when it has left the floor, as the words that were heard. If it was broken off, only the
 line knows where; so it waits for PlaybackStopped, and what comes next takes the clock's word if that did not come.
+
+An engine that hears and speaks by itself may know the words later than the sound: of the caller's turn, and of its own
+reply. Such a line has its place from the beginning, and is reported once its words are known.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ from patter_cli.core.reply import Reply
 class History:
     """Writes the conversation, and reports each line of it."""
 
-    __slots__ = ("_call", "_stopping", "conversation", "wall_time")
+    __slots__ = ("_call", "_late", "_stopping", "conversation", "wall_time")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._stopping: Reply | None = None
+        self._late: dict[int, tuple[Reply, int]] = {}
+        """Replies that were heard and whose words are still to come, each with its place."""
         self.conversation = Conversation()
         self.wall_time = 0.0
         """Unix seconds at call time 0."""
@@ -38,10 +43,51 @@ class History:
         heard = reply.ledger.heard_text()
         if heard:
             self._add("assistant", heard, interrupted=interrupted)
+        elif reply.ledger.words_due:
+            self._late[reply.id] = reply, self.reserve("assistant", interrupted=interrupted)
+
+    def add_broken_off(self, reply: Reply) -> None:
+        """As much as was heard of a reply that lost the floor, now that it is known where.
+
+        An engine that remembers all of it is told what was not heard.
+        """
+        engine = self._call.plan.engine
+        if engine is not None and engine.truncates:
+            for clause, heard_ms in reply.ledger.unheard():
+                self._call.issue(order.TruncateSpan(response_id=reply.id, clause=clause, heard_ms=heard_ms))
+        self.add_reply(reply, interrupted=True)
 
     def _add(self, role: str, text: str, *, interrupted: bool) -> None:
         self.conversation.add(Message(role=role, text=text, timestamp=self._timestamp, interrupted=interrupted))
         self._call.issue(order.ReportTranscript(role=role, text=text, interrupted=interrupted, at_ms=self._call.now))
+
+    # --- words that come late --------------------------------------------------------------------------------
+
+    def reserve(self, role: str, *, interrupted: bool = False) -> int:
+        """Somebody spoke, and what they said will be known later. Returns the number of its place."""
+        return self.conversation.reserve(role, self._timestamp, interrupted=interrupted)
+
+    def fill(self, place: int, text: str) -> None:
+        """The words of a place are known: now it is a line."""
+        line = self.conversation.fill(place, text)
+        now = self._call.now
+        self._call.issue(
+            order.ReportTranscript(role=line.role, text=line.text, interrupted=line.interrupted, at_ms=now)
+        )
+
+    def late_reply(self, response_id: int) -> Reply | None:
+        """A reply that has left the floor and whose words are still to come."""
+        if self._stopping is not None and self._stopping.id == response_id:
+            return self._stopping
+        waiting = self._late.get(response_id)
+        return None if waiting is None else waiting[0]
+
+    def late_words_came(self, reply: Reply) -> None:
+        """Some of its words have come, perhaps the last."""
+        if reply.id in self._late and not reply.ledger.words_due:
+            _, place = self._late.pop(reply.id)
+            if heard := reply.ledger.heard_text():
+                self.fill(place, heard)
 
     # --- a reply that was broken off -------------------------------------------------------------------------
 
@@ -56,7 +102,7 @@ class History:
             return False
         self._stopping = None
         reply.ledger.stopped(event.clause, event.played_ms)
-        self.add_reply(reply, interrupted=True)
+        self.add_broken_off(reply)
         return True
 
     def stop_waiting(self) -> None:
@@ -64,7 +110,7 @@ class History:
         reply, self._stopping = self._stopping, None
         if reply is not None:
             reply.ledger.assume_played(self._call.now if reply.silenced_at is None else reply.silenced_at)
-            self.add_reply(reply, interrupted=True)
+            self.add_broken_off(reply)
 
     # --- tools -----------------------------------------------------------------------------------------------
 
@@ -80,3 +126,5 @@ class History:
         if line is not None:
             now = self._call.now
             self._call.issue(order.ReportTranscript(role="tool", text=line.text, interrupted=False, at_ms=now))
+            if self._call.plan.engine is not None:
+                self._call.issue(order.ReturnToolResult(tool_call_id=tool_call_id, result=result))

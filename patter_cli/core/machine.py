@@ -34,6 +34,11 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
     Screening   who answered, a human or a machine              Opening     connected, prepared, begun
     Dialling    placed, ringing, answered, given up
+
+With a speech-to-speech engine two parts take the place of those that need the caller's words or make clauses:
+
+    EngineReplies  what it opens is accepted or rejected, its items become spans, its words are judged
+    EngineCaller   the voice opens and closes the turn; what was said is the engine's to know, and comes later
 """
 
 from __future__ import annotations
@@ -61,6 +66,8 @@ from patter_cli.core.opening import Opening
 from patter_cli.core.overlap import BargeIn
 from patter_cli.core.plan import CallPlan
 from patter_cli.core.playout import REWIND_MS, Playout
+from patter_cli.core.s2s_caller import EngineCaller
+from patter_cli.core.s2s_replies import EngineReplies
 from patter_cli.core.screening import Screening
 from patter_cli.core.silence import SILENCE_MS, Silence
 from patter_cli.core.transfers import Transfers
@@ -91,8 +98,12 @@ class TurnMachine:
         screening = Screening(call, drafting, floor, endings, turns)
         opening = Opening(call, history, floor, turns, screening)
         dialling = Dialling(call, history, endings, opening)
+        engine_replies = EngineReplies(call, history, silence, floor, endings, turns, playout, delivery)
+        engine_caller = EngineCaller(call, history, floor, turns, overlap, echo)
 
         self._handlers: dict[type[object], Callable[[Event], None]] = {}
+        self._engine_handlers: dict[type[object], Callable[[Event], None]] = {}
+        """Those that come first when the plan has an engine."""
         self._on(carrier.DialRequested, dialling.requested)
         self._on(carrier.CallPlaced, dialling.placed)
         self._on(carrier.Ringing, dialling.ringing)
@@ -152,10 +163,35 @@ class TurnMachine:
             Timer.MAX_DURATION: endings.max_duration_due,
             Timer.GOODBYE: turns.goodbye_due,
         }
+        self._on_engine(fact.SpeechStarted, engine_caller.speech_started)
+        self._on_engine(fact.SpeechEnded, engine_caller.speech_ended)
+        self._on_engine(fact.EndOfTurnPredicted, engine_caller.end_of_turn_predicted)
+        self._on_engine(fact.TranscriptPartial, _not_ours)
+        self._on_engine(fact.TranscriptFinal, _not_ours)
+        self._on_engine(fact.EngineTurnTaken, engine_caller.turn_taken)
+        self._on_engine(fact.EngineTranscript, engine_caller.transcript)
+        self._on_engine(fact.SpeechResponseOpened, engine_replies.opened)
+        self._on_engine(fact.EngineInterrupted, engine_replies.interrupted)
+        self._on_engine(fact.EngineLeft, engine_replies.left)
+        self._on_engine(fact.SpanOpened, engine_replies.span_opened)
+        self._on_engine(fact.SpanGrew, engine_replies.span_grew)
+        self._on_engine(fact.SpanWords, engine_replies.span_words)
+        self._on_engine(fact.ClauseVoiced, engine_replies.clause_voiced)
+        self._on_engine(fact.ClauseJudged, engine_replies.clause_judged)
+        self._on_engine(fact.RuleBroken, engine_replies.rule_broken)
+        self._on_engine(fact.ToolCallRequested, engine_replies.tool_call_requested)
+        self._engine_timers: dict[Timer, Callable[[], None]] = {
+            Timer.ENDPOINT: engine_caller.close,
+            Timer.TRANSCRIPT: engine_caller.words_due,
+            Timer.VOICE: engine_caller.voice_due,
+        }
 
     def _on(self, kind: type[Kind], handler: Callable[[Kind], None]) -> None:
         # The table is read by an event's own type, so a handler never gets an event of another.
         self._handlers[kind] = cast("Callable[[Event], None]", handler)
+
+    def _on_engine(self, kind: type[Kind], handler: Callable[[Kind], None]) -> None:
+        self._engine_handlers[kind] = cast("Callable[[Event], None]", handler)
 
     @property
     def ended(self) -> bool:
@@ -197,7 +233,10 @@ class TurnMachine:
         call.ordered = []
         call.now = max(now, call.now)
         while not self.ended and (timer := call.deadlines.pop_due(call.now)) is not None:
-            self._timers[timer]()
+            due = self._timers[timer]
+            if call.plan.engine is not None:
+                due = self._engine_timers.get(timer, due)
+            due()
             self._catch_up()
         if not self._drafting.keep(event):
             self._take(event)
@@ -214,5 +253,11 @@ class TurnMachine:
 
     def _take(self, event: Event) -> None:
         handler = self._handlers.get(type(event))
+        if self._call.plan.engine is not None:
+            handler = self._engine_handlers.get(type(event), handler)
         if handler is not None and not self.ended:
             handler(event)
+
+
+def _not_ours(event: Event) -> None:
+    """Recognition has no part in a call with an engine."""

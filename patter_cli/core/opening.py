@@ -83,11 +83,17 @@ class Opening:
     def _begin(self) -> None:
         call = self._call
         call.state.move(CallState.ACTIVE)
+        if call.plan.engine is not None:
+            call.issue(order.OpenEngine())
         if self._screening.machine_is_met():
             return
         if call.plan.records:
             call.issue(order.StartRecording())
-        if call.plan.first_message.strip():
+        greets = bool(call.plan.first_message.strip())
+        if greets and call.plan.engine is not None:
+            reply = self._floor.open_engine_reply(Purpose.GREETING)
+            call.issue(order.Greet(response_id=reply.id, text=call.plan.first_message))
+        elif greets:
             self._floor.read_out(call.plan.first_message, Purpose.GREETING)
         else:
             self._turns.floor_is_free()

@@ -17,6 +17,10 @@ MS_PER_CHAR = 65
 """How long a character takes to say, for a clause whose length is not known yet. Source: tests.bench.latency, Joe."""
 
 
+CUT_SHORT = 0.6
+"""Sound that takes less than this of what its words should take was broken off: nobody speaks so fast."""
+
+
 @dataclass(slots=True)
 class Span:
     """One stretch of a reply on its way to the ear."""
@@ -43,7 +47,26 @@ class Span:
     @property
     def duration_ms(self) -> int:
         """Its length, measured once it is voiced, guessed before: by its words, or longer if its sound is already."""
-        return self.voiced_ms if self.voiced_ms is not None else max(self.received_ms, len(self.text) * MS_PER_CHAR)
+        return self.voiced_ms if self.voiced_ms is not None else max(self.received_ms, self._guessed_ms)
+
+    @property
+    def cut_short(self) -> bool:
+        """An engine sent all its words and then not all its sound: what is missing was never said."""
+        return self.growing and self.voiced_ms is not None and self.voiced_ms < CUT_SHORT * self._guessed_ms
+
+    @property
+    def _guessed_ms(self) -> int:
+        return len(self.text) * MS_PER_CHAR
+
+    def heard_text(self) -> str:
+        """Its words as far as they were heard."""
+        if self.failed:
+            return ""
+        if self.cut_short:
+            return heard_prefix(self.text, self.heard_ms, self._guessed_ms, self.word_spans)
+        if self.confirmed:
+            return self.text.strip()
+        return heard_prefix(self.text, self.heard_ms, self.duration_ms, self.word_spans)
 
 
 class PlaybackLedger:
@@ -154,15 +177,9 @@ class PlaybackLedger:
         """What the caller has heard: whole clauses, and the words of a broken one whose time had come."""
         parts: list[str] = []
         for each in self.spans:
-            if each.failed:
-                continue
-            if each.confirmed:
-                parts.append(each.text.strip())
-                continue
-            part = heard_prefix(each.text, each.heard_ms, each.duration_ms, each.word_spans)
-            if part:
-                parts.append(part)
-            break
+            parts.append(each.heard_text())
+            if not (each.confirmed or each.failed):
+                break
         return " ".join(filter(None, parts))
 
     @property

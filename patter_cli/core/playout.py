@@ -129,7 +129,9 @@ class Playout:
         lines = self._call.plan.lines
         active = self._call.state.now is CallState.ACTIVE
         answered, answer = reply.ledger.answered, reply.purpose is Purpose.ANSWER
-        if reply.hang_up and active and answer and not answered:
+        if reply.by_engine and reply.purpose is Purpose.GREETING and active and not (answered or reply.hang_up):
+            self._greet_ourselves()
+        elif reply.hang_up and active and answer and not answered:
             self._endings.goodbye(lines.goodbye, reply.hang_up)
         elif reply.hang_up and active:
             self._turns.part_after(reply)
@@ -153,6 +155,10 @@ class Playout:
                 self._turns.answer_heard()
             self._turns.floor_is_free()
 
+    def _greet_ourselves(self) -> None:
+        """The engine did not begin: the first words are known, and ours to say."""
+        self._floor.read_out(self._call.plan.first_message, Purpose.GREETING)
+
     def _apologise_for(self, reply: Reply) -> None:
         """It is over, and came to nothing or not to its end: say so, and end the call if that happens again."""
         lines = self._call.plan.lines
@@ -166,6 +172,10 @@ class Playout:
         """Give the reply up; apologise, and end the call if apologising does not help."""
         call, reply = self._call, self._call.reply
         if reply is None:
+            return
+        if reply.by_engine and reply.purpose is Purpose.GREETING and not reply.audible:
+            self._floor.yield_reply()
+            self._greet_ourselves()
             return
         last_words, active = reply.purpose is Purpose.GOODBYE, call.state.now is CallState.ACTIVE
         if reply.hang_up and active and (last_words or not reply.ledger.answered):

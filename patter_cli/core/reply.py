@@ -65,16 +65,29 @@ class Reply:
     """Its words when it last went on."""
     may_call: bool = True
     """It may ask for tools in this step."""
+    by_engine: bool = False
+    """A speech-to-speech engine says it, in spans that come when they come."""
+    opened: bool = False
+    """The engine has begun it, or this step of it."""
+    unnumbered: list[str] = field(default_factory=list)
+    """Items of the engine's that wait for a number: a line of ours is still being voiced."""
+    unjudged: str = ""
+    """Words of the engine's that are no whole sentence yet, which code guardrails judge."""
     pending_action: str = ""
     """The tool call by which the model wants to hang up or transfer."""
 
     @property
     def said(self) -> str:
         """Its words so far, heard or not."""
-        spoken = [clause.text for clause in self.ledger.spans if not clause.filler]
-        return " ".join((*spoken, *self.waiting))
+        spoken = [span.text.strip() for span in self.ledger.spans if not span.filler]
+        return " ".join(filter(None, (*spoken, *self.waiting)))
 
     @property
     def trails_off(self) -> bool:
-        """It went to its tools with words that leave the caller waiting, and came back with none."""
+        """It went to its tools with words that leave the caller waiting, and came back with none.
+
+        Of an engine that is not known: its words may not be.
+        """
+        if self.by_engine:
+            return False
         return self.steps > 0 and self.said == self.said_before_tools and not self.said.endswith("?")

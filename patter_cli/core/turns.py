@@ -48,7 +48,9 @@ class Turns:
                 return
             self._floor.stay()
         self._history.stop_waiting()
-        if call.said.turns or self._history.conversation.unanswered():
+        if call.plan.engine is not None and (call.said.turns or call.said.spoken):
+            self._ask_engine()
+        elif call.plan.engine is None and (call.said.turns or self._history.conversation.unanswered()):
             self._answer()
         else:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
@@ -88,6 +90,17 @@ class Turns:
         text = " ".join(self._history.conversation.unanswered())
         reply = self._floor.open_reply(Purpose.ANSWER)
         self._call.issue(order.StartResponse(response_id=reply.id, text=text))
+
+    def _ask_engine(self) -> None:
+        """Have the engine reply to what it heard, and to what was typed."""
+        self._asks = 0
+        said = self._call.said
+        typed = said.take_turns()
+        said.spoken = False
+        if typed:
+            self._history.add_words(typed)
+        reply = self._floor.open_engine_reply(Purpose.ANSWER)
+        self._call.issue(order.AskEngine(response_id=reply.id, text=typed))
 
     def ask_again(self) -> None:
         """No word of the caller's or the agent's is known: once that is an accident, then it is as good as silence."""

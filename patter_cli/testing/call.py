@@ -19,8 +19,10 @@ from patter_cli.core.plan import CallPlan, SystemPhrases
 from patter_cli.core.playback import heard_prefix
 from patter_cli.testing.brain import Brain, Script, VirtualTool, sentences
 from patter_cli.testing.ears import Ears
+from patter_cli.testing.engine import VirtualEngine
 from patter_cli.testing.far_end import Exchange, FarEnd
 from patter_cli.testing.line import Line, Sound
+from patter_cli.testing.speech_peer import SpeechPeer
 from patter_cli.testing.world import Fault, Latency, World
 
 WALL_TIME = 1_750_000_000.0
@@ -45,12 +47,14 @@ class VirtualCall:
         keys_work: bool = True,
         tools: Mapping[str, VirtualTool] | None = None,
         end_of_turn: Callable[[str], float] | None = None,
+        engine: SpeechPeer | None = None,
         far_end: FarEnd | None = None,
     ) -> None:
         """plan: as on_call_start finds it; prepared: as it leaves it. answer: the agent's replies in turn, the last
         one for ever, or a function of the caller's words. judge: (rule, clause) to a replacement or None.
-        end_of_turn: the words so far to how likely the caller has finished. far_end: whom an outbound call rings; None:
-        the call is inbound. transfer: what becomes of one. keys_work: the carrier presses keys.
+        end_of_turn: the words so far to how likely the caller has finished. engine: who answers in place of `answer`,
+        where the plan has an engine. far_end: whom an outbound call rings; None: the call is inbound. transfer: what
+        becomes of one. keys_work: the carrier presses keys.
         """
         self.machine = TurnMachine()
         self.log: list[tuple[Ms, Event, tuple[order.Command, ...]]] = []
@@ -66,6 +70,9 @@ class VirtualCall:
         self._ears = Ears(self._world)
         self._brain = Brain(self._world, answer, tools or {})
         self._line = Line(self._world, _stock(plan.lines) | _stock(self._prepared.lines))
+        self._engine: VirtualEngine | None = None
+        if engine is not None:
+            self._engine = VirtualEngine(self._world, self._line, engine, lambda: self.machine.plan)
         connected = fact.CallConnected(
             call_id="virtual", caller="+15550100", callee="+15550101", direction=Direction.INBOUND, carrier="virtual",
             plan=plan, wall_time=WALL_TIME,
@@ -103,7 +110,10 @@ class VirtualCall:
         """The caller says this, from `at` (now) on, evenly over lasts_ms. Returns when they will be done."""
         start = max(self.now, self.now if at is None else at)
         length_ms = lasts_ms if lasts_ms is not None else max(150, len(text) * self._world.latency.ms_per_char)
-        return self._ears.hear(text, start, length_ms).end
+        utterance = self._ears.hear(text, start, length_ms)
+        if self._engine is not None:
+            self._engine.hears(utterance, self._world.latency.onset_ms)
+        return utterance.end
 
     def makes_noise(self, at: Ms | None = None, *, lasts_ms: int) -> Ms:
         """Something that the detector takes for a voice and that has no words: a cough, a dog, an echo."""
@@ -249,6 +259,8 @@ class VirtualCall:
         """Hand the machine an event now and carry out what it orders."""
         ordered = tuple(self.machine.handle(event, self.now))
         self.log.append((self.now, event, ordered))
+        if isinstance(event, fact.ResponseFinished) and self._engine is not None:
+            self._brain.whole.add(event.response_id)
         for each in ordered:
             self._perform(each)
         if isinstance(event, fact.LineClosed):
@@ -261,6 +273,8 @@ class VirtualCall:
 
     def _perform(self, command: order.Command) -> None:
         wait = self._world.latency
+        if self._engine is not None and self._engine.perform(command):
+            return
         match command:
             case order.PlaceCall():
                 if self._exchange is not None:

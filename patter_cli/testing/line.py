@@ -1,4 +1,8 @@
-"""The voice and the line: clauses become sound, one at a time, in order, at the speed of sound."""
+"""The voice and the line: clauses become sound, one at a time, in order, at the speed of sound.
+
+A clause is put on the line when its voice begins, whole; what an engine says comes piece by piece, and the line falls
+silent when it has played all that came.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +37,19 @@ class Sound:
 
 @dataclass(slots=True)
 class _Voiced:
-    """A clause on the line. from_ms: where playback will start or go on."""
+    """A clause on the line. from_ms: where playback will start or go on. came_ms: how much of it there is.
+
+    growing: more may come. started: its beginning was told.
+    """
 
     response_id: int
     clause: int
     text: str
     duration_ms: int
     from_ms: int = 0
+    came_ms: int = 0
+    growing: bool = False
+    started: bool = False
 
 
 class Line:
@@ -92,6 +102,7 @@ class Line:
         if voiced.response_id in self._cancelled:
             return
         if voiced.duration_ms:
+            voiced.came_ms = voiced.duration_ms
             self._queue.append(voiced)
             self._world.tell(fact.FirstAudio(response_id=voiced.response_id, clause=voiced.clause))
         # A voice is about seven times as quick as speech: the end of a clause is known while it plays.
@@ -99,27 +110,78 @@ class Line:
         self._world.after(voiced.duration_ms // 7, done)
         self._play()
 
+    # --- what comes piece by piece -------------------------------------------------------------------------------
+
+    def expect(self, reply: int, clause: int, text: str, duration_ms: int) -> None:
+        """A clause of an engine's will come. text, duration_ms: what it will have been in the end."""
+        self.last_clause[reply] = clause
+        self._queue.append(_Voiced(reply, clause, text, duration_ms, growing=True))
+
+    def stream(self, reply: int, clause: int, length_ms: int) -> None:
+        """More of it is there."""
+        voiced = self._expected(reply, clause)
+        if voiced is None:
+            return
+        voiced.came_ms += length_ms
+        if self._playing is not None and voiced is self._queue[0]:
+            self._play_until(self._playing.end + length_ms)
+        else:
+            self._play()
+
+    def end_stream(self, reply: int, clause: int) -> int:
+        """That was all of it. Returns its length in ms."""
+        voiced = self._expected(reply, clause)
+        if voiced is None:
+            return 0
+        voiced.growing = False
+        if self._playing is None and voiced is self._queue[0] and voiced.from_ms >= voiced.came_ms and not self._paused:
+            self._leave(voiced)
+        return voiced.came_ms
+
+    def _expected(self, reply: int, clause: int) -> _Voiced | None:
+        return next((each for each in self._queue if (each.response_id, each.clause) == (reply, clause)), None)
+
+    # --- playing -------------------------------------------------------------------------------------------------
+
+    def _play_until(self, end: Ms) -> None:
+        assert self._playing is not None
+        self._playing.end = end
+        self._run += 1
+        run = self._run
+        self._world.at(end, lambda: self._played(run))
+
+    def _leave(self, voiced: _Voiced) -> None:
+        """It was played to its end; the next one's turn."""
+        self._queue.pop(0)
+        if Fault.NO_MARKS not in self._world.faults:
+            reached = fact.MarkReached(response_id=voiced.response_id, clause=voiced.clause)
+            self._world.after(self._world.latency.mark_ms, reached)
+        self._play()
+
     def _play(self) -> None:
         if self._paused or self._playing is not None or not self._queue:
             return
         head, now = self._queue[0], self._world.now
-        end = now + head.duration_ms - head.from_ms
+        if head.from_ms >= head.came_ms:
+            if not head.growing:
+                self._leave(head)
+            return
+        end = now + head.came_ms - head.from_ms
         self._playing = Sound(head.response_id, head.clause, head.text, head.duration_ms, head.from_ms, now, end)
         self.sounds.append(self._playing)
-        self._run += 1
-        run = self._run
-        self._world.at(end, lambda: self._played(run))
-        self._world.tell(fact.PlayoutStarted(response_id=head.response_id, clause=head.clause))
+        self._play_until(end)
+        if not head.started:
+            head.started = True
+            self._world.tell(fact.PlayoutStarted(response_id=head.response_id, clause=head.clause))
 
     def _played(self, run: int) -> None:
         if run != self._run or self._playing is None:
             return
-        sound, self._playing = self._playing, None
-        self._queue.pop(0)
-        if Fault.NO_MARKS not in self._world.faults:
-            reached = fact.MarkReached(response_id=sound.response_id, clause=sound.clause)
-            self._world.after(self._world.latency.mark_ms, reached)
-        self._play()
+        self._playing = None
+        head = self._queue[0]
+        head.from_ms = head.came_ms
+        if not head.growing:
+            self._leave(head)
 
     def silence(self) -> Sound | None:
         """Cut the sound that plays, if one does."""
@@ -137,6 +199,8 @@ class Line:
             self._queue.clear()
         elif sound is not None:
             self._queue[0].from_ms = max(0, sound.played_ms - REWIND_MS)
+        for each in self._queue:
+            each.started = False
         last = next((each for each in reversed(self.sounds) if each.response_id == reply), None)
         if Fault.NO_STOPS in self._world.faults or (forget and last is None):
             return

@@ -1,0 +1,221 @@
+"""Speech to speech: one engine's session as the machine knows it. What it sends becomes facts, orders become requests.
+
+Theory of operation. Everything that a vendor sends comes through `take`, everything that the machine orders through
+`perform`; both are synchronous. The caller's sound goes in all the time, what comes back goes through the replies
+(s2s_replies.py) to the line.
+
+The session is opened when the plan holds, and again when it breaks, with what was said so far. A reply that was under
+way then has failed, and so has one that was asked for; the machine apologises. Lines of ours (apologies, fillers) are
+not the engine's to say: the house voice says them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.resample import Resampler
+from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
+from patter_cli.contracts import s2s
+from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.commands import Command
+from patter_cli.core.events import Event, Ms
+from patter_cli.core.plan import CallPlan
+from patter_cli.engine.s2s_replies import Alarm, Playback, SpeechReplies
+from patter_cli.errors import PatterError, ProviderError, Unavailable
+
+log = logging.getLogger(__name__)
+
+REOPENS = 2
+"""How often a session that failed is opened again before the call is told that it is deaf."""
+BACKOFF_S = 0.2
+OPEN_S = 5.0
+CLOSE_S = 2.0
+WAITING_MS = 1000
+"""Of the caller's sound, so much waits for a session; older sound is dropped."""
+REQUESTS = 32
+"""Requests that wait for a session; more are dropped."""
+
+
+class Converse:
+    """One call's engine."""
+
+    def __init__(
+        self,
+        engine: SpeechEngine,
+        *,
+        setup: Callable[[], EngineSetup],
+        plan: Callable[[], CallPlan],
+        playback: Playback,
+        post: Callable[[Event], None],
+        now: Callable[[], Ms],
+        alarm: Alarm,
+        wire: WireCodec = ULAW_8K_WIRE,
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """setup: what a session is to be, asked when one is opened. plan: the call's, as it is now. committed: is
+        called with every commit, for whoever counts the caller's segments."""
+        self._engine = engine
+        self._can = engine.abilities
+        self._setup = setup
+        self._post = post
+        self._wire = wire
+        self._committed = committed
+        self._wanted = asyncio.Event()
+        self._session: EngineSession | None = None
+        self._resampler = Resampler(wire.rate_hz, engine.in_rate_hz)
+        self._waiting: deque[Samples] = deque()
+        self._waiting_samples = 0
+        self._requests: list[Callable[[EngineSession], None]] = []
+        self._replies = SpeechReplies(engine, plan=plan, playback=playback, post=post, now=now, alarm=alarm, wire=wire)
+
+    # --- the caller's sound ----------------------------------------------------------------------------------
+
+    def push(self, samples: Samples) -> None:
+        """The caller's next samples, at the line's rate."""
+        if self._session is not None:
+            self._session.push(self._resampler.process(samples))
+            return
+        self._waiting.append(samples)
+        self._waiting_samples += len(samples)
+        while self._waiting_samples > self._wire.rate_hz * WAITING_MS // 1000:
+            self._waiting_samples -= len(self._waiting.popleft())
+
+    def speech_started(self, onset_ms: int) -> None:
+        """It gets silence too: nothing begins here."""
+
+    def speech_ended(self) -> None:
+        """Nor ends."""
+
+    # --- what is ordered -------------------------------------------------------------------------------------
+
+    def perform(self, command: Command) -> bool:
+        replies = self._replies
+        match command:
+            case order.OpenEngine():
+                self._wanted.set()
+            case order.Greet(response_id=response_id, text=text):
+                replies.asked = response_id
+                if not self._can.greets:
+                    self._request(lambda session: session.respond(response_id, say=text))
+            case order.AskEngine():
+                self._ask(command)
+            case order.AwaitReply():
+                pass  # it begins by itself
+            case order.AcceptReply(response_id=response_id, vendor_id=vendor_id):
+                replies.accept(vendor_id, response_id)
+            case order.RejectReply(vendor_id=vendor_id):
+                replies.reject(vendor_id)
+            case order.AcceptSpan(response_id=response_id, item=item, clause=clause):
+                replies.number(response_id, item, clause)
+            case order.MuteReply(response_id=response_id):
+                replies.mute(response_id)
+            case order.TruncateSpan(response_id=response_id, clause=clause, heard_ms=heard_ms):
+                replies.truncate(response_id, clause, heard_ms)
+            case order.CommitSpeech():
+                if self._can.commit:
+                    self._request(lambda session: session.commit())
+                self._committed()
+            case order.ReturnToolResult(tool_call_id=tool_call_id, result=result):
+                replies.return_tool(tool_call_id, result)
+            case _:
+                return False
+        return True
+
+    def _request(self, act: Callable[[EngineSession], None]) -> None:
+        """Ask the session, now or when there is one."""
+        if self._session is not None:
+            act(self._session)
+        elif len(self._requests) < REQUESTS:
+            self._requests.append(act)
+
+    def _ask(self, command: order.AskEngine) -> None:
+        asked, text, may_call = command.response_id, command.text, command.may_call
+        self._replies.asked = asked
+        if text:
+            self._request(lambda session: session.type_text(text))
+        if self._can.commit and not (command.continues and self._can.continues):
+            self._request(lambda session: session.respond(asked, may_call=may_call))
+
+    # --- what it sends ---------------------------------------------------------------------------------------
+
+    def take(self, event: EngineEvent) -> None:
+        """One message of the session's."""
+        match event:
+            case s2s.TurnTaken(item=item):
+                self._post(fact.EngineTurnTaken(item=item))
+            case s2s.CallerWords(item=item, text=text, final=final):
+                self._post(fact.EngineTranscript(item=item, text=text, final=final))
+            case s2s.EngineLeft(reason=reason):
+                self._replies.finish_all()
+                self._post(fact.EngineLeft(reason=reason))
+            case _:
+                self._replies.take(event)
+
+    # --- the session -----------------------------------------------------------------------------------------
+
+    def adopt(self, session: EngineSession) -> None:
+        """A session is open: it gets what waited for it."""
+        self._session = self._replies.session = session
+        self._resampler = Resampler(self._wire.rate_hz, self._engine.in_rate_hz)
+        waiting, self._waiting, self._waiting_samples = self._waiting, deque(), 0
+        for samples in waiting:
+            self.push(samples)
+        requests, self._requests = self._requests, []
+        for act in requests:
+            act(session)
+
+    def lost(self, why: str) -> None:
+        """The session is gone, if there was one, and with it all that it was asked for."""
+        if self._session is not None:
+            self._session = None
+            self._replies.lost(why)
+
+    def gone(self, why: str) -> None:
+        """There will be no session any more."""
+        self._post(fact.ListenFailed(provider=self._engine.provider, message=why))
+
+    async def run(self) -> None:
+        """Hold a session until cancelled, or until the engine has left or is gone for good."""
+        await self._wanted.wait()
+        failures = 0
+        while True:
+            try:
+                async with asyncio.timeout(OPEN_S):
+                    session = await self._engine.open(self._setup())
+                try:
+                    self.adopt(session)
+                    async for event in session.events():
+                        failures = 0
+                        self.take(event)
+                        if isinstance(event, s2s.EngineLeft):
+                            return
+                    raise Unavailable("the session ended by itself", provider=self._engine.provider)
+                finally:
+                    await self._close(session)
+            except (PatterError, TimeoutError, OSError) as error:
+                failures += 1
+                why = str(error) or type(error).__name__
+                log.warning("%s failed (%d of %d): %s", self._engine.provider, failures, REOPENS + 1, why)
+                self.lost(why)
+                final = isinstance(error, PatterError) and not (isinstance(error, ProviderError) and error.retryable)
+                if failures > REOPENS or final:
+                    self.gone(why)
+                    return
+                await asyncio.sleep(BACKOFF_S * failures)
+
+    async def _close(self, session: EngineSession) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await session.aclose()
+        except (PatterError, TimeoutError, OSError) as error:
+            log.warning("the session of %s did not close: %s", self._engine.provider, error)
+
+    def close(self) -> None:
+        """The call is over: nothing more is handed out."""
+        self._replies.close()
