@@ -63,10 +63,14 @@ class Span:
         if self.failed:
             return ""
         if self.cut_short:
-            return heard_prefix(self.text, self.heard_ms, self._guessed_ms, self.word_spans)
-        if self.confirmed:
-            return self.text.strip()
-        return heard_prefix(self.text, self.heard_ms, self.duration_ms, self.word_spans)
+            heard = heard_prefix(self.text, self.heard_ms, self._guessed_ms, self.word_spans)
+        elif self.confirmed:
+            heard = self.text.strip()
+        else:
+            heard = heard_prefix(self.text, self.heard_ms, self.duration_ms, self.word_spans).strip()
+        if self.words_over or self.text[-1:] in (" ", *_MARKS) or len(heard) < len(self.text.strip()):
+            return heard
+        return heard.rpartition(" ")[0]  # a last word that may still grow, or was broken off, is none
 
 
 class PlaybackLedger:

@@ -85,6 +85,7 @@ class EngineReplies:
         reply = self._engine_reply(event.response_id)
         if reply is not None and self._floor.yields:
             self._floor.yield_reply()
+            self._turns.wait_for_caller()  # it hears them sooner than our detector, or it was wrong
 
     def left(self, event: fact.EngineLeft) -> None:
         """It has hung up: so do we, once what it said was heard."""

@@ -124,6 +124,12 @@ class Turns:
         else:
             self._floor.read_out(lines.still_there, Purpose.LINE)
 
+    def wait_for_caller(self) -> None:
+        """Nobody speaks, and what was said needs no answer."""
+        call = self._call
+        if call.state.now is CallState.ACTIVE and call.caller.now is CallerState.SILENT:
+            call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
+
     def caller_is_there(self) -> None:
         """They made it known, if only by an "mm-hm"."""
         self._asks = 0

@@ -156,7 +156,7 @@ class SpeechReplies:
         for reply in self._replies:
             if reply.sending:
                 reply.failed = why
-                self._finish(reply, words_over=True)
+                self._finish(reply)
             if reply.number is None:
                 reply.inflow.mute()
             reply.name = None  # the next session's names may be the same
@@ -207,7 +207,7 @@ class SpeechReplies:
                 self._finish(reply)
             case s2s.ReplyFinished(failed=why):
                 reply.failed = why
-                self._finish(reply, words_over=True)
+                self._finish(reply, words_over=not why)
             case _:
                 pass
 

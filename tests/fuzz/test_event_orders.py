@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -24,9 +25,10 @@ from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import AnsweredBy, Direction, Outcome, TransferOutcome, VerdictSource
-from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
+from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan, PlannedTool, TurnTiming
 from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, FarEnd, Fault, VirtualCall, VirtualTool
+from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, Said, SpeechPeer
 
 WALKS = 100_000
 STEPS = 25
@@ -39,6 +41,9 @@ MODEL = {
     "tools": (PlannedTool(name="book", timeout_ms=4000),),
     "transfer_numbers": ("+3",),
 }
+ENGINE = {key: MODEL[key] for key in ("tools", "transfer_numbers")}
+OURS = EnginePlan(truncates=True)
+THEIRS = EnginePlan(server_turns=True)
 MESSAGE = "Please call us back."
 SCREENED = {"screens_machines": True, "first_message": "Hello, this is Luigi's.", "voicemail_message": MESSAGE}
 PLANS = tuple(
@@ -60,6 +65,10 @@ PLANS = tuple(
                 filler_again_ms=0, keys_ms=0, idle_ms=0, mark_grace_ms=0, transcript_wait_ms=0, endpoint_ms=0
             )
         },
+        {**ENGINE, "engine": OURS, "first_message": "Hello.", "predicts_end_of_turn": True},
+        {**ENGINE, "engine": THEIRS, "checks": ("polite",)},
+        {"engine": EnginePlan(transcribes=False), "pace": TurnTiming(hold_max_ms=50, endpoint_ms=0, idle_ms=900)},
+        {"engine": THEIRS, "pace": TurnTiming(barge_in_threshold_ms=0), "first_message": "Hello there."},
         {**SCREENED, **MODEL, "records": True},
         {**SCREENED, "voicemail_message": ""},
     )
@@ -117,6 +126,10 @@ class Watch:
         self.spoken: dict[int, list[str]] = {}
         self.mute: set[tuple[int, int]] = set()
         """Clauses that may have made no sound."""
+        self.growing: set[tuple[int, int]] = set()
+        """Clauses that an engine says: their words come when they come."""
+        self.growing_over: set[tuple[int, int]] = set()
+        """Those of them whose words are all there."""
         self.lines: list[str] | None = [] if keep else None
 
     def tell(self, event: Event, now: Ms) -> list[order.Command]:
@@ -129,10 +142,22 @@ class Watch:
         if isinstance(event, fact.ResponseFinished | fact.ResponseFailed):
             self.open = self.open and event.response_id != self.reply
             self.drafted = self.drafted or event.response_id == self.draft
+        elif (
+            isinstance(event, fact.SpanWords) and (event.response_id, event.clause) in self.growing - self.growing_over
+        ):
+            self.spoken[event.response_id][event.clause] += event.text
+            if event.over:
+                self.growing_over.add((event.response_id, event.clause))
+        elif isinstance(event, fact.EngineLeft):
+            self.open = False
         elif isinstance(event, fact.SpeakFailed) or (isinstance(event, fact.ClauseVoiced) and event.duration_ms <= 0):
             self.mute.add((event.response_id, event.clause))
         for each in ordered:
             self._check(each)
+        if isinstance(event, fact.SpeechResponseOpened) and not self.machine.ended:
+            answers = [each for each in ordered if isinstance(each, order.AcceptReply | order.RejectReply)]
+            engine = self.machine.plan.engine is not None
+            claim(len(answers) == engine, f"{len(answers)} answers to an opened reply")
         self._check_waiting()
         if self.lines is not None:
             self.lines.append(render_entry(now, event, ordered))
@@ -187,6 +212,37 @@ class Watch:
                 self.steps += 1
                 claim(self.steps < MAX_STEPS or not may_call, "too many tool steps in a turn")
                 self.open = True
+            case order.Greet(response_id=reply) | order.AwaitReply(response_id=reply):
+                claim(reply == self.last + 1, "replies are not numbered in order")
+                self.last = reply
+                self._opens(reply, "the engine's")
+            case order.AskEngine(response_id=reply, continues=True, may_call=may_call):
+                claim(reply == self.reply and not self.cancelled, "a reply that is gone goes on")
+                self.steps += 1
+                claim(self.steps < MAX_STEPS or not may_call, "too many tool steps in a turn")
+                self.open = True
+            case order.AskEngine(response_id=reply):
+                claim(reply == self.last + 1, "replies are not numbered in order")
+                self.last = reply
+                self._opens(reply, "the engine's")
+            case order.AcceptReply(response_id=reply) if reply == self.reply:
+                claim(not self.cancelled, "a reply that is gone is accepted")
+                self.open = True
+            case order.AcceptReply(response_id=reply):
+                claim(reply == self.last + 1, "replies are not numbered in order")
+                self.last = reply
+                self._opens(reply, "the engine's")
+            case order.AcceptSpan(response_id=reply, clause=clause):
+                claim(reply == self.reply and not self.cancelled, f"span of reply {reply}, current {self.reply}")
+                claim(clause == len(self.spoken[reply]), "spans out of order")
+                self.spoken[reply].append("")
+                self.growing.add((reply, clause))
+            case order.MuteReply(response_id=reply):
+                claim(reply == self.reply and self.cancelled, "a reply that is not cancelled is muted")
+            case order.TruncateSpan(response_id=reply, clause=clause, heard_ms=heard_ms):
+                claim((reply, clause) in self.growing and heard_ms >= 0, "what is truncated was never said")
+            case order.CommitSpeech():
+                self.segment += 1
             case order.Transfer(number=number):
                 claim(number == "+3", f"a transfer to {number}")
                 self.transfers += 1
@@ -214,6 +270,14 @@ class Watch:
                 claim(self.picked_up or outcome not in TAKEN, f"{outcome}, and nobody picked up")
                 self.finishes += 1
 
+    def _says(self, event: fact.SpanWords) -> None:
+        """An engine's words are there; none come after the last."""
+        span = (event.response_id, event.clause)
+        if span in self.growing - self.growing_over:
+            self.spoken[event.response_id][event.clause] += event.text
+            if event.over:
+                self.growing_over.add(span)
+
     def _opens(self, reply: int, text: str) -> None:
         claim(not self.open, f"reply {reply} begins while {self.reply} is under way")
         claim(text.strip(), "an empty turn is answered")
@@ -229,6 +293,10 @@ class Watch:
         if (reply, clause) in self.mute and self._was_spoken(reply, heard, clause + 1):
             return True
         words = self.spoken[reply][clause].split()
+        if (reply, clause) in self.growing:  # it may have been broken off, and gone on
+            same = next((at for at, (said, told) in enumerate(zip(heard, words, strict=False)) if said != told), None)
+            most = min(len(heard), len(words)) if same is None else same
+            return any(self._was_spoken(reply, heard[count:], clause + 1) for count in range(most, -1, -1))
         if heard[: len(words)] == words:
             return self._was_spoken(reply, heard[len(words) :], clause + 1)
         return words[: len(heard)] == heard
@@ -353,11 +421,20 @@ def _about(reply: int) -> tuple[Event, ...]:
         ]
         for _ in range(2):
             facts += [
+                fact.SpanGrew(response_id=reply, clause=clause, received_ms=300 * clause),
+                fact.SpanWords(response_id=reply, clause=clause, text="And so ", over=clause == 2),
                 fact.ClauseVoiced(response_id=reply, clause=clause, duration_ms=400 * clause),
                 fact.PlayoutStarted(response_id=reply, clause=clause),
                 fact.MarkReached(response_id=reply, clause=clause),
                 fact.PlaybackStopped(response_id=reply, clause=clause, played_ms=170 * clause),
             ]
+    facts += [fact.SpanOpened(response_id=reply, item=item) for item in ("a", "b", "a")]
+    facts += [
+        fact.RuleBroken(response_id=reply, replacement="Let us talk of something else."),
+        fact.RuleBroken(response_id=reply, replacement=" "),
+        fact.EngineInterrupted(response_id=reply),
+        *(fact.SpeechResponseOpened(vendor_id=f"v{reply}", asked=asked) for asked in (None, None, None, reply, reply)),
+    ]
     return tuple(facts)
 
 
@@ -386,6 +463,12 @@ ANYTHING: tuple[Event, ...] = (
     *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
     *(fact.SpeechEnded(at_ms=at) for at in (0, 500, 3000, 50_000)),
     *(fact.DtmfReceived(digit=digit) for digit in "1#"),
+    *(fact.EngineTurnTaken(item=item) for item in ("i1", "i2", "i3")),
+    *(fact.EngineTranscript(item=item, text="stop", final=True) for item in ("i1", "i2", "i9")),
+    fact.EngineTranscript(item="i1", text="I want", final=False),
+    fact.SpeechResponseOpened(vendor_id="v", asked=None),
+    fact.SpeechResponseOpened(vendor_id="w", asked=99),
+    fact.EngineLeft(reason="end_call"),
     *(fact.TranscriptPartial(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     *(fact.TranscriptFinal(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     fact.TransferFinished(),
@@ -473,6 +556,40 @@ def _timed(reply: int, clause: int, text: str, length_ms: int, random: Random) -
     return fact.WordsTimed(response_id=reply, clause=clause, starts_ms=tuple(starts), ends_ms=ends)
 
 
+def _spoken(reply: int, random: Random) -> list[Event]:
+    """What an engine makes of a reply that was accepted."""
+    about = _about(reply)
+    items: list[Event] = [fact.SpanOpened(response_id=reply, item=item) for item in "ab"[: random.randrange(3)]]
+    if random.random() < 0.3:
+        items.append(about[random.choice((3, 6, 6, 6, 7, 8, 9, 10, -6, -8))])
+    if random.random() < 0.1:
+        items.append(fact.SpeechResponseOpened(vendor_id=f"more{reply}"))
+    return [*items, about[1]]
+
+
+def _sounded(reply: int, clause: int, random: Random) -> list[Event]:
+    """What an engine says in one span: words and sound side by side, the words sometimes late, or too many."""
+    text = random.choice(TEXTS)
+    length = random.choice((0, 65 * len(text), 65 * len(text), 20 * len(text)))
+    said = text.split()
+    half = len(said) // 2
+    words: list[Event] = [
+        fact.SpanWords(response_id=reply, clause=clause, text=" " + " ".join(said[:half])),
+        fact.SpanWords(response_id=reply, clause=clause, text=" " + " ".join(said[half:]), over=random.random() < 0.8),
+    ]
+    sound: list[Event] = [
+        fact.PlayoutStarted(response_id=reply, clause=clause),
+        fact.SpanGrew(response_id=reply, clause=clause, received_ms=length),
+        fact.ClauseVoiced(response_id=reply, clause=clause, duration_ms=length),
+        fact.MarkReached(response_id=reply, clause=clause),
+    ]
+    for each in words:
+        sound.insert(random.randrange(len(sound) + 1), each)
+    if random.random() < 0.3:
+        sound.insert(0, _timed(reply, clause, text, length, random))
+    return sound
+
+
 def _consequences(command: order.Command, segment: int, random: Random) -> list[Event]:
     """What follows from a command, in order; each step of it may come late, or never."""
     match command:
@@ -513,6 +630,19 @@ def _consequences(command: order.Command, segment: int, random: Random) -> list[
             return [
                 fact.PlaybackStopped(response_id=reply, clause=random.randrange(2), played_ms=random.randrange(900))
             ]
+        case order.OpenEngine():
+            return [fact.EngineTurnTaken(item="i0")] if random.random() < 0.3 else []
+        case order.Greet(response_id=reply) | order.AskEngine(response_id=reply) | order.AwaitReply(response_id=reply):
+            asked = random.choice((None, reply))
+            return [fact.SpeechResponseOpened(vendor_id=f"v{reply}", asked=asked)]
+        case order.AcceptReply(response_id=reply):
+            return _spoken(reply, random)
+        case order.AcceptSpan(response_id=reply, clause=clause):
+            return _sounded(reply, clause, random)
+        case order.CommitSpeech():
+            item = f"i{random.randrange(10**6)}"
+            words = fact.EngineTranscript(item=item, text=random.choice(TEXTS), final=True)
+            return [fact.EngineTurnTaken(item=item), words]
         case order.Transfer():
             missed = fact.TransferFailed(message="", outcome=random.choice(tuple(TransferOutcome)))
             return [carrier.TransferRinging(), fact.TransferFinished() if random.random() < 0.5 else missed]
@@ -643,6 +773,63 @@ def story(seed: int) -> VirtualCall:
     return call
 
 
+SPOKEN: tuple[str | Said, ...] = (
+    "We open at nine. And we close at ten in the evening, every day.",
+    "Certainly.",
+    Said(items=("Let me look that up for you.", "Here it is, a table by the window.")),
+    Said(),
+    Said(calls=(("book", "{}"),)),
+    Said(items=("Let me see.",), calls=(("book", "{}"), ("book", "{"))),
+    Said(items=("Goodbye then.",), calls=(("end_call", "{}"),)),
+    Said(items=("I'll put you through.",), calls=(("transfer_call", '{"number": "+3"}'),)),
+    Said(items=("Goodbye then.",), leaves=True),
+)
+
+
+HALF_KNOWN = (PeerFault.NO_WORDS, PeerFault.LATE_WORDS, PeerFault.STALLS, PeerFault.FAILS, PeerFault.DROPS)
+"""What was heard is not all known: its words never came, or broke off in the middle of one."""
+
+
+def spoken_story(seed: int) -> VirtualCall:
+    """The same with an engine, of either kind, and one thing wrong with it."""
+    random = Random(seed)
+    fault = random.choice((*PeerFault, *(None,) * 6))
+    theirs = random.random() < 0.5
+    plan = CallPlan(agent="fuzz", system_prompt="", engine=THEIRS if theirs else OURS, **ENGINE)  # type: ignore[arg-type]
+    if random.random() < 0.5:
+        plan = replace(plan, first_message="Hello there. How can I help?")
+    script = [random.choice(SPOKEN) for _ in range(20)]
+    peer = SpeechPeer(script, abilities=TURNS_THEIRS if theirs else TURNS_OURS, faults=[fault] if fault else [])
+    tools = {"book": VirtualTool("{}", random.choice((50, 400, 2500, 6000, None)))}
+    call = VirtualCall(plan, engine=peer, tools=tools)
+    at = 0
+    for _ in range(random.randrange(8)):
+        at += random.choice((300, 900, 2000, 5000, 9000))
+        if random.random() < 0.1:
+            call.presses("12", at)
+            continue
+        at = call.says(random.choice(SAYINGS), at, lasts_ms=random.choice((None, None, 200, 500, 1100)))
+    if random.random() < 0.5:
+        call.tells(fact.DrainRequested(), at + random.choice((0, 400, 6000)))
+    try:
+        call.run(300_000)
+        if fault not in HALF_KNOWN:
+            said = " ".join(each.text for each in call.history if each.role == "assistant")
+            # Where a reply is cut while its words still come, a word more or less is a guess.
+            cut = len(call.orders(order.MuteReply))
+            close = abs(len(said.split()) - len(call.heard.split())) <= cut
+            claim(said == call.heard or (cut and close), f"the history has {said!r}, the ear {call.heard!r}")
+    except Exception as error:
+        raise AssertionError(f"spoken_story({seed}) with {fault}: {error}") from error
+    return call
+
+
+def test_an_engine_cannot_break_the_truth() -> None:
+    """Whatever is wrong with it, its calls end, and the history has what reached the ear."""
+    for seed in range(WALKS // 200):
+        spoken_story(seed)
+
+
 def test_no_caller_is_left_in_silence() -> None:
     """Whatever breaks, nobody whose turn it is to be answered hears nothing for four seconds, and history is truth."""
     for seed in range(WALKS // 100):
@@ -721,6 +908,7 @@ def main(walks: int, first: int = 0) -> None:
             walk(kind, seed)
     for seed in range(first, first + walks // 100):
         story(seed)
+        spoken_story(seed)
         dialled_story(seed)
     print(f"{walks} walks of {STEPS} events: no claim broken, {time.perf_counter() - began:.0f} s")
 
