@@ -161,6 +161,7 @@ class Delivery:
         reply.steps += 1
         reply.called = reply.step_over = False
         reply.said_before_tools = reply.said
+        reply.spans_before_tools = reply.spans
         reply.may_call = reply.steps < MAX_STEPS and not leaves
         if reply.by_engine:
             reply.opened = False

@@ -171,7 +171,7 @@ class TurnMachine:
         self._on_engine(fact.EngineTurnTaken, engine_caller.turn_taken)
         self._on_engine(fact.EngineTranscript, engine_caller.transcript)
         self._on_engine(fact.SpeechResponseOpened, engine_replies.opened)
-        self._on_engine(fact.EngineInterrupted, engine_replies.interrupted)
+        self._on_engine(fact.EngineInterrupted, engine_caller.interrupted)
         self._on_engine(fact.EngineLeft, engine_replies.left)
         self._on_engine(fact.SpanOpened, engine_replies.span_opened)
         self._on_engine(fact.SpanGrew, engine_replies.span_grew)

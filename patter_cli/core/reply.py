@@ -63,6 +63,8 @@ class Reply:
     """When the last of them must have answered."""
     said_before_tools: str = ""
     """Its words when it last went on."""
+    spans_before_tools: int = 0
+    """How many spans it had then."""
     may_call: bool = True
     """It may ask for tools in this step."""
     by_engine: bool = False
@@ -83,11 +85,16 @@ class Reply:
         return " ".join(filter(None, (*spoken, *self.waiting)))
 
     @property
+    def spans(self) -> int:
+        """How many stretches an engine has said of it."""
+        return sum(span.growing for span in self.ledger.spans)
+
+    @property
     def trails_off(self) -> bool:
         """It went to its tools with words that leave the caller waiting, and came back with none.
 
-        Of an engine that is not known: its words may not be.
+        An engine's words may not be known, so there it is the sound that counts.
         """
         if self.by_engine:
-            return False
+            return self.steps > 0 and self.spans == self.spans_before_tools and not self.said.endswith("?")
         return self.steps > 0 and self.said == self.said_before_tools and not self.said.endswith("?")

@@ -57,7 +57,7 @@ class EngineCaller:
     """Follows the caller's voice, and what the engine says of it. A segment is what was said between two commits."""
 
     __slots__ = (
-        "_call", "_doubtful", "_echo", "_floor", "_history", "_hummed", "_items", "_likely_over", "_overlap",
+        "_call", "_doubtful", "_echo", "_floor", "_history", "_hummed", "_items", "_likely_over", "_overlap", "_owes",
         "_segment", "_turns", "_unbound", "_uncommitted", "_voice_since", "_voiced_until",
     )  # fmt: skip
 
@@ -77,6 +77,8 @@ class EngineCaller:
         self._likely_over: float | None = None
         self._uncommitted = False
         """There was a voice since the last commit."""
+        self._owes = False
+        """The engine gave a reply up for the caller, and has said nothing since."""
         self._unbound: deque[_Heard] = deque()
         """Commits that the engine has not named yet."""
         self._items: dict[str, _Heard] = {}
@@ -150,6 +152,7 @@ class EngineCaller:
         elif call.caller.now is CallerState.PAUSED:
             self.close()
         elif call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE:
+            self._owes = False
             self._turns.ask_again()
 
     def _settle(self) -> None:
@@ -201,13 +204,18 @@ class EngineCaller:
         self._believe()
         self._end_turn()
         if self._engine.server_turns:
-            if self._voiced_ms >= UNHEARD_VOICE_MS and call.agent.now is AgentState.IDLE:
-                call.deadlines.set(Timer.TRANSCRIPT, self._voiced_until + SILENCE_MS)
+            if self._voiced_ms >= UNHEARD_VOICE_MS or self._owes:
+                self._expect_words()
         elif spoke:
             self._commit()
             call.said.spoken = True
         if call.agent.now is AgentState.IDLE:
             self._turns.floor_is_free()
+
+    def _expect_words(self) -> None:
+        """The engine has heard somebody, or should have: it has so long to make something of it."""
+        if self._call.agent.now is AgentState.IDLE:
+            self._call.deadlines.set(Timer.TRANSCRIPT, max(self._call.quiet_since + SILENCE_MS, self._call.now))
 
     def _end_turn(self) -> None:
         call = self._call
@@ -229,6 +237,20 @@ class EngineCaller:
 
     # --- what the engine says of it --------------------------------------------------------------------------
 
+    def interrupted(self, event: fact.EngineInterrupted) -> None:
+        """It heard the caller and gave a reply up; where nobody may interrupt, what came of it is heard.
+
+        It hears them sooner than our detector does, or was wrong.
+        """
+        call, reply = self._call, self._call.current(event.response_id)
+        if reply is None or not reply.by_engine or not self._floor.yields:
+            return
+        self._floor.yield_reply()
+        self._owes = True
+        self._turns.wait_for_caller()
+        if call.caller.now is CallerState.SILENT:
+            self._expect_words()
+
     def turn_taken(self, event: fact.EngineTurnTaken) -> None:
         """An item has its name; where the engine decides, it is a turn that it will reply to."""
         call = self._call
@@ -241,6 +263,7 @@ class EngineCaller:
         self._items[event.item] = heard
         if not self._engine.server_turns:
             return
+        self._owes = False
         self._turns.caller_is_there()
         call.deadlines.cancel(Timer.IDLE)
         if call.caller.now is CallerState.SILENT:

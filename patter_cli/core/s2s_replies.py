@@ -80,13 +80,6 @@ class EngineReplies:
             return None
         return self._floor.open_engine_reply(Purpose.ANSWER) if reply is None else reply
 
-    def interrupted(self, event: fact.EngineInterrupted) -> None:
-        """It heard the caller and gave this reply up; where nobody may interrupt, what came of it is heard."""
-        reply = self._engine_reply(event.response_id)
-        if reply is not None and self._floor.yields:
-            self._floor.yield_reply()
-            self._turns.wait_for_caller()  # it hears them sooner than our detector, or it was wrong
-
     def left(self, event: fact.EngineLeft) -> None:
         """It has hung up: so do we, once what it said was heard."""
         call, reply = self._call, self._call.reply

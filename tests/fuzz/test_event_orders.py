@@ -790,6 +790,10 @@ HALF_KNOWN = (PeerFault.NO_WORDS, PeerFault.LATE_WORDS, PeerFault.STALLS, PeerFa
 """What was heard is not all known: its words never came, or broke off in the middle of one."""
 
 
+UNNOTICED = (PeerFault.DEAF, PeerFault.STALLS)
+"""A short voice that nobody noticed was none; and half a reply may be all that there is."""
+
+
 def spoken_story(seed: int) -> VirtualCall:
     """The same with an engine, of either kind, and one thing wrong with it."""
     random = Random(seed)
@@ -813,6 +817,8 @@ def spoken_story(seed: int) -> VirtualCall:
         call.tells(fact.DrainRequested(), at + random.choice((0, 400, 6000)))
     try:
         call.run(300_000)
+        length, since = call.longest_wait()
+        claim(length <= 4000 or fault in UNNOTICED, f"silence of {length} ms at {since}")
         if fault not in HALF_KNOWN:
             said = " ".join(each.text for each in call.history if each.role == "assistant")
             # Where a reply is cut while its words still come, a word more or less is a guess.
@@ -825,7 +831,7 @@ def spoken_story(seed: int) -> VirtualCall:
 
 
 def test_an_engine_cannot_break_the_truth() -> None:
-    """Whatever is wrong with it, its calls end, and the history has what reached the ear."""
+    """Whatever is wrong with it, its calls end, nobody waits in silence, and the history has what reached the ear."""
     for seed in range(WALKS // 200):
         spoken_story(seed)
 
