@@ -89,9 +89,7 @@ class EngineReplies:
             self._floor.yield_reply()
             self._endings.goodbye(call.plan.lines.goodbye, "agent")
         elif reply is not None:
-            reply.hang_up = reply.hang_up or "agent"
-            reply.delivered = reply.delivered or reply.by_engine
-            self._playout.complete_if_heard()
+            reply.hang_up = reply.hang_up or "agent"  # its end, if an engine's, was told or is about to be
         else:
             self._endings.hang_up("agent")
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.wire import wire_codec
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.contracts.s2s import EngineAbilities, EngineSetup, spoken_history
 from patter_cli.core.events import EchoFound
 from patter_cli.engine.call import CallSession
+from patter_cli.engine.call_tools import call_tools
+from patter_cli.engine.clock import CallAlarm
 from patter_cli.engine.context import CallContext
+from patter_cli.engine.converse import Converse
+from patter_cli.engine.dialogue import chat_messages
 from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.fanout import AudioFanout
 from patter_cli.engine.filtering import filter_for_call
@@ -52,12 +59,31 @@ def build_call(
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
     outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
 
-    listener = Listener(agent.stt, *agent.stt_fallbacks, line_rate_hz=wire.rate_hz, post=post, breakers=agent.breakers)
-    hearing: AudioSink = listener
+    author = AuthorPerformer(call)
     turns: EndOfTurnDetector | None = None
     if agent.end_of_turn is not None:
         turns = EndOfTurnDetector(agent.end_of_turn, line_rate_hz=wire.rate_hz, post=post)
-        hearing = AudioFanout(listener, turns)
+    listener: Listener | None = None
+    engine: Converse | None = None
+    hearing: AudioSink
+    if agent.engine is not None:
+        hearing = engine = Converse(
+            agent.engine,
+            setup=partial(engine_setup, call, author, agent.engine.abilities),
+            plan=lambda: call.plan,
+            playback=outbound,
+            post=post,
+            now=call.clock.now,
+            alarm=CallAlarm(call.clock),
+            wire=wire,
+            committed=turns.commit if turns is not None else lambda: None,
+        )
+    else:
+        hearing = listener = Listener(
+            agent.stt, *agent.stt_fallbacks, line_rate_hz=wire.rate_hz, post=post, breakers=agent.breakers
+        )
+    if turns is not None:
+        hearing = AudioFanout(hearing, turns)
     inbound = InboundPath(
         clock=call.clock,
         room=vad,
@@ -69,7 +95,6 @@ def build_call(
         audio_filter=filter_for_call(agent.audio_filter, rate_hz=wire.rate_hz),
     )
 
-    author = AuthorPerformer(call)
     brain: Brain | None = author.pieces if agent.hooks.on_message is not None else None
     if agent.models:
         brain = ModelBrain(call, author.tool_specs)
@@ -96,4 +121,18 @@ def build_call(
         carrier=CarrierPerformer(call, control),
         author=author,
         recorder=CallRecorder(call, journal, measure, observers),
+        engine=engine,
+    )
+
+
+def engine_setup(call: CallContext, author: AuthorPerformer, can: EngineAbilities) -> EngineSetup:
+    """What an engine's session is to be, by the plan and the conversation as they are now."""
+    plan = call.plan
+    return EngineSetup(
+        system_prompt=plan.system_prompt,
+        first_message=plan.first_message,
+        language=plan.language,
+        server_turns=plan.engine is not None and plan.engine.server_turns,
+        tools=(*author.tool_specs(), *call_tools(plan.transfer_numbers)) if can.tools else (),
+        history=spoken_history(chat_messages("", call.history)),
     )

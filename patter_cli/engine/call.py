@@ -16,6 +16,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Ms
 from patter_cli.engine.context import CallContext
+from patter_cli.engine.converse import Converse
 from patter_cli.engine.perform_author import AuthorPerformer
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer
@@ -37,13 +38,16 @@ class CallSession:
         carrier: CarrierPerformer,
         author: AuthorPerformer,
         recorder: CallRecorder,
+        engine: Converse | None = None,
     ) -> None:
+        """engine: who hears and answers in place of the cascade, which then says lines of ours alone."""
         self._call = call
         self._media = media
         self._cascade = cascade
         self._author = author
         self._recorder = recorder
-        self._performers = (cascade, media, author, carrier)
+        self._engine = engine
+        self._performers = (cascade, media, author, carrier, *(() if engine is None else (engine,)))
         self._moved = asyncio.Event()
         self._connect()  # first of all, or a line that closes at once would come before its call
 
@@ -90,6 +94,8 @@ class CallSession:
             async with asyncio.TaskGroup() as tasks:
                 call.tasks = tasks
                 workers = self._cascade.start()
+                if self._engine is not None:
+                    workers.append(call.guard("engine", self._engine.run))
                 await self._converse()
                 self._close_line()
                 await self._author.finish(self._recorder.end_facts())
@@ -160,5 +166,7 @@ class CallSession:
             self._cascade.adopt(agent)
 
     def _close_line(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
         self._media.close()
         self._cascade.line_gone()

@@ -20,12 +20,12 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
 from patter_cli.contracts import s2s
-from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
+from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Event, Ms
-from patter_cli.core.plan import CallPlan
+from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.engine.s2s_replies import Alarm, Playback, SpeechReplies
 from patter_cli.errors import PatterError, ProviderError, Unavailable
 
@@ -40,6 +40,11 @@ WAITING_MS = 1000
 """Of the caller's sound, so much waits for a session; older sound is dropped."""
 REQUESTS = 32
 """Requests that wait for a session; more are dropped."""
+
+
+def engine_plan(can: EngineAbilities) -> EnginePlan:
+    """What the machine must know of an engine. Turns are ours wherever it can leave them to us."""
+    return EnginePlan(server_turns=not can.commit, transcribes=can.input_transcript, truncates=can.truncate)
 
 
 class Converse:

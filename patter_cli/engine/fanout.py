@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from patter_cli.audio.frame import Samples
 from patter_cli.engine.eou import EndOfTurnDetector
-from patter_cli.engine.listen import Listener
+from patter_cli.engine.inbound import AudioSink
 
 
 class AudioFanout:
     """Hands the caller's samples and speech edges to both, in this order."""
 
-    def __init__(self, listener: Listener, turn_ear: EndOfTurnDetector) -> None:
+    def __init__(self, listener: AudioSink, turn_ear: EndOfTurnDetector) -> None:
         self._listener = listener
         self._turn_ear = turn_ear
 

@@ -26,12 +26,13 @@ class CascadePerformer:
         self,
         call: CallContext,
         *,
-        listener: Listener,
+        listener: Listener | None,
         thinker: Thinker,
         speaker: Speaker,
         turns: EndOfTurnDetector | None,
     ) -> None:
-        """turns: says whether the caller has finished; None: nobody does."""
+        """listener: None where an engine hears the caller, and only lines of ours are spoken here. turns: says whether
+        the caller has finished; None: nobody does."""
         self._call = call
         self._listener = listener
         self._thinker = thinker
@@ -40,7 +41,10 @@ class CascadePerformer:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin listening and speaking. Returns what runs until it is cancelled."""
-        return [self._call.guard("listener", self._listener.run), self._call.guard("speaker", self._speaker.run)]
+        workers = [self._call.guard("speaker", self._speaker.run)]
+        if self._listener is not None:
+            workers.append(self._call.guard("listener", self._listener.run))
+        return workers
 
     def adopt(self, agent: ReadyAgent) -> None:
         """The call's agent has changed."""
@@ -66,9 +70,11 @@ class CascadePerformer:
                 self._thinker.cancel(response_id)
                 self._speaker.cancel(response_id)
             case order.FinalizeTranscript():
-                self._listener.finalize()
+                if self._listener is not None:
+                    self._listener.finalize()
             case order.CommitTranscript():
-                self._listener.commit()
+                if self._listener is not None:
+                    self._listener.commit()
                 if self._turns is not None:
                     self._turns.commit()
             case order.PredictEndOfTurn(segment=segment):

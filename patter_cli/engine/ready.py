@@ -9,6 +9,7 @@ from typing import Any
 from patter_cli.contracts.echo import AudioFilter, EchoCanceller
 from patter_cli.contracts.eou import EndOfTurnModel
 from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.core.outcome import Direction
@@ -55,6 +56,8 @@ class ReadyAgent:
     tts_fallbacks: tuple[TextToSpeech, ...] = ()
     models: tuple[LanguageModel, ...] = ()
     """What answers where there is no on_message; each is asked when those before it failed."""
+    engine: SpeechEngine | None = None
+    """Who hears, thinks and speaks in one, in place of stt and models; tts says the lines that are ours."""
     tools: Mapping[str, Tool] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
     """Code guardrails by name."""

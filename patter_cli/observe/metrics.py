@@ -17,7 +17,8 @@ class TurnLatency:
 
     endpointing: waiting to be sure that the turn was over (recognition runs inside it). stt: waiting past that for
     the words. llm: to the reply's first words, nothing if they were drafted before. clause: to its first speakable
-    stretch. tts: to the first samples. handover: to the first frame at the carrier.
+    stretch. tts: to the first samples. handover: to the first frame at the carrier. With a speech-to-speech engine llm
+    is the time until it opens its reply, clause that until its first sound.
     """
 
     turn: int
@@ -80,17 +81,29 @@ class LatencyFold:
                 pass
         for command in entry.commands:
             match command:
-                case order.StartResponse(response_id=response_id) | order.AdoptResponse(response_id=response_id) if (
-                    self._voiced_until is not None
-                ):
+                case (
+                    order.StartResponse(response_id=response_id)
+                    | order.AdoptResponse(response_id=response_id)
+                    | order.AskEngine(response_id=response_id, continues=False)
+                    | order.AwaitReply(response_id=response_id)
+                ) if self._voiced_until is not None:
                     self._response_id = response_id
                     self._turn_voiced_until = self._voiced_until
                     self._marks = [entry.at]
                     late = isinstance(entry.event, fact.TranscriptFinal)
                     self._ended_by_words_after = self._endpoint_at if late else None
-                case order.StartResponse() | order.AdoptResponse():
+                case (
+                    order.StartResponse()
+                    | order.AdoptResponse()
+                    | order.AskEngine(continues=False)
+                    | order.AwaitReply()
+                ):
                     self._response_id = None
-                case order.Speak(response_id=response_id) if response_id == self._response_id:
+                case order.AcceptReply(response_id=response_id) if response_id == self._response_id:
+                    self._mark(1, entry.at)
+                case order.Speak(response_id=response_id) | order.AcceptSpan(response_id=response_id) if (
+                    response_id == self._response_id
+                ):
                     self._mark(2, entry.at)
                 case _:
                     pass

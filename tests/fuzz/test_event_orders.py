@@ -148,8 +148,6 @@ class Watch:
             self.spoken[event.response_id][event.clause] += event.text
             if event.over:
                 self.growing_over.add((event.response_id, event.clause))
-        elif isinstance(event, fact.EngineLeft):
-            self.open = False
         elif isinstance(event, fact.SpeakFailed) or (isinstance(event, fact.ClauseVoiced) and event.duration_ms <= 0):
             self.mute.add((event.response_id, event.clause))
         for each in ordered:

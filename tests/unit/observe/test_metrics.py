@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, parse_entry
-from patter_cli.core.plan import CallPlan
+from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
 from patter_cli.testing import Fault, VirtualCall
+from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
 
 PLAN = CallPlan(agent="a", system_prompt="", first_message="Hello.")
 
@@ -130,3 +131,16 @@ def test_keys_are_not_measured_against_an_old_noise() -> None:
     """A cough a minute ago is not what the answer to a key press was waited for since."""
     keys = _entry(1300, fact.DtmfReceived(digit="1"))
     assert _measure([SPOKE, keys, ANSWERS, SPEAKS, *_answer(1700)]) == []
+
+
+def test_a_turn_with_an_engine_splits_as_well() -> None:
+    """Endpointing, until it opens its reply, until its first sound: the parts add up, with turns of either side's."""
+    for abilities in (TURNS_OURS, TURNS_THEIRS):
+        plan = CallPlan(agent="a", system_prompt="", engine=EnginePlan(server_turns=not abilities.commit))
+        call = VirtualCall(plan, engine=SpeechPeer(["We open at nine."], abilities=abilities))
+        done = call.says("When do you open?", at=1000)
+        call.run_until(8000)
+        (turn,) = fold(call)
+        assert abs(done + turn.total_ms - call.sounds[0].start) <= 20
+        assert turn.llm_ms >= 230
+        assert turn.clause_ms >= 150

@@ -1,0 +1,595 @@
+"""The shell of a speech-to-speech engine: what it posts and asks for, and how it holds its session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from patter_cli.contracts import s2s
+from patter_cli.contracts.llm import ChatMessage, ToolCall, Usage
+from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup, spoken_history
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.events import Event, Ms
+from patter_cli.core.inflow import QUIET_MS
+from patter_cli.core.plan import BlockedTerms, CallPlan
+from patter_cli.core.verdict_gate import LEAD_MS
+from patter_cli.engine.clock import CallAlarm, CallClock
+from patter_cli.engine.converse import OPEN_S, REOPENS, REQUESTS, WAITING_MS, Converse, engine_plan
+from patter_cli.engine.s2s_replies import KEPT_REPLIES
+from patter_cli.errors import PatterError, Unauthorized, Unavailable
+from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
+from tests.unit.engine.conftest import virtually
+
+Kind = TypeVar("Kind")
+RULE = BlockedTerms(name="no", terms=("red car",), replacement="Let us talk of something else.")
+PLAN = CallPlan(agent="a", system_prompt="Be brief.")
+
+
+def sound(ms: int, reply: str = "r", item: str = "i") -> s2s.ReplyAudio:
+    return s2s.ReplyAudio(reply=reply, item=item, samples=np.ones(ms * 8, np.int16))
+
+
+class Session:
+    """A session that does as it is told, notes what that was, and breaks when asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.samples = 0
+        self.closed = False
+        self.due: asyncio.Queue[EngineEvent | Exception] = asyncio.Queue()
+
+    def push(self, samples: np.ndarray) -> None:
+        self.samples += len(samples)
+
+    def commit(self) -> None:
+        self.asked.append(("commit",))
+
+    def respond(self, asked: int, *, say: str = "", may_call: bool = True) -> None:
+        self.asked.append(("respond", asked, say, may_call))
+
+    def type_text(self, text: str) -> None:
+        self.asked.append(("type", text))
+
+    def cancel(self, reply: str) -> None:
+        self.asked.append(("cancel", reply))
+
+    def truncate(self, reply: str, item: str, heard_ms: int) -> None:
+        self.asked.append(("truncate", reply, item, heard_ms))
+
+    def return_tool(self, call: str, result: str) -> None:
+        self.asked.append(("tool", call, result))
+
+    async def events(self) -> AsyncIterator[EngineEvent]:
+        while True:
+            event = await self.due.get()
+            if isinstance(event, Exception):
+                raise event
+            yield event
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Engine:
+    """A recipe that opens these in turn; an exception is raised, None never opens."""
+
+    provider = "toy"
+    in_rate_hz = 16_000
+    out_rate_hz = 8000
+
+    def __init__(self, *sessions: Session | Exception | None, abilities: EngineAbilities = TURNS_OURS) -> None:
+        self.sessions = list(sessions)
+        self.abilities = abilities
+        self.setups: list[EngineSetup] = []
+
+    async def open(self, setup: EngineSetup) -> Session:
+        self.setups.append(setup)
+        session = self.sessions.pop(0)
+        if session is None:
+            await asyncio.Event().wait()
+        if isinstance(session, Exception):
+            raise session
+        assert session is not None
+        return session
+
+
+class Rig:
+    """A Converse on a clock that is set by hand, with its session open."""
+
+    def __init__(self, abilities: EngineAbilities = TURNS_OURS, plan: CallPlan = PLAN, *, adopt: bool = True) -> None:
+        self.now: Ms = 0
+        self.events: list[Event] = []
+        self.played: list[tuple[int, int, int]] = []
+        self.due: tuple[Ms, Callable[[], None]] | None = None
+        self.session = Session()
+        self.commits = 0
+        self.converse = Converse(
+            Engine(abilities=abilities),
+            setup=lambda: EngineSetup(system_prompt=plan.system_prompt),
+            plan=lambda: plan,
+            playback=self,
+            post=self.events.append,
+            now=lambda: self.now,
+            alarm=self,
+            committed=self._committed,
+        )
+        if adopt:
+            self.converse.adopt(self.session)
+
+    def _committed(self) -> None:
+        self.commits += 1
+
+    # The line and the alarm, as a Converse knows them.
+
+    def play(self, response_id: int, clause: int, payload: bytes) -> None:
+        self.played.append((response_id, clause, len(payload) // 8))
+
+    def end_clause(self, response_id: int, clause: int) -> int:
+        return self.heard(response_id, clause)
+
+    def set(self, at: Ms, act: Callable[[], None]) -> None:
+        self.due = (at, act)
+
+    def cancel(self) -> None:
+        self.due = None
+
+    # The world.
+
+    def heard(self, response_id: int, clause: int) -> int:
+        return sum(ms for reply, part, ms in self.played if (reply, part) == (response_id, clause))
+
+    def takes(self, *events: EngineEvent) -> None:
+        for event in events:
+            self.converse.take(event)
+
+    def told(self, *commands: order.Command) -> None:
+        for each in commands:
+            assert self.converse.perform(each)
+
+    def passes(self, ms: int) -> None:
+        end = self.now + ms
+        while self.due is not None and self.due[0] <= end:
+            self.now, act = self.due
+            self.due = None
+            act()
+        self.now = end
+
+    def facts(self, kind: type[Kind]) -> list[Kind]:
+        return [each for each in self.events if isinstance(each, kind)]
+
+    def accepts(self, reply: str = "r", number: int = 1, item: str = "i", clause: int = 0) -> None:
+        self.told(order.AcceptReply(response_id=number, vendor_id=reply))
+        self.told(order.AcceptSpan(response_id=number, item=item, clause=clause))
+
+
+# --- replies ---------------------------------------------------------------------------------------------------------
+
+
+def test_sound_waits_for_its_number() -> None:
+    """Nothing is played, and nothing but the opening told, before the machine has accepted the reply and its span."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r", asked=1), sound(300), s2s.ReplyWords(reply="r", item="i", text="Hello "))
+    assert rig.events == [fact.SpeechResponseOpened(vendor_id="r", asked=1)]
+    rig.told(order.AcceptReply(response_id=1, vendor_id="r"))
+    assert rig.facts(fact.SpanOpened) == [fact.SpanOpened(response_id=1, item="i")]
+    assert rig.played == []
+    rig.told(order.AcceptSpan(response_id=1, item="i", clause=4))
+    assert rig.played == [(1, 4, 300)]
+    assert rig.facts(fact.SpanWords) == [fact.SpanWords(response_id=1, clause=4, text="Hello ")]
+
+
+def test_a_reply_that_is_over_before_it_was_accepted_is_played() -> None:
+    """All of it may come in one burst: spans, words, tool call and end are told in their order, and it ends once."""
+    rig = Rig()
+    rig.takes(
+        s2s.ReplyOpened(reply="r"),
+        sound(100),
+        s2s.ToolCalled(reply="r", call="c", name="book"),
+        s2s.ReplyUsed(reply="r", usage=Usage(model="m", input_tokens=3, output_tokens=2)),
+        s2s.ReplyFinished(reply="r"),
+    )
+    rig.accepts()
+    kinds = [type(each) for each in rig.events]
+    assert kinds[:5] == [
+        fact.SpeechResponseOpened,
+        fact.SpanOpened,
+        fact.ToolCallRequested,
+        fact.ModelUsed,
+        fact.ResponseFinished,
+    ]
+    assert rig.facts(fact.ClauseVoiced) == [fact.ClauseVoiced(response_id=1, clause=0, duration_ms=100)]
+    assert kinds.count(fact.ResponseFinished) == 1
+
+
+def test_a_rejected_reply_is_stopped_and_its_tools_are_answered() -> None:
+    """The engine must not wait for what nobody will do."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(100), s2s.ToolCalled(reply="r", call="c", name="book"))
+    rig.told(order.RejectReply(vendor_id="r"))
+    rig.takes(sound(100), s2s.ToolCalled(reply="r", call="d", name="book"), s2s.ReplyFinished(reply="r"))
+    assert rig.played == []
+    assert ("cancel", "r") in rig.session.asked
+    assert [each[1] for each in rig.session.asked if each[0] == "tool"] == ["c", "d"]
+    assert not rig.facts(fact.ToolCallRequested)
+    assert not rig.facts(fact.ResponseFinished)
+
+
+def test_a_muted_reply_is_silent_though_it_cannot_be_stopped() -> None:
+    """Where the engine knows no cancel, what still comes is dropped; the next reply is heard."""
+    rig = Rig(TURNS_THEIRS)
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(100))
+    rig.accepts()
+    rig.told(order.MuteReply(response_id=1))
+    rig.takes(sound(5000))
+    assert rig.heard(1, 0) == 100
+    assert rig.session.asked == []
+    rig.takes(s2s.ReplyOpened(reply="s"), sound(200, "s"))
+    rig.accepts("s", 2)
+    assert rig.heard(2, 0) == 200
+
+
+def test_what_nobody_heard_is_truncated() -> None:
+    """By the item it belongs to, never by more than came of it; an item that was never played has not been said."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(500), sound(300, item="j"))
+    rig.accepts()
+    rig.told(order.MuteReply(response_id=1), order.TruncateSpan(response_id=1, clause=0, heard_ms=9000))
+    assert rig.session.asked == [("cancel", "r"), ("truncate", "r", "j", 0), ("truncate", "r", "i", 500)]
+
+
+def test_a_second_reply_waits_for_the_end_of_the_first() -> None:
+    """Two that the machine took for one are played one after the other, and are over together."""
+    rig = Rig(replace(TURNS_OURS, server_turns=True))
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(100))
+    rig.accepts()
+    rig.takes(s2s.ReplyOpened(reply="s"), sound(100, "s"))
+    rig.accepts("s", 1, clause=1)
+    assert rig.heard(1, 1) == 0
+    rig.takes(s2s.ReplyFinished(reply="r"))
+    assert rig.heard(1, 1) == 100
+    assert not rig.facts(fact.ResponseFinished)
+    rig.takes(s2s.ReplyFinished(reply="s"))
+    assert len(rig.facts(fact.ResponseFinished)) == 1
+
+
+def test_an_engine_without_an_end_is_over_when_it_is_quiet() -> None:
+    """And what comes of the same reply later is another one."""
+    rig = Rig(TURNS_THEIRS)
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(100))
+    rig.accepts()
+    rig.passes(QUIET_MS - 1)
+    assert not rig.facts(fact.ResponseFinished)
+    rig.passes(1)
+    assert len(rig.facts(fact.ResponseFinished)) == 1
+    rig.takes(sound(100))
+    assert len(rig.facts(fact.SpeechResponseOpened)) == 2
+
+
+def test_sound_is_counted_whole_however_it_is_cut() -> None:
+    """Pieces of no whole millisecond add up to the length of what was sent."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r"))
+    for _ in range(100):
+        rig.takes(s2s.ReplyAudio(reply="r", item="i", samples=np.ones(37, np.int16)))
+    rig.takes(s2s.ReplyFinished(reply="r"))
+    rig.accepts()
+    rig.told(order.TruncateSpan(response_id=1, clause=0, heard_ms=100_000))
+    assert rig.session.asked[-1] == ("truncate", "r", "i", 3700 // 8)
+
+
+def test_growth_is_told_once_a_second() -> None:
+    """Not with each of the many messages that a reply comes in."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(20))
+    rig.accepts()
+    for _ in range(200):
+        rig.takes(sound(20))
+    assert 3 <= len(rig.facts(fact.SpanGrew)) <= 5
+
+
+def test_word_times_are_told_under_the_clause() -> None:
+    """Also those that were known before it had a number."""
+    rig = Rig(replace(TURNS_OURS, word_times=True))
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(500))
+    rig.takes(s2s.ReplyWordTimes(reply="r", item="i", starts_ms=(0,), ends_ms=(200,)))
+    rig.accepts(clause=2)
+    rig.takes(s2s.ReplyWordTimes(reply="r", item="i", starts_ms=(0, 250), ends_ms=(200, 400)))
+    assert [(each.clause, each.ends_ms) for each in rig.facts(fact.WordsTimed)] == [(2, (200,)), (2, (200, 400))]
+
+
+def test_blocked_words_hold_their_sound_and_are_told_once() -> None:
+    """Sound waits for its words; a broken rule lets nothing more out."""
+    rig = Rig(plan=replace(PLAN, blocked=(RULE,)))
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(300))
+    rig.accepts()
+    assert rig.played == []
+    rig.takes(s2s.ReplyWords(reply="r", item="i", text="We sell a red car today. "), sound(3000))
+    rig.takes(s2s.ReplyWords(reply="r", item="i", text="And a red car tomorrow. "), s2s.ReplyFinished(reply="r"))
+    rig.passes(10_000)
+    assert rig.facts(fact.RuleBroken) == [fact.RuleBroken(response_id=1, replacement=RULE.replacement)]
+    assert rig.played == []
+
+
+def test_sound_without_words_waits_for_the_lead() -> None:
+    """A guardrail costs an engine that sends no transcript that much, and no more."""
+    rig = Rig(plan=replace(PLAN, blocked=(RULE,)))
+    rig.takes(s2s.ReplyOpened(reply="r"), sound(300))
+    rig.accepts()
+    rig.passes(LEAD_MS - 1)
+    assert rig.played == []
+    rig.passes(1)
+    assert rig.heard(1, 0) == 300
+
+
+def test_what_belongs_to_no_reply_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """A vendor that sends nonsense makes one line in the log and no sound."""
+    rig = Rig()
+    rig.takes(sound(100, "never"), s2s.ReplyWords(reply="never", text="x"), s2s.ReplyFinished(reply="never"))
+    assert rig.events == []
+    assert len(caplog.records) == 1
+
+
+def test_old_replies_are_forgotten() -> None:
+    """An hour of replies does not fill the memory, and a late word about the first is nobody's."""
+    rig = Rig()
+    for number in range(1, KEPT_REPLIES + 5):
+        rig.takes(s2s.ReplyOpened(reply=f"r{number}"), sound(20, f"r{number}"), s2s.ReplyFinished(reply=f"r{number}"))
+        rig.accepts(f"r{number}", number)
+    before = len(rig.events)
+    rig.takes(s2s.ReplyWords(reply="r1", item="i", text="late"))
+    assert len(rig.events) == before
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def test_a_reply_is_asked_for_only_where_it_can_be() -> None:
+    """An engine that decides on turns is told what was typed, and replies by itself."""
+    ours, theirs = Rig(), Rig(TURNS_THEIRS)
+    for rig in (ours, theirs):
+        rig.told(order.CommitSpeech(), order.AskEngine(response_id=1, text="[DTMF: 1]"))
+        rig.told(order.AskEngine(response_id=1, continues=True, may_call=False), order.AwaitReply(response_id=2))
+        assert rig.commits == 1
+    typed = ("type", "[DTMF: 1]")
+    respond = [("respond", 1, "", True), ("respond", 1, "", False)]
+    assert ours.session.asked == [("commit",), typed, *respond]
+    assert theirs.session.asked == [typed]
+
+
+def test_the_first_words_are_asked_for_where_the_engine_does_not_say_them() -> None:
+    """Word by word as the author wrote them."""
+    ours, theirs = Rig(), Rig(TURNS_THEIRS)
+    for rig in (ours, theirs):
+        rig.told(order.Greet(response_id=1, text="Hello."))
+    assert ours.session.asked == [("respond", 1, "Hello.", True)]
+    assert theirs.session.asked == []
+
+
+def test_a_tool_is_answered_once() -> None:
+    """A second, better answer comes too late for an engine."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r"), s2s.ToolCalled(reply="r", call="c", name="book"))
+    rig.told(order.AcceptReply(response_id=1, vendor_id="r"))
+    tool = rig.facts(fact.ToolCallRequested)[0].tool_call_id
+    for result in ("1", "2"):
+        rig.told(order.ReturnToolResult(tool_call_id=tool, result=result))
+    rig.told(order.ReturnToolResult(tool_call_id="tool_99", result="3"))
+    assert rig.session.asked == [("tool", "c", "1")]
+
+
+def test_an_order_of_somebody_elses_is_not_taken() -> None:
+    """The loop goes on to the next performer."""
+    assert not Rig().converse.perform(order.PausePlayback(response_id=1))
+
+
+def test_what_waits_for_a_session_is_bounded() -> None:
+    """A second of sound, and a few requests."""
+    rig = Rig(adopt=False)
+    for _ in range(WAITING_MS // 20 * 3):
+        rig.converse.push(np.ones(160, np.int16))
+    for _ in range(REQUESTS + 5):
+        rig.told(order.CommitSpeech())
+    rig.converse.adopt(rig.session)
+    assert rig.session.samples / 16 <= WAITING_MS
+    assert rig.session.samples / 16 >= WAITING_MS - 60
+    assert len(rig.session.asked) == REQUESTS
+
+
+# --- the session -----------------------------------------------------------------------------------------------------
+
+
+class Running:
+    """A Converse that runs in virtual time."""
+
+    def __init__(self, *sessions: Session | Exception | None, abilities: EngineAbilities = TURNS_OURS) -> None:
+        self.clock = CallClock(asyncio.get_running_loop())
+        self.engine = Engine(*sessions, abilities=abilities)
+        self.events: list[tuple[Ms, Event]] = []
+        self.converse = Converse(
+            self.engine,
+            setup=lambda: EngineSetup(system_prompt="", first_message="Hello."),
+            plan=lambda: PLAN,
+            playback=self,
+            post=lambda event: self.events.append((self.clock.now(), event)),
+            now=self.clock.now,
+            alarm=CallAlarm(self.clock),
+        )
+
+    def play(self, response_id: int, clause: int, payload: bytes) -> None: ...
+
+    def end_clause(self, response_id: int, clause: int) -> int:
+        return 0
+
+    @property
+    def kinds(self) -> list[type[Event]]:
+        return [type(event) for _, event in self.events]
+
+
+def held(
+    *sessions: Session | Exception | None,
+    then: Callable[[Running], Awaitable[None]] | None = None,
+    seconds: float = 60.0,
+    abilities: EngineAbilities = TURNS_OURS,
+) -> Running:
+    """Run one for a while, with what is done meanwhile."""
+
+    async def story() -> Running:
+        running = Running(*sessions, abilities=abilities)
+        task = asyncio.create_task(running.converse.run())
+        await asyncio.sleep(1)
+        assert not running.engine.setups, "a session was opened before the plan held"
+        running.converse.perform(order.OpenEngine())
+        if then is not None:
+            await then(running)
+        await asyncio.wait({task}, timeout=seconds)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return running
+
+    return virtually(story())
+
+
+def test_a_session_that_breaks_is_opened_again() -> None:
+    """Its reply has failed; what it was saying is a matter of the past, and so are its tool calls."""
+    first, second = Session(), Session()
+
+    async def breaks(running: Running) -> None:
+        await asyncio.sleep(1)
+        for event in (s2s.ReplyOpened(reply="r"), sound(100), s2s.ToolCalled(reply="r", call="c", name="n")):
+            first.due.put_nowait(event)
+        await asyncio.sleep(0.1)
+        running.converse.perform(order.AcceptReply(response_id=1, vendor_id="r"))
+        first.due.put_nowait(Unavailable("gone", provider="toy"))
+        await asyncio.sleep(5)
+        running.converse.perform(order.ReturnToolResult(tool_call_id="tool_1", result="{}"))
+
+    running = held(first, second, then=breaks)
+    assert first.closed
+    assert len(running.engine.setups) == 2
+    failed = next(event for _, event in running.events if isinstance(event, fact.ResponseFailed))
+    assert (failed.response_id, failed.provider, failed.message) == (1, "toy", "gone")
+    assert second.asked == []
+
+
+def test_a_reply_that_was_asked_of_a_lost_session_has_failed() -> None:
+    """The machine hears of it at once, not when it gives up."""
+    first, second = Session(), Session()
+
+    async def breaks(running: Running) -> None:
+        await asyncio.sleep(1)
+        running.converse.perform(order.AskEngine(response_id=4))
+        first.due.put_nowait(Unavailable("gone", provider="toy"))
+        await asyncio.sleep(0.05)
+        assert running.kinds == [fact.ResponseFailed]
+
+    running = held(first, second, then=breaks)
+    assert second.asked == []
+    assert running.kinds == [fact.ResponseFailed]
+
+
+def test_what_was_asked_before_the_first_session_is_asked_when_it_is_open() -> None:
+    """A vendor that has to be tried twice still greets."""
+    session = Session()
+
+    async def greets(running: Running) -> None:
+        running.converse.perform(order.Greet(response_id=1, text="Hello."))
+
+    running = held(Unavailable("busy", provider="toy"), session, then=greets)
+    assert session.asked == [("respond", 1, "Hello.", True)]
+    assert running.events == []
+
+
+@pytest.mark.parametrize("failure", [Unavailable("down", provider="toy"), OSError("no route"), None], ids=repr)
+def test_an_engine_that_cannot_be_reached_is_given_up(failure: Exception | None) -> None:
+    """After its tries, one that never answers too, the call is told once."""
+    running = held(*[failure] * (REOPENS + 1))
+    assert running.kinds == [fact.ListenFailed]
+    assert len(running.engine.setups) == REOPENS + 1
+    assert running.events[0][0] <= 1000 + (OPEN_S * 1000 + 700) * (REOPENS + 1)
+
+
+@pytest.mark.parametrize("failure", [Unauthorized("bad key", provider="toy"), PatterError("odd")], ids=repr)
+def test_what_cannot_help_is_not_tried_again(failure: Exception) -> None:
+    """A refused key is refused the next time too."""
+    running = held(failure, Session())
+    assert running.kinds == [fact.ListenFailed]
+    assert len(running.engine.setups) == 1
+
+
+def test_an_engine_that_leaves_is_not_called_back() -> None:
+    """What it said is over, and the machine is told why there is no more."""
+    session = Session()
+    for event in (s2s.ReplyOpened(reply="r"), sound(100), s2s.EngineLeft(reason="end_call")):
+        session.due.put_nowait(event)
+
+    async def accepts(running: Running) -> None:
+        await asyncio.sleep(1)
+        running.converse.perform(order.AcceptReply(response_id=1, vendor_id="r"))
+
+    running = held(session, then=accepts, abilities=TURNS_THEIRS)
+    assert running.kinds == [
+        fact.SpeechResponseOpened,
+        fact.EngineLeft,
+        fact.SpanOpened,
+        fact.ResponseFinished,
+    ]
+    assert session.closed
+
+
+def test_the_scripted_peer_keeps_the_contract_on_a_real_loop() -> None:
+    """Asked for a greeting it opens a reply, brings sound and words, and ends."""
+
+    async def story() -> list[Event]:
+        clock = CallClock(asyncio.get_running_loop())
+        events: list[Event] = []
+        running = Running()
+        converse = Converse(
+            SpeechPeer(["Hello there."]),
+            setup=lambda: EngineSetup(system_prompt=""),
+            plan=lambda: PLAN,
+            playback=running,
+            post=events.append,
+            now=clock.now,
+            alarm=CallAlarm(clock),
+        )
+        task = asyncio.create_task(converse.run())
+        converse.perform(order.OpenEngine())
+        converse.perform(order.AskEngine(response_id=1))
+        await asyncio.sleep(1)
+        converse.perform(order.AcceptReply(response_id=1, vendor_id="r1"))
+        converse.perform(order.AcceptSpan(response_id=1, item="r1.0", clause=0))
+        task.cancel()
+        return events
+
+    events = virtually(story())
+    words = "".join(each.text for each in events if isinstance(each, fact.SpanWords))
+    assert words == "Hello there."
+    assert fact.ResponseFinished(response_id=1) in events
+
+
+# --- the contract ----------------------------------------------------------------------------------------------------
+
+
+def test_turns_are_ours_wherever_they_can_be() -> None:
+    """Our endpointing and our barge-in hold with every engine that lets them."""
+    assert not engine_plan(TURNS_OURS).server_turns
+    assert engine_plan(TURNS_THEIRS).server_turns
+
+
+def test_a_new_session_is_told_words_and_no_tool_calls() -> None:
+    """Ids of another session mean nothing to it."""
+    call = ToolCall(id="1", name="book")
+    lines = [
+        ChatMessage(role="system", text="Be brief."),
+        ChatMessage(role="user", text="A table."),
+        ChatMessage(role="assistant", tool_calls=(call,)),
+        ChatMessage(role="tool", text="{}", tool_call_id="1"),
+        ChatMessage(role="assistant", text="Done."),
+    ]
+    assert [each.text for each in spoken_history(lines)] == ["A table.", "Done."]
