@@ -198,7 +198,10 @@ class EngineSession(Protocol):
     """
 
     def push(self, samples: Samples) -> None:
-        """The caller's next samples, at the recipe's `in_rate_hz`, silence included. Any length."""
+        """The caller's next samples, at the recipe's `in_rate_hz`. Any length.
+
+        Where it decides on turns, silence too; where turns are ours, only what the detector calls speech.
+        """
 
     def commit(self) -> None:
         """What was pushed since the last time is an item; answered by TurnTaken, in order."""

@@ -1,8 +1,8 @@
 """Speech to speech: one engine's session as the machine knows it. What it sends becomes facts, orders become requests.
 
 Theory of operation. Everything that a vendor sends comes through `take`, everything that the machine orders through
-`perform`; both are synchronous. The caller's sound goes in all the time, what comes back goes through the replies
-(s2s_replies.py) to the line.
+`perform`; both are synchronous. The caller's sound goes in all the time where the engine decides on turns, else only
+their voice does; what comes back goes through the replies (s2s_replies.py) to the line.
 
 The session is opened when the plan holds, and again when it breaks, with what was said so far. A reply that was under
 way then has failed, and so has one that was asked for; the machine apologises. Lines of ours (apologies, fillers) are
@@ -15,6 +15,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+
+import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
@@ -36,8 +38,10 @@ REOPENS = 2
 BACKOFF_S = 0.2
 OPEN_S = 5.0
 CLOSE_S = 2.0
+PRE_ROLL_MS = 320
+"""Of the sound before a voice, for its first consonant. The recogniser's figure."""
 WAITING_MS = 1000
-"""Of the caller's sound, so much waits for a session; older sound is dropped."""
+"""Of the caller's sound, so much waits for a session or a voice; older sound is dropped."""
 REQUESTS = 32
 """Requests that wait for a session; more are dropped."""
 
@@ -68,6 +72,7 @@ class Converse:
         self._engine = engine
         self._can = engine.abilities
         self._setup = setup
+        self._plan = plan
         self._post = post
         self._wire = wire
         self._committed = committed
@@ -76,6 +81,10 @@ class Converse:
         self._resampler = Resampler(wire.rate_hz, engine.in_rate_hz)
         self._waiting: deque[Samples] = deque()
         self._waiting_samples = 0
+        self._heard_samples = 0
+        self._only_voices = True
+        """Turns are ours: silence is no business of the engine's, and would be paid for."""
+        self._listens = False
         self._requests: list[Callable[[EngineSession], None]] = []
         self._replies = SpeechReplies(engine, plan=plan, playback=playback, post=post, now=now, alarm=alarm, wire=wire)
 
@@ -83,7 +92,8 @@ class Converse:
 
     def push(self, samples: Samples) -> None:
         """The caller's next samples, at the line's rate."""
-        if self._session is not None:
+        self._heard_samples += len(samples)
+        if self._session is not None and self._listens:
             self._session.push(self._resampler.process(samples))
             return
         self._waiting.append(samples)
@@ -92,10 +102,21 @@ class Converse:
             self._waiting_samples -= len(self._waiting.popleft())
 
     def speech_started(self, onset_ms: int) -> None:
-        """It gets silence too: nothing begins here."""
+        """A voice began at this media time: it goes in, with what came shortly before."""
+        self._listens = True
+        self._let_through(onset_ms - PRE_ROLL_MS)
 
     def speech_ended(self) -> None:
-        """Nor ends."""
+        self._listens = not self._only_voices
+
+    def _let_through(self, from_ms: int) -> None:
+        """Give the session what waits from this media time on."""
+        if self._session is None:
+            return
+        waiting, self._waiting, self._waiting_samples = self._waiting, deque(), 0
+        left = self._heard_samples - from_ms * self._wire.rate_hz // 1000
+        kept = np.concatenate([np.zeros(0, np.int16), *waiting])
+        self._session.push(self._resampler.process(kept[max(0, len(kept) - left) :]))
 
     # --- what is ordered -------------------------------------------------------------------------------------
 
@@ -168,9 +189,11 @@ class Converse:
         """A session is open: it gets what waited for it."""
         self._session = self._replies.session = session
         self._resampler = Resampler(self._wire.rate_hz, self._engine.in_rate_hz)
-        waiting, self._waiting, self._waiting_samples = self._waiting, deque(), 0
-        for samples in waiting:
-            self.push(samples)
+        engine = self._plan().engine
+        self._only_voices = engine is not None and not engine.server_turns
+        self._listens = self._listens or not self._only_voices
+        if self._listens:
+            self._let_through(0)
         requests, self._requests = self._requests, []
         for act in requests:
             act(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from patter_cli.core.events import Event, Ms, Tick, TranscriptPartial
+from patter_cli.core.events import Event, Ms, SpanGrew, Tick, TranscriptPartial
 from patter_cli.engine.clock import CallClock
 
 ROOM = 4096
@@ -31,8 +31,8 @@ class Mailbox:
         return bool(self._events)
 
     def post(self, event: Event) -> None:
-        """Add an event; never blocks. Past ROOM, partial transcripts make way."""
-        if len(self._events) >= ROOM and isinstance(event, TranscriptPartial):
+        """Add an event; never blocks. Past ROOM, what only says how far something has come makes way."""
+        if len(self._events) >= ROOM and isinstance(event, TranscriptPartial | SpanGrew):
             self.dropped += 1
             return
         self._events.append(event)

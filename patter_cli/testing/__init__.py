@@ -11,12 +11,27 @@ audible when, so `heard` is what really reached the ear, and not what the machin
     assert call.transcript[-1] == ("assistant", "We open at nine.")
 
 With a `far_end` the call is one of ours, and that says who picks up, and when: `VirtualCall(plan, far_end=FarEnd())`.
+With `engine=SpeechPeer(...)` and a plan that has an engine, a scripted speech-to-speech vendor answers instead, through
+the shell that real ones have.
 """
 
 from patter_cli.testing.brain import Answer, VirtualTool
 from patter_cli.testing.call import WALL_TIME, VirtualCall
 from patter_cli.testing.far_end import FarEnd
 from patter_cli.testing.line import Sound
+from patter_cli.testing.speech_peer import PeerFault, Said, SpeechPeer
 from patter_cli.testing.world import Fault, Latency
 
-__all__ = ["WALL_TIME", "Answer", "FarEnd", "Fault", "Latency", "Sound", "VirtualCall", "VirtualTool"]
+__all__ = [
+    "WALL_TIME",
+    "Answer",
+    "FarEnd",
+    "Fault",
+    "Latency",
+    "PeerFault",
+    "Said",
+    "Sound",
+    "SpeechPeer",
+    "VirtualCall",
+    "VirtualTool",
+]

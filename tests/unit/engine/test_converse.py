@@ -17,10 +17,10 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.inflow import QUIET_MS
-from patter_cli.core.plan import BlockedTerms, CallPlan
+from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan
 from patter_cli.core.verdict_gate import LEAD_MS
 from patter_cli.engine.clock import CallAlarm, CallClock
-from patter_cli.engine.converse import OPEN_S, REOPENS, REQUESTS, WAITING_MS, Converse, engine_plan
+from patter_cli.engine.converse import OPEN_S, PRE_ROLL_MS, REOPENS, REQUESTS, WAITING_MS, Converse, engine_plan
 from patter_cli.engine.s2s_replies import KEPT_REPLIES
 from patter_cli.errors import PatterError, Unauthorized, Unavailable
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
@@ -395,10 +395,26 @@ def test_what_waits_for_a_session_is_bounded() -> None:
         rig.converse.push(np.ones(160, np.int16))
     for _ in range(REQUESTS + 5):
         rig.told(order.CommitSpeech())
+    rig.converse.speech_started(0)
     rig.converse.adopt(rig.session)
     assert rig.session.samples / 16 <= WAITING_MS
     assert rig.session.samples / 16 >= WAITING_MS - 60
     assert len(rig.session.asked) == REQUESTS
+
+
+def test_where_turns_are_ours_only_voices_go_in() -> None:
+    """With a little of what came before them; an engine that decides gets the silence too, and needs it."""
+    plan = replace(PLAN, engine=EnginePlan())
+    for server_turns, expected_ms in ((False, PRE_ROLL_MS + 100 + 400), (True, 3000)):
+        rig = Rig(plan=replace(plan, engine=EnginePlan(server_turns=server_turns)))
+        frame = np.ones(160, np.int16)
+        for number in range(150):
+            rig.converse.push(frame)
+            if number == 54:
+                rig.converse.speech_started(1000)  # it was noticed 100 ms later
+            elif number == 74:
+                rig.converse.speech_ended()
+        assert abs(rig.session.samples / 16 - expected_ms) <= 30
 
 
 # --- the session -----------------------------------------------------------------------------------------------------

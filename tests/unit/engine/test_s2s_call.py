@@ -232,16 +232,17 @@ def test_a_call_is_greeted_heard_and_answered(abilities: EngineAbilities) -> Non
     assert turn["total_ms"] < 1300
     assert peer.sessions[0].setup.system_prompt == "Be brief."
     assert [each.name for each in peer.sessions[0].setup.tools] == ["book", "transfer_call", "end_call"]
-    assert peer.sessions[0].samples > 8 * 10_000  # silence too: it hears all the time
+    heard_ms = peer.sessions[0].samples / 8
+    assert heard_ms > 10_000 if abilities is TURNS_THEIRS else heard_ms < 2500
 
 
 def test_a_line_of_another_rate_is_resampled_both_ways() -> None:
     """The engine keeps its rate, the line its own."""
-    peer = SpeechPeer(["We open at nine."])
+    peer = SpeechPeer(["We open at nine."], abilities=TURNS_THEIRS)
     call = told(peer, (2.0, "When do you open?", 1200), seconds=8, format=L16_16K)
     assert call.transcript[-1] == ("assistant", "We open at nine.")
     assert abs(call.sent_ms - peer.length_ms("We open at nine.")) <= 60
-    assert abs(peer.sessions[0].samples / 8 - 8000) <= 400
+    assert abs(peer.sessions[0].samples / 8 - 8000) <= 500
 
 
 @BOTH

@@ -1,0 +1,214 @@
+"""What is relied on from every speech-to-speech engine, run over a row for each; the scripted one is the first.
+
+A row makes an engine whose caller says "When do you open?" with the first sound that is pushed, and whose replies are
+"We open at nine.", then a call of the tool `book` after "Let me see.", then "It is booked.".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from patter_cli.contracts import s2s
+from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
+from patter_cli.errors import ProviderError
+from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerSession, Said, SpeechPeer
+from tests.unit.engine.conftest import virtually
+
+Kind = TypeVar("Kind", bound=EngineEvent)
+SCRIPT = ("We open at nine.", Said(items=("Let me see.",), calls=(("book", '{"people": 2}'),)), "It is booked.")
+SETUP = EngineSetup(system_prompt="Be brief.")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One engine. make: with this fault of the vendor's, None for none. speak: has the caller heard by the vendor."""
+
+    name: str
+    make: Callable[[PeerFault | None], SpeechEngine]
+    speak: Callable[[EngineSession], None]
+
+
+def scripted(abilities: s2s.EngineAbilities) -> Callable[[PeerFault | None], SpeechEngine]:
+    return lambda fault: SpeechPeer(SCRIPT, abilities=abilities, faults=[fault] if fault else [])
+
+
+def speak(session: EngineSession) -> None:
+    assert isinstance(session, PeerSession)
+    session.voice_started()
+    session.hear("When do you open?")
+    session.voice_ended()
+
+
+ROWS = (
+    Row("scripted, turns ours", scripted(TURNS_OURS), speak),
+    Row("scripted, turns theirs", scripted(TURNS_THEIRS), speak),
+)
+EVERY = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+class Talk:
+    """A session at work, with all that it sent."""
+
+    def __init__(self, row: Row, session: EngineSession, can: s2s.EngineAbilities) -> None:
+        self.row = row
+        self.session = session
+        self.can = can
+        self.events: list[EngineEvent] = []
+        self.asked = 0
+        self.error: ProviderError | None = None
+        self.over = False
+
+    async def read(self) -> None:
+        try:
+            async for event in self.session.events():
+                self.events.append(event)
+        except ProviderError as error:
+            self.error = error
+        self.over = True
+
+    async def turn(self) -> str:
+        """The caller says something; the name of the reply to it, once all of that has come."""
+        self.session.push(np.ones(1600, np.int16))
+        self.row.speak(self.session)
+        await asyncio.sleep(0.8)
+        if self.can.commit:
+            self.session.commit()
+            self.ask()
+        await asyncio.sleep(5)
+        return self.of(s2s.ReplyOpened)[-1].reply
+
+    def ask(self) -> None:
+        self.asked += 1
+        self.session.respond(self.asked)
+
+    def of(self, kind: type[Kind], reply: str = "") -> list[Kind]:
+        found = [each for each in self.events if isinstance(each, kind)]
+        return [each for each in found if not reply or getattr(each, "reply", "") == reply]
+
+    def words(self, reply: str) -> str:
+        return "".join(each.text for each in self.of(s2s.ReplyWords, reply))
+
+
+def held(row: Row, story: Callable[[Talk], Awaitable[None]], fault: PeerFault | None = None) -> Talk:
+    async def run() -> Talk:
+        engine = row.make(fault)
+        server_turns = not engine.abilities.commit
+        session = await engine.open(EngineSetup(system_prompt=SETUP.system_prompt, server_turns=server_turns))
+        talk = Talk(row, session, engine.abilities)
+        reader = asyncio.create_task(talk.read())
+        await story(talk)
+        await session.aclose()
+        await session.aclose()  # twice is fine
+        await asyncio.wait_for(reader, 1)
+        return talk
+
+    return virtually(run())
+
+
+@EVERY
+def test_a_turn_is_heard_and_answered(row: Row) -> None:
+    """The caller's turn is an item, its words come, and a reply to it has sound and all its words."""
+
+    async def story(talk: Talk) -> None:
+        reply = await talk.turn()
+        (taken,) = talk.of(s2s.TurnTaken)
+        if talk.can.input_transcript:
+            assert [(each.item, each.text) for each in talk.of(s2s.CallerWords) if each.final] == [
+                (taken.item, "When do you open?")
+            ]
+        assert talk.words(reply) == "We open at nine."
+        assert sum(len(each.samples) for each in talk.of(s2s.ReplyAudio, reply)) > 0
+        assert bool(talk.of(s2s.ReplyFinished, reply)) is talk.can.tells_end
+
+    held(row, story)
+
+
+@EVERY
+def test_a_reply_is_opened_before_anything_of_it_comes(row: Row) -> None:
+    """And where it was asked for, by whom is said or left open, never wrong."""
+
+    async def story(talk: Talk) -> None:
+        await talk.turn()
+        await talk.turn()
+        opened: set[str] = set()
+        for event in talk.events:
+            if isinstance(event, s2s.ReplyOpened):
+                assert event.asked in (None, talk.asked, len(opened) + 1)
+                opened.add(event.reply)
+            elif hasattr(event, "reply"):
+                assert event.reply in opened
+
+    held(row, story)
+
+
+@EVERY
+def test_a_tool_is_called_and_its_answer_is_used(row: Row) -> None:
+    """The call belongs to a reply; with the answer it goes on, by itself or asked."""
+
+    async def story(talk: Talk) -> None:
+        await talk.turn()
+        reply = await talk.turn()
+        (call,) = talk.of(s2s.ToolCalled)
+        assert (call.reply, call.name, call.arguments) == (reply, "book", '{"people": 2}')
+        talk.session.return_tool(call.call, '{"ok": true}')
+        if not talk.can.continues:
+            talk.ask()
+        await asyncio.sleep(5)
+        assert talk.words(talk.of(s2s.ReplyOpened)[-1].reply) == "It is booked."
+
+    held(row, story)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.make(None).abilities.cancel], ids=lambda row: row.name)
+def test_a_cancelled_reply_ends_at_once(row: Row) -> None:
+    """No sound comes any more, its end is told, and the next reply is whole."""
+
+    async def story(talk: Talk) -> None:
+        talk.ask()
+        while not talk.of(s2s.ReplyAudio):  # noqa: ASYNC110 (time is virtual)
+            await asyncio.sleep(0.005)
+        reply = talk.of(s2s.ReplyOpened)[0].reply
+        talk.session.cancel(reply)
+        talk.session.cancel(reply)
+        sent = len(talk.of(s2s.ReplyAudio))
+        await asyncio.sleep(3)
+        assert len(talk.of(s2s.ReplyAudio)) == sent
+        assert len(talk.of(s2s.ReplyFinished, reply)) == 1
+        assert talk.words(await talk.turn()) == "Let me see."
+
+    held(row, story)
+
+
+@EVERY
+def test_a_session_that_breaks_raises_a_provider_error(row: Row) -> None:
+    """Out of its events, named after the vendor, and nothing else is raised."""
+
+    async def story(talk: Talk) -> None:
+        await talk.turn()
+
+    talk = held(row, story, PeerFault.DROPS)
+    assert talk.error is not None
+    assert talk.error.provider == row.make(None).provider
+
+
+@EVERY
+def test_a_session_is_closed_in_the_middle_of_anything(row: Row) -> None:
+    """Its events end, and what it is asked afterwards is nothing to it."""
+
+    async def story(talk: Talk) -> None:
+        talk.session.push(np.ones(1600, np.int16))
+        row.speak(talk.session)
+        if talk.can.commit:
+            talk.ask()
+        await asyncio.sleep(0.45)
+
+    talk = held(row, story)
+    assert talk.over
+    assert talk.error is None
+    talk.session.push(np.ones(1600, np.int16))
