@@ -172,6 +172,19 @@ def test_a_reply_still_in_the_making_is_cancelled() -> None:
     assert heard_truly(call)
 
 
+def test_word_times_say_what_was_heard_where_the_engine_has_them() -> None:
+    """A reply whose first words are spoken slowly is cut by its times, and not by its letters."""
+    call, _ = called(OURS, [LONG, "Sorry."])
+    call.says(ASKS, at=1000)
+    starts = tuple(range(0, 900 * len(LONG.split()), 900))
+    times = fact.WordsTimed(response_id=1, clause=0, starts_ms=starts, ends_ms=tuple(at + 800 for at in starts))
+    call.tells(times, 3000)
+    call.says("No wait I meant on Sunday", at=4200)
+    call.run_until(12_000)
+    assert 1450 < call.sounds[0].played_ms < 1700
+    assert said_by(call, "assistant")[0] == "We are"
+
+
 @pytest.mark.parametrize("words", ["", "mm-hm"], ids=["cough", "backchannel"])
 def test_what_means_nothing_gives_the_line_back(words: str) -> None:
     """The reply is held, its words are fetched, and it goes on a little before where it stopped."""
