@@ -42,6 +42,8 @@ class _CallLines:
         self._latency = LatencyFold()
         self._clauses: dict[tuple[int, int], str] = {}
         self._speaker = ""
+        self._unshown = False
+        """A speech-to-speech engine said something, whose words are known once it was heard."""
 
     def feed(self, entry: Entry) -> list[str]:
         lines: list[str] = []
@@ -70,6 +72,14 @@ class _CallLines:
                     self._clauses[response_id, clause] = text
                 case order.ReportTranscript(role="user", text=text):
                     lines.append(self._said("caller", text))
+                case order.AcceptSpan():
+                    self._unshown = True
+                case order.ReportTranscript(role="assistant", text=text, interrupted=cut) if self._unshown:
+                    self._unshown = False
+                    lines.append(self._said("agent", text))
+                    if cut:
+                        lines.append("        cut off there")
+                        self._speaker = ""
                 case order.ReportTranscript(role="assistant", text=text, interrupted=True):
                     lines.append(f"        cut off; heard: {text}")
                     self._speaker = ""

@@ -76,14 +76,17 @@ class SpeechReplies:
         self._calls: dict[str, str] = {}
         """Our ids of tool calls to the vendor's, as long as they are unanswered."""
         self._call_count = 0
+        self._handles: set[str] = set()
+        """What replies were called so far."""
         self.unknown = 0
         """Messages about replies that were never opened."""
 
     # --- what the machine says of them -----------------------------------------------------------------------
 
     def accept(self, vendor_id: str, number: int) -> None:
-        reply = self._reply(vendor_id)
-        if reply is None:
+        """It has the floor under this number: what waited for that is told."""
+        reply = self._opened(vendor_id)
+        if reply is None or reply.name is None:
             why = "the session that began this reply is gone"
             self._post(fact.ResponseFailed(response_id=number, provider=self._engine.provider, message=why))
             return
@@ -92,7 +95,8 @@ class SpeechReplies:
         self._pump()
 
     def reject(self, vendor_id: str) -> None:
-        reply = self._reply(vendor_id)
+        """It is not wanted."""
+        reply = self._opened(vendor_id)
         if reply is not None:
             for call in reply.calls:
                 self.return_tool(call, failed("not done: this reply was not wanted"))
@@ -100,12 +104,14 @@ class SpeechReplies:
         self._pump()
 
     def mute(self, number: int) -> None:
+        """Nothing of this number is to be heard any more."""
         for reply in self._replies:
             if reply.number == number and not reply.inflow.muted:
                 self._silence(reply)
         self._pump()
 
     def number(self, number: int, name: str, clause: int) -> None:
+        """An item is this clause of its reply: what is known of it is told, and its sound may go out in its turn."""
         for reply in self._replies:
             item = reply.inflow.number(name, clause) if reply.number == number and not reply.inflow.muted else None
             if item is not None:
@@ -116,12 +122,14 @@ class SpeechReplies:
         self._pump()
 
     def truncate(self, number: int, clause: int, heard_ms: int) -> None:
+        """So much of a clause was heard."""
         for reply in self._replies:
             item = reply.inflow.of_clause(clause) if reply.number == number else None
             if item is not None and reply.name is not None and self.session is not None and self._can.truncate:
                 self.session.truncate(reply.name, item.name, min(heard_ms, item.received_ms))
 
     def return_tool(self, tool_call_id: str, result: str) -> None:
+        """A tool's answer, under our id; the first one for each."""
         call = self._calls.pop(tool_call_id, None)
         if call is not None and self.session is not None:
             self.session.return_tool(call, result)
@@ -218,15 +226,18 @@ class SpeechReplies:
         plan = self._plan()
         rules = plan.blocked
         judge = (lambda text, before: replacement_for(text, before, rules)) if rules or plan.checks else None
+        handle = f"{name}#{len(self._handles)}" if name in self._handles else name
+        self._handles.add(handle)
         reply = VendorReply(
             name,
+            handle,
             Inflow(judge, words_open=not plan.checks, tells_end=self._can.tells_end),
             self._wire,
             Resampler(self._engine.out_rate_hz, self._wire.rate_hz),
         )
         self._replies.append(reply)
         self.asked = None
-        self._post(fact.SpeechResponseOpened(vendor_id=name, asked=asked))
+        self._post(fact.SpeechResponseOpened(vendor_id=handle, asked=asked))
         return reply
 
     def _take_sound(self, reply: VendorReply, name: str, samples: Samples, now: Ms) -> None:
@@ -281,7 +292,11 @@ class SpeechReplies:
             for item in unheard:
                 session.truncate(reply.name, item, 0)
 
+    def _opened(self, handle: str) -> VendorReply | None:
+        return next((each for each in self._replies if each.handle == handle), None)
+
     def _reply(self, name: str) -> VendorReply | None:
+        """The last one of this name."""
         return next((each for each in reversed(self._replies) if each.name == name), None)
 
     # --- to the line -----------------------------------------------------------------------------------------

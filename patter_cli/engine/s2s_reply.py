@@ -21,6 +21,8 @@ class VendorReply:
 
     name: str | None
     """The vendor's; None once the session that knows it is gone."""
+    handle: str
+    """What the machine calls it until it has a number: its name, or more where that was used before."""
     inflow: Inflow[bytes]
     wire: WireCodec
     resampler: Resampler

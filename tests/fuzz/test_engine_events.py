@@ -101,6 +101,8 @@ def check(call: VirtualCall, peer: SpeechPeer) -> None:
     ours = {each.response_id for _, each in call.orders(order.Speak)}
     claim({each.response_id for each in call.sounds} <= accepted | ours, "sound of a reply that has no number")
     claim(len(call.orders(order.FinishCall)) == 1, "no end, or two")
+    opened = [each.vendor_id for _, each in call.facts(fact.SpeechResponseOpened)]
+    claim(len(set(opened)) == len(opened), "two replies are called the same")
     muted: dict[int, int] = {each.response_id: at for at, each in call.orders(order.MuteReply)}
     for each in call.sounds:
         claim(each.start <= muted.get(each.response_id, each.start), "sound of a muted reply")

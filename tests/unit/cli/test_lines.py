@@ -12,9 +12,9 @@ from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.events import LineClosed, Tick
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.outcome import AnsweredBy, VerdictSource
-from patter_cli.core.plan import CallPlan
+from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.observe.metrics import TurnLatency
-from patter_cli.testing import FarEnd, VirtualCall
+from patter_cli.testing import FarEnd, SpeechPeer, VirtualCall
 
 
 def shown(call: VirtualCall, call_id: str = "LB0123456789", *, named: bool = False) -> list[str]:
@@ -43,6 +43,19 @@ def test_a_call_reads_as_a_conversation() -> None:
     (split,) = [line for line in lines if " ms = " in line]
     total, _, parts = split.strip().partition(" ms = ")
     assert int(total) == sum(int(part.split()[1]) for part in parts.split(" + "))
+
+
+def test_what_an_engine_said_is_shown_when_it_was_heard() -> None:
+    """Its words are not known before; where it was cut off is where they end."""
+    plan = CallPlan(agent="shop", system_prompt="", first_message="Hello.", engine=EnginePlan())
+    made = VirtualCall(plan, engine=SpeechPeer(["We open at nine in the morning and close at six.", "Yes."]))
+    made.says("When do you open?", at=2000)
+    made.says("No wait I meant on Saturday.", at=5000)
+    made.run_until(12_000)
+    lines = [line for line in shown(made) if " ms = " not in line]
+    assert lines[1:3] == ["agent   Hello.", "caller  When do you open?"]
+    assert lines[3].startswith("agent   We open at nine")
+    assert lines[4:] == ["        cut off there", "caller  No wait I meant on Saturday.", "agent   Yes."]
 
 
 def test_an_outbound_call_shows_how_it_comes_about() -> None:

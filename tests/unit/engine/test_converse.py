@@ -258,6 +258,17 @@ def test_a_second_reply_waits_for_the_end_of_the_first() -> None:
     assert len(rig.facts(fact.ResponseFinished)) == 1
 
 
+def test_a_name_that_is_used_again_is_another_reply() -> None:
+    """Each opening gets its own answer, and neither blocks what comes after it."""
+    rig = Rig()
+    rig.takes(s2s.ReplyOpened(reply="r"), s2s.ReplyFinished(reply="r"), s2s.ReplyOpened(reply="r"), sound(100))
+    first, second = (each.vendor_id for each in rig.facts(fact.SpeechResponseOpened))
+    assert first != second
+    rig.told(order.RejectReply(vendor_id=first))
+    rig.accepts(second)
+    assert rig.heard(1, 0) == 100
+
+
 def test_an_engine_without_an_end_is_over_when_it_is_quiet() -> None:
     """And what comes of the same reply later is another one."""
     rig = Rig(TURNS_THEIRS)
