@@ -363,6 +363,14 @@ class EngineTranscript:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineLost:
+    """The engine's session broke: what it was told is forgotten, and its names mean nothing to the next one."""
+
+    provider: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineLeft:
     """The engine has ended the conversation, as its own tools allow it to; nothing more comes of it."""
 
@@ -431,6 +439,7 @@ Event: TypeAlias = (
     | EngineInterrupted
     | EngineTurnTaken
     | EngineTranscript
+    | EngineLost
     | EngineLeft
     | DrainRequested
     | LineClosed

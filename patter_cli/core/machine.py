@@ -170,6 +170,7 @@ class TurnMachine:
         self._on_engine(fact.TranscriptFinal, _not_ours)
         self._on_engine(fact.EngineTurnTaken, engine_caller.turn_taken)
         self._on_engine(fact.EngineTranscript, engine_caller.transcript)
+        self._on_engine(fact.EngineLost, engine_caller.lost)
         self._on_engine(fact.SpeechResponseOpened, engine_replies.opened)
         self._on_engine(fact.EngineInterrupted, engine_caller.interrupted)
         self._on_engine(fact.EngineLeft, engine_replies.left)

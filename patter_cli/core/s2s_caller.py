@@ -291,6 +291,11 @@ class EngineCaller:
             if waits and heard is self._doubtful[-1]:
                 self._settle()
 
+    def lost(self, event: fact.EngineLost) -> None:
+        """Nobody will say any more what was said before, and the next session may use the same names."""
+        self._unbound.clear()
+        self._items.clear()
+
     def _write(self, heard: _Heard) -> None:
         if heard.words and heard.place is not None:
             self._history.fill(heard.place, heard.words)

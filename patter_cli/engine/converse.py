@@ -202,6 +202,7 @@ class Converse:
         """The session is gone, if there was one, and with it all that it was asked for."""
         if self._session is not None:
             self._session = None
+            self._post(fact.EngineLost(provider=self._engine.provider, message=why))
             self._replies.lost(why)
 
     def gone(self, why: str) -> None:

@@ -116,6 +116,8 @@ class SpeechPeer:
         self.returned: dict[str, str] = {}
         """Tool calls and what they were answered."""
         self.typed: list[str] = []
+        self.item_names = "s{session}c{item}"
+        """How it calls what the caller said; without {session} the same again in each."""
         self.replies = 0
 
     def length_ms(self, text: str) -> int:
@@ -265,7 +267,7 @@ class PeerSession:
         self._heard = ""
         self._answering = f"{self._answering} {words}".strip()
         self._items += 1
-        item = f"s{len(peer.sessions)}c{self._items}"
+        item = peer.item_names.format(session=len(peer.sessions), item=self._items)
         self._later(peer.latency.taken_ms, lambda: self.send(s2s.TurnTaken(item=item)))
         if peer.abilities.input_transcript and PeerFault.NO_TRANSCRIPT not in peer.faults:
             late_ms = 4000 if PeerFault.LATE_TRANSCRIPT in peer.faults else 0

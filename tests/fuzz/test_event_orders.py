@@ -466,6 +466,7 @@ ANYTHING: tuple[Event, ...] = (
     fact.EngineTranscript(item="i1", text="I want", final=False),
     fact.SpeechResponseOpened(vendor_id="v", asked=None),
     fact.SpeechResponseOpened(vendor_id="w", asked=99),
+    fact.EngineLost(provider="p", message="gone"),
     fact.EngineLeft(reason="end_call"),
     *(fact.TranscriptPartial(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     *(fact.TranscriptFinal(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),

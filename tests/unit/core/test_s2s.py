@@ -464,6 +464,22 @@ def test_a_session_that_breaks_is_opened_again(plan: CallPlan) -> None:
 
 
 @BOTH
+def test_names_of_a_lost_session_mean_nothing_to_the_next(plan: CallPlan) -> None:
+    """The new one may call its items the same; the caller's words are still all in the history, in their order."""
+    call, peer = called(plan, [NINE])
+    peer.item_names = "item{item}"
+    call.says("When do you open?", at=1000)
+    call.run_until(6000)
+    peer.faults.add(PeerFault.DROPS)
+    call.says("And when do you close again?", at=6500)
+    call.run_until(16_000)
+    call.says("On Sunday?", at=16_500)
+    call.run_until(22_000)
+    assert len(peer.sessions) == 2
+    assert said_by(call, "user") == ["When do you open?", "And when do you close again?", "On Sunday?"]
+
+
+@BOTH
 def test_an_engine_that_nobody_reaches_ends_the_call_aloud(plan: CallPlan) -> None:
     """After its retries the caller is told, and the call has failed."""
     call, _ = called(replace(plan, first_message=GREETING), [NINE], PeerFault.REFUSES)
