@@ -31,6 +31,8 @@ class Said:
     """The turn that is open, as it was last recognised."""
     spoken: bool = False
     """An engine has heard a turn that it was not asked to answer yet; what it says is known to it alone."""
+    heard: str = ""
+    """What that turn says, as soon as the engine tells."""
     keys: str = ""
     """The keys of an entry that is not over."""
 
@@ -41,6 +43,10 @@ class Said:
         """The closed turns, which are being answered now."""
         turns, self.turns = self.turns, ""
         return turns
+
+    def take_spoken(self) -> None:
+        """The engine answers now what it heard."""
+        self.spoken, self.heard = False, ""
 
     def take_keys(self) -> str:
         """The keys of the entry, as the model sees them."""

@@ -14,12 +14,12 @@ has a moment to interrupt its own reply; if it does not, the reply goes on.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
-from patter_cli.core.call import Call
+from patter_cli.core.call import Call, Parting
 from patter_cli.core.caller_turn import ENDLESS_VOICE_MS, UNHEARD_VOICE_MS
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.end_of_turn import heard_delay
@@ -39,6 +39,8 @@ MEANT_MS = 600
 """A voice over a reply that lasts as long is meant, where nobody knows its words. Source: as in barge_in.py."""
 WORDS_MS = 1000
 """How long a held reply waits for the words of the voice that held it."""
+LAST_WORDS_MS = 2500
+"""How long the line stays open for what the caller said after the agent's goodbye to be known."""
 INTERRUPT_MS = 400
 """How long it waits for an engine that decides to interrupt it."""
 
@@ -209,8 +211,29 @@ class EngineCaller:
         elif spoke:
             self._commit()
             call.said.spoken = True
+        if spoke and call.parting is not None:
+            self._said_after_last_words(call.parting)
         if call.agent.now is AgentState.IDLE:
             self._turns.floor_is_free()
+
+    def _said_after_last_words(self, parting: Parting) -> None:
+        """The agent has said goodbye, and the caller said something: what it was decides whether we hang up."""
+        call = self._call
+        if self._engine.transcribes:
+            call.said.spoken = True
+            until = min(parting.until, call.now + LAST_WORDS_MS)
+            call.parting = replace(parting, until=until)
+            call.deadlines.hasten(Timer.GOODBYE, until)
+        elif self._voiced_ms >= MEANT_MS:
+            self._floor.stay()
+
+    def _understood(self, words: str) -> None:
+        """What a turn says that was not asked about yet; after the agent's goodbye, that decides."""
+        said = self._call.said
+        if said.spoken and words:
+            said.heard = f"{said.heard} {words}".strip()
+            if self._call.parting is not None:
+                self._turns.floor_is_free()
 
     def _expect_words(self) -> None:
         """The engine has heard somebody, or should have: it has so long to make something of it."""
@@ -265,9 +288,12 @@ class EngineCaller:
             return
         self._owes = False
         self._turns.caller_is_there()
-        call.deadlines.cancel(Timer.IDLE)
         if call.caller.now is CallerState.SILENT:
             call.deadlines.cancel(Timer.TRANSCRIPT)
+        if call.parting is not None and self._engine.transcribes:
+            call.said.spoken = True
+            return
+        call.deadlines.cancel(Timer.IDLE)
         if call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE:
             reply = self._floor.open_engine_reply(Purpose.ANSWER)
             call.issue(order.AwaitReply(response_id=reply.id))
@@ -285,6 +311,7 @@ class EngineCaller:
         heard.words = event.text.strip()
         if not heard.doubtful:
             self._write(heard)
+            self._understood(heard.words)
         elif heard in self._doubtful:
             call.said.words = " ".join(each.words for each in self._doubtful if each.words)
             waits = call.caller.now is CallerState.PAUSED and call.agent.now is AgentState.HELD

@@ -16,9 +16,10 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call
+from patter_cli.core.deadlines import Timer
 from patter_cli.core.delivery import Delivery
 from patter_cli.core.endings import Endings
-from patter_cli.core.floor import CallState
+from patter_cli.core.floor import CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.playout import Playout
 from patter_cli.core.reply import Purpose, Reply
@@ -63,6 +64,8 @@ class EngineReplies:
             self._call.issue(order.RejectReply(vendor_id=event.vendor_id))
             return
         reply.opened = True
+        if self._call.caller.now is CallerState.SILENT:
+            self._call.deadlines.cancel(Timer.TRANSCRIPT)  # it has made something of what it heard
         reply.delivered = reply.step_over = False
         self._call.issue(order.AcceptReply(response_id=reply.id, vendor_id=event.vendor_id))
         self._silence.watch()
@@ -78,6 +81,11 @@ class EngineReplies:
             return reply
         if not engine.server_turns or event.asked is not None:
             return None
+        if reply is not None and reply.delivered and (reply.hang_up or reply.transfer):
+            return None  # these were its last words
+        if call.parting is not None and not call.said.spoken:
+            return None  # the last words were heard, and nothing came after them that the engine could answer
+        call.said.take_spoken()
         return self._floor.open_engine_reply(Purpose.ANSWER) if reply is None else reply
 
     def left(self, event: fact.EngineLeft) -> None:

@@ -43,7 +43,9 @@ class Turns:
         if call.state.now is not CallState.ACTIVE or call.caller.now is not CallerState.SILENT:
             return
         if call.parting is not None:
-            if not keeps_call(call.said.turns, call.parting.reason):
+            if call.said.spoken and not call.said.heard:
+                return  # an engine heard something after the last words, and will say what it was
+            if not keeps_call(f"{call.said.turns} {call.said.heard}", call.parting.reason):
                 self._endings.hang_up(call.parting.reason)
                 return
             self._floor.stay()
@@ -60,7 +62,7 @@ class Turns:
         call = self._call
         call.parting = Parting(reply.hang_up, reply.pending_action, call.now + call.plan.pace.goodbye_ms)
         call.deadlines.set(Timer.GOODBYE, call.now + LISTEN_MS)
-        if call.said.turns:
+        if call.said.turns or call.said.heard:
             self.floor_is_free()
 
     def goodbye_due(self) -> None:
@@ -68,9 +70,11 @@ class Turns:
         call, parting = self._call, self._call.parting
         if parting is None:
             self._endings.goodbye_due()
-        elif call.now < parting.until and (call.said.keys or call.caller.now is not CallerState.SILENT):
+        elif call.now < parting.until and (
+            call.said.keys or call.said.spoken or call.caller.now is not CallerState.SILENT
+        ):
             call.deadlines.set(Timer.GOODBYE, parting.until)
-        elif keeps_call(f"{call.said.turns} {call.said.words}", parting.reason):
+        elif keeps_call(f"{call.said.turns} {call.said.words} {call.said.heard}", parting.reason):
             self._floor.stay()
             self.floor_is_free()
         else:
@@ -96,7 +100,7 @@ class Turns:
         self._asks = 0
         said = self._call.said
         typed = said.take_turns()
-        said.spoken = False
+        said.take_spoken()
         if typed:
             self._history.add_words(typed)
         reply = self._floor.open_engine_reply(Purpose.ANSWER)

@@ -10,13 +10,15 @@ import pytest
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import MachineDetected
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.inflow import QUIET_MS
 from patter_cli.core.journal import parse_journal, render_entry, replay
+from patter_cli.core.outcome import AnsweredBy, VerdictSource
 from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan, PlannedTool, SystemPhrases
 from patter_cli.core.s2s_caller import INTERRUPT_MS
-from patter_cli.testing import VirtualCall, VirtualTool
-from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, Said, Script, SpeechPeer
+from patter_cli.testing import FarEnd, VirtualCall, VirtualTool
+from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerLatency, Said, Script, SpeechPeer
 
 LINES = SystemPhrases()
 GREETING = "Luigi's, hello."
@@ -412,6 +414,64 @@ def test_the_engine_hangs_up_with_our_tool() -> None:
     assert len(peer.returned) == 1
 
 
+BYE = Said(items=("Goodbye, and have a lovely evening.",), calls=(("end_call", "{}"),))
+
+
+def parting(plan: CallPlan, says: str) -> tuple[VirtualCall, SpeechPeer]:
+    """A call in which the caller says this after the goodbye; an engine that decides tells it before it replies."""
+    call, peer = called(plan, [BYE, "Yes, behind the house."])
+    peer.latency = PeerLatency(transcript_ms=100 if plan is THEIRS else 300)
+    call.says("That was all.", at=0)
+    call.run_until(3000)
+    call.says(says, at=call.sounds[0].end + 30)
+    return call, peer
+
+
+@BOTH
+def test_one_more_thing_after_the_goodbye_is_answered(plan: CallPlan) -> None:
+    """The engine's transcript says that the caller goes on, though it comes later than the silence."""
+    call, peer = parting(plan, "Wait, one more thing, is there parking?")
+    call.run_until(14_000)
+    assert not call.orders(order.HangUp)
+    assert call.heard.endswith("Yes, behind the house.")
+    assert peer.replies <= 3
+
+
+@BOTH
+def test_a_goodbye_after_the_goodbye_hangs_up(plan: CallPlan) -> None:
+    """It is in the history, and nobody answers it."""
+    call, _ = parting(plan, "Bye bye.")
+    end = call.sounds[0].end
+    call.run()
+    assert call.orders(order.HangUp)[0][0] < end + 3000
+    assert call.heard == "Goodbye, and have a lovely evening."
+    assert said_by(call, "user")[-1] == "Bye bye."
+
+
+def test_what_was_said_over_the_goodbye_is_answered_after_it() -> None:
+    """Where nobody may interrupt, the words are known before the goodbye is over, and keep the call."""
+    plan = replace(OURS, pace=replace(OURS.pace, barge_in_threshold_ms=0))
+    call, _ = called(plan, [BYE, "Yes, behind the house."])
+    call.says("That was all.", at=0)
+    call.says("Wait, is there parking?", at=2000, lasts_ms=900)
+    call.run_until(12_000)
+    assert not call.orders(order.HangUp)
+    assert call.heard == "Goodbye, and have a lovely evening. Yes, behind the house."
+
+
+@pytest.mark.parametrize("fault", [PeerFault.NO_TRANSCRIPT, PeerFault.LATE_TRANSCRIPT])
+def test_words_that_never_come_do_not_hold_the_line_for_ever(fault: PeerFault) -> None:
+    """They have as long as a goodbye may take; then we hang up."""
+    call, _ = called(OURS, [BYE, "Yes?"], fault)
+    call.says("That was all.", at=0)
+    call.run_until(3000)
+    end = call.sounds[0].end
+    call.says("Bye bye.", at=end + 30)
+    call.run()
+    assert call.orders(order.HangUp)[0][0] <= end + OURS.pace.goodbye_ms + 1000
+    assert call.outcome == ("answered", "agent")
+
+
 @BOTH
 def test_an_engine_that_leaves_is_heard_out(plan: CallPlan) -> None:
     """It closes its session with a tool of its own: we hang up when its last words were heard, and it is no failure."""
@@ -420,6 +480,26 @@ def test_an_engine_that_leaves_is_heard_out(plan: CallPlan) -> None:
     call.run()
     assert call.heard == "Goodbye then."
     assert call.outcome == ("answered", "agent")
+
+
+# --- outbound --------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+def test_a_machine_is_told_its_message_by_the_house_voice(plan: CallPlan) -> None:
+    """Whoever picked up is greeted by the engine; once it is a machine the engine is muted, and says nothing more."""
+    message = "This is Luigi's. Please call us back."
+    plan = replace(plan, first_message=f"{GREETING} {LONG}", screens_machines=True, voicemail_message=message)
+    verdict = MachineDetected(answered_by=AnsweredBy.MACHINE, source=VerdictSource.CARRIER, greeting_over=True)
+    peer = engine_for(plan, [NINE])
+    call = VirtualCall(plan, engine=peer, far_end=FarEnd(tells=((2500, verdict),)))
+    call.run_until(9300)
+    peer.sessions[0].type_text("hello")
+    call.run()
+    assert call.outcome[0] == "voicemail"
+    assert call.heard.endswith(message)
+    assert call.heard.startswith("Luigi's")
+    assert NINE not in call.heard
 
 
 # --- what breaks -----------------------------------------------------------------------------------------------------
