@@ -232,10 +232,6 @@ class SpeechEngine(Protocol):
     """A recipe: frozen, shared by all calls, holds no socket. `open` gives one call its session."""
 
     @property
-    def provider(self) -> str:
-        """Whose it is, for errors and the journal."""
-
-    @property
     def abilities(self) -> EngineAbilities:
         """What its sessions can do."""
 

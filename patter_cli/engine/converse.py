@@ -22,6 +22,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
 from patter_cli.contracts import s2s
+from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
@@ -70,6 +71,7 @@ class Converse:
         """setup: what a session is to be, asked when one is opened. plan: the call's, as it is now. committed: is
         called with every commit, for whoever counts the caller's segments."""
         self._engine = engine
+        self._name = name_of(engine)
         self._can = engine.abilities
         self._setup = setup
         self._plan = plan
@@ -202,12 +204,12 @@ class Converse:
         """The session is gone, if there was one, and with it all that it was asked for."""
         if self._session is not None:
             self._session = None
-            self._post(fact.EngineLost(provider=self._engine.provider, message=why))
+            self._post(fact.EngineLost(provider=self._name, message=why))
             self._replies.lost(why)
 
     def gone(self, why: str) -> None:
         """There will be no session any more."""
-        self._post(fact.ListenFailed(provider=self._engine.provider, message=why))
+        self._post(fact.ListenFailed(provider=self._name, message=why))
 
     async def run(self) -> None:
         """Hold a session until cancelled, or until the engine has left or is gone for good."""
@@ -224,13 +226,13 @@ class Converse:
                         self.take(event)
                         if isinstance(event, s2s.EngineLeft):
                             return
-                    raise Unavailable("the session ended by itself", provider=self._engine.provider)
+                    raise Unavailable("the session ended by itself", provider=self._name)
                 finally:
                     await self._close(session)
             except (PatterError, TimeoutError, OSError) as error:
                 failures += 1
                 why = str(error) or type(error).__name__
-                log.warning("%s failed (%d of %d): %s", self._engine.provider, failures, REOPENS + 1, why)
+                log.warning("%s failed (%d of %d): %s", self._name, failures, REOPENS + 1, why)
                 self.lost(why)
                 final = isinstance(error, PatterError) and not (isinstance(error, ProviderError) and error.retryable)
                 if failures > REOPENS or final:
@@ -243,7 +245,7 @@ class Converse:
             async with asyncio.timeout(CLOSE_S):
                 await session.aclose()
         except (PatterError, TimeoutError, OSError) as error:
-            log.warning("the session of %s did not close: %s", self._engine.provider, error)
+            log.warning("the session of %s did not close: %s", self._name, error)
 
     def close(self) -> None:
         """The call is over: nothing more is handed out."""

@@ -15,6 +15,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.wire import WireCodec
 from patter_cli.contracts import s2s
+from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.s2s import EngineEvent, EngineSession, SpeechEngine
 from patter_cli.core import events as fact
 from patter_cli.core.events import Event, Ms
@@ -61,6 +62,7 @@ class SpeechReplies:
         wire: WireCodec,
     ) -> None:
         self._engine = engine
+        self._name = name_of(engine)
         self._can = engine.abilities
         self._plan = plan
         self._playback = playback
@@ -88,7 +90,7 @@ class SpeechReplies:
         reply = self._opened(vendor_id)
         if reply is None or reply.name is None:
             why = "the session that began this reply is gone"
-            self._post(fact.ResponseFailed(response_id=number, provider=self._engine.provider, message=why))
+            self._post(fact.ResponseFailed(response_id=number, provider=self._name, message=why))
             return
         reply.calls.clear()
         reply.accept(number)
@@ -148,7 +150,7 @@ class SpeechReplies:
                 self.unknown += 1
                 if self.unknown == 1:
                     kind = type(event).__name__
-                    log.warning("%s sends %s of a reply that it never began", self._engine.provider, kind)
+                    log.warning("%s sends %s of a reply that it never began", self._name, kind)
         self._pump()
 
     def finish_all(self) -> None:
@@ -244,7 +246,7 @@ class SpeechReplies:
         cut = reply.inflow.cut
         item = reply.take(name, samples, now)
         if reply.inflow.cut and not cut:
-            log.warning("a reply of %s is too long; the rest of it is dropped", self._engine.provider)
+            log.warning("a reply of %s is too long; the rest of it is dropped", self._name)
         if item is None or not item.received_ms:
             return
         if name not in reply.announced:
@@ -354,6 +356,6 @@ class SpeechReplies:
 
     def _post_end(self, number: int, why: str) -> None:
         if why:
-            self._post(fact.ResponseFailed(response_id=number, provider=self._engine.provider, message=why))
+            self._post(fact.ResponseFailed(response_id=number, provider=self._name, message=why))
         else:
             self._post(fact.ResponseFinished(response_id=number))

@@ -88,6 +88,7 @@ class SpeechPeer:
     """The recipe, and the record of all its sessions. later(ms, act): have something done then."""
 
     provider = "scripted"
+    key_variable = ""
     in_rate_hz = RATE_HZ
     out_rate_hz = RATE_HZ
 
@@ -119,6 +120,9 @@ class SpeechPeer:
         self.item_names = "s{session}c{item}"
         """How it calls what the caller said; without {session} the same again in each."""
         self.replies = 0
+
+    def check(self) -> None:
+        """Nothing can be missing."""
 
     def length_ms(self, text: str) -> int:
         return len(text) * self.latency.ms_per_char

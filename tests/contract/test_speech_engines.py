@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from patter_cli.contracts import s2s
+from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.errors import ProviderError
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerSession, Said, SpeechPeer
@@ -194,7 +195,7 @@ def test_a_session_that_breaks_raises_a_provider_error(row: Row) -> None:
 
     talk = held(row, story, PeerFault.DROPS)
     assert talk.error is not None
-    assert talk.error.provider == row.make(None).provider
+    assert talk.error.provider == name_of(row.make(None))
 
 
 @EVERY

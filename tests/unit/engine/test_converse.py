@@ -80,6 +80,7 @@ class Engine:
     """A recipe that opens these in turn; an exception is raised, None never opens."""
 
     provider = "toy"
+    key_variable = ""
     in_rate_hz = 16_000
     out_rate_hz = 8000
 
@@ -87,6 +88,8 @@ class Engine:
         self.sessions = list(sessions)
         self.abilities = abilities
         self.setups: list[EngineSetup] = []
+
+    def check(self) -> None: ...
 
     async def open(self, setup: EngineSetup) -> Session:
         self.setups.append(setup)
