@@ -98,6 +98,11 @@ class AutoEchoCanceller:
             return self._canceller.trusted
         return self._unsure <= 0 or self._silent >= self._reach
 
+    @property
+    def heavy(self) -> bool:
+        """Whether it searches or cancels."""
+        return self._canceller is not None
+
     def process(self, near: Samples, far: Samples) -> Samples:
         """See contracts/echo.py."""
         if self._cancelling and self._canceller is not None:
@@ -114,14 +119,14 @@ class AutoEchoCanceller:
             self._forget()
             return near
         self._look(near, far)
-        if self._canceller is not None:
-            if self._faint < self._reach:
-                return self._search(self._canceller, near, far, sounds)
+        if self._canceller is not None and self._faint >= self._reach:
             self._canceller = None
-        if self._faint:
-            self._keep(near, far)
-            return near
-        return self._begin(near, far)
+        if self._canceller is not None:
+            return self._search(self._canceller, near, far, sounds)
+        self._keep(near, far)
+        if not self._faint:
+            self._canceller = self._make(self._rate_hz)  # what is kept is searched with the next frame: it takes long
+        return near
 
     def _look(self, near: Samples, far: Samples) -> None:
         """Compare the line's level with our voice's."""
@@ -140,16 +145,11 @@ class AutoEchoCanceller:
         self._past_samples = 0
         self._loudest = 0.0
 
-    def _begin(self, near: Samples, far: Samples) -> Samples:
-        """The line brings something: search, in what came shortly before it too."""
-        canceller = self._canceller = self._make(self._rate_hz)
+    def _search(self, canceller: FindingCanceller, near: Samples, far: Samples, sounds: bool) -> Samples:
         for before, played in self._past:
             canceller.process(before, played)
         self._past.clear()
         self._past_samples = 0
-        return self._search(canceller, near, far, True)
-
-    def _search(self, canceller: FindingCanceller, near: Samples, far: Samples, sounds: bool) -> Samples:
         out = canceller.process(near, far)
         if sounds:
             self._trial -= len(near)

@@ -165,6 +165,11 @@ class NlmsEchoCanceller:
         samples = self._finder.samples
         return None if samples is None else samples * 1000 / self._rate_hz
 
+    @property
+    def heavy(self) -> bool:
+        """Always; a far that is silent for long costs little."""
+        return True
+
     def process(self, near: Samples, far: Samples) -> Samples:
         """Take our echo out of what the line brings; see contracts/echo.py. Any length, best in frames of 20 ms."""
         if near.shape != far.shape or near.ndim != 1:

@@ -14,6 +14,10 @@ class EchoCanceller(Protocol):
     def trusted(self) -> bool:
         """Whether a voice in what it gave last may be taken for the caller's. False while it still learns."""
 
+    @property
+    def heavy(self) -> bool:
+        """Whether the next frame will cost much more than a look at its level."""
+
     def process(self, near: Samples, far: Samples) -> Samples:
         """Take our echo out of what the line brings.
 

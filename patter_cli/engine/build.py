@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from patter_cli.audio.frame import AudioFormat
@@ -17,6 +18,7 @@ from patter_cli.engine.clock import CallAlarm
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.converse import Converse
 from patter_cli.engine.dialogue import chat_messages
+from patter_cli.engine.echo_thread import THREAD
 from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.fanout import AudioFanout
 from patter_cli.engine.filtering import filter_for_call
@@ -54,7 +56,12 @@ def build_call(
     wire = wire_codec(format)
     echo = None
     if agent.echo_canceller is not None:
-        echo = agent.echo_canceller(wire.rate_hz, lambda delay_ms: post(EchoFound(delay_ms=delay_ms)))
+        loop = asyncio.get_running_loop()
+
+        def found(delay_ms: int) -> None:
+            loop.call_soon_threadsafe(post, EchoFound(delay_ms=delay_ms))
+
+        echo = agent.echo_canceller(wire.rate_hz, found)
     far = None if echo is None else PlayoutReference(wire)
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
     outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
@@ -91,6 +98,7 @@ def build_call(
         post=post,
         wire=wire,
         echo=echo,
+        echo_thread=THREAD,
         far=far,
         audio_filter=filter_for_call(agent.audio_filter, rate_hz=wire.rate_hz),
     )

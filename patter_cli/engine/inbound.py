@@ -16,6 +16,7 @@ from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
+from patter_cli.engine.echo_thread import EchoLane, EchoThread
 from patter_cli.engine.filtering import GuardedFilter
 from patter_cli.engine.playout_reference import PlayoutReference
 
@@ -74,7 +75,9 @@ class InboundPath:
         echo: EchoCanceller | None = None,
         far: PlayoutReference | None = None,
         audio_filter: GuardedFilter | None = None,
+        echo_thread: EchoThread | None = None,
     ) -> None:
+        """echo_thread: where a canceller that has work to do does it; None: right here."""
         self._clock = clock
         self._hearing = hearing
         self._post = post
@@ -84,11 +87,11 @@ class InboundPath:
         self._ear = room.listen(self._on_edge)
         self._offset_ms: float | None = None
         self._shift_ms = 0
-        self._echo = echo
+        self._lane = None if echo is None or far is None else EchoLane(echo, self._hear, echo_thread)
         self._far = far
         self._filter = audio_filter
         self._samples_per_ms = wire.rate_hz / 1000
-        self._heard = 0
+        self._received = 0
         """Samples of media time so far."""
         self._aligned_ms = 0.0
         """The delay that the echo's reference is read with."""
@@ -107,22 +110,26 @@ class InboundPath:
             if abs(offset - self._aligned_ms) > SLACK_MS:
                 self._aligned_ms = offset
         for payload in released:
-            samples = self._cleaned(self._wire.decode(payload))
-            self._hearing.push(samples)
-            # A canceller that still learns leaves so much of us that the ear would take it for the caller.
-            heard = samples if self._echo is None or self._echo.trusted else np.zeros_like(samples)
-            self._ear.push(self._to_ear.process(heard))
+            samples = self._wire.decode(payload)
+            if self._lane is None or self._far is None:
+                self._hear(samples, True)
+            else:
+                start = self._received + round(self._aligned_ms * self._samples_per_ms)
+                self._received += len(samples)
+                self._lane.push(samples, self._far.read(start, len(samples)))
 
     def close(self) -> None:
+        if self._lane is not None:
+            self._lane.close()
         self._ear.close()
 
-    def _cleaned(self, samples: Samples) -> Samples:
-        """Without our echo, and through the filter."""
-        if self._echo is not None and self._far is not None:
-            start = self._heard + round(self._aligned_ms * self._samples_per_ms)
-            samples = self._echo.process(samples, self._far.read(start, len(samples)))
-        self._heard += len(samples)
-        return samples if self._filter is None else self._filter.process(samples)
+    def _hear(self, samples: Samples, trusted: bool) -> None:
+        """The next samples, without our echo. trusted: a voice in them may be the caller's."""
+        if self._filter is not None:
+            samples = self._filter.process(samples)
+        self._hearing.push(samples)
+        # A canceller that still learns leaves so much of us that the ear would take it for the caller.
+        self._ear.push(self._to_ear.process(samples if trusted else np.zeros_like(samples)))
 
     def _on_edge(self, edge: VoiceEdge) -> None:
         offset = self._offset_ms or 0.0

@@ -37,6 +37,11 @@ class EchoCanceller:
         """Always: it is careful by itself until it has learned."""
         return True
 
+    @property
+    def heavy(self) -> bool:
+        """Until it has failed."""
+        return self._module is not None
+
     def process(self, near: Samples, far: Samples) -> Samples:
         """See contracts/echo.py."""
         if self._module is None or near.shape != far.shape:

@@ -134,4 +134,6 @@ def test_a_search_begins_with_what_was_played_before() -> None:
     for _ in range(100):
         auto.process(SILENCE, VOICE)
     auto.process(NOISE, VOICE)
+    assert (auto.heavy, searched.frames) == (True, 0)
+    auto.process(NOISE, VOICE)
     assert searched.frames == KEPT_MS // FRAME_MS + 1
