@@ -18,6 +18,7 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts.echo import AudioFilter
+from patter_cli.engine.watchdog import one_step
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,11 @@ class GuardedFilter:
             return samples
         began = self._seconds()
         try:
-            out: Any = self._inner.process(samples.copy(), self._rate_hz)
-        except Exception:
+            with one_step(self._inner.process):
+                out: Any = self._inner.process(samples.copy(), self._rate_hz)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("audio_filter raised; this call goes on without it")
             self._inner = None
             return samples
@@ -83,8 +87,11 @@ def filter_for_call(
     made: Any = audio_filter
     if isinstance(audio_filter, type) or not hasattr(audio_filter, "process"):
         try:
-            made = audio_filter()
-        except Exception:
+            with one_step(audio_filter):
+                made = audio_filter()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("audio_filter could not be made; this call goes on without it")
             return None
     if not callable(getattr(made, "process", None)):

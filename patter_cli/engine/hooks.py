@@ -1,4 +1,8 @@
-"""The agent author's own code: callbacks and on_message, run where they can hurt only their own call."""
+"""The agent author's own code: callbacks and on_message, run where they can hurt only their own call.
+
+A plain function has a thread, a coroutine the author's event loop (author_run.py). None of it is on our loop, so
+waiting for it can be given up at any moment.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from patter_cli.engine.threads import END, Answer, in_thread, own_loop_pieces, serve_pieces, thread_pieces
-from patter_cli.engine.watchdog import NOW, contained, is_quarantined, name_of, watch_steps
+from patter_cli.engine.author_run import author_pieces, author_value
+from patter_cli.engine.threads import in_thread, thread_pieces
+from patter_cli.engine.watchdog import name_of
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +25,6 @@ Hook = Callable[..., Any]
 
 CALLBACK_S = 5.0
 """Deadline of a callback that nobody waits for."""
-LEAVE_S = 0.5
-"""How long a cancelled coroutine may take to clean up."""
-
-_tasks: set[asyncio.Task[Any]] = set()
-"""The author's code at work, also what was given up and will not be cancelled."""
 
 
 class CallEvent(dict[str, Any]):
@@ -92,51 +92,20 @@ class Hooks:
 async def call_hook(hook: Hook, *arguments: Any, within_s: float = CALLBACK_S) -> Any:
     """Run the author's function, sync (in a thread) or async: a callback with its event, a tool with its arguments.
 
-    What it raises is raised, always as an Exception; TimeoutError past the deadline. `functools.partial` is fine.
+    What it raises is raised, always as an Exception; TimeoutError past the deadline, which nobody waits beyond: what
+    does not go when it is cancelled is left behind. `functools.partial` is fine.
     """
-    task = asyncio.create_task(_outcome(hook, arguments))
-    _tasks.add(task)
-    task.add_done_callback(_forget)
-    try:
-        # Past the deadline it is cancelled and not waited for: code that catches everything may refuse to go.
-        await asyncio.wait({task}, timeout=within_s)
-    finally:
-        if not task.done():
-            task.cancel()
-            asyncio.get_running_loop().call_later(LEAVE_S, _show_out, task, hook)
-    if not task.done():
-        raise TimeoutError
-    if task.cancelled():
-        raise RuntimeError("the callback cancelled itself")
-    if (error := task.exception()) is not None:
-        raise contained(error)
-    return task.result()
+    async with asyncio.timeout(within_s):
+        return await _value(hook, arguments)
 
 
-async def _outcome(hook: Hook, arguments: tuple[Any, ...]) -> Any:
-    if is_quarantined(hook):
-        [result] = [each async for each in own_loop_pieces(partial(_once, hook, arguments))]
-        return result
-    bound = partial(hook, *arguments)
-    result = bound() if inspect.iscoroutinefunction(hook) else await in_thread(bound)
-    return await watch_steps(result, hook) if inspect.isawaitable(result) else result
-
-
-async def _once(hook: Hook, arguments: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
-    result = hook(*arguments)
-    yield await watch_steps(result, hook) if inspect.isawaitable(result) else result
-
-
-def _show_out(task: asyncio.Task[Any], hook: Hook) -> None:
-    if not task.done():
-        log.error("%s went on although it was cancelled; it is closed where it stands", name_of(hook))
-        task.cancel(NOW)
-
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    _tasks.discard(task)
-    if not task.cancelled():
-        task.exception()  # whoever waited for it has it; after a deadline nobody does
+async def _value(hook: Hook, arguments: tuple[Any, ...]) -> Any:
+    """What the function gives, awaited if it can be. Making a coroutine or a generator runs nothing of it."""
+    if inspect.iscoroutinefunction(hook) or inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook):
+        result = hook(*arguments)
+    else:
+        result = await in_thread(partial(hook, *arguments))
+    return await author_value(result, hook) if inspect.isawaitable(result) else result
 
 
 async def notify(hook: Hook | None, event: CallEvent, *, within_s: float = CALLBACK_S) -> None:
@@ -159,8 +128,13 @@ async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[s
     What it raises is raised, always as an Exception; TypeError for a piece that is no str.
     """
     event.bind(asyncio.get_running_loop())
-    start = partial(_pieces_of, hook, event)
-    pieces = own_loop_pieces(start) if is_quarantined(hook) else _task_pieces(start, hook)
+    result = await _value(hook, (event,))
+    if inspect.isgenerator(result):
+        pieces = thread_pieces(lambda: result)
+    elif hasattr(result, "__aiter__"):
+        pieces = author_pieces(partial(_steps_of, result), hook)
+    else:
+        pieces = _one_piece(result)
     try:
         async for piece in pieces:
             if not isinstance(piece, str):
@@ -170,55 +144,17 @@ async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[s
         await pieces.aclose()
 
 
-async def _task_pieces(start: Callable[[], AsyncGenerator[Any, None]], hook: Hook) -> AsyncGenerator[Any, None]:
-    """What an async generator yields, in a task of its own: one that will not be cancelled keeps nobody waiting.
+async def _one_piece(result: Any) -> AsyncGenerator[Any, None]:
+    if result is not None:
+        yield result
 
-    Between two pieces the loop gets its turn, even if the author's code never waits for anything.
-    """
-    wanted = asyncio.Queue[None]()
-    answer = Answer()
-    task = asyncio.create_task(serve_pieces(start(), wanted, answer))
-    _tasks.add(task)
-    task.add_done_callback(_forget)
+
+async def _steps_of(result: Any) -> AsyncGenerator[Any, None]:
+    """On the author's loop: what any async iterable yields, closed when it is left."""
+    pieces = aiter(result)
     try:
-        while True:
-            waiting = answer.expect()
-            wanted.put_nowait(None)
-            if (piece := await waiting) is END:
-                return
+        async for piece in pieces:
             yield piece
     finally:
-        if not answer.last:
-            answer.abandon()
-            task.cancel()
-            try:
-                await asyncio.wait({task}, timeout=LEAVE_S)
-            finally:
-                _show_out(task, hook)
-
-
-async def _pieces_of(hook: Hook, event: IncomingMessage) -> AsyncGenerator[Any, None]:
-    """Whatever on_message gives, as pieces; what is on the loop goes by its name, step by step."""
-    if inspect.isgeneratorfunction(hook) or inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook):
-        result = hook(event)
-    else:
-        result = await in_thread(partial(hook, event))
-    if inspect.isawaitable(result):
-        result = await watch_steps(result, hook)
-    if inspect.isgenerator(result):
-        steps = thread_pieces(lambda: result)
-        try:
-            async for piece in steps:
-                yield piece
-        finally:
-            await steps.aclose()
-    elif hasattr(result, "__aiter__"):
-        pieces = aiter(result)
-        try:
-            while (piece := await watch_steps(anext(pieces, END), hook)) is not END:
-                yield piece
-        finally:
-            if inspect.isasyncgen(pieces):
-                await watch_steps(pieces.aclose(), hook)
-    elif result is not None:
-        yield result
+        if inspect.isasyncgen(pieces):
+            await pieces.aclose()

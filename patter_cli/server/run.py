@@ -25,6 +25,7 @@ from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import wrap_app
 
+from patter_cli.engine.author_loop import settle_author_code
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.watchdog import interrupting, watched
 from patter_cli.server.calls import CallRegistry
@@ -205,6 +206,7 @@ async def _to_the_end(main: Coroutine[Any, Any, Result]) -> Result:
     try:
         return await main
     finally:
+        await settle_author_code(_TAKE_DOWN_S)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()

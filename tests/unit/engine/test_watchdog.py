@@ -1,4 +1,4 @@
-"""Who holds the loop is named, interrupted where that is possible, and moved off it."""
+"""Who holds a loop is named, interrupted where that is possible, and moved off it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 from patter_cli.engine import watchdog
+from patter_cli.engine.filtering import GuardedFilter
 from patter_cli.engine.hooks import CallEvent, IncomingMessage, call_hook, message_pieces
 from patter_cli.engine.watchdog import interrupting, is_quarantined, times_held, watched
 
@@ -31,17 +33,26 @@ def wait_for_verdict(hook: Callable[..., Any]) -> None:
         time.sleep(0.01)
 
 
+async def shared_thread() -> int:
+    """The thread of the loop that callbacks share."""
+
+    async def where(event: CallEvent) -> int:
+        return threading.get_ident()
+
+    return int(await call_hook(where, EVENT))
+
+
 async def test_a_coroutine_that_holds_the_loop_is_named_and_moved(caplog: pytest.LogCaptureFixture) -> None:
     """The log says file, line and function, once; its next run has a thread and a loop of its own."""
-    here = threading.get_ident()
+    shared = await shared_thread()
 
     async def sleepy(event: CallEvent) -> bool:
-        if threading.get_ident() == here:
+        if threading.get_ident() == shared:
             wait_for_verdict(sleepy)
         await asyncio.sleep(0)
-        return threading.get_ident() == here
+        return threading.get_ident() == shared
 
-    with watched(), caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.ERROR):
         assert await call_hook(sleepy, EVENT) is True
         assert await call_hook(sleepy, EVENT) is False
         assert await call_hook(partial(sleepy), EVENT) is False
@@ -51,45 +62,93 @@ async def test_a_coroutine_that_holds_the_loop_is_named_and_moved(caplog: pytest
     assert times_held()["sleepy"] == 1
 
 
+async def test_our_own_loop_runs_on_while_a_callback_holds_its_own() -> None:
+    """No frame of a call waits for the author's code, not even the first time."""
+    late: list[float] = []
+
+    async def sleepy(event: CallEvent) -> None:
+        time.sleep(0.5)
+
+    holding = asyncio.create_task(call_hook(sleepy, EVENT))
+    while not holding.done():
+        before = time.monotonic()
+        await asyncio.sleep(0.01)
+        late.append(time.monotonic() - before - 0.01)
+    assert max(late) < 0.2
+    assert len(late) > 20
+
+
+async def test_all_closures_of_one_function_are_that_function() -> None:
+    """A tool that on_call_start makes anew for each call is convicted once."""
+    shared = await shared_thread()
+
+    def made(number: int) -> Any:
+        async def closure(event: CallEvent) -> bool:
+            if threading.get_ident() == shared:
+                wait_for_verdict(closure)
+            return threading.get_ident() == shared
+
+        return closure
+
+    assert await call_hook(made(1), EVENT) is True
+    assert await call_hook(made(2), EVENT) is False
+
+
+async def test_two_functions_under_one_decorator_are_two() -> None:
+    """The other is not convicted with the one."""
+    shared = await shared_thread()
+
+    def decorated(function: Callable[[], None]) -> Any:
+        async def wrapper(event: CallEvent) -> bool:
+            function()
+            return threading.get_ident() == shared
+
+        return wrapper
+
+    def holds() -> None:
+        if threading.get_ident() == shared:
+            wait_for_verdict(held)
+
+    held, innocent = decorated(holds), decorated(lambda: None)
+    assert await call_hook(held, EVENT) is True
+    assert await call_hook(held, EVENT) is False
+    assert await call_hook(innocent, EVENT) is True
+
+
 async def test_an_async_generator_is_moved_too() -> None:
     """Its pieces come from its own loop, in order, and closing it runs its finally there."""
-    here = threading.get_ident()
+    shared = await shared_thread()
     seen: list[str] = []
-    closed = threading.Event()
 
     async def pieces(event: Any) -> AsyncIterator[str]:
         try:
-            if threading.get_ident() == here:
+            if threading.get_ident() == shared:
                 wait_for_verdict(pieces)
             yield "a"
             await asyncio.sleep(0)
-            yield "b" if threading.get_ident() != here else "on the loop"
+            yield "b" if threading.get_ident() != shared else "on the shared loop"
             await asyncio.Event().wait()
         finally:
-            seen.append("moved" if threading.get_ident() != here else "here")
-            closed.set()
+            seen.append("moved" if threading.get_ident() != shared else "shared")
 
-    with watched():
-        for expected in ("on the loop", "b"):
-            closed.clear()
-            words = message_pieces(pieces, message())
-            assert [await anext(words), await anext(words)] == ["a", expected]
-            last = asyncio.ensure_future(anext(words))
-            await asyncio.sleep(0.01)
-            last.cancel()
-            await asyncio.wait({last})
-            await words.aclose()
-            await asyncio.to_thread(closed.wait, 5)
-    assert seen == ["here", "moved"]
+    for expected in ("on the shared loop", "b"):
+        words = message_pieces(pieces, message())
+        assert [await anext(words), await anext(words)] == ["a", expected]
+        last = asyncio.ensure_future(anext(words))
+        await asyncio.sleep(0.01)
+        last.cancel()
+        await asyncio.wait({last})
+        await words.aclose()
+    assert seen == ["shared", "moved"]
 
 
 async def test_what_is_moved_and_cancelled_is_cancelled_in_its_own_loop() -> None:
     """A deadline reaches it; so does what it raises."""
+    shared = await shared_thread()
     cancelled = threading.Event()
-    here = threading.get_ident()
 
     async def slow(event: CallEvent) -> None:
-        if threading.get_ident() == here:
+        if threading.get_ident() == shared:
             wait_for_verdict(slow)
             return
         try:
@@ -98,61 +157,106 @@ async def test_what_is_moved_and_cancelled_is_cancelled_in_its_own_loop() -> Non
             cancelled.set()
 
     async def broken(event: CallEvent) -> None:
-        if threading.get_ident() == here:
+        if threading.get_ident() == shared:
             wait_for_verdict(broken)
         raise SystemExit(3)
 
-    with watched():
-        await call_hook(slow, EVENT)
-        with pytest.raises(TimeoutError):
-            await call_hook(slow, EVENT, within_s=0.05)
-        assert await asyncio.to_thread(cancelled.wait, 5)
-        for _ in range(2):
-            with pytest.raises(RuntimeError, match="SystemExit"):
-                await call_hook(broken, EVENT)
+    await call_hook(slow, EVENT)
+    with pytest.raises(TimeoutError):
+        await call_hook(slow, EVENT, within_s=0.05)
+    assert await asyncio.to_thread(cancelled.wait, 5)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            await call_hook(broken, EVENT)
 
 
-async def test_a_task_it_left_on_its_own_loop_still_runs() -> None:
-    """The loop goes on until what was started there is done."""
-    here = threading.get_ident()
+async def test_a_loop_of_its_own_ends_with_its_run_and_what_that_has_left() -> None:
+    """A task started there goes on until it is done; then the thread is gone."""
+    shared = await shared_thread()
     saved = threading.Event()
+    threads: list[threading.Thread] = []
 
     async def save() -> None:
         await asyncio.sleep(0.05)
         saved.set()
 
-    async def starts_a_task(event: CallEvent) -> asyncio.Task[None] | None:
-        if threading.get_ident() == here:
+    async def starts_a_task(event: CallEvent) -> None:
+        if threading.get_ident() == shared:
             wait_for_verdict(starts_a_task)
-            return None
-        return asyncio.create_task(save())
+            return
+        threads.append(threading.current_thread())
+        asyncio.get_running_loop().create_task(save())
 
-    with watched():
-        await call_hook(starts_a_task, EVENT)
-        await call_hook(starts_a_task, EVENT)
-        assert await asyncio.to_thread(saved.wait, 5)
+    await call_hook(starts_a_task, EVENT)
+    await call_hook(starts_a_task, EVENT)
+    assert await asyncio.to_thread(saved.wait, 5)
+    await asyncio.to_thread(threads[0].join, 5)
+    assert not threads[0].is_alive()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 async def test_what_does_not_let_go_is_interrupted() -> None:
-    """Sleep or endless loop, past `except Exception` too: it raises in the author's code, and nowhere else."""
+    """An endless loop, past `except Exception` too; a sleep when it is over."""
 
     async def sleeps(event: CallEvent) -> None:
-        time.sleep(60)
+        time.sleep(1.2)
+        while True:
+            pass
 
     async def spins(event: CallEvent) -> None:
         while True:
             with suppress(Exception):
                 time.sleep(0)
 
-    with watched(), interrupting():
-        for hook in (sleeps, spins):
-            with pytest.raises(RuntimeError, match="held the event loop for"):
-                await call_hook(hook, EVENT, within_s=60)
+    for hook in (sleeps, spins):
+        with pytest.raises(RuntimeError, match="held its event loop for"):
+            await call_hook(hook, EVENT, within_s=60)
+
+
+async def test_a_thread_of_its_own_is_not_spun_in_for_ever() -> None:
+    """What was moved may block as long as somebody waits; then it is stopped."""
+    shared = await shared_thread()
+    threads: list[threading.Thread] = []
+
+    async def spins(event: CallEvent) -> None:
+        if threading.get_ident() == shared:
+            wait_for_verdict(spins)
+            return
+        threads.append(threading.current_thread())
+        while True:
+            pass
+
+    await call_hook(spins, EVENT)
+    with pytest.raises(TimeoutError):
+        await call_hook(spins, EVENT, within_s=0.1)
+    await asyncio.sleep(1.5)
+    assert not threads[0].is_alive()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+async def test_an_audio_filter_that_does_not_let_go_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """It is the one thing of the author's on our loop: named, interrupted, and gone; sys.exit in one likewise."""
+    frame = np.zeros(160, np.int16)
+
+    class Hangs:
+        def process(self, samples: Any, rate_hz: int) -> Any:
+            while True:
+                pass
+
+    class Exits:
+        def process(self, samples: Any, rate_hz: int) -> Any:
+            sys.exit(3)
+
+    with watched(), interrupting(), caplog.at_level(logging.ERROR):
+        await asyncio.sleep(0)
+        for each in (Hangs(), Exits()):
+            guarded = GuardedFilter(each, rate_hz=8000)
+            assert guarded.process(frame) is frame
+            assert guarded.bypassed
+    assert "process has held the event loop" in caplog.text
 
 
 async def test_a_loop_that_others_hold_is_told_of_without_a_culprit() -> None:
-    """A callback of the author's that is no hook's step: the log gives the line that the loop is at."""
+    """Nobody's step: the log gives the line that the loop is at."""
     noticed = threading.Event()
     told: list[str] = []
 
@@ -179,8 +283,7 @@ async def test_waiting_is_not_holding() -> None:
         await asyncio.sleep(watchdog.HELD_S + 0.1)
         return "done"
 
-    with watched():
-        assert await asyncio.gather(*(call_hook(patient, EVENT) for _ in range(5))) == ["done"] * 5
+    assert await asyncio.gather(*(call_hook(patient, EVENT) for _ in range(5))) == ["done"] * 5
     assert not is_quarantined(patient)
 
 
@@ -197,24 +300,32 @@ async def test_a_future_and_a_timeout_pass_through_the_steps() -> None:
                 await asyncio.Event().wait()
         except TimeoutError:
             seen.append("timed out")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(asyncio.sleep(1))
+                raise ValueError("a bug")
+        except* ValueError:
+            seen.append("a group")
         return seen
 
-    with watched():
-        assert await call_hook(author, EVENT) == ["from a future", [1, 2], "timed out"]
+    assert await call_hook(author, EVENT) == ["from a future", [1, 2], "timed out", "a group"]
 
 
 async def test_any_awaitable_will_do() -> None:
-    """A plain function may return a future."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[str] = loop.create_future()
-    loop.call_later(0.01, future.set_result, "later")
-    with watched():
-        assert await call_hook(lambda event: future, EVENT) == "later"
+    """A plain function may return an object with __await__."""
+
+    class Later:
+        def __await__(self) -> Any:
+            yield from asyncio.sleep(0.01).__await__()
+            return "later"
+
+    assert await call_hook(lambda event: Later(), EVENT) == "later"
 
 
 async def test_the_thread_rests_when_nobody_is_watched() -> None:
-    """Two who ask are one watch; after the last the loop does not beat any more."""
+    """Two who ask are one watch; after the last no loop beats any more."""
+    await shared_thread()
+    await asyncio.sleep(0.05)
     with watched(), watched():
-        assert len(watchdog._watches) == 1
-    assert watchdog._watches == {}
-    assert not watchdog._anybody.is_set()
+        assert asyncio.get_running_loop() in watchdog._watches
+    assert asyncio.get_running_loop() not in watchdog._watches
