@@ -11,6 +11,7 @@ from patter_cli.errors import InputError
 from patter_cli.tools import as_tool
 
 if TYPE_CHECKING:
+    from patter_cli.audio.echo import NlmsEchoCanceller
     from patter_cli.contracts.echo import AudioFilter
     from patter_cli.contracts.eou import EndOfTurnModel
     from patter_cli.contracts.llm import LanguageModel
@@ -86,7 +87,8 @@ class Agent:
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
     keyterms: names and words that callers may say alone, for recognisers that take them.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
-    start of every call; "webrtc": WebRTC's, likewise (the extra `aec`); False: never.
+    start of every call; an NlmsEchoCanceller(…): likewise, tuned as that one; "webrtc": WebRTC's, likewise (the extra
+    `aec`); False: never.
     pronounce: whole words as the voice is to say them, {"Nguyen": "win"}; those given in small letters in any case.
     History and records keep what is written.
     audio_filter: an object with process(samples, rate_hz), or a class or function that makes one for each call.
@@ -106,7 +108,7 @@ class Agent:
     variables: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     pronounce: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     barge_in_threshold_ms: int = field(default=300, kw_only=True)
-    echo_cancellation: bool | str | None = field(default=None, kw_only=True)
+    echo_cancellation: bool | str | NlmsEchoCanceller | None = field(default=None, kw_only=True)
     audio_filter: AudioFilter | Callable[[], AudioFilter] | None = field(default=None, kw_only=True)
     aggressive_first_flush: bool = field(default=False, kw_only=True)
     disable_phone_preamble: bool = field(default=False, kw_only=True)
@@ -126,9 +128,10 @@ class Agent:
             raise InputError("an agent needs a system_prompt", hint='Agent(system_prompt="You are …")')
         if self.barge_in_threshold_ms < 0:
             raise InputError("barge_in_threshold_ms cannot be negative", hint="0 switches barge-in off")
-        if not isinstance(self.echo_cancellation, bool | str | None):
+        echo = self.echo_cancellation
+        if not isinstance(echo, bool | str | None) and not hasattr(echo, "for_line"):
             raise InputError(
-                f"echo_cancellation cannot be {self.echo_cancellation!r}", hint='None, True, False, or "webrtc"'
+                f"echo_cancellation cannot be {echo!r}", hint='None, True, False, "webrtc", or NlmsEchoCanceller(…)'
             )
         for name in ("stt", "tts"):
             if isinstance(getattr(self, name), list | tuple) and not getattr(self, name):

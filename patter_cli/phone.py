@@ -25,6 +25,9 @@ class Patter:
         agent = phone.agent("You are a friendly receptionist.", first_message="Hello!")
         await phone.serve(agent, on_message=answer)
 
+    Callbacks and tools do not run on your event loop: a plain function has a thread, a coroutine a loop that all share.
+    Make clients and locks in them or at import; your own loop is a run_coroutine_threadsafe away.
+
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
     Raises BadSetting for what is wrong in the environment.
     """

@@ -118,6 +118,13 @@ def voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
     return said_right(agent, with_voice(tts, agent.voice) if agent.voice else tts)
 
 
+def stands_in(voice: str, tts: TextToSpeech) -> bool:
+    """Whether this voice is a vendor's, and the built-in one speaks for it."""
+    from patter_cli.providers.local import stands_in_for
+
+    return stands_in_for(voice) and type(tts) is type(registry.keyless("tts").load()())
+
+
 def said_right(agent: Agent, tts: TextToSpeech) -> TextToSpeech:
     """A voice that reads in the agent's language and says some words as it was told."""
     if is_dataclass(tts) and getattr(tts, "language", None) == "":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from patter_cli import recipes, registry
 from patter_cli.agent import E164, Agent, fill
+from patter_cli.audio.echo import NlmsEchoCanceller
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
@@ -20,10 +21,12 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
+from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import Check, ReadyAgent
+from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, PatterError
 from patter_cli.settings import DEFAULTS, Settings
@@ -146,12 +149,24 @@ def ready_agent(
     name: str, agent: Agent, hooks: Hooks, settings: Settings = DEFAULTS, *, voicemail_message: str = ""
 ) -> ReadyAgent:
     """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
+    if not name.strip():
+        raise InputError("an agent needs a name: callers choose it by its name", hint='name="receptionist"')
+    check_hooks(hooks)
+    for rule in agent.guardrails:
+        if rule.check is not None:
+            check_shape(f"the check of guardrail {rule.name}", rule.check, "check=lambda clause: …")
     agent = recipes.with_providers(agent)
     unknown = agent.unknown_variables(voicemail_message)
     if unknown:
         raise InputError(
             f"agent {name}: nothing fills {', '.join('{' + each + '}' for each in unknown)}",
             hint='give it in Agent(variables={"' + unknown[0] + '": "…"})',
+        )
+    given: Any = agent.audio_filter
+    if given is NlmsEchoCanceller or isinstance(given, NlmsEchoCanceller):
+        raise InputError(
+            f"agent {name}: an echo canceller is no audio_filter, it must hear what we say",
+            hint="echo_cancellation=NlmsEchoCanceller(…)",
         )
     if agent.audio_filter is not None and not is_audio_filter(agent.audio_filter):
         raise InputError(
@@ -168,6 +183,8 @@ def ready_agent(
     breakers = Breakers()
     tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
+    if agent.voice and recipes.stands_in(agent.voice, (recipes.several(agent.tts) or open_tts)[0]):
+        notes["voice"] = f"voice {agent.voice}: a vendor's, who needs a key; the built-in one speaks instead"
 
     def resolve(changed: Agent, parameters: Mapping[str, str]) -> ReadyAgent:
         known = tools
@@ -187,7 +204,7 @@ def ready_agent(
             hooks=hooks,
             stt_fallbacks=tuple(recipes.with_keyterms(each, tuple(changed.keyterms)) for each in other_stt),
             tts_fallbacks=tuple(recipes.said_right(changed, each) for each in other_tts),
-            models=models if changed.llm is agent.llm else recipes.several(changed.llm),
+            models=at_home(models if changed.llm is agent.llm else recipes.several(changed.llm)),
             tools=known,
             checks={
                 rule.name: Check(
@@ -228,7 +245,23 @@ def ready_agent(
     return resolve(agent, {})
 
 
-def _echo_canceller(choice: bool | str | None) -> Callable[[int, Callable[[int], None]], EchoCanceller] | None:
+def at_home(models: tuple[LanguageModel, ...]) -> tuple[LanguageModel, ...]:
+    """The models, those that are the author's functions on the loop of the author's code. Raises InputError."""
+    from patter_cli.providers.rules import RulesLLM
+
+    found: list[LanguageModel] = []
+    for each in models:
+        if isinstance(each, RulesLLM):
+            check_shape(f"the function {each.model} of RulesLLM", each.rules, "def rules(turn): …")
+            found.append(AuthorModel(inner=each, function=each.rules))
+        else:
+            found.append(each)
+    return tuple(found)
+
+
+def _echo_canceller(
+    choice: bool | str | NlmsEchoCanceller | None,
+) -> Callable[[int, Callable[[int], None]], EchoCanceller] | None:
     """What makes a call's echo canceller for a line of some rate. Raises MissingExtra, UnknownProvider."""
     if choice is None:
         from patter_cli.audio.auto_echo import AutoEchoCanceller
@@ -236,12 +269,12 @@ def _echo_canceller(choice: bool | str | None) -> Callable[[int, Callable[[int],
         return AutoEchoCanceller
     if not choice:
         return None
+    if isinstance(choice, NlmsEchoCanceller):
+        return lambda rate_hz, found: choice.for_line(rate_hz)
     if isinstance(choice, str):
         make = registry.find("echo", choice).load()
         make()  # what it needs is loaded, or found missing, before the first ring
         return lambda rate_hz, found: cast(EchoCanceller, make(rate_hz))
-    from patter_cli.audio.echo import NlmsEchoCanceller
-
     return lambda rate_hz, found: NlmsEchoCanceller(sample_rate=rate_hz)
 
 

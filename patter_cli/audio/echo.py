@@ -82,13 +82,16 @@ REGULAR = 1e-3
 """Of the mean bin's power, added to each: bins outside of the voice are not divided by nothing."""
 
 
+DEFAULT_TAPS = 512
+
+
 class NlmsEchoCanceller:
     """One call's canceller; keeps contracts.echo.EchoCanceller. About 0.25 ms a frame and 0.3 MB."""
 
     def __init__(
         self,
         sample_rate: int = 16000,
-        filter_taps: int = 512,
+        filter_taps: int = DEFAULT_TAPS,
         step_size: float = 0.1,
         warmup_step_size: float = 0.5,
         warmup_seconds: float = 0.5,
@@ -110,6 +113,7 @@ class NlmsEchoCanceller:
                 raise InputError(f"{name} is above 0 and at most 1, not {share}")
         if not 0 <= double_talk_rho <= 1 or not 0 <= warmup_seconds < math.inf:
             raise InputError("double_talk_rho is 0 to 1, warmup_seconds not negative")
+        self._warmup_s = warmup_seconds
         self._taps = filter_taps
         self._step = step_size
         self._warmup_step = warmup_step_size
@@ -169,6 +173,21 @@ class NlmsEchoCanceller:
     def heavy(self) -> bool:
         """Always; a far that is silent for long costs little."""
         return True
+
+    def for_line(self, sample_rate: int) -> NlmsEchoCanceller:
+        """A new one, tuned as this one, for a line of this rate; a room that was measured keeps its length in ms."""
+        taps = self._taps
+        if taps != DEFAULT_TAPS:
+            taps = min(8192, max(16, taps * sample_rate // self._rate_hz))
+        return NlmsEchoCanceller(
+            sample_rate=sample_rate,
+            filter_taps=taps,
+            step_size=self._step,
+            warmup_step_size=self._warmup_step,
+            warmup_seconds=self._warmup_s,
+            leakage=self._leakage,
+            double_talk_rho=self._rho,
+        )
 
     def process(self, near: Samples, far: Samples) -> Samples:
         """Take our echo out of what the line brings; see contracts/echo.py. Any length, best in frames of 20 ms."""

@@ -1,7 +1,7 @@
 """Find agents by reading their files, and load the one that was chosen, and only that one.
 
 Finding must not run anybody's code: `agents/*.py` is parsed, never imported. Loading runs exactly one file, under a
-module name of its own. Nothing is put on `sys.path`, so a `json.py` beside the agent shadows no library.
+module name of its own, and what that imports; see loading.py.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import ast
 import difflib
 import hashlib
 import importlib.util
+import inspect
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -19,10 +21,12 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from patter_cli.agent import Agent
+from patter_cli.cli.loading import beside, running
 from patter_cli.errors import InputError, PatterError
 
 HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection")
 """The module-level functions of an agent file that are called back, by their names."""
+_UNKNOWN_KEYWORD = re.compile(r"(?P<what>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(?P<keyword>\w+)'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,12 @@ class LoadedAgent:
 def find_agents(root: Path) -> list[FoundAgent]:
     """List the agents of a project by parsing `root/agents/*.py`, by name; a leading underscore hides a file.
 
-    A file that cannot be parsed is listed with its error. Without an agents folder the list is empty.
+    A file that cannot be parsed is listed with its error; one that nothing makes an agent in, and that others import,
+    is not. Without an agents folder the list is empty.
     """
     files = sorted((root / "agents").glob("*.py"))
-    return [_read(path) for path in files if path.is_file() and not path.name.startswith("_")]
+    read = [_read(path) for path in files if path.is_file() and not path.name.startswith("_")]
+    return [each for each in read if each is not None]
 
 
 def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
@@ -71,7 +77,7 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
     root = (root or Path.cwd()).resolve()
     path, variable = _locate(spec, root)
     shown = _shown(path, root)
-    module = _run(path, shown)
+    module = _run(path, root, shown)
     agent = vars(module).get(variable)
     if not isinstance(agent, Agent):
         others = [name for name, value in vars(module).items() if isinstance(value, Agent)]
@@ -91,7 +97,7 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
     return LoadedAgent(name=path.stem, path=path, agent=agent, hooks=MappingProxyType(hooks))
 
 
-def _read(path: Path) -> FoundAgent:
+def _read(path: Path) -> FoundAgent | None:
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
@@ -99,17 +105,29 @@ def _read(path: Path) -> FoundAgent:
         return _unreadable(path, f"{where}{error.msg}")
     except (ValueError, RecursionError, OSError) as error:
         return _unreadable(path, str(error) or type(error).__name__)
+    variables = tuple(name for statement in tree.body for name in _agents_of(statement))
+    if not variables and not any(map(_names_agent, ast.walk(tree))):
+        return None
     doc = (ast.get_docstring(tree) or "").strip()
     return FoundAgent(
         name=path.stem,
         path=path,
         summary=doc.partition("\n")[0].strip(),
-        variables=tuple(name for statement in tree.body for name in _agents_of(statement)),
+        variables=variables,
     )
 
 
 def _unreadable(path: Path, error: str) -> FoundAgent:
     return FoundAgent(name=path.stem, path=path, summary="", variables=(), error=error)
+
+
+def _names_agent(node: ast.AST) -> bool:
+    """Whether something is called `agent` here, whatever it is."""
+    match node:
+        case ast.Name(id="agent", ctx=ast.Store()) | ast.alias(name="agent", asname=None) | ast.alias(asname="agent"):
+            return True
+        case _:
+            return False
 
 
 def _agents_of(statement: ast.stmt) -> list[str]:
@@ -160,7 +178,7 @@ def _what_there_is(name: str, root: Path) -> str:
     return f"{meant}agents found: {', '.join(names)}"
 
 
-def _run(path: Path, shown: str) -> ModuleType:
+def _run(path: Path, root: Path, shown: str) -> ModuleType:
     """Execute one file as a module. Its name is its own, so two files called alike do not mix."""
     name = f"patter_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -169,33 +187,54 @@ def _run(path: Path, shown: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look their module up
     try:
-        spec.loader.exec_module(module)
+        with running(path, root, shown):
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
-        own = error.filename is not None and Path(error.filename) == path
-        line = f"{shown}:{error.lineno}" if own else str(error.filename)
+        own = error.filename is not None and Path(error.filename).is_relative_to(path.parent)
+        file = _shown(Path(error.filename), root) if error.filename else shown
+        line = f"{file}:{error.lineno}" if own else file
         text = f": {error.text.strip()}" if error.text else ""
-        raise InputError(f"{line}{text}\n{error.msg}", hint=_check(shown, error.lineno if own else None)) from error
+        hint = _check(file if own else shown, error.lineno if own else None)
+        raise InputError(f"{line}{text}\n{error.msg}", hint=hint) from error
     except (Exception, SystemExit) as error:  # it is not our code: anything may come out of it
         del sys.modules[name]
-        raise _failure(error, path, shown) from error
+        raise _failure(error, path, root, shown) from error
     return module
 
 
-def _failure(error: BaseException, path: Path, shown: str) -> InputError:
+def _failure(error: BaseException, path: Path, root: Path, shown: str) -> InputError:
     """Say what went wrong in the person's own frames; the library's are for --debug."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    places = [f"{shown}:{frame.lineno}: {frame.line}" for frame in frames] or [shown]
+    trace = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in trace if Path(frame.filename).is_relative_to(path.parent)]
+    files = [_shown(Path(frame.filename), root) for frame in frames]
+    places = [f"{file}:{frame.lineno}: {frame.line}" for file, frame in zip(files, frames, strict=True)] or [shown]
     said = str(error)
     reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    hint = _check(shown, frames[-1].lineno if frames else None)
+    hint = _check(files[-1] if files else shown, frames[-1].lineno if frames else None)
     if isinstance(error, PatterError):
         reason, hint = said, error.hint or hint
     elif isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install it for this Python: {sys.executable} -m pip install {error.name.partition('.')[0]}"
-        if path.with_name(f"{error.name.partition('.')[0]}.py").exists():
-            hint = f"files beside an agent are not importable: put {error.name} into an installed package"
+        if beside(error.name, path, root):
+            hint = f"there is no {error.name.replace('.', '/')}.py in {root}: write it, or correct the name"
+    elif isinstance(error, TypeError) and (match := _UNKNOWN_KEYWORD.search(said)):
+        known = _keywords(match["what"])
+        if known:
+            near = difflib.get_close_matches(match["keyword"], known, n=1)
+            reason = f"{match['what']} knows no {match['keyword']}"
+            hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
     return InputError("\n".join([*places, reason]), hint=hint)
+
+
+def _keywords(what: str) -> list[str]:
+    """What one of our public classes or functions takes; [] for anything else."""
+    import patter_cli
+
+    public = getattr(patter_cli, what, None) if what in patter_cli.__all__ else None
+    if public is None:
+        return []
+    return [name for name in inspect.signature(public).parameters if name != "self"]
 
 
 def _check(shown: str, line: int | None) -> str:
@@ -210,4 +249,5 @@ def _a(value: object) -> str:
 
 def _shown(path: Path, root: Path) -> str:
     """A path as one would type it: from the project if it is inside."""
+    path = path.resolve()
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

@@ -225,6 +225,7 @@ def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:
     )
     verbose, debug = arguments["verbose"], arguments["debug"]
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
+    logging.raiseExceptions = debug  # somebody's code may have closed standard error: no call ends for it
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a model

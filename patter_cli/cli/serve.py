@@ -49,7 +49,7 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
     from patter_cli.engine.hooks import Hooks
     from patter_cli.errors import InputError
 
-    specs = [spec] if spec else [each.name for each in find_agents(Path.cwd()) if each.error is None]
+    specs = [spec] if spec is not None else [each.name for each in find_agents(Path.cwd()) if each.error is None]
     if not specs:
         raise InputError("there is no agent in agents/", hint="patter serve path/to/agent.py")
     ready = {}

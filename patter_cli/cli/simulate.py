@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,11 +101,13 @@ def simulate(
                 "--text has no audio to write, to time or to spoil",
                 hint="leave --out, --stereo, --max-ttfa-ms, --line and --seed out",
             )
-        passed = run(rehearsal.by_keyboard())
+        call = rehearsal.by_keyboard()
     elif mic or (not chosen and sys.stdin.isatty() and sys.stdout.isatty() and not json and _microphone()):
-        passed = run(rehearsal.by_microphone())
+        call = rehearsal.by_microphone()
     else:
-        passed = run(rehearsal.by_script())
+        call = rehearsal.by_script()
+    with redirect_stdout(sys.stderr) if json else nullcontext():  # what the agent's code prints is no data
+        passed = run(call)
     if json:
         rehearsal.print_json()
     rehearsal.raise_failure()
@@ -123,7 +126,9 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
     scenario = load_scenario(path) if path is not None else None
     if url is not None:
         return Simulation(None, scenario or words, url=url)
-    loaded = load_agent(spec or (scenario.agent if scenario is not None else "") or _only_agent())
+    if spec is None:
+        spec = (scenario.agent if scenario is not None else "") or _only_agent()
+    loaded = load_agent(spec)
     if scenario is None:
         beside = loaded.path.with_suffix(".toml")
         scenario = load_scenario(beside) if beside.is_file() else Scenario()

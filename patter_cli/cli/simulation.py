@@ -162,8 +162,9 @@ class Simulation:
 
         if self._agent is None:
             raise InputError("--text needs an agent", hint="patter simulate receptionist --text")
-        if "llm" in self._agent.notes:
-            self._tell(self._agent.notes["llm"])
+        for stage in ("llm", "voice"):
+            if stage in self._agent.notes:
+                self._tell(self._agent.notes[stage])
         call = TypedCall(
             self._agent,
             call_id="typed",

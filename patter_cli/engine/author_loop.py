@@ -13,7 +13,8 @@ A lost loop may have been left for a moment or for ever. What had begun on it fa
 loop, which takes all new work until the lost one beats again: then that is the first choice as before, because what
 the author made at import was made for it. Functions that have held a loop once run on one of their own.
 
-What cannot be contained: os._exit, a signal that kills, a crash in C, closed file descriptors of others.
+What cannot be contained: os._exit, os.abort, a crash in C, file descriptors of others closed by number. Signals to this
+process: see self_signals.py.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
 
+from patter_cli.engine.steps import in_steps
 from patter_cli.engine.threads import in_background, start_thread
-from patter_cli.engine.watchdog import LoopWatch, in_steps, name_of, place, place_of
+from patter_cli.engine.watchdog import LoopWatch
+from patter_cli.engine.whereabouts import name_of, place, place_of
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,9 @@ from functools import partial
 from typing import Any, Final
 
 from patter_cli.engine.author_loop import WORK, AuthorLoop, author_loop
-from patter_cli.engine.watchdog import NOW, contained, is_quarantined, name_of
+from patter_cli.engine.steps import NOW, contained
+from patter_cli.engine.watchdog import is_quarantined
+from patter_cli.engine.whereabouts import name_of
 
 log = logging.getLogger(__name__)
 

@@ -79,7 +79,7 @@ class CallContext:
     async def _guarded(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await work()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit in somebody's ears or voice would end all calls
             log.exception("the %s of call %s broke", name, self.info.call_id)
             self.post(ListenFailed(provider="patter", message=repr(error)))
 

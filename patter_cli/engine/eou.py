@@ -98,7 +98,7 @@ class EndOfTurnDetector:
                 probability = await self._model.finished(heard)
         except TimeoutError:
             log.warning("the end-of-turn model did not answer within %.1f s", ANSWER_S)
-        except Exception as error:  # noqa: BLE001 - the task's end, and the model may be anybody's
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the task's end, and the model may be anybody's
             log.warning("the end-of-turn model failed: %s", error)
         else:
             self._post(EndOfTurnPredicted(segment=segment, probability=probability))

@@ -17,7 +17,7 @@ from typing import Any
 
 from patter_cli.engine.author_run import author_pieces, author_value
 from patter_cli.engine.threads import in_thread, thread_pieces
-from patter_cli.engine.watchdog import name_of
+from patter_cli.engine.whereabouts import name_of
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ async def _value(hook: Hook, arguments: tuple[Any, ...]) -> Any:
     if inspect.iscoroutinefunction(hook) or inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook):
         result = hook(*arguments)
     else:
-        result = await in_thread(partial(hook, *arguments))
+        result = await in_thread(partial(hook, *arguments), name_of(hook))
     return await author_value(result, hook) if inspect.isawaitable(result) else result
 
 
@@ -130,7 +130,7 @@ async def message_pieces(hook: Hook, event: IncomingMessage) -> AsyncGenerator[s
     event.bind(asyncio.get_running_loop())
     result = await _value(hook, (event,))
     if inspect.isgenerator(result):
-        pieces = thread_pieces(lambda: result)
+        pieces = thread_pieces(lambda: result, name_of(hook))
     elif hasattr(result, "__aiter__"):
         pieces = author_pieces(partial(_steps_of, result), hook)
     else:

@@ -176,7 +176,7 @@ class Speaker:
             before_ms = self._outbound.pushed_ms(clause.response_id, clause.clause)
             try:
                 await self._synthesize(clause)
-            except Exception as error:  # noqa: BLE001 - the chain logs it
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (the chain logs it; sys.exit would end all calls)
                 await self._let_go()  # what has failed once is opened again
                 audible = self._outbound.pushed_ms(clause.response_id, clause.clause) > before_ms
                 wait_s = chain.failed(error, loop.time(), begun=audible)
@@ -224,7 +224,7 @@ class Speaker:
             except Exception as error:
                 log.warning("the voice did not close: %r", error, exc_info=True)
 
-    def _fail(self, clause: Speak, error: Exception) -> None:
+    def _fail(self, clause: Speak, error: BaseException) -> None:
         provider = error.provider if isinstance(error, ProviderError) else name_of(self._voice)
         self._post(
             SpeakFailed(response_id=clause.response_id, clause=clause.clause, provider=provider, message=str(error))

@@ -128,7 +128,7 @@ class Thinker:
                     hopeless=isinstance(error, Unauthorized),
                 )
             )
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit in somebody's model would end all calls
             log.exception("on_message raised")
             self._post(ResponseFailed(response_id=response_id, provider="on_message", message=repr(error)))
         else:

@@ -11,13 +11,15 @@ import asyncio
 import contextvars
 import logging
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final
 
-from patter_cli.engine.watchdog import contained
+from patter_cli.engine.steps import contained
+from patter_cli.engine.watchdog import leave_behind
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ _END: Final = object()
 _busy = threading.BoundedSemaphore(THREADS)
 
 
-async def in_thread(function: Callable[[], Any]) -> Any:
+async def in_thread(function: Callable[[], Any], name: str) -> Any:
     """Run it in a thread of its own: it may never return. What it raises is raised."""
     answer = _Answer()
     waiting = answer.expect()
@@ -40,16 +42,17 @@ async def in_thread(function: Callable[[], Any]) -> Any:
         except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
             answer.fail(error)
         else:
+            answer.over = True
             answer.give(result)
 
-    start_thread(run)
+    thread = start_thread(run)
     try:
         return await waiting
     finally:
-        answer.abandoned = True
+        answer.leave(thread, name)
 
 
-async def thread_pieces(start: Callable[[], Generator[Any, Any, Any]]) -> AsyncGenerator[Any, None]:
+async def thread_pieces(start: Callable[[], Generator[Any, Any, Any]], name: str) -> AsyncGenerator[Any, None]:
     """What a generator yields, one piece at a time, all of it in one thread."""
     wanted: SimpleQueue[bool] = SimpleQueue()
     answer = _Answer()
@@ -64,10 +67,11 @@ async def thread_pieces(start: Callable[[], Generator[Any, Any, Any]]) -> AsyncG
                         return
             finally:
                 steps.close()
+                answer.over = True
         except BaseException as error:  # noqa: BLE001 (handed to whoever waits)
             answer.fail(error)
 
-    start_thread(run)
+    thread = start_thread(run)
     try:
         while True:
             waiting = answer.expect()
@@ -76,7 +80,7 @@ async def thread_pieces(start: Callable[[], Generator[Any, Any, Any]]) -> AsyncG
                 return
             yield piece
     finally:
-        answer.abandoned = True
+        answer.leave(thread, name)
         wanted.put(False)
 
 
@@ -98,7 +102,27 @@ def in_background(function: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-def start_thread(run: Callable[[], None], *, counted: bool = True) -> None:
+class AuthorThread(threading.Thread):
+    """A daemon thread that knows what it costs."""
+
+    _clock: int | None = None
+
+    def run(self) -> None:
+        if hasattr(time, "pthread_getcpuclockid"):
+            self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        super().run()
+
+    def used_s(self) -> float | None:
+        """The processor's time so far; None: it is over, or nobody can say."""
+        if self._clock is None or not self.is_alive():
+            return None
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:  # it ended just now
+            return None
+
+
+def start_thread(run: Callable[[], None], *, counted: bool = True) -> AuthorThread:
     """Run it in a daemon thread, in a copy of this context. Raises RuntimeError when there are too many.
 
     counted: among THREADS.
@@ -115,11 +139,13 @@ def start_thread(run: Callable[[], None], *, counted: bool = True) -> None:
                 _busy.release()
 
     try:
-        threading.Thread(target=main, name="patter-callback", daemon=True).start()
+        thread = AuthorThread(target=main, name="patter-callback", daemon=True)
+        thread.start()
     except RuntimeError:  # the system has no more of them
         if counted:
             _busy.release()
         raise
+    return thread
 
 
 class _Answer:
@@ -130,11 +156,19 @@ class _Answer:
         self._future: asyncio.Future[Any] | None = None
         self.abandoned = False
         """Nobody waits any more."""
+        self.over = False
+        """Nothing comes any more."""
 
     def expect(self) -> asyncio.Future[Any]:
         """On the loop: what will be given next."""
         self._future = self._loop.create_future()
         return self._future
+
+    def leave(self, thread: AuthorThread, name: str) -> None:
+        """On the loop: nobody waits any more; the thread may finish, but not compute for ever."""
+        self.abandoned = True
+        if not self.over and thread.ident is not None:
+            leave_behind(name, thread.ident, thread.used_s)
 
     def give(self, piece: Any) -> None:
         """From the thread."""
@@ -142,6 +176,7 @@ class _Answer:
 
     def fail(self, error: BaseException) -> None:
         """From the thread. An error that nobody waits for is logged."""
+        self.over = True
         if self.abandoned:
             log.error("the author's code failed when nobody waited for it any more", exc_info=error)
             return

@@ -23,24 +23,21 @@ only if the same step is still running there. It needs the main thread and POSIX
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import functools
-import inspect
 import logging
-import os
 import signal
 import sys
 import threading
 import time
-import traceback
 import types
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import dropwhile, islice, takewhile
-from pathlib import Path
+from itertools import islice
 from typing import Any
+
+from patter_cli.engine.steps import LetGo, Step, raise_in_thread
+from patter_cli.engine.whereabouts import author_frames_of, callback_frame_of, frames_of, key_of, name_of, place
 
 log = logging.getLogger(__name__)
 
@@ -51,39 +48,20 @@ INTERRUPT_S = 1.0
 LOST_S = 3.0
 """A step this long on an author's loop: others do not wait for its end. Later than it is interrupted: what was made on
 the loop, clients and locks, works on no other."""
-NOW = "now"
-"""`task.cancel(NOW)`: no more cleaning up. The author's code is closed where it stands, whatever it catches."""
 LOOK_S = 0.05
 _LOOKS = round(HELD_S / LOOK_S)
-_PACKAGE = str(Path(__file__).parents[1])
-_NOT_THEIRS = (_PACKAGE, str(Path(asyncio.__file__).parents[1]), "<frozen")
-"""Our files and Python's own."""
+
+BURN_S = 2.0
+"""Processor time that a thread of the author's may use once nobody waits for it any more."""
 
 _watches: dict[asyncio.AbstractEventLoop, LoopWatch] = {}
 _changes = threading.Lock()
 _anybody = threading.Event()
 _looking = False
+_left_behind: list[_LeftBehind] = []
 _quarantined: set[Any] = set()
 """The functions that were convicted."""
 _counts: Counter[str] = Counter()
-
-
-class LetGo(BaseException):
-    """Raised in the author's code that keeps a loop, or a cancelled task. No Exception: it is not theirs to catch."""
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else f"it held its event loop for {INTERRUPT_S:g} s"
-
-
-@dataclass(slots=True, eq=False)
-class Step:
-    """The author's code, from one await to the next. hook: their function that it belongs to."""
-
-    hook: Callable[..., Any]
-    began_at: float
-    looks: int = 0
-    """How often the watch found it running."""
-    named: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -113,17 +91,13 @@ class LoopWatch:
 
     def begin(self) -> None:
         """From any thread: somebody cares whether the loop is alive."""
-        global _looking
         with _changes:
             self.users += 1
             if self.users > 1:
                 return
             self.beat_at, self.looks = time.monotonic(), 0
             _watches[self.loop] = self
-            _anybody.set()
-            if not _looking:
-                _looking = True
-                threading.Thread(target=_keep_looking, name="patter-watchdog", daemon=True).start()
+            _wake_up()
         with suppress(RuntimeError):  # it is closed
             self.loop.call_soon_threadsafe(self._start_beating)
 
@@ -133,8 +107,7 @@ class LoopWatch:
             self.users -= 1
             if not self.users:
                 _watches.pop(self.loop, None)
-                if not _watches:
-                    _anybody.clear()
+                _rest()
 
     def _start_beating(self) -> None:
         if not self.beating:
@@ -174,7 +147,7 @@ class LoopWatch:
             _counts["?"] += 1
             log.warning(
                 "%s has held the event loop for %.0f ms: every call waits",
-                ", called from ".join(place([each]) for each in islice(_frames(self.thread_id), 4)),
+                ", called from ".join(place([each]) for each in islice(frames_of(self.thread_id), 4)),
                 1000 * (now - self.beat_at),
             )
         if self.theirs:
@@ -182,7 +155,7 @@ class LoopWatch:
 
     def _look_at_callback(self, now: float) -> None:
         """A `call_soon` of the author's: nobody's step, but the same frame at every look."""
-        frame = _callback_frame(self.thread_id)
+        frame = callback_frame_of(self.thread_id)
         if frame is None or frame is not self.callback[0]:
             self.callback = (frame, now)
         elif now - self.callback[1] >= LOST_S:
@@ -192,7 +165,7 @@ class LoopWatch:
 
     def _interrupt(self) -> None:
         if self.theirs:
-            _raise_in_thread(self.thread_id)
+            raise_in_thread(self.thread_id)
         elif self.thread_id == threading.main_thread().ident:
             _signal_main_thread(self.thread_id)
 
@@ -200,6 +173,37 @@ class LoopWatch:
         if self.on_lost is not None and not self.lost:
             self.lost = True
             self.on_lost(name)
+
+
+@dataclass(slots=True, eq=False)
+class _LeftBehind:
+    """A thread that nobody waits for any more: it may finish what it does, but not compute for ever."""
+
+    name: str
+    used_s: Callable[[], float | None]
+    """The processor's time it has used; None: it is over."""
+    thread_id: int
+    used_before_s: float = 0.0
+    told: bool = False
+
+    def look(self) -> bool:
+        """Whether it is still to be looked at."""
+        used_s = self.used_s()
+        if used_s is not None and used_s - self.used_before_s > BURN_S:
+            if not self.told:
+                self.told = True
+                log.error("%s goes on computing when nobody waits for it any more; it is stopped", self.name)
+            raise_in_thread(self.thread_id)
+        return used_s is not None
+
+
+def leave_behind(name: str, thread_id: int, used_s: Callable[[], float | None]) -> None:
+    """A thread of the author's has been given up. used_s: the processor's time it has used; None: it is over."""
+    left = _LeftBehind(name, used_s, thread_id)
+    left.used_before_s = used_s() or 0.0
+    with _changes:
+        _left_behind.append(left)
+        _wake_up()
 
 
 @contextmanager
@@ -229,43 +233,14 @@ def one_step(hook: Callable[..., Any]) -> Iterator[None]:
         watch.step = None
 
 
-async def in_steps(awaitable: Awaitable[Any], hook: Callable[..., Any], watch: LoopWatch | None) -> Any:
-    """Await the author's code, every step of it under its function's name; without a watch it may hold its loop.
-
-    What must not leave it (SystemExit, KeyboardInterrupt and the like would end the loop) comes out as RuntimeError.
-    """
-    return await _steps(awaitable if asyncio.iscoroutine(awaitable) else _coroutine(awaitable), hook, watch)
-
-
 def is_quarantined(hook: Callable[..., Any]) -> bool:
     """This function has held a loop: it must not run on one that has calls."""
-    return bool(_quarantined) and _key(hook) in _quarantined
+    return bool(_quarantined) and key_of(hook) in _quarantined
 
 
 def times_held() -> dict[str, int]:
     """How often each of the author's functions held a loop of this process; "?" is what was no hook's doing."""
     return dict(_counts)
-
-
-def name_of(hook: Callable[..., Any]) -> str:
-    """The function's name, for logs."""
-    function = _function(hook)
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def contained(error: BaseException) -> BaseException:
-    """The same error, or what takes the place of one that must not leave the author's code."""
-    name = type(error).__name__
-    try:
-        shown = (str(error), repr(error))[1]
-    except BaseException:  # noqa: BLE001 (the author's __str__ and __repr__ are the author's code too)
-        return RuntimeError(f"the author's code raised {name}, which cannot be shown")
-    harmless = isinstance(error, (Exception, asyncio.CancelledError)) and not isinstance(error, StopIteration)
-    if harmless:
-        return error
-    instead = RuntimeError(str(error) if isinstance(error, LetGo) else f"the author's code raised {shown}")
-    instead.__cause__ = error
-    return instead
 
 
 @contextmanager
@@ -285,11 +260,6 @@ def interrupting() -> Iterator[None]:
         signal.signal(signal.SIGURG, before)
 
 
-def _raise_in_thread(thread_id: int) -> None:
-    """Have `LetGo` raised in a thread of the author's, as soon as it runs Python again."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(LetGo))
-
-
 def _signal_main_thread(thread_id: int) -> None:
     if sys.platform != "win32" and signal.getsignal(signal.SIGURG) is _let_go:
         signal.pthread_kill(thread_id, signal.SIGURG)
@@ -303,70 +273,13 @@ def _let_go(number: int, frame: types.FrameType | None) -> None:
             raise LetGo(f"it held the event loop for {1000 * (time.monotonic() - watch.step.began_at):.0f} ms")
 
 
-@types.coroutine
-def _steps(work: Any, hook: Callable[..., Any], watch: LoopWatch | None) -> Generator[Any, Any, Any]:
-    """`await work`, taken apart: between `send` and its return the author's code runs."""
-    value: Any = None
-    error: BaseException | None = None
-    while True:
-        try:
-            if watch is not None:
-                watch.step = Step(hook, time.monotonic())
-            waits_for = work.send(value) if error is None else work.throw(error)
-        except StopIteration as done:
-            return done.value
-        except BaseException as raised:
-            if raised is error:  # our own cancellation or closing, on its way out
-                raise
-            safe = contained(raised)
-            raise safe from safe.__cause__
-        finally:
-            if watch is not None:
-                watch.step = None
-        try:
-            value, error = (yield waits_for), None
-        except BaseException as thrown:
-            if isinstance(thrown, asyncio.CancelledError) and thrown.args == (NOW,):
-                with suppress(BaseException):
-                    work.throw(LetGo("it goes on although it was cancelled"))  # if it awaits even now, so be it
-                raise
-            error = thrown
-
-
-async def _coroutine(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
-
-
-def _function(hook: Any) -> Any:
-    """What was written by the author, without what was wrapped around it since."""
-    while True:
-        if isinstance(hook, functools.partial):
-            hook = hook.func
-        elif inspect.ismethod(hook):
-            hook = hook.__func__
-        else:
-            return hook
-
-
-def _key(hook: Any, depth: int = 3) -> Any:
-    """What two closures of one `def` have in common, and two functions under one decorator have not."""
-    function = _function(hook)
-    if not inspect.isfunction(function):
-        return type(function)
-    inside: list[Any] = []
-    for cell in function.__closure__ or () if depth else ():
-        with suppress(ValueError):  # it is empty
-            inside.append(cell.cell_contents)
-    return function.__code__, function.__name__, *(_key(each, depth - 1) for each in inside if callable(each))
-
-
 def _convict(step: Step, watch: LoopWatch, held_s: float) -> None:
     name = name_of(step.hook)
     _counts[name] += 1
     if is_quarantined(step.hook):
         return  # another run of it that began before; it has been told
-    _quarantined.add(_key(step.hook))
-    where = place(_author_frames(watch.thread_id), name)
+    _quarantined.add(key_of(step.hook))
+    where = place(author_frames_of(watch.thread_id), name)
     if not watch.theirs:
         log.error("%s has held the event loop for %.0f ms: every call waits", where, 1000 * held_s)
     else:
@@ -379,47 +292,17 @@ def _convict(step: Step, watch: LoopWatch, held_s: float) -> None:
         )
 
 
-def _frames(thread_id: int) -> Iterator[types.FrameType]:
-    """Where a thread is, innermost first."""
-    frame = sys._current_frames().get(thread_id)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+def _wake_up() -> None:
+    global _looking
+    _anybody.set()
+    if not _looking:
+        _looking = True
+        threading.Thread(target=_keep_looking, name="patter-watchdog", daemon=True).start()
 
 
-def _author_frames(thread_id: int) -> list[types.FrameType]:
-    """The same as far as it is not our own code."""
-    frames = dropwhile(_is_ours, _frames(thread_id))
-    return list(takewhile(lambda frame: not _is_ours(frame), frames))
-
-
-def _is_ours(frame: types.FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(_PACKAGE)
-
-
-def _callback_frame(thread_id: int) -> types.FrameType | None:
-    """What the loop of a thread has called and waits for."""
-    frame = sys._current_frames().get(thread_id)
-    while frame is not None and (frame.f_back is None or frame.f_back.f_code is not asyncio.Handle._run.__code__):
-        frame = frame.f_back
-    return frame
-
-
-def place_of(error: BaseException) -> str:
-    """Where an error came from: the line that raised it, or what that was called from where it is Python's own."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [each for each in frames if not each.f_code.co_filename.startswith(_NOT_THEIRS)]
-    return place((own or frames)[-1:])
-
-
-def place(frames: list[types.FrameType], name: str = "") -> str:
-    """ "agents/x.py:12 on_message": the author's line, whatever it called from there."""
-    if not frames:
-        return name or "something"
-    at = frames[-1]
-    path = at.f_code.co_filename
-    here = os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
-    return f"{here}:{at.f_lineno} {name or at.f_code.co_name}"
+def _rest() -> None:
+    if not _watches and not _left_behind:
+        _anybody.clear()
 
 
 def _keep_looking() -> None:
@@ -427,9 +310,14 @@ def _keep_looking() -> None:
         _anybody.wait()
         time.sleep(LOOK_S)
         with _changes:
-            watches = tuple(_watches.values())
+            watches, left = tuple(_watches.values()), tuple(_left_behind)
         for watch in watches:
             try:
                 watch.look()
             except Exception:
                 log.exception("the watchdog could not look")
+        for each in left:
+            if not each.look():
+                with _changes:
+                    _left_behind.remove(each)
+                    _rest()

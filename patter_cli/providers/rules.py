@@ -61,7 +61,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class RulesLLM:
-    """A model made of a function, which is called on the event loop: it should decide, and leave work to tools.
+    """A model made of a function, which is called on the callbacks' event loop: it decides, and leaves work to tools.
 
     A rule that raises is a failed reply, as a vendor's would be.
     """

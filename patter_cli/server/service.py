@@ -32,7 +32,7 @@ from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.control import ControlSocket
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
 from patter_cli.server.entrance import local_entrance, ticket_entrance
-from patter_cli.server.run import Server
+from patter_cli.server.run import SWITCH_S, Server
 from patter_cli.server.tickets import LIFE_S, CallTicket, UsedTickets, check, new_ticket, sign, stream_ticket
 from patter_cli.server.webhooks import DIALLED, Webhooks
 from patter_cli.version import VERSION
@@ -139,7 +139,11 @@ class Service:
         self._warm = True
 
     async def start(self) -> None:
-        """Load what is not loaded and listen. Raises PatterError."""
+        """Load what is not loaded and listen. Raises PatterError.
+
+        Threads get shorter turns from now on, in all of this process: see server.run.SWITCH_S.
+        """
+        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         if not self._warm:
             await self.warm()
         await self._server.start()

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from patter_cli import Agent, LocalTTS, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
+from patter_cli.audio import NlmsEchoCanceller
 from patter_cli.contracts.store import CallQuery
+from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.respelt import RespeltVoice
-from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
+from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.settings import Settings
 from patter_cli.text.preamble import PHONE_PREAMBLE
 from tests.e2e import acme
@@ -36,6 +38,11 @@ def cancel(day: str) -> str:
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def at_home(model: RulesLLM) -> AuthorModel:
+    """A model of rules as calls use it: on the loop of the author's code."""
+    return AuthorModel(inner=model, function=model.rules)
 
 
 def ready(agent: Agent, hooks: Hooks = Hooks(), **more: Any) -> Any:  # noqa: B008 (frozen)
@@ -144,7 +151,7 @@ def test_a_model_cannot_replace_on_message_in_the_middle(caplog: pytest.LogCaptu
     assert not call.models
     assert "on_message" in caplog.text
     other = RulesLLM(lambda turn: "No.")
-    assert ready(Agent("A.", llm=MODEL)).revise({"llm": other}, {}).models == (other,)
+    assert ready(Agent("A.", llm=MODEL)).revise({"llm": other}, {}).models == (at_home(other),)
 
 
 def test_numbers_in_the_prompt_may_be_called_and_those_of_the_caller_not() -> None:
@@ -190,7 +197,7 @@ def test_a_model_without_its_key_is_refused_before_the_first_ring() -> None:
 def test_several_models_are_kept_in_order() -> None:
     """The next is asked when one fails."""
     other = RulesLLM(lambda turn: "No.")
-    assert ready(Agent("A.", llm=[MODEL, other])).models == (MODEL, other)
+    assert ready(Agent("A.", llm=[MODEL, other])).models == (at_home(MODEL), at_home(other))
 
 
 def test_only_a_models_answers_are_drafted() -> None:
@@ -230,7 +237,7 @@ def test_a_provider_may_be_given_by_its_name(monkeypatch: pytest.MonkeyPatch) ->
     by_name = ready(Agent("A.", llm="openai", stt="local", tts="local", model="gpt-5.4-mini"))
     assert by_name.models == (OpenAILLM(model="gpt-5.4-mini"),)
     assert (by_name.stt, by_name.tts) == (wiring.built_in_speech()[0], LocalTTS(language="en"))
-    assert ready(Agent("A.", llm=[MODEL, "openai"])).models == (MODEL, OpenAILLM())
+    assert ready(Agent("A.", llm=[MODEL, "openai"])).models == (at_home(MODEL), OpenAILLM())
     assert ready(Agent("A.", llm=MODEL)).revise({"llm": "openai"}, {}).models == (OpenAILLM(),)
 
 
@@ -301,3 +308,95 @@ def test_what_is_no_provider_is_refused_at_load() -> None:
             ready(Agent("A.", **{"llm": MODEL, **wrong}))
     with pytest.raises(MissingCredential):
         ready(Agent("A.", llm=[MODEL, OpenAILLM()]))
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_a_tuned_echo_canceller_is_the_model_of_each_calls_own(rate_hz: int) -> None:
+    """Given as echo_cancellation it is made anew for each line, its room as long as it was in milliseconds."""
+    tuned = NlmsEchoCanceller(sample_rate=16000, filter_taps=1024, step_size=0.3)
+    make = ready(Agent("A.", llm=MODEL, echo_cancellation=tuned)).echo_canceller
+    first, second = (make(rate_hz, lambda delay_ms: None) for _ in range(2))
+    assert first is not second is not tuned
+    assert (first._rate_hz, first._taps, first._step) == (rate_hz, 64 * rate_hz // 1000, 0.3)
+    usual = NlmsEchoCanceller(step_size=0.3).for_line(rate_hz)
+    assert usual._taps == NlmsEchoCanceller(sample_rate=rate_hz)._taps
+
+
+@pytest.mark.parametrize("given", [NlmsEchoCanceller(), NlmsEchoCanceller])
+def test_an_echo_canceller_is_no_audio_filter(given: Any) -> None:
+    """It passes for one, and would raise in the call: the hint says where it belongs."""
+    with pytest.raises(InputError) as caught:
+        ready(Agent("A.", llm=MODEL, audio_filter=given))
+    assert "echo_cancellation=" in caught.value.hint
+
+
+@pytest.mark.parametrize("voice", ["alloy", "Nova", "rachel"])
+def test_a_vendors_voice_without_its_key_is_the_built_in_one(voice: str) -> None:
+    """One line says so; a voice that nobody has is an error, and one of ours needs no word."""
+    call = ready(Agent("A.", llm=MODEL, voice=voice))
+    assert call.tts == LocalTTS(language="en")
+    assert voice in call.notes["voice"]
+    assert "voice" not in ready(Agent("A.", llm=MODEL, voice="jo")).notes
+    with pytest.raises(BadSetting):
+        ready(Agent("A.", llm=MODEL, voice="aloy"))
+
+
+async def no_parameter() -> None:
+    pass
+
+
+async def keyword_only(*, event: Any) -> None:
+    pass
+
+
+def two(event: Any, more: Any) -> None:
+    pass
+
+
+async def yields(event: Any) -> Any:
+    yield "never"
+
+
+class OfNothing:
+    def __call__(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("name", ["on_message", "on_call_start", "on_call_end", "on_transcript", "on_metrics"])
+@pytest.mark.parametrize("wrong", [no_parameter, keyword_only, two, lambda: None, OfNothing(), 5, "text"])
+def test_a_callback_that_cannot_take_its_event_is_refused(name: str, wrong: Any) -> None:
+    """Each of them, however it is written; the hint is the right shape."""
+    with pytest.raises(InputError) as caught:
+        ready(Agent("A.", llm=None if name == "on_message" else MODEL), Hooks(**{name: wrong}))
+    assert name in str(caught.value)
+    assert f"async def {name}(event)" in caught.value.hint
+    if wrong is no_parameter:
+        assert "test_wiring.py:" in str(caught.value)
+
+
+def test_a_callback_that_would_never_run_is_refused() -> None:
+    """A yield makes a generator of it; on_message may be one."""
+    with pytest.raises(InputError, match="has a yield"):
+        ready(Agent("A.", llm=MODEL), Hooks(on_call_end=yields))
+    ready(Agent("A."), Hooks(on_message=yields))
+
+
+@pytest.mark.parametrize("fine", [lambda event: None, lambda *events: None, print, lambda event, more=1: None])
+def test_a_callback_may_take_more_than_it_is_given(fine: Any) -> None:
+    """Defaults, any number, a function written in C."""
+    ready(Agent("A.", llm=MODEL), Hooks(on_call_end=fine))
+
+
+def test_checks_and_rules_have_a_shape_too() -> None:
+    """A guardrail's check takes the clause, the function of RulesLLM the turn."""
+    with pytest.raises(InputError, match="guardrail prices"):
+        ready(Agent("A.", llm=MODEL, guardrails=[guardrail("prices", check=lambda: True)]))
+    with pytest.raises(InputError, match="no_parameter of RulesLLM"):
+        ready(Agent("A.", llm=RulesLLM(no_parameter)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_agent_without_a_name_is_refused(name: str) -> None:
+    """Nobody could call it."""
+    with pytest.raises(InputError, match="needs a name"):
+        wiring.ready_agent(name, Agent("A.", llm=MODEL), Hooks())

@@ -53,6 +53,14 @@ def test_agents_are_found_without_running_them(project: Path) -> None:
     assert not canary.exists()
 
 
+def test_a_file_that_others_import_is_no_agent(project: Path) -> None:
+    """Only what makes an Agent, or calls something `agent`, is listed, and served when all are."""
+    write(project, "prices", "PRICE = 5\n")
+    write(project, "made", "from prices import make\nagent = make()\n")
+    write(project, "lent", "from prices import bot as agent\n")
+    assert [each.name for each in find_agents(project)] == ["greeter", "lent", "made"]
+
+
 @pytest.mark.parametrize("source", ["agent = Agent(\n", "x = '\x00'", "b = '\udcff'"])
 def test_a_file_that_does_not_parse_is_listed_with_its_error(project: Path, source: str) -> None:
     """Garbage is named, and does not hide the others."""
@@ -156,15 +164,15 @@ def test_a_failing_file_shows_its_own_lines_only(project: Path, source: str, lin
 
 
 def test_a_missing_module_comes_with_the_command_that_installs_it(project: Path) -> None:
-    """The hint is exact, and different for a file that lies beside the agent."""
+    """The hint is exact, and different for what belongs to the project and is not there."""
     write(project, "bad", "import no_such_module_x.part\n")
     with pytest.raises(InputError) as caught:
         load_agent("bad", project)
     assert caught.value.hint.endswith("-m pip install no_such_module_x")
-    write(project, "no_such_module_x", "")
+    write(project, "bad", "from agents.prices_x import price\n")
     with pytest.raises(InputError) as caught:
         load_agent("bad", project)
-    assert "beside an agent" in caught.value.hint
+    assert "there is no agents/prices_x.py in" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,34 @@ async def test_a_thread_of_its_own_is_not_spun_in_for_ever() -> None:
     assert not threads[0].is_alive()
 
 
+@pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="nobody can say here what a thread has used")
+async def test_a_plain_function_that_computes_for_ever_is_stopped_when_nobody_waits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One that sleeps or waits may finish: what it does may be half done."""
+    threads: list[threading.Thread] = []
+    saved = threading.Event()
+
+    def spins(event: CallEvent) -> None:
+        threads.append(threading.current_thread())
+        while True:
+            pass
+
+    def saves(event: CallEvent) -> None:
+        time.sleep(1)
+        saved.set()
+
+    with caplog.at_level(logging.ERROR):
+        for hook in (spins, saves):
+            with pytest.raises(TimeoutError):
+                await call_hook(hook, EVENT, within_s=0.1)
+        assert await asyncio.to_thread(saved.wait, 10)
+        await asyncio.to_thread(threads[0].join, 20)
+    assert not threads[0].is_alive()
+    assert "spins goes on computing" in caplog.text
+    assert "saves" not in caplog.text
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 async def test_an_audio_filter_that_does_not_let_go_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     """It is the one thing of the author's on our loop: named, interrupted, and gone; sys.exit in one likewise."""
