@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
+
+from patter_cli.engine.author_loop import _loops
+
+AUTHOR_S = 0.1
+"""What the author's code, on a loop of its own in real time, may take before time passes without it."""
 
 Result = TypeVar("Result")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time passes only when there is nothing left to do. Not for code that waits for threads or sockets."""
+    """Time passes only when there is nothing left to do, and the author's code has had a moment. Not for sockets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,6 +28,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _run_once(self) -> None:
         loop: Any = super()
         timers = [timer.when() for timer in vars(self)["_scheduled"] if not timer.cancelled()]
+        if not vars(self)["_ready"] and timers:
+            until = time.monotonic() + AUTHOR_S
+            while not vars(self)["_ready"] and time.monotonic() < until and any(each._works for each in _loops):
+                time.sleep(0.0005)
         if not vars(self)["_ready"] and timers:
             self._virtual_s = max(self._virtual_s, min(timers))
         loop._run_once()

@@ -29,7 +29,7 @@ async def test_who_answered_is_told_as_a_result() -> None:
     """The call's ids, a word that compares with a string, the carrier's own word, and when it was."""
     got: list[Any] = []
     command = ReportMachine(answered_by=AnsweredBy.MACHINE, raw="machine_end_beep")
-    await told(Hooks(on_machine_detection=got.append, on_message=lambda: ""), command)
+    await told(Hooks(on_machine_detection=got.append, on_message=lambda event: ""), command)
     (result,) = got
     assert (result.call_id, result.classification, result["raw"]) == ("c1", "machine", "machine_end_beep")
     assert abs(result.detected_at - time.time()) < 5
@@ -42,5 +42,5 @@ async def test_an_author_who_does_not_ask_is_told_nothing() -> None:
         raise ValueError(event.classification)
 
     command = ReportMachine(answered_by=AnsweredBy.UNKNOWN, raw="")
-    await asyncio.wait_for(told(Hooks(on_message=lambda: ""), command), 5)
-    await asyncio.wait_for(told(Hooks(on_message=lambda: "", on_machine_detection=raises), command), 5)
+    await asyncio.wait_for(told(Hooks(on_message=lambda event: ""), command), 5)
+    await asyncio.wait_for(told(Hooks(on_message=lambda event: "", on_machine_detection=raises), command), 5)

@@ -66,7 +66,7 @@ class Refuses(RingsForEver):
 
 
 def performer(control: RingsForEver) -> tuple[CallContext, CarrierPerformer]:
-    call = CallContext(INFO, ready_agent("shop", Agent("Be brief."), Hooks(on_message=lambda: "")))
+    call = CallContext(INFO, ready_agent("shop", Agent("Be brief."), Hooks(on_message=lambda event: "")))
     return call, CarrierPerformer(call, control)
 
 
