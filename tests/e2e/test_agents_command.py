@@ -69,7 +69,9 @@ def project(tmp_path: Path) -> Path:
 
 def test_list_reads_without_running(project: Path) -> None:
     """Names and first lines, also of a file that would not run; one that cannot be read says why."""
-    (project / "agents" / "loud.py").write_text('"""Prints."""\nprint("ran")\nraise SystemExit(9)\n')
+    loud = '"""Prints."""\nprint("ran")\nagent = 1 / 0\nraise SystemExit(9)\n'
+    (project / "agents" / "loud.py").write_text(loud)
+    (project / "agents" / "prices.py").write_text('"""For others to import: no agent."""\nPRICE = 5\n')
     (project / "agents" / "torn.py").write_text("agent = (\n")
     done = patter("agents", "list", cwd=project)
     assert done.returncode == 0
