@@ -36,7 +36,7 @@ from patter_cli.tools import Tool
 
 if TYPE_CHECKING:
     from patter_cli.carriers.loopback import carrier as loopback
-    from patter_cli.engine.record import Observer
+    from patter_cli.observe.bus import Observer
     from patter_cli.server.service import Service, ServiceSettings
 
 log = logging.getLogger(__name__)

@@ -32,6 +32,7 @@ def serve(
     Without a carrier the server is on this machine only, and prints the ws:// address that any Media Streams client
     here may call.
     """
+    from patter_cli.cli.terminal import Terminal
     from patter_cli.errors import BadSetting
     from patter_cli.server.run import run
 
@@ -40,7 +41,11 @@ def serve(
             f"without a carrier nothing authenticates callers, so {host} is refused",
             hint="leave --host out: the server is then on this machine only",
         )
-    run(_serve(_agents(agent, settings), settings))
+    agents = _agents(agent, settings)
+    with Terminal():
+        kept = run(_serve(agents, settings))
+    if not kept:
+        raise typer.Exit(1)
 
 
 def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
@@ -59,7 +64,8 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
     return ready
 
 
-async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
+async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
+    """Whether all calls could be kept."""
     from patter_cli import wiring
     from patter_cli.cli.lines import TranscriptLines
     from patter_cli.server.registration import default_run_folder
@@ -95,3 +101,4 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> None:
         await run_until_signal(service, on_ready=ready, asked=service.asked_to_stop)
     finally:
         service.close()
+    return not service.losses

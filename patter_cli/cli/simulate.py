@@ -68,6 +68,7 @@ def simulate(
     arguments, result}], latency}], caller_waited_ms, notes, expectations: [{step, expected, heard, passed}]}; with
     --url the first six are {url, agent: [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
     """
+    from patter_cli.cli.terminal import Terminal
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
     from patter_cli.simulate.line import QUALITIES
@@ -101,17 +102,18 @@ def simulate(
                 "--text has no audio to write, to time or to spoil",
                 hint="leave --out, --stereo, --max-ttfa-ms, --line and --seed out",
             )
-        call = rehearsal.by_keyboard()
+        held = rehearsal.by_keyboard()
     elif mic or (not chosen and sys.stdin.isatty() and sys.stdout.isatty() and not json and _microphone()):
-        call = rehearsal.by_microphone()
+        held = rehearsal.by_microphone()
     else:
-        call = rehearsal.by_script()
-    with redirect_stdout(sys.stderr) if json else nullcontext():  # what the agent's code prints is no data
-        passed = run(call)
+        held = rehearsal.by_script()
+    printed = redirect_stdout(sys.stderr) if json else nullcontext()  # what the agent's code prints is no data
+    with Terminal(), printed:
+        passed = run(held)
     if json:
         rehearsal.print_json()
     rehearsal.raise_failure()
-    if not passed:
+    if not passed or not rehearsal.kept:
         raise typer.Exit(1)
 
 

@@ -24,11 +24,11 @@ from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.engine.record import Observer
 from patter_cli.errors import InputError, ProviderError, TimedOut
-from patter_cli.observe.journal_writer import WrittenJournal
+from patter_cli.observe.bus import Bus, Observer
+from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.summary import CallSummary
-from patter_cli.server.service import ServiceSettings
+from patter_cli.server.service import TOLD_S, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.facts import EndCause, Fact, Transferred
 from patter_cli.simulate.line import QUALITIES, LineFilter
@@ -68,6 +68,8 @@ class Simulation:
         self.quiet = False
         """Print no lines: the JSON comes at the end."""
         self.max_ttfa_ms: int | None = None
+        self.kept = True
+        """Whether all of the call could be written down."""
         self._summary = CallSummary()
         self._replies = HeardReplies()
         self._waits_ms: list[int | None] = []
@@ -165,12 +167,12 @@ class Simulation:
         for stage in ("llm", "voice"):
             if stage in self._agent.notes:
                 self._tell(self._agent.notes[stage])
+        bus = Bus(*self._observers(timed=False))
         call = TypedCall(
             self._agent,
             call_id="typed",
             control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
-            journal=WrittenJournal(None),
-            observers=self._observers(timed=False),
+            journal=JournalWriter(bus).open("typed", None),
         )
         running = asyncio.create_task(call.run())
         try:
@@ -178,6 +180,7 @@ class Simulation:
         finally:
             call.hang_up()
             await running
+            bus.close(TOLD_S)
         return True
 
     def raise_failure(self) -> None:
@@ -230,6 +233,7 @@ class Simulation:
                     yield service.media_url(self._agent.name), recording
                 finally:
                     await service.stop()
+                    self.kept = not service.losses
             if recording is not None and self._agent is None:
                 await self._overhear(recording)
 

@@ -31,7 +31,7 @@ from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
 from patter_cli.engine.perform_media import MediaPerformer
 from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.engine.ready import CallInfo, ReadyAgent
-from patter_cli.engine.record import CallRecorder, Journal, Measure, Observer
+from patter_cli.engine.record import CallRecorder, Journal, Measure
 from patter_cli.engine.speak import Speaker, TtsCache
 from patter_cli.engine.think import Brain, Thinker
 
@@ -48,7 +48,6 @@ def build_call(
     cache: TtsCache,
     journal: Journal,
     measure: Measure,
-    observers: tuple[Observer, ...] = (),
 ) -> CallSession:
     """One call on a line that speaks this format; `run` holds it."""
     call = CallContext(info, agent)
@@ -66,7 +65,7 @@ def build_call(
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
     outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
 
-    author = AuthorPerformer(call)
+    author = AuthorPerformer(call, journal.settle)
     turns: EndOfTurnDetector | None = None
     if agent.end_of_turn is not None:
         turns = EndOfTurnDetector(agent.end_of_turn, line_rate_hz=wire.rate_hz, post=post)
@@ -128,7 +127,7 @@ def build_call(
         cascade=CascadePerformer(call, listener=listener, thinker=thinker, speaker=speaker, turns=turns),
         carrier=CarrierPerformer(call, control),
         author=author,
-        recorder=CallRecorder(call, journal, measure, observers),
+        recorder=CallRecorder(call, journal, measure),
         engine=engine,
     )
 

@@ -1,8 +1,8 @@
 """CallSession: one live call. The machine decides; performers start what it orders and report what happens.
 
-One mailbox, one consumer, one task group. An event is handled to its end before the next is looked at, and its
-journal line is on disk before any command of it is performed. Whatever goes wrong in a task of the call ends that
-call aloud and no other.
+One mailbox, one consumer, one task group. An event is handled to its end before the next is looked at. Its journal
+line is on disk before anybody is shown a transcript or a tool acts because of it, and no disk holds up the line for
+that. Whatever goes wrong in a task of the call ends that call aloud and no other.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 from patter_cli.contracts.llm import Delta, Text, ToolSpec
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 JUDGE_S = 1.5
 """Deadline of a code guardrail: every clause waits for it."""
+SHOWN_S = 5.0
+"""How long a callback waits for a disk to have what it is told; a disk that hangs does not silence it for ever."""
+ACTS_S = 0.1
+"""The same of a tool, which a caller waits for."""
 CLOSING_S = 0.7
 """How long the end of a call waits for its callbacks; they go on without it."""
 
@@ -31,10 +35,12 @@ CLOSING_S = 0.7
 class AuthorPerformer:
     """One call's callbacks and tools."""
 
-    def __init__(self, call: CallContext) -> None:
+    def __init__(self, call: CallContext, settle: Callable[[float], Awaitable[None]]) -> None:
+        """settle: waits until all that happened is on disk, for so many seconds at most."""
         self._call = call
+        self._settle = settle
         self._tools = ToolRunner(call.agent.tools, self._tool_context)
-        self._reports = Reports(call.info.call_id)
+        self._reports = Reports(call.info.call_id, lambda: settle(SHOWN_S))
         self._prepared = call.agent
 
     def tool_specs(self) -> tuple[ToolSpec, ...]:
@@ -142,6 +148,7 @@ class AuthorPerformer:
         return ToolContext(call_id=info.call_id, caller=info.caller, callee=info.callee, history=history)
 
     async def _run_tool(self, command: order.RunTool) -> None:
+        await self._settle(ACTS_S)
         outcome = await self._tools.run(command.tool_call_id, command.name, command.arguments)
         self._call.post(
             fact.ToolFinished(response_id=command.response_id, tool_call_id=command.tool_call_id, result=outcome.text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
@@ -10,25 +9,23 @@ from typing import Any, Protocol, TypeAlias
 from patter_cli.audio.jitter import JitterCounts
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Event, Ms
-from patter_cli.core.journal import Entry, render_entry
+from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.context import CallContext
 
-log = logging.getLogger(__name__)
-
 
 class Journal(Protocol):
-    """Where a call's lines go. Neither method raises or blocks for longer than a disk write."""
+    """Where a call's entries go, and from there to whoever looks on. Nothing here raises or blocks."""
 
-    def write(self, line: str) -> None:
-        """Have the line on disk when this returns."""
+    def write(self, entry: Entry) -> None:
+        """Have the entry written, soon."""
 
-    def close(self, summary: Mapping[str, Any]) -> None:
-        """The call is over; the summary is its record."""
+    async def settle(self, within_s: float) -> None:
+        """Wait until what was written so far is on disk, or for so long."""
 
+    def close(self, record: Mapping[str, Any]) -> None:
+        """The call is over; this is its record."""
 
-Observer: TypeAlias = Callable[[str, Entry], None]
-"""(call_id, entry): sees every journal entry after it is on disk. Must be quick; what it raises is logged."""
 
 Measure: TypeAlias = Callable[[Entry], Mapping[str, Any] | None]
 """Sees every entry of one call; gives what on_metrics is told when a turn has been measured."""
@@ -37,13 +34,10 @@ Measure: TypeAlias = Callable[[Entry], Mapping[str, Any] | None]
 class CallRecorder:
     """One call's."""
 
-    def __init__(
-        self, call: CallContext, journal: Journal, measure: Measure, observers: tuple[Observer, ...] = ()
-    ) -> None:
+    def __init__(self, call: CallContext, journal: Journal, measure: Measure) -> None:
         self._call = call
         self._journal = journal
         self._measure = measure
-        self._observers = observers
         self._metrics: list[Mapping[str, Any]] = []
         self.wall_time = time.time()
         """Unix time of the call's start."""
@@ -52,16 +46,11 @@ class CallRecorder:
 
     def write(self, now: Ms, event: Event, commands: list[Command]) -> Mapping[str, Any] | None:
         """Keep what happened. Returns what on_metrics is told, when a turn has been measured by it."""
-        self._journal.write(render_entry(now, event, commands))
         entry = Entry(at=now, event=event, commands=tuple(commands))
+        self._journal.write(entry)
         measured = self._measure(entry)
         if measured is not None:
             self._metrics.append(measured)
-        for observer in self._observers:
-            try:
-                observer(self._call.info.call_id, entry)
-            except Exception:
-                log.exception("an observer of call %s raised", self._call.info.call_id)
         return measured
 
     def end_facts(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from patter_cli.engine.hooks import CallEvent, Hook, notify
 
@@ -25,8 +26,10 @@ _delivering: set[asyncio.Task[None]] = set()
 class Reports:
     """One call's reports."""
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, call_id: str, settled: Callable[[], Awaitable[None]] | None = None) -> None:
+        """settled: returns once all that happened so far is on disk, which is when it may be told."""
         self._call_id = call_id
+        self._settled = settled
         self._waiting: deque[tuple[Hook, CallEvent]] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -52,7 +55,10 @@ class Reports:
 
     async def _deliver(self) -> None:
         while self._waiting:
-            await notify(*self._waiting.popleft())
+            hook, event = self._waiting.popleft()
+            if self._settled is not None:
+                await self._settled()
+            await notify(hook, event)
         self._task = None
 
 

@@ -1,61 +1,345 @@
-"""A call's lines on their way to its file. A disk that refuses costs the call nothing."""
+"""The one thread of a process that writes journals and records, so that no call ever waits for a disk.
+
+Theory of operation. A call hands over rendered lines and goes on. The thread collects them for BATCH_S and writes each
+call's with one system call; a line that will be shown (a transcript), that acts (a tool) or that begins a call is
+written at once, with all before it. Only what is written is published on the bus: what anybody was shown survives
+`kill -9`, and who needs to know it of a call awaits `settle`.
+
+    call --write--> waiting --thread--> file --> bus, settle
+                       ^                 |
+                       +---- stuck <-----+ full, read-only, gone: tried again every RETRY_S
+
+A slow disk makes the journal late, nothing else. One that refuses makes its calls stuck: their lines stay in memory, up
+to PENDING_BYTES a call, what is more is counted, and their entries are published all the same, for nobody can tell when
+there will be room again. Calls that are over wait too, up to ENDED_BYTES altogether.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
+import threading
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from patter_cli.contracts.store import CallFile
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.journal import Entry, render_entry
+from patter_cli.observe.bus import Bus
 
 log = logging.getLogger(__name__)
 
+BATCH_S = 0.03
+"""How long lines wait for others: unseen by anybody, and at 250 calls a tenth of the system calls."""
 PENDING_BYTES = 8 * 1024 * 1024
-"""What a call keeps in memory while the disk refuses; later lines are then dropped, and counted."""
+"""What a call keeps in memory while the disk takes nothing; later lines are dropped, and counted."""
+ENDED_BYTES = 64 * 1024 * 1024
+"""The same for all calls that are over together; the oldest makes room."""
+RECORD_BYTES = 16 * 1024
+"""What a record that waits is counted as."""
+UNTOLD = 4096
+"""Entries a call may have waiting for a disk that hangs before they may be shown; more are not published."""
+RETRY_S = 1.0
+CLOSE_S = 3.0
+"""What the end of the process leaves a disk for the rest."""
+
+_AT_ONCE = (order.ReportTranscript, order.RunTool, order.FinishCall)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What of a process's calls is on no disk."""
+
+    calls: int = 0
+    lines: int = 0
+    records: int = 0
+
+    def __bool__(self) -> bool:
+        return self.calls > 0
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    """What the two sides of a call share, under the writer's lock; `stuck` is the thread's alone."""
+
+    call_id: str
+    file: CallFile
+    waiting: bytearray = field(default_factory=bytearray)
+    """Lines to write."""
+    in_hand: bytes = b""
+    """Those that the thread is writing just now."""
+    untold: list[Entry] = field(default_factory=list)
+    """Entries to publish once their lines are written."""
+    settling: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = field(default_factory=list)
+    over: bool = False
+    record: Mapping[str, Any] | None = None
+    """What is still to be written of a call that is over."""
+    dropped: int = 0
+    """Lines that memory had no room for."""
+    stuck: bool = False
+
+
+class JournalWriter:
+    """Opens calls' journals; publishes their entries. `close` at the end of the process."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._changed = threading.Condition()
+        self._open: set[_Call] = set()
+        self._due: dict[_Call, None] = {}
+        """Calls with something new, in the order it came."""
+        self._hurry = False
+        """Something is to be written at once."""
+        self._idle = False
+        """The thread waits for the first line of a batch."""
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._stuck: dict[_Call, None] = {}
+        """The thread's alone, as is the next."""
+        self._retry_at = 0.0
+        self._losses = Losses()
+
+    def open(self, call_id: str, file: CallFile | None) -> WrittenJournal:
+        """Begin a call's journal. file None: nothing is kept, the bus is told at once."""
+        return WrittenJournal(self, call_id, None if file is None else _Call(call_id, file))
+
+    @property
+    def losses(self) -> Losses:
+        """What is lost for good; of calls that are open, once the writer is closed."""
+        return self._losses
+
+    def close(self, within_s: float = CLOSE_S) -> None:
+        """Write what waits, as far as the disk takes it in this time, and say what was lost. Twice is fine."""
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            self._changed.notify()
+        atexit.unregister(self.close)
+        if self._thread is not None:
+            self._thread.join(within_s)
+        hangs = self._thread is not None and self._thread.is_alive()
+        with self._changed:
+            left, self._open = self._open, set()
+            for call in left:
+                self._count(call)
+        for call in () if hangs else left:
+            call.file.close()
+        if self._losses:
+            log.warning(
+                "%d calls were not kept whole: %d lines of journals and %d records were lost",
+                self._losses.calls,
+                self._losses.lines,
+                self._losses.records,
+            )
+
+    # --- a call's side, on its loop ---------------------------------------------------------------------------
+
+    def publish(self, call_id: str, entry: Entry) -> None:
+        """Tell the bus of a call that is not kept."""
+        self._bus.publish(call_id, entry)
+
+    def write(self, call: _Call, entry: Entry) -> None:
+        """Have the thread write an entry."""
+        line = render_entry(entry.at, entry.event, entry.commands).encode("utf-8", "replace") + b"\n"
+        at_once = isinstance(entry.event, fact.CallConnected) or any(isinstance(c, _AT_ONCE) for c in entry.commands)
+        with self._changed:
+            if len(call.waiting) + len(call.in_hand) + len(line) > PENDING_BYTES or self._closing:
+                call.dropped += 1
+            else:
+                call.waiting += line
+            if len(call.untold) < UNTOLD:
+                call.untold.append(entry)
+            self._notice(call, at_once=at_once)
+
+    def finish(self, call: _Call, record: Mapping[str, Any]) -> None:
+        """Have the thread write the record, behind the last line."""
+        with self._changed:
+            call.over, call.record = True, record
+            self._notice(call, at_once=True)
+
+    async def settle(self, call: _Call, within_s: float) -> None:
+        """Wait until the call's lines so far are written, or for so long; not for a disk that refuses."""
+        with self._changed:
+            if self._closing or not (call in self._due or call.in_hand):
+                return
+            loop = asyncio.get_running_loop()
+            written: asyncio.Future[None] = loop.create_future()
+            call.settling.append((loop, written))
+            self._notice(call, at_once=True)
+        await asyncio.wait({written}, timeout=within_s)
+
+    def _notice(self, call: _Call, *, at_once: bool) -> None:
+        """The call has something for the thread. The lock is held."""
+        self._due[call] = None
+        if self._idle or (at_once and not self._hurry):
+            self._changed.notify()
+        self._hurry = self._hurry or at_once
+        self._idle = False
+        if self._closing:
+            return
+        self._open.add(call)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True, name="patter-journal")
+            self._thread.start()
+            atexit.register(self.close)
+
+    # --- the thread -------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            with self._changed:
+                self._wait()
+                closing = self._closing
+                self._hurry = False
+                due, self._due = self._due, {}
+            again = closing or (bool(self._stuck) and time.monotonic() >= self._retry_at)
+            if again:
+                self._retry_at = time.monotonic() + RETRY_S
+            were_stuck = bool(self._stuck)
+            for call in {**self._stuck, **due} if again else due:
+                self._work(call, again=again)
+            if were_stuck and not self._stuck:
+                log.warning("journals and records are written again")
+
+    def _wait(self) -> None:
+        """Until there is something to do. The lock is held."""
+        while not self._due and not self._closing:
+            wait_s = self._retry_at - time.monotonic() if self._stuck else None
+            if wait_s is not None and wait_s <= 0:
+                return
+            self._idle = True
+            self._changed.wait(wait_s)
+            self._idle = False
+        if not self._hurry and not self._closing:
+            self._changed.wait(BATCH_S)
+
+    def _work(self, call: _Call, *, again: bool) -> None:
+        """Write what one call has, then tell whoever waited for it. again: also if it is stuck."""
+        with self._changed:
+            data = call.in_hand = bytes(call.waiting)
+            call.waiting.clear()
+            untold, call.untold = call.untold, []
+            settling, call.settling = call.settling, []
+            over, record = call.over, call.record
+        tries = again or not call.stuck
+        written, trouble = _append(call.file, data) if tries else (0, None)
+        if tries and record is not None:
+            # Also if its journal is not whole: of the two it says more.
+            refused = _finish(call.file, record)
+            record, trouble = (record, refused) if refused else (None, trouble)
+        with self._changed:
+            call.waiting[:0] = data[written:]
+            call.in_hand = b""
+            if over:
+                call.record = record
+        if trouble is not None:
+            self._suspend(call, trouble)
+        elif tries:
+            call.stuck = False
+            self._stuck.pop(call, None)
+            if over:
+                self._let_go(call)
+        for entry in untold:
+            self._bus.publish(call.call_id, entry)
+        for loop, future in settling:
+            _resolve(loop, future)
+
+    def _suspend(self, call: _Call, trouble: OSError) -> None:
+        """The disk refuses this call; it is said for the first of them."""
+        if not self._stuck:
+            self._retry_at = time.monotonic() + RETRY_S
+            why = trouble.strerror or trouble
+            log.warning("journals and records cannot be written: %s; they are kept in memory until they can", why)
+        call.stuck = True
+        self._stuck[call] = None
+        ended = [each for each in self._stuck if each.over]
+        size = sum(_size(each) for each in ended)
+        for oldest in ended:
+            if size <= ENDED_BYTES:
+                break
+            size -= _size(oldest)
+            del self._stuck[oldest]
+            self._let_go(oldest)
+
+    def _let_go(self, call: _Call) -> None:
+        """The call is over, and written or given up."""
+        with self._changed:
+            if call not in self._open:
+                return  # the process is at its end and has counted it already
+            self._open.discard(call)
+            self._count(call)
+        call.file.close()
+
+    def _count(self, call: _Call) -> None:
+        """Add what is not written of a call to the losses. The lock is held."""
+        lines = call.waiting.count(b"\n") + call.in_hand.count(b"\n") + call.dropped
+        records = int(call.record is not None)
+        if lines or records:
+            before = self._losses
+            self._losses = Losses(calls=before.calls + 1, lines=before.lines + lines, records=before.records + records)
 
 
 class WrittenJournal:
-    """One call's journal, a line a write. Lines that the disk refuses wait in memory for the next."""
+    """One call's journal, for the call: nothing here blocks or raises."""
 
-    def __init__(self, file: CallFile | None) -> None:
-        """file None: nothing is kept."""
-        self._file = file
-        self._pending = bytearray()
-        self._warned = False
-        self.dropped = 0
+    def __init__(self, writer: JournalWriter, call_id: str, call: _Call | None) -> None:
+        self._writer = writer
+        self._call_id = call_id
+        self._call = call
 
-    def write(self, line: str) -> None:
-        """Append a line. Never raises."""
-        if self._file is None:
-            return
-        data = line.encode("utf-8", "replace") + b"\n"
-        if len(self._pending) + len(data) > PENDING_BYTES:
-            self.dropped += 1
+    def write(self, entry: Entry) -> None:
+        """Have an entry written, then published."""
+        if self._call is None:
+            self._writer.publish(self._call_id, entry)
         else:
-            self._pending += data
-        self._flush(self._file)
+            self._writer.write(self._call, entry)
 
-    def close(self, summary: Mapping[str, Any]) -> None:
-        """The call is over; the summary is its record. Never raises."""
-        if self._file is None:
-            return
-        if self._pending:
-            self._flush(self._file)
-        lost = self.dropped + self._pending.count(b"\n")
-        if lost:
-            log.warning("the journal of call %s is not whole: %d lines were lost", summary.get("call_id"), lost)
-        try:
-            self._file.finish(summary)
-        except OSError as error:
-            log.warning("the record of call %s cannot be written: %s", summary.get("call_id"), error)
-        self._file.close()
+    async def settle(self, within_s: float) -> None:
+        """Wait until what was written so far survives the process, for so long at most."""
+        if self._call is not None:
+            await self._writer.settle(self._call, within_s)
 
-    def _flush(self, file: CallFile) -> None:
-        """Write what waits, as much of it as the disk takes."""
-        try:
-            while self._pending:
-                del self._pending[: file.append(bytes(self._pending))]
-        except OSError as error:
-            if not self._warned:
-                self._warned = True
-                log.warning("the journal of a call cannot be written: %s", error.strerror or error)
+    def close(self, record: Mapping[str, Any]) -> None:
+        """The call is over."""
+        if self._call is not None:
+            self._writer.finish(self._call, record)
+
+
+def _append(file: CallFile, data: bytes) -> tuple[int, OSError | None]:
+    """How much was written, and why not all."""
+    written = 0
+    try:
+        while written < len(data):
+            written += file.append(data[written:])
+    except OSError as error:
+        return written, error
+    return written, None
+
+
+def _finish(file: CallFile, record: Mapping[str, Any]) -> OSError | None:
+    try:
+        file.finish(record)
+    except OSError as error:
+        return error
+    return None
+
+
+def _size(call: _Call) -> int:
+    return len(call.waiting) + RECORD_BYTES
+
+
+def _resolve(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    try:
+        loop.call_soon_threadsafe(resolve)
+    except RuntimeError:
+        pass  # the loop is closed: nobody waits any more

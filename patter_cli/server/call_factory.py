@@ -16,11 +16,10 @@ from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call
 from patter_cli.engine.call import CallSession
 from patter_cli.engine.ready import CallInfo, ReadyAgent
-from patter_cli.engine.record import Observer
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
 from patter_cli.observe.interrupted import close_abandoned
-from patter_cli.observe.journal_writer import WrittenJournal
+from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import measure_turns
 from patter_cli.server.calls import Sender
 from patter_cli.server.tickets import CallTicket
@@ -37,14 +36,14 @@ class CallFactory:
         agents: Mapping[str, ReadyAgent],
         model: VoiceModel,
         store: CallStore,
+        journals: JournalWriter,
         carriers: Mapping[str, Carrier],
-        observers: tuple[Observer, ...] = (),
     ) -> None:
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
+        self._journals = journals
         self._carriers = carriers
-        self._observers = observers
         self._phrasebook = TtsCache()
 
     async def warm(self) -> None:
@@ -110,9 +109,8 @@ class CallFactory:
             control=carrier.control(handle),
             vad=self._room,
             cache=self._phrasebook,
-            journal=WrittenJournal(self._store.begin(ticket.call_id, time.time())),
+            journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=measure_turns(),
-            observers=self._observers,
         )
 
     def close(self) -> None:

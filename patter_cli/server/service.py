@@ -23,8 +23,9 @@ from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.outcome import Direction
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.engine.record import Observer
 from patter_cli.errors import BadSetting, BadSignature, CallRejected, PatterError, UnknownAgent, UnknownProvider
+from patter_cli.observe.bus import Bus, Observer
+from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import CallRegistry
@@ -38,6 +39,9 @@ from patter_cli.server.webhooks import DIALLED, Webhooks
 from patter_cli.version import VERSION
 
 log = logging.getLogger("patter.server")
+
+TOLD_S = 1.0
+"""What observers get for the rest once everything else is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +91,10 @@ class Service:
         self._settings = settings
         self._agents = dict(agents)
         self._carriers = dict(carriers)
+        self._bus = Bus(*observers)
+        self._journals = JournalWriter(self._bus)
         self._calls = CallFactory(
-            agents=self._agents, model=voice_model, store=store, carriers=self._carriers, observers=observers
+            agents=self._agents, model=voice_model, store=store, journals=self._journals, carriers=self._carriers
         )
         self.live = CallRegistry(max_calls=settings.max_calls)
         hosts = frozenset({settings.public_host} if settings.public_host else ())
@@ -206,17 +212,29 @@ class Service:
         await self._server.cut()
 
     def close(self) -> None:
-        """Let go of threads; the server must have stopped."""
+        """Let go of threads; the server must have stopped. Journals get a moment to be written. Twice is fine."""
         if self._control is not None:
             self._control.close()
         if self._lines is not None:
             self._lines.cancel()
+        self._tell_the_rest()
         self._calls.close()
+
+    @property
+    def losses(self) -> Losses:
+        """What could not be kept of the calls, once it is closed."""
+        return self._journals.losses
 
     async def stop(self) -> None:
         """shutdown and close."""
         await self.shutdown()
+        await asyncio.to_thread(self._tell_the_rest)
         self.close()
+
+    def _tell_the_rest(self) -> None:
+        """Write and show what was not yet. Twice is fine."""
+        self._journals.close()
+        self._bus.close(TOLD_S)
 
     async def _be_found(self) -> None:
         """Open the control socket. Calls go on without one."""

@@ -27,7 +27,7 @@ from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.build import build_call
 from patter_cli.engine.ready import CallInfo, ReadyAgent
-from patter_cli.engine.record import Journal, Observer
+from patter_cli.engine.record import Journal
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import TtsCache
 from patter_cli.observe.metrics import measure_turns
@@ -49,7 +49,6 @@ class TypedCall:
         call_id: str,
         control: CallControl,
         journal: Journal,
-        observers: tuple[Observer, ...],
     ) -> None:
         self._speech = _TypedSpeech()
         self._room = _TypedRoom()
@@ -79,7 +78,6 @@ class TypedCall:
             cache=TtsCache(),
             journal=journal,
             measure=measure_turns(),
-            observers=observers,
         )
 
     def send(self, text: str) -> None:

@@ -16,7 +16,6 @@ from time import perf_counter
 
 from patter_cli.contracts.store import CallQuery
 from patter_cli.observe.interrupted import close_abandoned
-from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.stores.folder import CallFolders
 from patter_cli.stores.sqlite import INDEX, SqliteStore
 from tests.unit.stores.calls import AGENTS, DAY_S, OUTCOMES, STARTED, first_line, keep, record
@@ -40,9 +39,10 @@ def fill(folder: Path, count: int) -> None:
             history=[{"role": ("assistant", "user")[n % 2], "text": TEXT, "timestamp": at + n} for n in range(LINES)],
             transcript=f"assistant: {TEXT}\n" * LINES,
         )
-        journal = WrittenJournal(CallFolders(folder).begin(f"LB{number:08}", at))
-        journal.write(first_line(f"LB{number:08}", at, agent=AGENTS[number % 3]))
-        journal.close(facts)
+        file = CallFolders(folder).begin(f"LB{number:08}", at)
+        file.append(f"{first_line(f'LB{number:08}', at, agent=AGENTS[number % 3])}\n".encode())
+        file.finish(facts)
+        file.close()
 
 
 def most_ms(work: Callable[[], object]) -> float:

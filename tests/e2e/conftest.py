@@ -30,6 +30,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
+from patter_cli.observe.bus import Observer
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import Fact, LineCaller
 from patter_cli.simulate.mouth import FRAME_SAMPLES, SaidAudio
@@ -178,6 +179,22 @@ def agent(first_message: str = "", **arguments: Any) -> Agent:
     return Agent("A test.", first_message, **{**usual, **arguments})
 
 
+class Told:
+    """A call's journal that keeps nothing and tells one observer at once."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def write(self, entry: Entry) -> None:
+        self._observer("", entry)
+
+    async def settle(self, within_s: float) -> None:
+        pass
+
+    def close(self, record: Mapping[str, Any]) -> None:
+        pass
+
+
 class Log:
     """Observes all calls of a server."""
 
@@ -206,13 +223,17 @@ class Phone:
 
 @asynccontextmanager
 async def answering(
-    agents: Mapping[str, tuple[Agent, Hooks]], *, store: CallStore | None = None, drain_s: float = 0.0
+    agents: Mapping[str, tuple[Agent, Hooks]],
+    *,
+    store: CallStore | None = None,
+    drain_s: float = 0.0,
+    observers: tuple[Observer, ...] = (),
 ) -> AsyncIterator[Phone]:
     """Serve these agents on a free port; on leaving, live calls are cut soon."""
     log = Log()
     ready = {name: wiring.ready_agent(name, each, hooks) for name, (each, hooks) in agents.items()}
     settings = ServiceSettings(port=0, drain_timeout_s=drain_s)
-    server = wiring.service(ready, settings, store=store, observers=(log,), voice=LOUDNESS)
+    server = wiring.service(ready, settings, store=store, observers=(log, *observers), voice=LOUDNESS)
     await server.start()
     try:
         yield Phone(server, log)

@@ -19,8 +19,9 @@ from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.contracts.carrier.stream import MediaOut
 from patter_cli.contracts.store import CallQuery
+from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.journal import parse_journal, render_entry, replay
+from patter_cli.core.journal import Entry, parse_journal, render_entry, replay
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import NotReachable, PortBusy
@@ -429,20 +430,23 @@ async def test_keys_reach_the_agent_as_text() -> None:
     assert [text for role, text in caller.transcript() if role == "user"] == ["[DTMF: 5]", "[DTMF: 1#]"]
 
 
-async def test_the_words_are_on_disk_before_anything_is_done_because_of_them(tmp_path: Path) -> None:
-    """When on_message and on_transcript run, the journal already has the line they are told."""
+async def test_the_words_are_on_disk_before_anybody_is_shown_them(tmp_path: Path) -> None:
+    """When on_transcript runs, or an observer is told, the journal already has the line."""
     seen: list[tuple[str, str, bool]] = []
 
     def journal() -> str:
         return "".join(path.read_text() for path in tmp_path.rglob("journal.jsonl"))
 
     def on_message(event: Any) -> str:
-        seen.append(("message", event.text, json.dumps(event.text) in journal()))
         return "From nine to six."
 
     def on_transcript(event: Any) -> None:
         line = f'"type":"ReportTranscript","role":"{event.role}","text":{json.dumps(event.text)}'
         seen.append(("transcript", event.text, line in journal()))
+
+    def look(call_id: str, entry: Entry) -> None:
+        if any(isinstance(each, order.ReportTranscript) for each in entry.commands):
+            seen.append(("shown", "", render_entry(entry.at, entry.event, entry.commands) in journal()))
 
     hooks = Hooks(on_message=on_message, on_transcript=on_transcript)
     async with answering({"a": (agent("Hello."), hooks)}, store=SqliteStore(tmp_path)) as phone:
@@ -451,7 +455,7 @@ async def test_the_words_are_on_disk_before_anything_is_done_because_of_them(tmp
             await caller.say(QUESTION)
             await caller.until(lambda: len(caller.transcript()) == 3)
         await asyncio.sleep(0.1)
-    assert len(seen) == 4
+    assert len(seen) == 6
     assert all(on_disk for _, _, on_disk in seen), seen
     (row,) = SqliteStore(tmp_path).list(CallQuery(outcome="answered"))
     (record,) = tmp_path.rglob("record.json")

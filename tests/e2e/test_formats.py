@@ -24,9 +24,8 @@ from patter_cli.engine.call import CallSession
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import CallInfo
 from patter_cli.engine.speak import TtsCache
-from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.observe.metrics import measure_turns
-from tests.e2e.conftest import LOUDNESS, RATE_HZ, SENTENCES, agent, letters_in, spoken
+from tests.e2e.conftest import LOUDNESS, RATE_HZ, SENTENCES, Told, agent, letters_in, spoken
 
 ALAW_8K = AudioFormat(encoding=Encoding.ALAW, rate_hz=8000)
 L16_LE_16K = AudioFormat(encoding=Encoding.L16_LE, rate_hz=16000)
@@ -121,9 +120,8 @@ async def test_the_same_call_on_every_format(format: AudioFormat) -> None:
         control=line,
         vad=vad,
         cache=cache,
-        journal=WrittenJournal(None),
+        journal=Told(line),
         measure=measure_turns(),
-        observers=(line,),
     )
     call, frames = asyncio.create_task(line.call.run()), asyncio.create_task(line.send_frames())
     try:

@@ -20,8 +20,8 @@ from patter_cli import Agent, RulesLLM, Turn, call_tool, tool, wiring
 from patter_cli.contracts.llm import ToolCall
 from patter_cli.core.journal import Entry
 from patter_cli.engine.hooks import Hooks
-from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.simulate.typed import TypedCall
+from tests.e2e.conftest import Told
 
 FRONT_DESK = "+12025550142"
 WANTED = ("+19005550100", "+8816123456789", "+442071838750", "+1 900 555 0100", "+1202555014", "+120255501420")
@@ -136,8 +136,7 @@ async def dialled_after(line: str) -> tuple[list[str], list[str]]:
         wiring.ready_agent("clinic", agent, Hooks()),
         call_id="injected",
         control=exchange,
-        journal=WrittenJournal(None),
-        observers=(note,),
+        journal=Told(note),
     )
     running = asyncio.create_task(call.run())
     await call.type_lines(_lines(line))

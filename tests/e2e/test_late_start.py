@@ -15,8 +15,8 @@ from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.observe.journal_writer import WrittenJournal
 from patter_cli.simulate.typed import TypedCall
+from tests.e2e.conftest import Told
 
 
 async def test_a_guardrail_is_not_lost_between_two_agents() -> None:
@@ -41,8 +41,7 @@ async def test_a_guardrail_is_not_lost_between_two_agents() -> None:
         replace(base, revise=revise),
         call_id="late",
         control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
-        journal=WrittenJournal(None),
-        observers=(note,),
+        journal=Told(note),
     )
     running = asyncio.create_task(call.run())
     async with asyncio.timeout(10):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -276,7 +277,7 @@ def small_files() -> None:
 
 
 async def test_a_full_disk_harms_no_call(tmp_path: Path) -> None:
-    """The call goes on and ends as ever; the journal keeps what fitted; it is said once."""
+    """The call goes on and ends as ever; the journal keeps what fitted; it is said once, what was lost at the end."""
     async with serving(project(tmp_path), "--port", free_port(), "--drain-timeout", "0", limit=small_files) as server:
         caller, ear = server.caller()
         async with caller:
@@ -284,12 +285,14 @@ async def test_a_full_disk_harms_no_call(tmp_path: Path) -> None:
             caller.press("1")
             assert await caller.wait_for(lambda: "you pressed" in ear.text and caller.quiet_ms > 300, 10)
         server.process.send_signal(signal.SIGTERM)
-        assert await server.exits(within_s=8) == 0
+        assert await server.exits(within_s=8) == 1
     (journal,) = server.journals
     assert 3000 < journal.stat().st_size <= 6000
     assert journal.read_text().endswith("\n")
-    warnings = [line for line in server.lines if "cannot be written" in line and "journal" in line]
-    assert len(warnings) == 1
+    assert sorted(each.name for each in journal.parent.iterdir()) == ["journal.jsonl", "record.json"]
+    assert len([line for line in server.lines if "cannot be written" in line]) == 1
+    (lost,) = [line for line in server.lines if "were lost" in line]
+    assert re.search(r"1 calls were not kept whole: [1-9]\d* lines of journals and 0 records were lost", lost)
 
 
 async def test_a_folder_that_goes_harms_no_call(tmp_path: Path) -> None:
@@ -302,7 +305,7 @@ async def test_a_folder_that_goes_harms_no_call(tmp_path: Path) -> None:
             caller.press("1")
             assert await caller.wait_for(lambda: "you pressed" in ear.text and caller.quiet_ms > 300, 10)
         server.process.send_signal(signal.SIGTERM)
-        assert await server.exits(within_s=8) == 0
+        assert await server.exits(within_s=8) == 1
     assert "Traceback" not in "\n".join(server.lines)
 
 

@@ -110,7 +110,6 @@ class Call:
             cache=TtsCache(),
             journal=self,
             measure=measure_turns(),
-            observers=(self.saw,),
         )
 
     # What a call knows of it: codec, line, control, detector and journal in one.
@@ -147,12 +146,12 @@ class Call:
 
     def push(self, samples: Samples) -> None: ...
 
-    def write(self, line: str) -> None: ...
-
     def close(self, summary: Mapping[str, Any] | None = None) -> None:
         self.summary = summary or self.summary
 
-    def saw(self, call_id: str, entry: Entry) -> None:
+    async def settle(self, within_s: float) -> None: ...
+
+    def write(self, entry: Entry) -> None:
         self.entries.append(entry)
         self.transcript += [
             (each.role, each.text) for each in entry.commands if isinstance(each, order.ReportTranscript)
