@@ -1,10 +1,10 @@
 """A hundred calls on one core: frame lateness, memory, where the time goes.
 
-    python -m tests.bench.load [--calls 100] [--seconds 30]
+    python -m tests.bench.load [--calls 100] [--seconds 30] [--write-ms 200] [--unread]
 
-The server runs in a process of its own, held to one core, with the real socket, media path, voice detection and
-machine, and stand-ins for recognition, thinking and voice. The callers are another process on another core; they
-speak the Twilio wire over real sockets with recorded speech, in real time.
+The server runs in a process of its own, held to one core, with the real socket, media path, voice detection, machine,
+journals and transcript, and stand-ins for recognition, thinking and voice. The callers are another process on another
+core; they speak the Twilio wire over real sockets with recorded speech, in real time.
 
 Lateness of an outgoing frame: when it arrived, against when the ear needs it by the first frame of its utterance;
 a frame that came ahead of that counts as 0. A reply's wait is counted from the caller's last voiced frame, as it was
@@ -18,11 +18,13 @@ import asyncio
 import base64
 import json
 import os
+import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,16 +68,50 @@ def caller_speech() -> bytes:
 # --- the server ------------------------------------------------------------------------------------------------
 
 
-async def serve(core: int, profile: bool) -> None:
-    """Serve until standard input closes; prints its port, then a line of figures."""
+def slow_disk(write_s: float) -> None:
+    """From now on each write to a file takes so long in this process, and so does giving one its name."""
+    write, replace = os.write, os.replace
+
+    def slow_write(descriptor: int, data: bytes) -> int:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            time.sleep(write_s)
+        return write(descriptor, data)
+
+    def slow_replace(old: str, new: str) -> None:
+        time.sleep(write_s)
+        replace(old, new)
+
+    os.write, os.replace = slow_write, slow_replace  # type: ignore[assignment]
+
+
+def serve_here(core: int, *, profile: bool, write_ms: float, unread: bool) -> None:
+    """Be the server; standard output is for figures, so the transcript has a terminal of its own."""
+    import uvloop
+
+    from patter_cli.cli.terminal import Terminal
+
+    figures = sys.stdout
+    sys.stdout = os.fdopen(os.pipe()[1] if unread else os.open(os.devnull, os.O_WRONLY), "w")
+    if write_ms:
+        slow_disk(write_ms / 1000)
+    with tempfile.TemporaryDirectory() as folder, Terminal():
+        uvloop.run(serve(core, profile, Path(folder), lambda facts: print(json.dumps(facts), file=figures, flush=True)))
+    os._exit(0)  # nobody reads what Python would still like to say
+
+
+async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object], None]) -> None:
+    """Serve until standard input closes; tells its port, then its figures."""
     os.sched_setaffinity(0, {core})
     import psutil
 
     from patter_cli import wiring
     from patter_cli.agent import Agent
+    from patter_cli.cli.lines import TranscriptLines
     from patter_cli.contracts.stt import Final, Recognised
     from patter_cli.engine.hooks import Hooks
+    from patter_cli.observe.store import CallStore
     from patter_cli.server.service import ServiceSettings
+    from patter_cli.stores.sqlite import SqliteStore
 
     class QuickSession:
         """Answers every finalize at once."""
@@ -135,13 +171,15 @@ async def serve(core: int, profile: bool) -> None:
 
     agent = Agent("Load.", stt=QuickRecogniser(), tts=QuickVoice())
     ready = wiring.ready_agent("load", agent, Hooks(on_message=on_message))
-    service = wiring.service({"load": ready}, ServiceSettings(port=0, max_calls=1000))
+    lines, store = TranscriptLines(named=True), SqliteStore(folder)
+    settings = ServiceSettings(port=0, max_calls=1000)
+    service = wiring.service({"load": ready}, settings, store=store, observers=(lines,))
     await service.start()
     await asyncio.sleep(1)
     process = psutil.Process()
     loop = asyncio.get_running_loop()
     idle_rss = process.memory_info().rss
-    print(json.dumps({"port": service.port}), flush=True)
+    tell({"port": service.port})
 
     lags: list[float] = []
     cpu_before, began = sum(process.cpu_times()[:2]), time.monotonic()
@@ -176,7 +214,7 @@ async def serve(core: int, profile: bool) -> None:
         "windows_a_batch": room.windows / max(1, room.batches),
         "windows": room.windows,
     }
-    print(json.dumps(figures), flush=True)
+    tell(figures)
     await service.cut()
     service.close()
 
@@ -325,18 +363,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--write-ms", type=float, default=0, help="what each write to the disk takes")
+    parser.add_argument("--unread", action="store_true", help="let nobody read the server's transcript")
     parser.add_argument("--profile", action="store_true", help="print where the server's time goes")
     parser.add_argument("--server", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     import uvloop
 
     if arguments.server is not None:
-        uvloop.run(serve(arguments.server, arguments.profile))
+        write_ms, unread = arguments.write_ms, arguments.unread
+        serve_here(arguments.server, profile=arguments.profile, write_ms=write_ms, unread=unread)
         return
     cores = sorted(os.sched_getaffinity(0))
     command = [sys.executable, "-m", "tests.bench.load", "--server", str(cores[0])]
-    if arguments.profile:
-        command.append("--profile")
+    command += ["--write-ms", str(arguments.write_ms)]
+    command += [flag for flag, given in (("--profile", arguments.profile), ("--unread", arguments.unread)) if given]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdin is not None
     assert server.stdout is not None
