@@ -26,6 +26,8 @@ class TranscriptLines:
 
     def __call__(self, call_id: str, entry: Entry) -> None:
         """Take one journal entry."""
+        if isinstance(entry.event, (fact.HearingUsed, fact.VoiceUsed, fact.LineUsed)):
+            return  # nothing to show, and the last that comes of a call
         call = self._calls.setdefault(call_id, _CallLines(timed=self._timed))
         for line in call.feed(entry):
             prefix = f"[{call_id[-6:]}] " if self._named else ""

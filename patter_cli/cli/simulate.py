@@ -65,8 +65,9 @@ def simulate(
     otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml.
 
     --json: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools: [{name,
-    arguments, result}], latency}], caller_waited_ms, notes, expectations: [{step, expected, heard, passed}]}; with
-    --url the first six are {url, agent: [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
+    arguments, result}], latency}], cost: {usd, known_usd, legs, prices}, caller_waited_ms, notes, expectations: [{step,
+    expected, heard, passed}]}; usd is null where a leg's price is unknown. With --url the first seven are {url, agent:
+    [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
     """
     from patter_cli.cli.terminal import Terminal
     from patter_cli.errors import InputError

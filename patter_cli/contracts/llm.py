@@ -49,12 +49,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the request cost. Tokens; cached_tokens are those of input_tokens that came from the vendor's cache."""
+    """What the request took. Tokens; cached_tokens are those of input_tokens that came from the vendor's cache.
+
+    provider is filled in by whoever asked. estimated: not the vendor's word.
+    """
 
     model: str
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
+    provider: str = ""
+    estimated: bool = False
 
 
 Delta: TypeAlias = Text | ToolCall | Usage

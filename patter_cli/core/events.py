@@ -169,13 +169,59 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsed:
-    """What a request to the model cost, in tokens; cached_tokens are part of input_tokens."""
+    """What a request to the model took, in tokens; cached_tokens are part of input_tokens.
+
+    estimated: it was broken off before the vendor said, so we counted ourselves.
+    """
 
     response_id: int
     model: str
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    provider: str = ""
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HearingUsed:
+    """So much of the caller was sent to recognition since this was last said; once a turn and at the end."""
+
+    provider: str
+    model: str
+    audio_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceUsed:
+    """So much text was sent to the voice since this was last said; once a turn and at the end."""
+
+    provider: str
+    model: str
+    characters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineUsed:
+    """What a speech-to-speech engine took since this was last said; cached_tokens are part of input_tokens."""
+
+    provider: str
+    model: str
+    session_ms: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineUsed:
+    """How long the carrier's line was held: the last that is said of a call."""
+
+    carrier: str
+    direction: Direction
+    duration_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,6 +463,10 @@ Event: TypeAlias = (
     | ToolCallRequested
     | ToolFinished
     | ModelUsed
+    | HearingUsed
+    | VoiceUsed
+    | EngineUsed
+    | LineUsed
     | ResponseFinished
     | ResponseFailed
     | EndRequested

@@ -49,6 +49,7 @@ class CallSession:
         self._engine = engine
         self._performers = (cascade, media, author, carrier, *(() if engine is None else (engine,)))
         self._moved = asyncio.Event()
+        self._use_told = False
         self._connect()  # first of all, or a line that closes at once would come before its call
 
     def on_stream(self, message: StreamMessage) -> None:
@@ -98,6 +99,7 @@ class CallSession:
                     workers.append(call.guard("engine", self._engine.run))
                 await self._converse()
                 self._close_line()
+                self._tell_use()
                 await self._author.finish(self._recorder.end_facts())
                 for worker in workers:
                     worker.cancel()
@@ -105,6 +107,7 @@ class CallSession:
         finally:
             self._cascade.close()
             self._close_line()
+            self._tell_use()
             call.mailbox.close()
             self._recorder.close(self._media.counts)
 
@@ -152,7 +155,7 @@ class CallSession:
                 self._adopt_prepared()
             measured = self._recorder.write(now, event, commands)
             if measured is not None:
-                self._author.report(call.agent.hooks.on_metrics, **measured, cost=None)
+                self._author.report(call.agent.hooks.on_metrics, **measured, cost=self._recorder.cost)
             for command in commands:
                 if not self.perform(command):
                     log.error("call %s: nobody performs %s", call.info.call_id, type(command).__name__)
@@ -164,6 +167,16 @@ class CallSession:
         if agent is not None:
             self._call.agent = agent
             self._cascade.adopt(agent)
+
+    def _tell_use(self) -> None:
+        """The last entries of a call say what it took. Twice is fine."""
+        if self._use_told:
+            return
+        self._use_told = True
+        now, info = self._call.clock.now(), self._call.info
+        line = fact.LineUsed(carrier=info.carrier, direction=info.direction, duration_ms=now)
+        for used in (*self._cascade.used(), line):
+            self._recorder.write(now, used, [])
 
     def _close_line(self) -> None:
         if self._engine is not None:

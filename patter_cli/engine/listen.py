@@ -12,8 +12,9 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.stt import Final, Recognised, SpeechToText, SttSession
-from patter_cli.core.events import Event, ListenFailed, TranscriptFinal, TranscriptPartial
+from patter_cli.core.events import Event, HearingUsed, ListenFailed, TranscriptFinal, TranscriptPartial
 from patter_cli.engine.fallback import EARS, Breakers, Chain
+from patter_cli.engine.usage import UseCount
 from patter_cli.errors import ProviderError, TimedOut, Unavailable
 
 PRE_ROLL_MS = 320
@@ -46,6 +47,10 @@ class Listener:
         self._ring: deque[Samples] = deque()
         self._ring_samples = 0
         self._heard_samples = 0
+        self._sent_samples = 0
+        """To the present recipe, not counted in `_audio` yet."""
+        self._audio = UseCount()
+        """In samples of the line."""
         self._patience: asyncio.Timeout | None = None
         """Of the session at work: it runs while a final is owed."""
         self._speaking = False
@@ -61,6 +66,7 @@ class Listener:
         self._heard_samples += len(samples)
         if self._gate_open and self._session is not None:
             self._session.push(self._resampler.process(samples))
+            self._sent_samples += len(samples)
             return
         self._ring.append(samples)
         self._ring_samples += len(samples)
@@ -91,12 +97,21 @@ class Listener:
         if self._session is not None:
             self._session.commit()
 
+    def used(self) -> list[HearingUsed]:
+        """What recognisers were sent since this was last asked."""
+        self._count_sent()
+        return [
+            HearingUsed(provider=provider, model=model, audio_ms=samples * 1000 // self._rate_hz)
+            for provider, model, samples in self._audio.take()
+        ]
+
     async def run(self) -> None:
         """Listen until cancelled; a session that breaks is opened again, or another's; at last the call is told."""
         loop = asyncio.get_running_loop()
         chain: Chain[SpeechToText] | None = None
         while True:
             chain = chain or Chain(self._recipes, EARS, self._breakers, loop.time(), first=self._recipe)
+            self._count_sent()
             self._recipe = chain.recipe
             try:
                 async with asyncio.timeout(None) as self._patience:
@@ -118,6 +133,10 @@ class Listener:
                     self._post(ListenFailed(provider=whose, message=str(why) or repr(why)))
                     return
                 await asyncio.sleep(wait_s)
+
+    def _count_sent(self) -> None:
+        self._audio.add(self._recipe, self._sent_samples)
+        self._sent_samples = 0
 
     def _why(self, error: Exception) -> Exception:
         """What a session broke with, or that we broke it for being late."""
@@ -186,3 +205,4 @@ class Listener:
         self._ring_samples = 0
         if wanted < len(kept):
             self._session.push(self._resampler.process(kept[wanted:]))
+            self._sent_samples += len(kept) - wanted

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 
-from patter_cli.contracts.llm import ChatMessage, Delta, LanguageModel, ToolSpec
+from patter_cli.contracts.llm import ChatMessage, Delta, LanguageModel, Text, ToolSpec, Usage
 from patter_cli.contracts.provider import name_of
 from patter_cli.engine.fallback import MIND, Breakers, Chain
+from patter_cli.engine.usage import estimated
 from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unauthorized
 
 FIRST_S = 6.0
@@ -25,10 +27,12 @@ async def ask_models(
     *,
     may_call: bool,
     breakers: Breakers | None = None,
+    broken_off: Callable[[Usage], None] = lambda usage: None,
 ) -> AsyncGenerator[Delta, None]:
     """One reply, of the first model that gives one. Nothing is asked again once something of a reply has come.
 
-    breakers: what other calls found out about these models. Raises ProviderError: the last one's.
+    breakers: what other calls found out about these models. broken_off: told what a request took, by our count, that
+    was given up or failed half way: the vendor did not say. Raises ProviderError: the last one's.
     """
     if not models:
         raise ProviderError("the agent has no model", provider="agent")
@@ -38,7 +42,8 @@ async def ask_models(
         model, begun = chain.recipe, False
         try:
             within_s = LAST_FIRST_S if chain.alone else FIRST_S
-            async with _stream(model, messages, tools, may_call=may_call, first_s=within_s) as deltas:
+            request = _stream(model, messages, tools, may_call=may_call, first_s=within_s, broken_off=broken_off)
+            async with request as deltas:
                 async for delta in deltas:
                     begun = True
                     yield delta
@@ -69,15 +74,25 @@ class _stream:
         *,
         may_call: bool,
         first_s: float,
+        broken_off: Callable[[Usage], None],
     ) -> None:
         self._first_s = first_s
+        self._broken_off = broken_off
+        self._model = model.model
+        self._messages = messages
+        self._written = 0
+        self._told = False
+        """The vendor has said what it took."""
         self._provider = name_of(model)
         self._deltas = model.stream(messages, tools, may_call=may_call)
 
     async def __aenter__(self) -> AsyncGenerator[Delta, None]:
         return self._timed()
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        refused = kind is not None and issubclass(kind, Exception) and not self._written
+        if not self._told and not refused:
+            self._broken_off(estimated(self._provider, self._model, list(self._messages), self._written))
         await self._deltas.aclose()
 
     async def _timed(self) -> AsyncGenerator[Delta, None]:
@@ -90,5 +105,10 @@ class _stream:
                 raise TimedOut(f"nothing came for {within_s:g} s", provider=self._provider) from error
             if delta is None:
                 return
+            if isinstance(delta, Usage):
+                self._told = True
+                delta = replace(delta, provider=self._provider)
+            else:
+                self._written += len(delta.text if isinstance(delta, Text) else delta.arguments)
             yield delta
             within_s = NEXT_S

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from patter_cli.contracts.llm import Delta, ToolSpec
 from patter_cli.core import commands as order
 from patter_cli.core.commands import Command
+from patter_cli.core.events import Event
 from patter_cli.engine.call_tools import offered_tools
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.dialogue import chat_messages
@@ -16,7 +17,7 @@ from patter_cli.engine.listen import Listener
 from patter_cli.engine.model import ask_models
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.speak import Speaker
-from patter_cli.engine.think import Ask, Thinker
+from patter_cli.engine.think import Ask, Thinker, model_used
 
 
 class CascadePerformer:
@@ -73,6 +74,8 @@ class CascadePerformer:
                 if self._listener is not None:
                     self._listener.finalize()
             case order.CommitTranscript():
+                for used in self.used():
+                    self._call.post(used)
                 if self._listener is not None:
                     self._listener.commit()
                 if self._turns is not None:
@@ -83,6 +86,11 @@ class CascadePerformer:
             case _:
                 return False
         return True
+
+    def used(self) -> list[Event]:
+        """What ears and voice have taken since this was last asked."""
+        heard = [] if self._listener is None else self._listener.used()
+        return [*heard, *self._speaker.used()]
 
     def line_gone(self) -> None:
         """Nobody is heard any more."""
@@ -108,7 +116,14 @@ class ModelBrain:
             call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
         )
         tools = offered_tools(self._tools(), call.plan.transfer_numbers, call.info.direction)
-        deltas = ask_models(call.agent.models, messages, tools, may_call=ask.may_call, breakers=call.agent.breakers)
+        deltas = ask_models(
+            call.agent.models,
+            messages,
+            tools,
+            may_call=ask.may_call,
+            breakers=call.agent.breakers,
+            broken_off=lambda usage: call.post(model_used(ask.response_id, usage)),
+        )
         try:
             async for delta in deltas:
                 yield delta

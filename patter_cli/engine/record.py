@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from patter_cli.audio.jitter import JitterCounts
 from patter_cli.core.commands import Command
@@ -27,8 +27,14 @@ class Journal(Protocol):
         """The call is over; this is its record."""
 
 
-Measure: TypeAlias = Callable[[Entry], Mapping[str, Any] | None]
-"""Sees every entry of one call; gives what on_metrics is told when a turn has been measured."""
+class Measure(Protocol):
+    """Sees every entry of one call."""
+
+    def feed(self, entry: Entry) -> Mapping[str, Any] | None:
+        """Take an entry; what on_metrics is told when a turn has been measured by it."""
+
+    def cost(self) -> Mapping[str, Any]:
+        """What the call costs so far, as JSON values."""
 
 
 class CallRecorder:
@@ -48,10 +54,15 @@ class CallRecorder:
         """Keep what happened. Returns what on_metrics is told, when a turn has been measured by it."""
         entry = Entry(at=now, event=event, commands=tuple(commands))
         self._journal.write(entry)
-        measured = self._measure(entry)
+        measured = self._measure.feed(entry)
         if measured is not None:
             self._metrics.append(measured)
         return measured
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """So far."""
+        return dict(self._measure.cost())
 
     def end_facts(self) -> dict[str, Any]:
         """What on_call_end is told beside the call's ids."""
@@ -64,7 +75,7 @@ class CallRecorder:
             "history": call.told_history(),
             "transcript": "\n".join(f"{each.role}: {each.text}" for each in call.history),
             "metrics": [dict(each) for each in self._metrics],
-            "cost": None,
+            "cost": self.cost,
             "recording_path": None,
         }
 

@@ -13,9 +13,10 @@ from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.tts import TextToSpeech, TtsSession, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
-from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceUsed, WordsTimed
 from patter_cli.engine.fallback import VOICE, Breakers, Chain
 from patter_cli.engine.outbound import OutboundPath
+from patter_cli.engine.usage import UseCount
 from patter_cli.errors import ProviderError, TimedOut
 from patter_cli.text.clauses import SentenceChunker
 
@@ -92,6 +93,7 @@ class Speaker:
         self._post = post
         self._queue: deque[Speak] = deque()
         self._more = asyncio.Event()
+        self._characters = UseCount()
         self._session: TtsSession | None = None
         self._current: Speak | None = None
         self._synthesis: asyncio.Task[None] | None = None
@@ -111,6 +113,11 @@ class Speaker:
         self._queue = deque(each for each in self._queue if each.response_id != response_id)
         if self._current is not None and self._current.response_id == response_id and self._synthesis is not None:
             self._synthesis.cancel()
+
+    def used(self) -> list[VoiceUsed]:
+        """What voices were sent since this was last asked."""
+        taken = self._characters.take()
+        return [VoiceUsed(provider=each, model=model, characters=count) for each, model, count in taken]
 
     async def run(self) -> None:
         """Voice clauses until cancelled."""
@@ -194,6 +201,7 @@ class Speaker:
             session = self._session = self._session or await self._voice.open()
         resampler = Resampler(self._voice.rate_hz, self._wire.rate_hz)
         pieces = session.synthesize(clause.text)
+        self._characters.add(self._voice, len(clause.text))
         try:
             first = True
             more = True

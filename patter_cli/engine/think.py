@@ -175,15 +175,7 @@ class Thinker:
     def _take(self, step: _Step, delta: Delta) -> None:
         response_id = step.ask.response_id
         if isinstance(delta, Usage):
-            self._post(
-                ModelUsed(
-                    response_id=response_id,
-                    model=delta.model,
-                    input_tokens=delta.input_tokens,
-                    output_tokens=delta.output_tokens,
-                    cached_tokens=delta.cached_tokens,
-                )
-            )
+            self._post(model_used(response_id, delta))
             return
         if not step.begun and (isinstance(delta, ToolCall) or delta.text):
             step.begun = True
@@ -220,6 +212,19 @@ class Thinker:
             if plain:
                 step.delivered += 1
                 self._post(ClauseReady(response_id=step.ask.response_id, text=plain))
+
+
+def model_used(response_id: int, usage: Usage) -> ModelUsed:
+    """The event of what a request took."""
+    return ModelUsed(
+        response_id=response_id,
+        model=usage.model,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        provider=usage.provider,
+        estimated=usage.estimated,
+    )
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.errors import InputError
-from patter_cli.observe.metrics import measure_turns
+from patter_cli.observe.metrics import CallMeasure
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +50,14 @@ def _entries(lines: Iterable[str]) -> Iterator[Entry]:
 
 
 def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
-    machine, measure = TurnMachine(), measure_turns()
+    machine, measure = TurnMachine(), CallMeasure()
     metrics = []
     last = 0
     record: dict[str, Any] = {"call_id": call_id}
     for entry in entries:
         machine.handle(entry.event, entry.at)
         last = max(last, entry.at)
-        if (measured := measure(entry)) is not None:
+        if (measured := measure.feed(entry)) is not None:
             metrics.append(measured)
         first = entry.event
         if isinstance(first, fact.CallConnected | DialRequested) and "agent" not in record:
@@ -71,6 +71,9 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
                 "direction": first.direction if isinstance(first, fact.CallConnected) else Direction.OUTBOUND,
             }
     machine.handle(fact.LineClosed(cause="process_killed"), last)
+    if "agent" in record:
+        used = fact.LineUsed(carrier=record["carrier"], direction=record["direction"], duration_ms=last)
+        measure.feed(Entry(at=last, event=used, commands=()))
     history = [{"role": each.role, "text": each.text, "timestamp": each.timestamp} for each in machine.history]
     return record | {
         "duration": last / 1000,
@@ -79,6 +82,6 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
         "history": history,
         "transcript": "\n".join(f"{each['role']}: {each['text']}" for each in history),
         "metrics": metrics,
-        "cost": None,
+        "cost": measure.cost(),
         "recording_path": None,
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Ms
 from patter_cli.core.journal import Entry
+from patter_cli.observe.cost import CostFold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +40,22 @@ class TurnLatency:
         return {**asdict(self), "total_ms": self.total_ms}
 
 
-def measure_turns() -> Callable[[Entry], dict[str, int] | None]:
-    """A new call's measure: feed it the entries; it gives each turn's rendered latency."""
-    fold = LatencyFold()
+class CallMeasure:
+    """A new call's: feed it the entries; it gives each turn's rendered latency, and what the call costs so far."""
 
-    def feed(entry: Entry) -> dict[str, int] | None:
-        latency = fold.feed(entry)
+    def __init__(self) -> None:
+        self._latency = LatencyFold()
+        self._cost = CostFold()
+
+    def feed(self, entry: Entry) -> dict[str, int] | None:
+        """Take one entry; a turn's latency with the entry that completes it."""
+        self._cost.feed(entry)
+        latency = self._latency.feed(entry)
         return None if latency is None else latency.render()
 
-    return feed
+    def cost(self) -> dict[str, Any]:
+        """See observe.cost.CostFold.render."""
+        return self._cost.render()
 
 
 class LatencyFold:

@@ -11,6 +11,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
+from patter_cli.observe.cost import CostFold
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
 
 
@@ -50,6 +51,7 @@ class CallSummary:
     """None while the call goes on."""
     reason: str = ""
     duration_ms: int = 0
+    cost: CostFold = field(default_factory=CostFold)
     _latency: LatencyFold = field(default_factory=LatencyFold)
     _tools: dict[str, ToolUse] = field(default_factory=dict)
 
@@ -60,6 +62,7 @@ class CallSummary:
             self.call_id, self.agent = entry.event.call_id, entry.event.plan.agent
         elif isinstance(entry.event, fact.ToolFinished) and entry.event.tool_call_id in self._tools:
             self._tools[entry.event.tool_call_id].result = entry.event.result
+        self.cost.feed(entry)
         latency = self._latency.feed(entry)
         if latency is not None and self.turns:
             self.turns[-1].latency = latency
@@ -89,8 +92,8 @@ class CallSummary:
 
     def render(self) -> dict[str, Any]:
         """JSON values: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools:
-        [{name, arguments, result}], latency}]}. Latencies in ms; `latency` is null where the agent was not answering
-        the caller, `caller` before they said anything, `result` of a tool that did not return.
+        [{name, arguments, result}], latency}], cost}. Latencies in ms; `latency` is null where the agent was not
+        answering the caller, `caller` before they said anything, `result` of a tool that did not return.
         """
         return {
             "call_id": self.call_id,
@@ -108,6 +111,7 @@ class CallSummary:
                 }
                 for turn in self.turns
             ],
+            "cost": self.cost.render(),
         }
 
 

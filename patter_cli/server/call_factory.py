@@ -20,7 +20,7 @@ from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
 from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.observe.journal_writer import JournalWriter
-from patter_cli.observe.metrics import measure_turns
+from patter_cli.observe.metrics import CallMeasure
 from patter_cli.server.calls import Sender
 from patter_cli.server.tickets import CallTicket
 
@@ -110,7 +110,7 @@ class CallFactory:
             vad=self._room,
             cache=self._phrasebook,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
-            measure=measure_turns(),
+            measure=CallMeasure(),
         )
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import Journal
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import TtsCache
-from patter_cli.observe.metrics import measure_turns
+from patter_cli.observe.metrics import CallMeasure
 
 RATE_HZ = 8000
 SETTLE_S = 5.0
@@ -77,7 +77,7 @@ class TypedCall:
             vad=self._room,
             cache=TtsCache(),
             journal=journal,
-            measure=measure_turns(),
+            measure=CallMeasure(),
         )
 
     def send(self, text: str) -> None:

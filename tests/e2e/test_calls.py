@@ -148,8 +148,8 @@ async def test_a_barge_in_silences_at_once_and_the_history_is_what_was_heard() -
         after = b"".join(m.payload for at, m in caller.tap.received if isinstance(m, MediaOut) and at > last_clear)
         assert letters_in(decode_ulaw(after)) == "at fourteen mill lane."
         assert len(caller.tap.clears) == 1
-        history = caller.entries[-1].event
-        assert isinstance(history, fact.LineClosed)
+        (closed,) = [each for each in caller.entries if isinstance(each.event, fact.LineClosed)]
+        assert any(isinstance(each, order.FinishCall) for each in closed.commands)
 
 
 async def test_noise_holds_the_reply_and_lets_it_go_on() -> None:

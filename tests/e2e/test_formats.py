@@ -24,7 +24,7 @@ from patter_cli.engine.call import CallSession
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import CallInfo
 from patter_cli.engine.speak import TtsCache
-from patter_cli.observe.metrics import measure_turns
+from patter_cli.observe.metrics import CallMeasure
 from tests.e2e.conftest import LOUDNESS, RATE_HZ, SENTENCES, Told, agent, letters_in, spoken
 
 ALAW_8K = AudioFormat(encoding=Encoding.ALAW, rate_hz=8000)
@@ -121,7 +121,7 @@ async def test_the_same_call_on_every_format(format: AudioFormat) -> None:
         vad=vad,
         cache=cache,
         journal=Told(line),
-        measure=measure_turns(),
+        measure=CallMeasure(),
     )
     call, frames = asyncio.create_task(line.call.run()), asyncio.create_task(line.send_frames())
     try:

@@ -6,12 +6,14 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 from patter_cli import OpenAICompatibleLLM, tool
 from patter_cli.core import events as fact
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
+from patter_cli.stores.sqlite import SqliteStore
 from tests.contract.peers import Answer, Await, Cut, Peer, Request, Script, in_json, peer, streamed
 from tests.e2e.conftest import SENTENCES, Caller, agent, answering
 
@@ -223,3 +225,50 @@ async def test_end_call_hangs_up_after_the_goodbye() -> None:
             await caller.say(GOODBYE)
             await caller.until_over()
             assert "goodbye!" in caller.ear.text
+
+
+async def test_what_a_call_costs_is_in_its_record(tmp_path: Path) -> None:
+    """Every leg with what it used; an unknown price is null, as is the sum. A tool acts once its line is on disk."""
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 81, "completion_tokens": 7}}\n\n'
+    answer = streamed(chunk(content="Sixty dollars. "), done()[: -len(b"data: [DONE]\n\n")], usage, b"data: [DONE]\n\n")
+    on_disk: list[bool] = []
+    metrics: list[Any] = []
+
+    @tool
+    def look_up(treatment: str) -> str:
+        """Say what a treatment costs."""
+        (journal,) = tmp_path.rglob("journal.jsonl")
+        on_disk.append('"type":"RunTool"' in journal.read_text())
+        return "sixty dollars"
+
+    async with peer(in_turn(calls("look_up", '{"treatment": "A crown"}'), answer)) as vendor:
+        quick = agent("Hello.", llm=OpenAICompatibleLLM(vendor.url, "m"), tools=[look_up])
+        hooks = Hooks(on_metrics=metrics.append)
+        async with answering({"a": (quick, hooks)}, store=SqliteStore(tmp_path)) as phone:
+            async with Caller(phone, "a") as caller:
+                await caller.until_heard("hello.")
+                await caller.say(PRICE)
+                await caller.until_heard("sixty")
+                await caller.until(lambda: len(metrics) == 1)
+            await caller.until(lambda: list(tmp_path.rglob("record.json")) != [])
+    (path,) = tmp_path.rglob("record.json")
+    cost = json.loads(path.read_text())["cost"]
+    legs = {each["leg"]: each for each in cost["legs"]}
+    assert set(legs) == {"stt", "tts", "llm", "telephony"}
+    assert legs["llm"] == {
+        "leg": "llm",
+        "provider": "openai-compatible",
+        "model": "m",
+        "estimated": True,
+        "input_tokens": legs["llm"]["input_tokens"],
+        "output_tokens": legs["llm"]["output_tokens"],
+        "usd": None,
+    }
+    assert legs["llm"]["input_tokens"] > 81
+    assert legs["tts"]["characters"] == len("Sixty dollars.")  # the greeting was ready
+    assert 500 < legs["stt"]["audio_ms"] <= legs["telephony"]["audio_ms"]
+    assert (legs["telephony"]["provider"], legs["telephony"]["usd"]) == ("loopback", 0.0)
+    assert cost["usd"] is None
+    assert cost["known_usd"] == 0.0
+    assert metrics[0].cost["usd"] is None
+    assert on_disk == [True]

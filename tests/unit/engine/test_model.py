@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
-from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolSpec
+from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolSpec, Usage
 from patter_cli.engine.fallback import MIND, OPEN_AFTER, PROBE_S, Breakers
 from patter_cli.engine.model import FIRST_S, LAST_FIRST_S, NEXT_S, ask_models
 from patter_cli.errors import (
@@ -213,3 +214,49 @@ def test_a_model_that_failed_other_calls_is_asked_last() -> None:
         assert await reply() < 0.1
 
     virtually(story())
+
+
+def taken(script: list[object], words: int = 99) -> list[tuple[str, int, int]]:
+    """What we were told of broken off requests by a caller who wants so many words: (model, input, output tokens)."""
+    told: list[Usage] = []
+    question = [ChatMessage(role="user", text="x" * 400)]
+
+    async def story() -> None:
+        deltas = ask_models([Scripted([script])], question, [], may_call=True, broken_off=told.append)
+        with suppress(ProviderError):
+            for _ in range(words):
+                if await anext(deltas, None) is None:
+                    break
+        await deltas.aclose()
+
+    virtually(story())
+    assert all(each.estimated and each.provider == "scripted" for each in told)
+    return [(each.model, each.input_tokens, each.output_tokens) for each in told]
+
+
+def test_what_a_broken_off_request_took_is_estimated() -> None:
+    """The vendor charges for it and does not say: given up half way, failed half way, or without usage at its end."""
+    word = "twenty letters long."
+    assert taken([word] * 9, words=4) == [("m", 100, 20)]
+    assert taken([word, word, BadReply("broke", provider="scripted")]) == [("m", 100, 10)]
+    assert taken([word]) == [("m", 100, 5)]
+
+
+def test_what_was_refused_or_is_known_is_not_estimated() -> None:
+    """Nothing came, and nothing is charged; or the vendor said what it took."""
+    assert taken([Unauthorized("no", provider="scripted")]) == []
+    assert taken([30.5, "late"]) == []
+
+
+async def test_usage_says_whose_it_is() -> None:
+    """A model's own word is passed on with its provider's name, and is not estimated again."""
+
+    class Counting(Scripted):
+        async def stream(self, *arguments: object, **options: object) -> AsyncGenerator[Delta, None]:  # type: ignore[override]
+            yield Text("Hello.")
+            yield Usage(model="m-2026", input_tokens=7, output_tokens=2)
+
+    told: list[Usage] = []
+    deltas = [each async for each in ask_models([Counting([])], [], [], may_call=True, broken_off=told.append)]
+    assert deltas[-1] == Usage(provider="scripted", model="m-2026", input_tokens=7, output_tokens=2)
+    assert told == []

@@ -26,7 +26,7 @@ from patter_cli.engine.inbound import VadStream
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
 from patter_cli.engine.tools import ready_tools
-from patter_cli.observe.metrics import measure_turns
+from patter_cli.observe.metrics import CallMeasure
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, Said, SpeechPeer
 from patter_cli.tools import tool
 from tests.unit.engine.conftest import virtually
@@ -109,7 +109,7 @@ class Call:
             vad=self,
             cache=TtsCache(),
             journal=self,
-            measure=measure_turns(),
+            measure=CallMeasure(),
         )
 
     # What a call knows of it: codec, line, control, detector and journal in one.

@@ -70,6 +70,8 @@ def test_an_abandoned_call_is_interrupted(tmp_path: Path) -> None:
     assert "We open at nine.".startswith(texts[2][1])
     assert "user: When do you open?" in told["transcript"]
     assert len(told["metrics"]) == 1
+    (line,) = told["cost"]["legs"]
+    assert (line["leg"], line["audio_ms"]) == ("telephony", round(told["duration"] * 1000))
     assert (place / "record.json").stat().st_mode & 0o777 == 0o600
 
 

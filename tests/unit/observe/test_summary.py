@@ -44,7 +44,7 @@ def test_turns_hold_what_was_said_heard_cut_and_waited() -> None:
     assert [turn.latency is None for turn in folded.turns] == [True, False, False]
 
     facts = json.loads(json.dumps(folded.render()))
-    assert set(facts) == {"call_id", "agent", "outcome", "reason", "duration_ms", "turns"}
+    assert set(facts) == {"call_id", "agent", "outcome", "reason", "duration_ms", "turns", "cost"}
     assert (facts["call_id"], facts["agent"], facts["outcome"]) == ("virtual", "shop", "answered")
     split = facts["turns"][1]["latency"]
     total = split.pop("total_ms")

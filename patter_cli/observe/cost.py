@@ -1,0 +1,140 @@
+"""What a call costs: a fold over its journal's usage, leg by leg, by a dated table of list prices.
+
+What is not in the table is unknown, and so is a sum that it belongs to: None, never nothing. What is known of such a
+sum stands beside it. Minutes and tokens are what we sent and were told; the vendor's bill may round differently.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import DialRequested
+from patter_cli.core.journal import Entry
+from patter_cli.observe.prices import Price, PriceTable
+
+MILLION = 1_000_000
+_TABLE = PriceTable()
+
+
+@dataclass(slots=True, kw_only=True)
+class LegUse:
+    """What was used of one model, or of one line, so far, and what that costs."""
+
+    leg: str
+    provider: str
+    model: str
+    amounts: dict[str, int] = field(default_factory=dict)
+    """By unit: audio_ms, characters, input_tokens, ..."""
+    estimated: bool = False
+    """Some of it was counted by us, because the vendor did not say."""
+    usd: float | None = 0.0
+
+    def add(self, amounts: dict[str, int], usd: float | None) -> None:
+        """Count a use. usd None: nobody knows what it cost."""
+        for unit, amount in amounts.items():
+            self.amounts[unit] = self.amounts.get(unit, 0) + amount
+        self.usd = None if usd is None or self.usd is None else self.usd + usd
+
+    def render(self) -> dict[str, Any]:
+        """JSON values."""
+        usd = None if self.usd is None else round(self.usd, 6)
+        facts: dict[str, Any] = {"leg": self.leg, "provider": self.provider, "model": self.model, **self.amounts}
+        return {**facts, "estimated": True, "usd": usd} if self.estimated else {**facts, "usd": usd}
+
+
+class CostFold:
+    """Feed it a call's entries in order; `render` is its cost so far."""
+
+    def __init__(self, prices: PriceTable = _TABLE) -> None:
+        self._prices = prices
+        self._day = date.min
+        self._uses: dict[tuple[str, str, str], LegUse] = {}
+
+    def feed(self, entry: Entry) -> None:
+        """Take one journal entry."""
+        event = entry.event
+        match event:
+            case fact.CallConnected(wall_time=wall_time) | DialRequested(wall_time=wall_time):
+                self._day = datetime.fromtimestamp(wall_time, UTC).date()
+            case fact.HearingUsed(provider=provider, model=model, audio_ms=audio_ms):
+                self._count("stt", provider, model, {"audio_ms": audio_ms})
+            case fact.VoiceUsed(provider=provider, model=model, characters=characters):
+                self._count("tts", provider, model, {"characters": characters})
+            case fact.ModelUsed(provider=provider, model=model, estimated=estimated):
+                amounts = {
+                    "input_tokens": event.input_tokens,
+                    "cached_tokens": event.cached_tokens,
+                    "output_tokens": event.output_tokens,
+                }
+                self._count("llm", provider, model, amounts).estimated |= estimated
+            case fact.EngineUsed(provider=provider, model=model):
+                amounts = {
+                    "audio_ms": event.session_ms,
+                    "input_tokens": event.input_tokens,
+                    "cached_tokens": event.cached_tokens,
+                    "output_tokens": event.output_tokens,
+                    "audio_input_tokens": event.audio_input_tokens,
+                    "audio_output_tokens": event.audio_output_tokens,
+                }
+                self._count("engine", provider, model, amounts)
+            case fact.LineUsed(carrier=carrier, direction=direction, duration_ms=duration_ms):
+                self._count("telephony", carrier, direction, {"audio_ms": duration_ms})
+            case _:
+                pass
+
+    @property
+    def usd(self) -> float | None:
+        """All of it; None if some of it is unknown."""
+        known = [each.usd for each in self._uses.values() if each.usd is not None]
+        return sum(known) if len(known) == len(self._uses) else None
+
+    def render(self) -> dict[str, Any]:
+        """JSON values: {usd, known_usd, legs: [{leg, provider, model, <amounts>, usd}], prices}.
+
+        usd: null if the price of any leg is unknown, as that leg's is; known_usd is the sum of the others. prices: the
+        day the price table is of.
+        """
+        legs = [each.render() for each in self._uses.values()]
+        known = sum(each.usd or 0.0 for each in self._uses.values())
+        usd = None if self.usd is None else round(self.usd, 6)
+        return {"usd": usd, "known_usd": round(known, 6), "legs": legs, "prices": self._prices.as_of}
+
+    def _count(self, leg: str, provider: str, model: str, amounts: dict[str, int]) -> LegUse:
+        key = (leg, provider, model)
+        use = self._uses.get(key)
+        if use is None:
+            use = self._uses[key] = LegUse(leg=leg, provider=provider, model=model)
+        tokens = amounts.get("input_tokens", 0)
+        price = self._prices.find(leg, provider, model, day=self._day, tokens=tokens)
+        usd = None if price is None else _usd(price, amounts)
+        use.add({unit: amount for unit, amount in amounts.items() if amount}, usd)
+        return use
+
+
+def _usd(price: Price, amounts: dict[str, int]) -> float | None:
+    """What amounts cost; None if the row has no price for one of them."""
+    minutes = amounts.get("audio_ms", 0) / 60_000
+    cached = amounts.get("cached_tokens", 0)
+    cached_rate = price.million_input if price.million_cached is None else price.million_cached
+    charges: list[tuple[float, float | None]] = [
+        (amounts.get("characters", 0) / 1000, price.thousand_characters),
+        ((amounts.get("input_tokens", 0) - cached) / MILLION, price.million_input),
+        (cached / MILLION, cached_rate),
+        (amounts.get("output_tokens", 0) / MILLION, price.million_output),
+        (amounts.get("audio_input_tokens", 0) / MILLION, price.million_audio_input),
+        (amounts.get("audio_output_tokens", 0) / MILLION, price.million_audio_output),
+    ]
+    if price.started_minute is not None:
+        charges.append((math.ceil(minutes), price.started_minute))
+    elif price.minute is not None:
+        charges.append((minutes, price.minute))
+    total = 0.0
+    for amount, rate in charges:
+        if amount and rate is None:
+            return None
+        total += amount * (rate or 0.0)
+    return total
