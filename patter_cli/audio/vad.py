@@ -31,6 +31,8 @@ import numpy as np
 
 from patter_cli.audio.frame import FloatSamples, Samples
 
+_FULL_SCALE = np.float32(1 / 32768)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VadPolicy:
@@ -126,7 +128,7 @@ class VoiceDetector:
         self._rate_hz = rate_hz
         self._size = window_samples
         self._window_ms = window_samples * 1000 // rate_hz
-        self._partial: FloatSamples = np.empty(window_samples, np.float32)
+        self._partial: Samples = np.empty(window_samples, np.int16)
         self._fill = 0
         self._cut = 0
         """Windows cut so far."""
@@ -175,13 +177,11 @@ class VoiceDetector:
         at = 0
         while at < len(samples):
             count = min(self._size - self._fill, len(samples) - at)
-            piece = self._partial[self._fill : self._fill + count]
-            np.multiply(samples[at : at + count], np.float32(1 / 32768), out=piece)
+            self._partial[self._fill : self._fill + count] = samples[at : at + count]
             self._fill += count
             at += count
             if self._fill == self._size:
-                full = self._partial
-                self._partial = np.empty(self._size, np.float32)
+                full = self._partial * _FULL_SCALE
                 self._fill = 0
                 self._cut += 1
                 end_ms = self._cut * self._size * 1000 // self._rate_hz

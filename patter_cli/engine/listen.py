@@ -46,6 +46,7 @@ class Listener:
         self._session: SttSession | None = None
         self._ring: deque[Samples] = deque()
         self._ring_samples = 0
+        self._ring_room = line_rate_hz * RING_MS // 1000
         self._heard_samples = 0
         self._sent_samples = 0
         """To the present recipe, not counted in `_audio` yet."""
@@ -70,7 +71,7 @@ class Listener:
             return
         self._ring.append(samples)
         self._ring_samples += len(samples)
-        while self._ring and self._ring_samples - len(self._ring[0]) >= self._rate_hz * RING_MS // 1000:
+        while self._ring and self._ring_samples - len(self._ring[0]) >= self._ring_room:
             self._ring_samples -= len(self._ring.popleft())
 
     def speech_started(self, onset_ms: int) -> None:

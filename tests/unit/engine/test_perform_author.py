@@ -18,9 +18,13 @@ from patter_cli.wiring import ready_agent
 INFO = CallInfo(call_id="c1", caller="+1", callee="+2", direction=Direction.OUTBOUND, carrier="none")
 
 
+async def settled(within_s: float) -> None:
+    """A disk that has everything."""
+
+
 async def told(hooks: Hooks, *commands: ReportMachine) -> None:
     """Have these carried out for an author with these callbacks, and wait for them."""
-    author = AuthorPerformer(CallContext(INFO, ready_agent("shop", Agent("Be brief."), hooks)))
+    author = AuthorPerformer(CallContext(INFO, ready_agent("shop", Agent("Be brief."), hooks)), settled)
     assert all(author.perform(each) for each in commands)
     await author.finish({})
 
