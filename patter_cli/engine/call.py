@@ -22,6 +22,7 @@ from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer
 from patter_cli.engine.perform_media import MediaPerformer
 from patter_cli.engine.record import CallRecorder
+from patter_cli.engine.usage import session_used
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,9 @@ class CallSession:
         self._use_told = True
         now, info = self._call.clock.now(), self._call.info
         line = fact.LineUsed(carrier=info.carrier, direction=info.direction, duration_ms=now)
-        for used in (*self._cascade.used(), line):
+        engine = self._call.agent.engine
+        sessions = [] if engine is None else [session_used(engine, now)]
+        for used in (*self._cascade.used(), *sessions, line):
             self._recorder.write(now, used, [])
 
     def _close_line(self) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from patter_cli.contracts.llm import ChatMessage, Usage
 from patter_cli.contracts.provider import name_of
+from patter_cli.core.events import EngineUsed
 
 CHARACTERS_A_TOKEN = 4
 """Of English, in every vendor's tokens; what a request took is counted so where the vendor does not get to say it."""
@@ -19,6 +20,11 @@ class HasModel(Protocol):
     def model(self) -> str: ...
 
 
+def model_of(recipe: object) -> str:
+    """Which of its vendor's models a recipe is; "" if it does not say."""
+    return recipe.model if isinstance(recipe, HasModel) else ""
+
+
 class UseCount:
     """How much of something each vendor was sent since it was last taken; a call may change vendors."""
 
@@ -28,7 +34,7 @@ class UseCount:
     def add(self, recipe: object, amount: int) -> None:
         """Sent to this one."""
         if amount:
-            vendor = (name_of(recipe), recipe.model if isinstance(recipe, HasModel) else "")
+            vendor = name_of(recipe), model_of(recipe)
             self._amounts[vendor] = self._amounts.get(vendor, 0) + amount
 
     def take(self) -> list[tuple[str, str, int]]:
@@ -47,3 +53,8 @@ def estimated(provider: str, model: str, messages: list[ChatMessage], written: i
         output_tokens=max(1, written // CHARACTERS_A_TOKEN),
         estimated=True,
     )
+
+
+def session_used(engine: object, session_ms: int) -> EngineUsed:
+    """How long an engine's session lasted; what else it took is its own to say."""
+    return EngineUsed(provider=name_of(engine), model=model_of(engine), session_ms=session_ms)

@@ -71,16 +71,16 @@ class CostFold:
                     "output_tokens": event.output_tokens,
                 }
                 self._count("llm", provider, model, amounts).estimated |= estimated
-            case fact.EngineUsed(provider=provider, model=model):
+            case fact.EngineUsed(provider=provider, model=model, session_ms=session_ms):
                 amounts = {
-                    "audio_ms": event.session_ms,
                     "input_tokens": event.input_tokens,
                     "cached_tokens": event.cached_tokens,
                     "output_tokens": event.output_tokens,
                     "audio_input_tokens": event.audio_input_tokens,
                     "audio_output_tokens": event.audio_output_tokens,
                 }
-                self._count("engine", provider, model, amounts)
+                counted = any(amounts.values()) or any(leg == "engine" for leg, _, _ in self._uses)
+                self._count("engine", provider, model, {**(amounts if counted else {}), "audio_ms": session_ms})
             case fact.LineUsed(carrier=carrier, direction=direction, duration_ms=duration_ms):
                 self._count("telephony", carrier, direction, {"audio_ms": duration_ms})
             case _:
@@ -118,6 +118,8 @@ class CostFold:
 def _usd(price: Price, amounts: dict[str, int]) -> float | None:
     """What amounts cost; None if the row has no price for one of them."""
     minutes = amounts.get("audio_ms", 0) / 60_000
+    if price.minute is None and price.started_minute is None and set(amounts) == {"audio_ms"}:
+        return None  # charged for by something that nobody has counted
     cached = amounts.get("cached_tokens", 0)
     cached_rate = price.million_input if price.million_cached is None else price.million_cached
     charges: list[tuple[float, float | None]] = [

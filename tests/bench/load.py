@@ -103,7 +103,6 @@ async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object],
     """Serve until standard input closes; tells its port, then its figures."""
     os.sched_setaffinity(0, {core})
     import psutil
-    from patter_cli.observe.store import CallStore
 
     from patter_cli import wiring
     from patter_cli.agent import Agent

@@ -160,6 +160,15 @@ def test_an_engine_is_charged_for_text_and_sound() -> None:
     assert cost(used).usd == pytest.approx((600 * 4 + 400 * 0.4 + 100 * 24 + 600 * 32 + 1200 * 64) / 1e6)
 
 
+def test_an_engine_that_says_nothing_of_its_tokens_is_unknown() -> None:
+    """How long it was there does not tell, unless that is what it charges for; the session's end adds nothing else."""
+    session = fact.EngineUsed(provider="openai", model="gpt-realtime-2.1", session_ms=60_000)
+    assert cost(session).usd is None
+    tokens = fact.EngineUsed(provider="openai", model="gpt-realtime-2.1", audio_input_tokens=1000)
+    assert cost(tokens, session).usd == pytest.approx(0.032)
+    assert cost(fact.EngineUsed(provider="elevenlabs", model="", session_ms=60_000)).usd == pytest.approx(0.08)
+
+
 def test_what_we_counted_ourselves_is_marked() -> None:
     """A request that was broken off."""
     (leg,) = cost(model("openai", "gpt-6-luna", 400, 10, estimated=True)).render()["legs"]
