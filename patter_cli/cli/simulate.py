@@ -108,8 +108,8 @@ def simulate(
         held = rehearsal.by_microphone()
     else:
         held = rehearsal.by_script()
-    printed = redirect_stdout(sys.stderr) if json else nullcontext()  # what the agent's code prints is no data
-    with Terminal(), printed:
+    # What the agent's code prints is no data.
+    with Terminal(), redirect_stdout(sys.stderr) if json else nullcontext():
         passed = run(held)
     if json:
         rehearsal.print_json()
