@@ -14,9 +14,12 @@ peak that clearly beats it. Lags are exact to a sample at 8 kHz, so a filter tha
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
-from patter_cli.audio.signal import Signal
+from patter_cli.audio.frame import FloatSamples
+from patter_cli.audio.signal import Signal, fast_size
 
 SEARCH_HZ = 8000
 """The rate we search at: a telephone's band."""
@@ -54,17 +57,17 @@ class DelayFinder:
         self._every = rate_hz // SEARCH_HZ
         self._hop = HOP_MS * SEARCH_HZ // 1000
         self._reach = REACH_MS * SEARCH_HZ // 1000
-        self._size = self._hop + self._reach
-        self._near: Signal = np.zeros(self._size)
-        """Zeros, and the newest hop at the end."""
-        self._far: Signal = np.zeros(self._size)
-        self._near_edges = np.concatenate((np.zeros(self._reach), _soft_edges(self._hop)))
-        self._far_edges = _soft_edges(self._size)
+        self._size = fast_size(self._hop + self._reach)
+        self._near = np.zeros(self._hop, np.float32)
+        """The newest hop."""
+        self._far = np.zeros(self._hop + self._reach, np.float32)
+        self._near_edges = _soft_edges(len(self._near))
+        self._far_edges = _soft_edges(len(self._far))
         self._fresh = 0
         bins = self._size // 2 + 1
-        self._cross = np.zeros(bins, np.complex128)
-        self._near_power: Signal = np.zeros(bins)
-        self._far_power: Signal = np.zeros(bins)
+        self._cross = np.zeros(bins, np.complex64)
+        self._near_power = np.zeros(bins, np.float32)
+        self._far_power = np.zeros(bins, np.float32)
         self._audible = 0
         """Hops searched, of our voice so far."""
         self._candidate = 0
@@ -85,7 +88,7 @@ class DelayFinder:
         count = len(near)
         if not count:
             return False
-        self._near[self._reach : -count] = self._near[self._reach + count :]
+        self._near[:-count] = self._near[count:]
         self._near[-count:] = near
         self._far[:-count] = self._far[count:]
         self._far[-count:] = far
@@ -101,25 +104,25 @@ class DelayFinder:
             average *= DOUBT
 
     def _search(self) -> bool:
-        if float(self._far @ self._far) < self._size * AUDIBLE**2:
+        if float(self._far @ self._far) < len(self._far) * AUDIBLE**2:
             return False
-        near, far = np.fft.rfft(self._near * self._near_edges), np.fft.rfft(self._far * self._far_edges)
-        for average, now in (
-            (self._cross, far.conj() * near),
-            (self._near_power, near.real**2 + near.imag**2),
-            (self._far_power, far.real**2 + far.imag**2),
-        ):
+        near = np.fft.rfft(self._near * self._near_edges, self._size)
+        far = np.fft.rfft(self._far * self._far_edges, self._size)
+        for average in (self._cross, self._near_power, self._far_power):
             average *= MEMORY
-            average += now
+        self._cross += far.conj() * near
+        self._near_power += near.real**2 + near.imag**2
+        self._far_power += far.real**2 + far.imag**2
         weight = np.sqrt(self._near_power * self._far_power)
         weight += 1e-3 * weight.mean() + 1e-9
         self._audible += 1
         if self._audible < FEW_HOPS:
             return False
-        peaks = np.abs(np.fft.irfft(self._cross / weight, self._size)[: self._reach])
+        # The hop lies at the end of far's time and at the transform's beginning, so lags count from -reach on.
+        peaks = np.abs(np.fft.irfft(self._cross / weight, self._size)[-self._reach :])
         return self._judge(peaks)
 
-    def _judge(self, peaks: Signal) -> bool:
+    def _judge(self, peaks: FloatSamples) -> bool:
         """Whether the highest peak is an echo, and in another place than before."""
         lag = int(peaks.argmax())
         strength = float(peaks[lag]) / (float(np.sqrt(peaks @ peaks / self._reach)) + 1e-12)
@@ -151,8 +154,9 @@ def best_match(line: Signal, estimate: Signal) -> tuple[int, float]:
     return at, float(likeness[at])
 
 
-def _soft_edges(size: int) -> Signal:
-    """A window that is 1 but for its edges."""
+@cache
+def _soft_edges(size: int) -> FloatSamples:
+    """A window that is 1 but for its edges. Shared: do not write to it."""
     edge = EDGE_MS * SEARCH_HZ // 1000
     slope = np.sin(np.pi / 2 * (np.arange(edge) + 0.5) / edge) ** 2
-    return np.concatenate((slope, np.ones(size - 2 * edge), slope[::-1]))
+    return np.concatenate((slope, np.ones(size - 2 * edge), slope[::-1])).astype(np.float32)
