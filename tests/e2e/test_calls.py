@@ -449,7 +449,7 @@ async def test_the_words_are_on_disk_before_anybody_is_shown_them(tmp_path: Path
             seen.append(("shown", "", render_entry(entry.at, entry.event, entry.commands) in journal()))
 
     hooks = Hooks(on_message=on_message, on_transcript=on_transcript)
-    async with answering({"a": (agent("Hello."), hooks)}, store=SqliteStore(tmp_path)) as phone:
+    async with answering({"a": (agent("Hello."), hooks)}, store=SqliteStore(tmp_path), observers=(look,)) as phone:
         async with Caller(phone, "a") as caller:
             await caller.until_heard("hello.")
             await caller.say(QUESTION)
