@@ -26,6 +26,12 @@ class InputError(PatterError):
     exit_code = 2
 
 
+class DestinationRefused(InputError):
+    """A number that must not be rung: by its kind, its country, its hour, or because somebody there wants no calls."""
+
+    code = "destination_refused"
+
+
 class ConfigError(PatterError):
     """Something is missing or wrong in the set-up; found before the first ring."""
 
