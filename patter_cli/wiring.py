@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +26,7 @@ from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
-from patter_cli.engine.ready import Check, ReadyAgent
+from patter_cli.engine.ready import CallTexts, Check, ReadyAgent
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, PatterError
@@ -186,7 +187,7 @@ def ready_agent(
     if agent.voice and recipes.stands_in(agent.voice, (recipes.several(agent.tts) or open_tts)[0]):
         notes["voice"] = f"voice {agent.voice}: a vendor's, who needs a key; the built-in one speaks instead"
 
-    def resolve(changed: Agent, parameters: Mapping[str, str]) -> ReadyAgent:
+    def resolve(changed: Agent, parameters: Mapping[str, str], texts: CallTexts) -> ReadyAgent:
         known = tools
         if changed.tools != agent.tools:
             known = ready_tools(changed.tools, webhook_secret=settings.webhook_secret)
@@ -198,7 +199,15 @@ def ready_agent(
         tts, *other_tts = recipes.several(changed.tts) or open_tts
         return ReadyAgent(
             name=name,
-            plan=plan_of(name, changed, parameters, known, drafts=bool(models), voicemail_message=voicemail_message),
+            plan=plan_of(
+                name,
+                changed,
+                parameters,
+                known,
+                drafts=bool(models),
+                voicemail_message=texts.voicemail_message or voicemail_message,
+                screens_machines=texts.detects_machines,
+            ),
             stt=recipes.with_keyterms(stt, tuple(changed.keyterms)),
             tts=recipes.voice_of(changed, tts),
             hooks=hooks,
@@ -217,14 +226,23 @@ def ready_agent(
             audio_filter=changed.audio_filter,
             end_of_turn=changed.turns.end_of_turn,
             aggressive_first_flush=changed.aggressive_first_flush,
-            revise=revise,
+            revise=partial(revise, texts),
+            for_call=for_call,
             breakers=breakers,
             notes=dict(notes),
         )
 
-    def revise(overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> ReadyAgent:
+    def for_call(texts: CallTexts) -> ReadyAgent:
+        written = agent.unknown_variables(texts.first_message + texts.voicemail_message)
+        if missing := [each for each in written if each not in texts.variables]:
+            raise InputError(
+                f"nothing fills {', '.join('{' + each + '}' for each in missing)}", hint=f"--var {missing[0]}=…"
+            )
+        return revise(texts, {}, texts.variables)
+
+    def revise(texts: CallTexts, overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> ReadyAgent:
         """The agent of one call, as on_call_start changed it. What cannot be used is logged, the rest holds."""
-        changed = agent
+        changed = replace(agent, first_message=texts.first_message or agent.first_message)
         for key, value in overrides.items():
             if key not in OVERRIDES:
                 log.error("on_call_start cannot change %r; it may change %s", key, ", ".join(OVERRIDES))
@@ -235,14 +253,14 @@ def ready_agent(
             try:
                 change: dict[str, Any] = {key: {**agent.variables, **dict(value)} if key == "variables" else value}
                 candidate = recipes.with_providers(replace(changed, **change))
-                resolve(candidate, parameters)
+                resolve(candidate, parameters, texts)
             except (PatterError, TypeError, ValueError) as error:
                 log.error("on_call_start gave a %s that cannot be used: %s", key, error)
             else:
                 changed = candidate
-        return resolve(changed, parameters)
+        return resolve(changed, parameters, texts)
 
-    return resolve(agent, {})
+    return resolve(agent, {}, CallTexts(detects_machines=False))
 
 
 def at_home(models: tuple[LanguageModel, ...]) -> tuple[LanguageModel, ...]:
@@ -286,6 +304,7 @@ def plan_of(
     *,
     drafts: bool = False,
     voicemail_message: str = "",
+    screens_machines: bool = False,
 ) -> CallPlan:
     """One call's plan: variables filled in, the caller's parameters among them."""
     variables = {**agent.variables, **parameters}
@@ -317,6 +336,7 @@ def plan_of(
         drafts=drafts,
         predicts_end_of_turn=turns.end_of_turn is not None,
         voicemail_message=fill(voicemail_message, variables),
+        screens_machines=screens_machines,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.wire import wire_codec
+from patter_cli.contracts.carrier.carrier import Carrier, OutboundCall
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.contracts.s2s import EngineAbilities, EngineSetup, spoken_history
@@ -23,11 +25,13 @@ from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.fanout import AudioFanout
 from patter_cli.engine.filtering import filter_for_call
 from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
+from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.outbound import Line, OutboundPath
 from patter_cli.engine.perform_author import AuthorPerformer
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
+from patter_cli.engine.perform_dial import DialPerformer
 from patter_cli.engine.perform_media import MediaPerformer
 from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.engine.ready import CallInfo, ReadyAgent
@@ -51,7 +55,55 @@ def build_call(
 ) -> CallSession:
     """One call on a line that speaks this format; `run` holds it."""
     call = CallContext(info, agent)
-    post = call.post
+    author = AuthorPerformer(call, journal.settle)
+    parts = build_line(call, author, format=format, codec=codec, line=line, control=control, vad=vad, cache=cache)
+    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure), line=parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialParts:
+    """A call that we make, and what its line is built around."""
+
+    call: CallContext
+    author: AuthorPerformer
+    dial: DialPerformer
+    session: CallSession
+
+
+def build_dialled_call(
+    *,
+    info: CallInfo,
+    agent: ReadyAgent,
+    carrier: Carrier,
+    request: OutboundCall,
+    journal: Journal,
+    measure: Measure,
+) -> DialParts:
+    """One call that we make, held from the dial on; `build_line` makes what it gets once somebody has picked up."""
+    call = CallContext(info, agent)
+    dial = DialPerformer(call, carrier, request)
+    author, recorder = AuthorPerformer(call, journal.settle), CallRecorder(call, journal, measure)
+    return DialParts(
+        call=call,
+        author=author,
+        dial=dial,
+        session=CallSession(call, author=author, recorder=recorder, dial=dial),
+    )
+
+
+def build_line(
+    call: CallContext,
+    author: AuthorPerformer,
+    *,
+    format: AudioFormat,
+    codec: StreamCodec,
+    line: Line,
+    control: CallControl,
+    vad: VadSource,
+    cache: TtsCache,
+) -> LineParts:
+    """What a call has once there is a line: ears, mind, mouth, and what is asked of the carrier."""
+    agent, post = call.agent, call.post
     wire = wire_codec(format)
     echo = None
     if agent.echo_canceller is not None:
@@ -65,7 +117,6 @@ def build_call(
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
     outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
 
-    author = AuthorPerformer(call, journal.settle)
     turns: EndOfTurnDetector | None = None
     if agent.end_of_turn is not None:
         turns = EndOfTurnDetector(agent.end_of_turn, line_rate_hz=wire.rate_hz, post=post)
@@ -121,14 +172,12 @@ def build_call(
         post=post,
         breakers=agent.breakers,
     )
-    return CallSession(
-        call,
+    return LineParts(
         media=MediaPerformer(call, inbound, outbound),
         cascade=CascadePerformer(call, listener=listener, thinker=thinker, speaker=speaker, turns=turns),
         carrier=CarrierPerformer(call, control),
-        author=author,
-        recorder=CallRecorder(call, journal, measure),
         engine=engine,
+        began_at=call.clock.now(),
     )
 
 

@@ -10,69 +10,86 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.stream import StreamMessage, StreamStopped
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Ms
-from patter_cli.engine.context import CallContext
-from patter_cli.engine.converse import Converse
+from patter_cli.engine.context import CallContext, Performer
+from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.perform_author import AuthorPerformer
-from patter_cli.engine.perform_carrier import CarrierPerformer
-from patter_cli.engine.perform_cascade import CascadePerformer
-from patter_cli.engine.perform_media import MediaPerformer
+from patter_cli.engine.perform_dial import DialPerformer
 from patter_cli.engine.record import CallRecorder
-from patter_cli.engine.usage import session_used
 
 log = logging.getLogger(__name__)
 
 
 class CallSession:
-    """One call, from the stream's start to its end. Made by engine.build."""
+    """One call, from the stream's start or the dial to its end. Made by engine.build."""
 
     def __init__(
         self,
         call: CallContext,
         *,
-        media: MediaPerformer,
-        cascade: CascadePerformer,
-        carrier: CarrierPerformer,
         author: AuthorPerformer,
         recorder: CallRecorder,
-        engine: Converse | None = None,
+        line: LineParts | None = None,
+        dial: DialPerformer | None = None,
     ) -> None:
-        """engine: who hears and answers in place of the cascade, which then says lines of ours alone."""
+        """dial: rings somebody, who is to bring the line. One of the two is there."""
         self._call = call
-        self._media = media
-        self._cascade = cascade
         self._author = author
         self._recorder = recorder
-        self._engine = engine
-        self._performers = (cascade, media, author, carrier, *(() if engine is None else (engine,)))
+        self._line: LineParts | None = None
+        self._workers: list[asyncio.Task[None]] = []
+        self._performers: tuple[Performer, ...] = (author,) if dial is None else (author, dial)
         self._moved = asyncio.Event()
         self._use_told = False
-        self._connect()  # first of all, or a line that closes at once would come before its call
+        # The first fact is there at once, or a line that closes at once would come before its call.
+        if line is not None:
+            self.take_line(line)
+        elif dial is not None:
+            self._call.post(dial.requested(recorder.wall_time))
+
+    def take_line(self, line: LineParts) -> None:
+        """There is a line, and somebody at its other end."""
+        self._line = line
+        self._performers = (*line.performers, self._author)
+        self._connect()
+        if self._call.tasks is not None:
+            self._workers = line.start(self._call)
 
     def on_stream(self, message: StreamMessage) -> None:
         """Take one inbound message; the media path runs right here."""
         if isinstance(message, StreamStopped):
             self.on_closed("carrier_stop")
-        else:
-            self._media.receive(message)
+        elif self._line is not None:
+            self._line.media.receive(message)
 
     def on_closed(self, cause: str) -> None:
         """The stream is gone."""
-        self._media.line_gone()
+        if self._line is not None:
+            self._line.media.line_gone()
         self._call.post(fact.LineClosed(cause=cause))
 
     def on_fact(self, event: fact.Event) -> None:
         """The carrier reports something beside the stream. It may come at any time, twice, or too late."""
         self._call.post(event)
 
+    def result(self) -> CallResult:
+        """What has become of the call; complete once `run` has returned."""
+        return self._recorder.result()
+
     @property
     def now_ms(self) -> Ms:
         """Call time."""
         return self._call.clock.now()
+
+    @property
+    def has_line(self) -> bool:
+        """Somebody has picked up and can be heard."""
+        return self._line is not None
 
     @property
     def over(self) -> bool:
@@ -95,22 +112,23 @@ class CallSession:
         try:
             async with asyncio.TaskGroup() as tasks:
                 call.tasks = tasks
-                workers = self._cascade.start()
-                if self._engine is not None:
-                    workers.append(call.guard("engine", self._engine.run))
+                if self._line is not None:
+                    self._workers = self._line.start(call)
                 await self._converse()
-                self._close_line()
+                if self._line is not None:
+                    self._line.hang_up()
                 self._tell_use()
                 await self._author.finish(self._recorder.end_facts())
-                for worker in workers:
+                for worker in self._workers:
                     worker.cancel()
                 call.cancel_left_over()
         finally:
-            self._cascade.close()
-            self._close_line()
+            if self._line is not None:
+                self._line.cascade.close()
+                self._line.hang_up()
             self._tell_use()
             call.mailbox.close()
-            self._recorder.close(self._media.counts)
+            self._recorder.close(None if self._line is None else self._line.media.counts)
 
     def perform(self, command: Command) -> bool:
         """Have an order carried out. False: nobody takes it, which is a bug of ours."""
@@ -123,6 +141,7 @@ class CallSession:
                 )
             case order.TakeFor(answered_by=answered_by, why=why):
                 log.info("call %s: taken for %s: %s", self._call.info.call_id, answered_by, why)
+                self._recorder.answered_by = answered_by
             case order.FinishCall(outcome=outcome, reason=reason):
                 self._recorder.outcome, self._recorder.reason = outcome, reason
             case _:
@@ -167,22 +186,13 @@ class CallSession:
         agent = self._author.adopted()
         if agent is not None:
             self._call.agent = agent
-            self._cascade.adopt(agent)
+            if self._line is not None:
+                self._line.cascade.adopt(agent)
 
     def _tell_use(self) -> None:
         """The last entries of a call say what it took. Twice is fine."""
-        if self._use_told:
-            return
-        self._use_told = True
-        now, info = self._call.clock.now(), self._call.info
-        line = fact.LineUsed(carrier=info.carrier, direction=info.direction, duration_ms=now)
-        engine = self._call.agent.engine
-        sessions = [] if engine is None else [session_used(engine, now)]
-        for used in (*self._cascade.used(), *sessions, line):
-            self._recorder.write(now, used, [])
-
-    def _close_line(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-        self._media.close()
-        self._cascade.line_gone()
+        if not self._use_told and self._line is not None:
+            self._use_told = True
+            now = self._call.clock.now()
+            for used in self._line.used(self._call, now):
+                self._recorder.write(now, used, [])

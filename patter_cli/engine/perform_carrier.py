@@ -8,9 +8,9 @@ import logging
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialFailed, DtmfFailed, DtmfSent, RecordingFailed
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed
 from patter_cli.core.commands import Command
-from patter_cli.core.outcome import Outcome, TransferOutcome
+from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.errors import CarrierError
 
@@ -36,9 +36,6 @@ class CarrierPerformer:
 
     def perform(self, command: Command) -> bool:
         match command:
-            case order.PlaceCall():
-                # What we have here is a line that is up; whoever rings somebody has the carrier for it.
-                self._call.post(DialFailed(outcome=Outcome.FAILED, reason="cannot_dial"))
             case order.Transfer(number=number):
                 self._transfer_task = self._call.spawn(self._transfer(number))
             case order.CancelTransfer():

@@ -34,6 +34,17 @@ class CallInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallTexts:
+    """What one call that we make says, beside what its agent would. "" leaves it to the agent."""
+
+    first_message: str = ""
+    voicemail_message: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    detects_machines: bool = True
+    """Somebody says whether a machine picked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A guardrail that is the author's code. forbids: sync or async, a clause to whether it must not be spoken."""
 
@@ -69,6 +80,8 @@ class ReadyAgent:
     aggressive_first_flush: bool = False
     revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
     """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
+    for_call: Callable[[CallTexts], ReadyAgent]
+    """The agent of one call that we make. Raises InputError for words with a {variable} that nobody fills."""
     breakers: Breakers = field(default_factory=Breakers)
     """What the agent's calls have found out about its providers; its revisions share them."""
     notes: Mapping[str, str] = field(default_factory=dict)

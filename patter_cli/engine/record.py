@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from patter_cli.audio.jitter import JitterCounts
+from patter_cli.call_result import CallResult
 from patter_cli.core.commands import Command
-from patter_cli.core.events import Event, Ms
+from patter_cli.core.events import CallConnected, Event, Ms
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.context import CallContext
@@ -37,6 +38,9 @@ class Measure(Protocol):
         """What the call costs so far, as JSON values."""
 
 
+NO_LINE = JitterCounts(reordered=0, duplicated=0, late=0, lost_ms=0, resyncs=0)
+
+
 class CallRecorder:
     """One call's."""
 
@@ -49,9 +53,14 @@ class CallRecorder:
         """Unix time of the call's start."""
         self.outcome = Outcome.FAILED
         self.reason = "internal_error"
+        self.answered_by = ""
+        """What the far end of an outbound call was taken for last."""
+        self._connected_at: Ms | None = None
 
     def write(self, now: Ms, event: Event, commands: list[Command]) -> Mapping[str, Any] | None:
         """Keep what happened. Returns what on_metrics is told, when a turn has been measured by it."""
+        if isinstance(event, CallConnected) and self._connected_at is None:
+            self._connected_at = now
         entry = Entry(at=now, event=event, commands=tuple(commands))
         self._journal.write(entry)
         measured = self._measure.feed(entry)
@@ -69,7 +78,7 @@ class CallRecorder:
         call = self._call
         return {
             "direction": call.info.direction,
-            "duration": call.clock.now() / 1000,
+            "duration": self._duration_s(),
             "outcome": self.outcome,
             "reason": self.reason,
             "history": call.told_history(),
@@ -79,9 +88,30 @@ class CallRecorder:
             "recording_path": None,
         }
 
-    def close(self, counts: JitterCounts) -> None:
-        """Write the record."""
+    def result(self) -> CallResult:
+        """The same for whoever made the call."""
         info = self._call.info
+        return CallResult(
+            call_id=info.call_id,
+            carrier_call_id=info.carrier_call_id,
+            agent=self._call.agent.name,
+            caller=info.caller,
+            callee=info.callee,
+            outcome=self.outcome,
+            reason=self.reason,
+            answered_by=self.answered_by,
+            duration=self._duration_s(),
+            history=tuple(self._call.told_history()),
+        )
+
+    def _duration_s(self) -> float:
+        """From the line on: ringing is no part of a call, and costs nothing."""
+        return 0.0 if self._connected_at is None else (self._call.clock.now() - self._connected_at) / 1000
+
+    def close(self, counts: JitterCounts | None) -> None:
+        """Write the record. counts: what the line did to us; None where there never was one."""
+        info = self._call.info
+        line = counts or NO_LINE
         self._journal.close(
             {
                 "call_id": info.call_id,
@@ -93,11 +123,11 @@ class CallRecorder:
                 "started_at": self.wall_time,
                 **self.end_facts(),
                 "line": {
-                    "lost_ms": counts.lost_ms,
-                    "reordered": counts.reordered,
-                    "duplicated": counts.duplicated,
-                    "late": counts.late,
-                    "resyncs": counts.resyncs,
+                    "lost_ms": line.lost_ms,
+                    "reordered": line.reordered,
+                    "duplicated": line.duplicated,
+                    "late": line.late,
+                    "resyncs": line.resyncs,
                     "dropped_events": self._call.mailbox.dropped,
                 },
             }

@@ -36,9 +36,10 @@ class TtsCache:
     They are prepared in one format. A line that speaks another gets them rewritten, once, when it first asks.
     """
 
-    def __init__(self, wire: WireCodec = ULAW_8K_WIRE) -> None:
-        """wire: what most lines speak."""
+    def __init__(self, wire: WireCodec = ULAW_8K_WIRE, *, behind: TtsCache | None = None) -> None:
+        """wire: what most lines speak. behind: asked for what is not here, and never written to."""
         self._wire = wire
+        self._behind = behind
         self._audio: dict[tuple[TextToSpeech, str, AudioFormat], tuple[bytes, WordTimes]] = {}
 
     def get(self, voice: TextToSpeech, text: str, format: AudioFormat) -> tuple[bytes, WordTimes] | None:
@@ -47,6 +48,8 @@ class TtsCache:
         if ready is None and (made := self._audio.get((voice, text, self._wire.format))) is not None:
             samples = resample_all(self._wire.decode(made[0]), self._wire.rate_hz, format.rate_hz)
             ready = self._audio[voice, text, format] = wire_codec(format).encode(samples), made[1]
+        if ready is None and self._behind is not None:
+            return self._behind.get(voice, text, format)
         return ready
 
     async def prepare(self, voice: TextToSpeech, texts: Iterable[str], *, language: str) -> None:
@@ -59,7 +62,7 @@ class TtsCache:
                 session = await voice.open()
             try:
                 for text in clauses:
-                    if (voice, text, wire.format) not in self._audio:
+                    if self.get(voice, text, wire.format) is None:
                         async with asyncio.timeout(LINE_S):
                             whole, times = await whole_clause(session, text)
                         payload = wire.encode(resample_all(whole, voice.rate_hz, wire.rate_hz))

@@ -7,13 +7,13 @@ import logging
 import time
 from collections.abc import Mapping
 
-from patter_cli.contracts.carrier.carrier import CallHandle, Carrier
+from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.engine.batched_vad import BatchedVad
-from patter_cli.engine.build import build_call
+from patter_cli.engine.build import build_call, build_dialled_call, build_line
 from patter_cli.engine.call import CallSession
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
@@ -22,6 +22,7 @@ from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.server.calls import Sender
+from patter_cli.server.dialled import DialledCall
 from patter_cli.server.tickets import CallTicket
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,9 @@ class CallFactory:
         self._journals = journals
         self._carriers = carriers
         self._phrasebook = TtsCache()
+        self._own_lines: dict[str, TtsCache] = {}
+        """The lines of calls that we make, by call id: their words are each call's own."""
+        self._preparing: set[asyncio.Task[None]] = set()
 
     async def warm(self) -> None:
         """Load models and voices, and say every agent's greeting once. Raises PatterError.
@@ -71,15 +75,68 @@ class CallFactory:
             except Exception:
                 log.exception("the lines of %s cannot be prepared", agent.name)
 
-    async def _prepare(self, agent: ReadyAgent, texts: tuple[str, ...]) -> None:
+    async def _prepare(self, agent: ReadyAgent, texts: tuple[str, ...], cache: TtsCache | None = None) -> None:
         """By the first of the agent's voices that can. Raises ProviderError: the last one's."""
+        cache = self._phrasebook if cache is None else cache
         *others, last = (agent.tts, *agent.tts_fallbacks)
         for voice in others:
             try:
-                return await self._phrasebook.prepare(voice, texts, language=agent.plan.language)
+                return await cache.prepare(voice, texts, language=agent.plan.language)
             except ProviderError as error:
                 log.warning("%s cannot prepare the lines of %s: %s", name_of(voice), agent.name, error)
-        return await self._phrasebook.prepare(last, texts, language=agent.plan.language)
+        return await cache.prepare(last, texts, language=agent.plan.language)
+
+    def dial(self, ticket: CallTicket, agent: ReadyAgent, request: OutboundCall) -> DialledCall:
+        """Begin a call that we make. While it rings, its greeting and the message for a machine are voiced.
+
+        agent: with the call's variables filled in.
+        """
+        cache = self._own_lines[ticket.call_id] = TtsCache(behind=self._phrasebook)
+        task = asyncio.create_task(self._prepare_own(agent, cache))
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
+        parts = build_dialled_call(
+            info=_info(ticket),
+            agent=agent,
+            carrier=self._carriers[ticket.carrier],
+            request=request,
+            journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
+            measure=CallMeasure(),
+        )
+        return DialledCall(ticket, parts)
+
+    def forget(self, call_id: str) -> None:
+        """A call that we made is over."""
+        self._own_lines.pop(call_id, None)
+
+    async def _prepare_own(self, agent: ReadyAgent, cache: TtsCache) -> None:
+        texts = tuple(each for each in (agent.plan.first_message, agent.plan.voicemail_message) if each.strip())
+        try:
+            if texts:
+                await self._prepare(agent, texts, cache)
+        except ProviderError as error:
+            log.warning("the words of %s are not ready before somebody picks up: %s", agent.name, error)
+        except Exception:
+            log.exception("the words of %s are not ready before somebody picks up", agent.name)
+
+    def join(
+        self, call: DialledCall, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender
+    ) -> DialledCall:
+        """Give a call that we made its line. ticket: of the stream. Raises CallRejected where it is over."""
+        handle = CallHandle(carrier_call_id=ticket.carrier_call_id, stream_id=started.stream_id, line=sender)
+        call.take_line(
+            build_line(
+                call.parts.call,
+                call.parts.author,
+                format=started.format,
+                codec=codec,
+                line=sender,
+                control=self._carriers[ticket.carrier].control(handle),
+                vad=self._room,
+                cache=self._own_lines.get(ticket.call_id, self._phrasebook),
+            )
+        )
+        return call
 
     def open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
         """Begin the call that a ticket is for: who is on the phone is the ticket's word, never the stream's.
@@ -93,15 +150,7 @@ class CallFactory:
             raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
         handle = CallHandle(carrier_call_id=ticket.carrier_call_id, stream_id=started.stream_id, line=sender)
         return build_call(
-            info=CallInfo(
-                call_id=ticket.call_id,
-                caller=ticket.caller,
-                callee=ticket.callee,
-                direction=ticket.direction,
-                carrier=ticket.carrier,
-                carrier_call_id=ticket.carrier_call_id,
-                parameters=ticket.variables,
-            ),
+            info=_info(ticket),
             agent=ready,
             format=started.format,
             codec=codec,
@@ -114,4 +163,18 @@ class CallFactory:
         )
 
     def close(self) -> None:
+        for task in self._preparing:
+            task.cancel()
         self._room.close()
+
+
+def _info(ticket: CallTicket) -> CallInfo:
+    return CallInfo(
+        call_id=ticket.call_id,
+        caller=ticket.caller,
+        callee=ticket.callee,
+        direction=ticket.direction,
+        carrier=ticket.carrier,
+        carrier_call_id=ticket.carrier_call_id,
+        parameters=ticket.variables,
+    )

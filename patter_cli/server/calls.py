@@ -78,6 +78,18 @@ class OpenStream(Protocol):
         """The carrier says, elsewhere than on the socket, that the call is over."""
 
 
+class Unanswered(Protocol):
+    """A call of ours that nobody has picked up yet."""
+
+    @property
+    def ticket(self) -> CallTicket: ...
+
+    @property
+    def began_s(self) -> float: ...
+
+    def begin_goodbye(self, reason: str) -> None: ...
+
+
 class CallRegistry:
     """Sockets that wait for `start`, and calls.
 
@@ -89,23 +101,37 @@ class CallRegistry:
         self._max_waiting = max_waiting
         self._waiting: set[OpenStream] = set()
         self._live: dict[OpenStream, LiveCall] = {}
+        self._unanswered: dict[str, Unanswered] = {}
+        """By call id: they have a place already."""
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
 
     @property
     def count(self) -> int:
-        """Calls that are live."""
-        return len(self._live)
+        """Calls that are live, and those that ring."""
+        return len(self._live) + len(self._unanswered)
 
     @property
     def calls(self) -> tuple[LiveCall, ...]:
-        """The same, oldest first."""
-        return tuple(self._live.values())
+        """The same; of each kind the oldest first."""
+        ringing = (LiveCall(ticket=each.ticket, began_s=each.began_s) for each in self._unanswered.values())
+        return (*self._live.values(), *ringing)
+
+    def dial(self, call: Unanswered) -> None:
+        """Somebody is rung: the call has its place from now on."""
+        self._unanswered[call.ticket.call_id] = call
+        self._empty.clear()
+
+    def dialled(self, call_id: str) -> None:
+        """A call that rang is over. One that was answered, or is not here, is fine."""
+        self._unanswered.pop(call_id, None)
+        self._look_empty()
 
     def admit(self, stream: OpenStream) -> None:
         """Let a socket in that will bring a call. Raises CallRejected; ask before the socket is accepted."""
-        self.check_room()
+        if self.draining or not self._unanswered:  # a call of ours that was answered has its place
+            self.check_room()
         if len(self._waiting) >= self._max_waiting:
             raise CallRejected("too many sockets wait for their call to start")
         self._waiting.add(stream)
@@ -113,7 +139,8 @@ class CallRegistry:
 
     def begin(self, stream: OpenStream, call: LiveCall) -> None:
         """Its call starts. Raises CallRejected if the room went to others meanwhile."""
-        self.check_room()
+        if self._unanswered.pop(call.ticket.call_id, None) is None:
+            self.check_room()
         self._waiting.discard(stream)
         self._live[stream] = call
 
@@ -121,12 +148,17 @@ class CallRegistry:
         """The socket is closed, whatever it was. Twice is fine."""
         self._waiting.discard(stream)
         self._live.pop(stream, None)
-        if not self._waiting and not self._live:
+        self._look_empty()
+
+    def _look_empty(self) -> None:
+        if not self._waiting and not self._live and not self._unanswered:
             self._empty.set()
 
     def drain(self) -> None:
-        """From now on nobody is let in, and who has no call yet goes at once."""
+        """From now on nobody is let in, who has no call yet goes at once, and nobody rings any more."""
         self.draining = True
+        for call in list(self._unanswered.values()):
+            call.begin_goodbye("server_stopping")
         for stream in list(self._waiting):
             stream.reject("server is stopping")
 
@@ -164,5 +196,5 @@ class CallRegistry:
         """Raises CallRejected while another call cannot begin."""
         if self.draining:
             raise CallRejected("the server is stopping")
-        if len(self._live) >= self.max_calls:
+        if self.count >= self.max_calls:
             raise CallRejected(f"all {self.max_calls} lines are busy")

@@ -20,7 +20,9 @@ from typing import Any, Final, Protocol
 from patter_cli.errors import BadSetting, NotReachable, PatterError
 from patter_cli.server.control_messages import (
     MAX_LINE_BYTES,
+    AskResult,
     BadRequest,
+    Cancel,
     Ping,
     PlaceCall,
     Request,
@@ -51,6 +53,12 @@ class Controlled(Protocol):
 
     async def place(self, wanted: PlaceCall) -> str:
         """Ring somebody; returns our call id. Raises PatterError."""
+
+    def result(self, call_id: str) -> Mapping[str, Any] | None:
+        """What became of a call that was asked for here, JSON-able; None while it lasts. Raises InputError."""
+
+    def cancel(self, call_id: str) -> None:
+        """It is no longer wanted. Raises InputError."""
 
     def ask_to_stop(self) -> None:
         """Begin to stop, as on Ctrl-C."""
@@ -155,6 +163,11 @@ class ControlSocket:
                 return self._server.status()
             case PlaceCall():
                 return {"call_id": await self._server.place(request)}
+            case AskResult(call_id=call_id):
+                return {"result": self._server.result(call_id)}
+            case Cancel(call_id=call_id):
+                self._server.cancel(call_id)
+                return {"canceling": True}
             case Stop():
                 self._server.ask_to_stop()
                 return {"stopping": True}

@@ -1,6 +1,7 @@
 """What a second process may ask of a running server, as one JSON line there and one back.
 
-    {"token": "…", "do": "ping" | "status" | "call" | "stop", …}   ->   {"ok": {…}} or {"error": {code, message, hint}}
+    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "stop", …}
+        ->   {"ok": {…}} or {"error": {code, message, hint}}
 
 `read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
 of a line is.
@@ -12,7 +13,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
 from patter_cli.errors import CarrierError, ConfigError, InputError, InternalError, NetworkError, PatterError
@@ -51,6 +52,28 @@ class PlaceCall:
     ring_timeout_s: int | None = 25
     """None: as long as the carrier likes."""
     detects_machines: bool = True
+    first_message: str = ""
+    """What is said first; "": what the agent says."""
+    voicemail_message: str = ""
+    """What a machine is told; "": what the server leaves."""
+    allow: tuple[str, ...] = ()
+    """What may be rung beside what the server's own rules let pass."""
+    hours: str = ""
+    """When, by the clock of whoever is rung; "": by the server's own rules."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskResult:
+    """What has become of a call that was asked for here?"""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """A call that was asked for here is no longer wanted."""
+
+    call_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +84,7 @@ class BadRequest:
     why: str
 
 
-Request: TypeAlias = Ping | Status | Stop | PlaceCall
+Request: TypeAlias = Ping | Status | Stop | PlaceCall | AskResult | Cancel
 
 
 _PLAIN: Final[Mapping[str, Request]] = {"ping": Ping(), "status": Status(), "stop": Stop()}
@@ -79,9 +102,14 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
     do = facts.pop("do", None)
     if do == "call":
         return _read_call(facts)
+    if do in ("result", "cancel"):
+        call_id = facts.get("call_id")
+        if facts.keys() != {"call_id"} or not isinstance(call_id, str):
+            return BadRequest(code="bad_input", why=f"{do} takes a call_id, and nothing else")
+        return AskResult(call_id=call_id) if do == "result" else Cancel(call_id=call_id)
     asked = _PLAIN.get(do) if isinstance(do, str) else None
     if asked is None:
-        return BadRequest(code="bad_input", why="do is ping, status, call or stop")
+        return BadRequest(code="bad_input", why="do is ping, status, call, result, cancel or stop")
     if facts:
         return BadRequest(code="bad_input", why=f"{do} takes nothing, and {_names(facts)} was given")
     return asked
@@ -106,7 +134,15 @@ def render_request(request: Request, token: str) -> bytes:
                 "variables": dict(request.variables),
                 "ring_timeout_s": request.ring_timeout_s,
                 "detects_machines": request.detects_machines,
+                "first_message": request.first_message,
+                "voicemail_message": request.voicemail_message,
+                "allow": list(request.allow),
+                "hours": request.hours,
             }
+        case AskResult(call_id=call_id):
+            facts = {"do": "result", "call_id": call_id}
+        case Cancel(call_id=call_id):
+            facts = {"do": "cancel", "call_id": call_id}
     return json.dumps({"token": token, **facts}).encode() + b"\n"
 
 
@@ -136,7 +172,7 @@ def read_reply(line: bytes) -> dict[str, Any]:
 
 
 def _read_call(facts: dict[str, Any]) -> PlaceCall | BadRequest:
-    known = {"to", "from_number", "agent", "variables", "ring_timeout_s", "detects_machines"}
+    known = {each.name for each in fields(PlaceCall)}
     if unknown := facts.keys() - known:
         return BadRequest(code="bad_input", why=f"a call has no {_names(unknown)}")
     for name in ("to", "from_number"):
@@ -153,6 +189,10 @@ def _read_call(facts: dict[str, Any]) -> PlaceCall | BadRequest:
         return BadRequest(code="bad_input", why=f"ring_timeout_s is a whole number from 1 to {MAX_RING_S}, or null")
     if type(detects) is not bool:
         return BadRequest(code="bad_input", why="detects_machines is true or false")
+    texts = {name: facts.get(name, "") for name in ("first_message", "voicemail_message", "hours")}
+    allow = facts.get("allow", [])
+    if not isinstance(allow, list) or not all(isinstance(each, str) for each in (*allow, *texts.values())):
+        return BadRequest(code="bad_input", why="allow is a list of texts, and messages and hours are texts")
     return PlaceCall(
         to=facts["to"],
         from_number=facts["from_number"],
@@ -160,6 +200,8 @@ def _read_call(facts: dict[str, Any]) -> PlaceCall | BadRequest:
         variables=variables,
         ring_timeout_s=ring,
         detects_machines=detects,
+        allow=tuple(allow),
+        **texts,
     )
 
 

@@ -12,26 +12,41 @@ import logging
 import secrets
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
+from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, OutboundCall
+from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.outcome import Direction
-from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import BadSetting, BadSignature, CallRejected, PatterError, UnknownAgent, UnknownProvider
+from patter_cli.destinations import CallingHours, DialRules, read_allow
+from patter_cli.destinations import check as check_destination
+from patter_cli.engine.ready import CallTexts, ReadyAgent
+from patter_cli.errors import (
+    BadSetting,
+    BadSignature,
+    CallRejected,
+    InputError,
+    PatterError,
+    UnknownAgent,
+    UnknownProvider,
+)
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.call_factory import CallFactory
-from patter_cli.server.calls import CallRegistry
+from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.control import ControlSocket
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
+from patter_cli.server.dialled import DialledCall
 from patter_cli.server.entrance import local_entrance, ticket_entrance
 from patter_cli.server.run import SWITCH_S, Server
 from patter_cli.server.tickets import LIFE_S, CallTicket, UsedTickets, check, new_ticket, sign, stream_ticket
@@ -42,6 +57,12 @@ log = logging.getLogger("patter.server")
 
 TOLD_S = 1.0
 """What observers get for the rest once everything else is over."""
+RESULTS: Final = 10_000
+"""Calls we made whose end is remembered for whoever asks."""
+MARGIN_S: Final = 60
+"""By how much the carrier's own limit on a call is longer than ours, which says goodbye."""
+QUEUE_S: Final = 120
+"""What a call may take beyond its ring before it is answered: carriers queue calls above their pace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +84,8 @@ class ServiceSettings:
     """Signs tickets; the same for all workers of a server."""
     run_folder: Path | None = None
     """What the workers of a server share while they run; None: this process is the only one."""
+    rules: DialRules = field(default_factory=DialRules)
+    """Whom the server may ring, whoever asks for it."""
 
 
 class Service:
@@ -107,7 +130,7 @@ class Service:
             now_s=time.time,
         )
         app = create_app(
-            open_call=self._calls.open,
+            open_call=self._open,
             streams=self._routes(),
             live=self.live,
             version=VERSION,
@@ -121,6 +144,10 @@ class Service:
             port=settings.port,
             drain_timeout_s=settings.drain_timeout_s,
         )
+        self._dialled: dict[str, DialledCall] = {}
+        """The calls we make, by call id, from the dial to their end."""
+        self._results: OrderedDict[str, CallResult] = OrderedDict()
+        self._ending: set[asyncio.Task[None]] = set()
         self._warm = False
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
@@ -168,13 +195,46 @@ class Service:
         return {"draining": self.live.draining, "calls": calls}
 
     async def place(self, wanted: PlaceCall) -> str:
-        """Ring somebody; returns our call id, before anything rings. Raises CallRejected, InputError, CarrierError."""
+        """Ring somebody for another process; returns our call id once the carrier has the call.
+
+        Raises CallRejected, InputError, CarrierError, NotReachable.
+        """
+        call = self.dial(wanted)
+        await call.named()
+        return call.ticket.call_id
+
+    def dial(self, wanted: PlaceCall, agent: ReadyAgent | None = None) -> DialledCall:
+        """Begin to ring somebody. agent: who talks, in place of one that is served; what `wanted` says of its words
+        holds all the same. Raises CallRejected, InputError."""
+        ready, ticket, request = self.prepare_dial(wanted, agent)
         self.live.check_room()
-        if wanted.agent not in self._agents:
+        call = self._calls.dial(ticket, ready, request)
+        self.live.dial(call)
+        self._dialled[ticket.call_id] = call
+        task = asyncio.create_task(self._see_off(call))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return call
+
+    def prepare_dial(
+        self, wanted: PlaceCall, agent: ReadyAgent | None = None
+    ) -> tuple[ReadyAgent, CallTicket, OutboundCall]:
+        """Everything that a dial needs, and nothing done yet: the agent of this call, its ticket, and what the carrier
+        would be asked for. Raises CallRejected, InputError."""
+        self._check_destination(wanted)
+        ready = agent or self._agents.get(wanted.agent)
+        if ready is None:
             raise UnknownAgent(f"no agent {wanted.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
         carrier = next((each for each in self._carriers.values() if not each.local), None)
         if carrier is None or not self._settings.public_host:
             raise CallRejected("this server can ring nobody", hint="that takes a carrier and a public address")
+        texts = CallTexts(
+            first_message=wanted.first_message,
+            voicemail_message=wanted.voicemail_message,
+            variables=wanted.variables,
+            detects_machines=wanted.detects_machines or bool(wanted.voicemail_message.strip()),
+        )
+        ready = ready.for_call(texts)
         ticket = new_ticket(
             carrier=carrier.name,
             carrier_call_id="",
@@ -184,20 +244,61 @@ class Service:
             agent=wanted.agent,
             variables=wanted.variables,
             now_s=time.time(),
-            life_s=LIFE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
+            life_s=LIFE_S + QUEUE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
         )
         webhooks = f"{self._address('http')}/webhooks/{carrier.name}"
-        await carrier.place(
-            OutboundCall(
-                to=wanted.to,
-                from_number=wanted.from_number,
-                answer_url=f"{webhooks}/voice?{DIALLED}={sign(ticket, self._settings.secret)}",
-                callback_url=f"{webhooks}/status",
-                ring_timeout_s=wanted.ring_timeout_s,
-                detects_machines=wanted.detects_machines,
-            )
+        query = f"?{DIALLED}={sign(ticket, self._settings.secret)}"
+        request = OutboundCall(
+            to=wanted.to,
+            from_number=wanted.from_number,
+            answer_url=f"{webhooks}/voice{query}",
+            callback_url=f"{webhooks}/status{query}",
+            ring_timeout_s=wanted.ring_timeout_s,
+            max_duration_s=ready.plan.pace.max_duration_ms // 1000 + MARGIN_S,
+            detects_machines=texts.detects_machines,
         )
-        return ticket.call_id
+        return ready, ticket, request
+
+    def result(self, call_id: str) -> dict[str, Any] | None:
+        """What became of a call that we made, JSON-able; None while it lasts. Raises InputError for one that is not
+        known."""
+        if call_id in self._dialled:
+            return None
+        if call_id not in self._results:
+            raise InputError(f"no call {call_id[:64]!r} was made here", hint="patter logs list")
+        return self._results[call_id].render()
+
+    def cancel(self, call_id: str) -> None:
+        """A call that we make is no longer wanted; one that is over is fine. Raises InputError as `result` does."""
+        if self.result(call_id) is None:
+            self._dialled[call_id].cancel()
+
+    async def _see_off(self, call: DialledCall) -> None:
+        """Keep what became of a call that we made, and let go of it."""
+        result, call_id = await call.result(), call.ticket.call_id
+        self._results[call_id] = result
+        if len(self._results) > RESULTS:
+            self._results.popitem(last=False)
+        del self._dialled[call_id]
+        self.live.dialled(call_id)
+        self._calls.forget(call_id)
+
+    def _check_destination(self, wanted: PlaceCall) -> None:
+        rules = self._settings.rules
+        try:
+            allow = rules.allow | read_allow(wanted.allow)
+            hours = CallingHours.parse(wanted.hours) if wanted.hours else rules.hours
+        except ValueError as error:
+            raise InputError("the rules for this call cannot be read", hint=f"they are {error}") from error
+        rules = replace(rules, allow=allow, hours=hours)
+        check_destination(wanted.to, caller=wanted.from_number, rules=rules, now_s=time.time())
+
+    def _open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> Call:
+        """A stream has begun: it is a new call, or the line of one that we made."""
+        dialled = self._dialled.get(ticket.call_id)
+        if dialled is not None:
+            return self._calls.join(dialled, ticket, started, codec, sender)
+        return self._calls.open(ticket, started, codec, sender)
 
     def ask_to_stop(self) -> None:
         """Whoever runs this service is to stop it, as on Ctrl-C."""
@@ -206,10 +307,15 @@ class Service:
     async def shutdown(self) -> None:
         """Let live calls end within the drain time, then stop. Twice is fine."""
         await self._server.shutdown()
+        await self._cut_dialled()
 
     async def cut(self) -> None:
         """Stop within a second, whoever is talking."""
-        await self._server.cut()
+        await asyncio.gather(self._server.cut(), self._cut_dialled())
+
+    async def _cut_dialled(self) -> None:
+        """Calls of ours without a line are on no connection that the server could cut."""
+        await asyncio.gather(*(call.cut() for call in list(self._dialled.values()) if not call.has_line))
 
     def close(self) -> None:
         """Let go of threads; the server must have stopped. Journals get a moment to be written. Twice is fine."""
@@ -268,7 +374,6 @@ class Service:
     def _decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
         """Take a call that waits, with a ticket for its stream, or say why not. dialled: what we dialled it with."""
         try:
-            self.live.check_room()
             ticket = self._ticket(carrier, plan, dialled)
             token = sign(ticket, self._settings.secret)
         except PatterError as error:
@@ -289,7 +394,15 @@ class Service:
             ours = check(dialled, self._settings.secret, now_s)
             if ours.carrier != carrier:
                 raise BadSignature("the call was dialled with another carrier")
+            call = self._dialled.get(ours.call_id)
+            if call is not None:
+                call.picked_up(plan.carrier_call_id)
+            elif ours.call_id in self._results:
+                raise CallRejected("the call was given up before it was answered")
+            else:
+                self.live.check_room()
             return stream_ticket(ours, plan.carrier_call_id, now_s)
+        self.live.check_room()
         return new_ticket(
             carrier=carrier,
             carrier_call_id=plan.carrier_call_id,
@@ -308,9 +421,23 @@ class Service:
             return next(iter(self._agents))
         raise CallRejected(f"no agent answers {number[:32]!r}", hint="name one for it under [numbers]")
 
-    def _on_fact(self, carrier: str, reported: CarrierFact) -> None:
+    def _on_fact(self, carrier: str, reported: CarrierFact, dialled: str) -> None:
+        """dialled: the ticket that the report's call was dialled with, or "" """
+        call = self._dialled_call(carrier, reported.carrier_call_id, dialled)
+        if call is not None and call.report(reported):
+            return
         event = event_of(reported)
         if event is None:
             self.live.hung_up(carrier, reported.carrier_call_id)
         else:
             self.live.tell(carrier, reported.carrier_call_id, event)
+
+    def _dialled_call(self, carrier: str, carrier_call_id: str, dialled: str) -> DialledCall | None:
+        """The call of ours that a report is about: it may be here before the carrier's name for the call is."""
+        if not dialled:
+            return None
+        with suppress(BadSignature):  # old reports are of calls that are over
+            ticket = check(dialled, self._settings.secret, time.time())
+            if ticket.carrier == carrier:
+                return self._dialled.get(ticket.call_id)
+        return None

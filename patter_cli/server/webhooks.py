@@ -39,13 +39,13 @@ class Webhooks:
         address: Callable[[], str],
         require_signature: bool,
         decide: Callable[[str, AnswerPlan, str], AnswerPlan],
-        on_fact: Callable[[str, CarrierFact], None],
+        on_fact: Callable[[str, CarrierFact, str], None],
         now_s: Callable[[], float],
     ) -> None:
         """address: https://HOST as the carriers know us. require_signature: False takes what anybody sends.
 
         decide: (carrier's name, a plan that declines, the signed ticket of a call that we dialled or "") to what
-        becomes of the call. on_fact: (carrier's name, what it reports). now_s: Unix time.
+        becomes of the call. on_fact: (carrier's name, what it reports, the same ticket or ""). now_s: Unix time.
         """
         self._carriers = carriers
         self._address = address
@@ -87,7 +87,7 @@ class Webhooks:
         waiting = carrier.answer(request)
         if waiting is None:
             for each in carrier.read_callback(request):
-                self._on_fact(carrier.name, each)
+                self._on_fact(carrier.name, each, dialled)
             return WebhookReply()
         key = carrier.name, waiting.carrier_call_id
         known = self._answered.get(key)

@@ -1,12 +1,13 @@
 """Acme: a telephone company that nobody knows, in one file. Its webhooks are JSON, signed with a key both sides have.
 
 POST {"call", "from", "to", "vars"}  -> {"connect": "wss://…"} or {"hang_up": "why"}
-POST {"call", "over": true} or {"call", "picked_up": "human"}          -> nothing
+POST {"call", "over": true | "busy" | …} or {"call", "picked_up": "human"} or {"call", "rings": true} -> nothing
 the stream: {"k": "begin" | "sound" | "key" | "played" | "end", …} in, {"k": "sound" | "tell" | "flush"} out
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -18,6 +19,7 @@ from patter_cli.audio.frame import ULAW_8K
 from patter_cli.contracts.carrier.carrier import (
     AnsweredBy,
     AnswerPlan,
+    BeepHeard,
     CallEnd,
     CallHandle,
     CarrierFact,
@@ -26,6 +28,7 @@ from patter_cli.contracts.carrier.carrier import (
     Completed,
     MachineDetected,
     OutboundCall,
+    Ringing,
     WebhookReply,
 )
 from patter_cli.contracts.carrier.stream import (
@@ -46,6 +49,8 @@ from patter_cli.core.outcome import Direction
 from patter_cli.errors import BadSignature, CallRejected, MissingCredential, StreamProtocolError
 
 SIGNATURE = "acme-signature"
+NOBODY, LOST = "+12125550190", "+12125550191"
+"""Whom Acme refuses to ring, and of whom it never says whether it does."""
 
 
 class Stream:
@@ -115,11 +120,15 @@ class Line:
         return Refused(why="not of this wire")
 
 
+@dataclass(frozen=True, slots=True)
 class Control:
-    """Acme hangs up when the stream closes, and can do nothing else."""
+    """Acme can hang up, and nothing else."""
+
+    call: str
+    hung_up: list[str]
 
     async def hang_up(self) -> None:
-        pass
+        self.hung_up.append(self.call)
 
     async def transfer(self, number: str) -> None:
         raise CallRejected("Acme connects nobody")
@@ -141,6 +150,7 @@ class Carrier:
     key: str = "acme's key"
     carried_out: list[AnswerPlan] = field(default_factory=list)
     placed: list[OutboundCall] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -157,7 +167,7 @@ class Carrier:
         return Line()
 
     def control(self, call: CallHandle) -> Control:
-        return Control()
+        return Control(call.carrier_call_id, self.hung_up)
 
     def sign(self, url: str, body: bytes) -> str:
         return hmac.digest(self.key.encode(), url.encode() + body, hashlib.sha256).hex()
@@ -191,15 +201,23 @@ class Carrier:
         match self._read(request):
             case {"call": str(call), "over": True}:
                 return (Completed(carrier_call_id=call, how=CallEnd.COMPLETED),)
+            case {"call": str(call), "over": str(how)}:
+                return (Completed(carrier_call_id=call, how=CallEnd(how)),)
+            case {"call": str(call), "rings": True}:
+                return (Ringing(carrier_call_id=call),)
+            case {"call": str(call), "beep": True}:
+                return (BeepHeard(carrier_call_id=call, raw="beep"),)
             case {"call": str(call), "picked_up": str(who)}:
                 return (MachineDetected(carrier_call_id=call, who=AnsweredBy(who), raw=who),)
         return ()
 
     async def place(self, call: OutboundCall) -> str:
-        if call.to.startswith("+390112"):
-            raise CallRejected("Acme rings no emergency services")
+        if call.to == NOBODY:
+            raise CallRejected("Acme does not ring that")
         self.placed.append(call)
-        return "A-7"
+        if call.to == LOST:
+            await asyncio.Event().wait()
+        return f"A-{6 + len(self.placed)}"
 
     async def attach(self, number: str, url: str) -> str:
         raise CallRejected("Acme has no numbers")

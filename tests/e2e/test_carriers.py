@@ -16,6 +16,7 @@ from patter_cli import wiring
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import MachineDetected
+from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, CallRejected
 from patter_cli.server.service import Service, ServiceSettings
@@ -25,6 +26,7 @@ from tests.e2e import acme
 from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent
 
 HOST = "phone.example"
+AT_ANY_TIME = DialRules(hours=None)
 CALL = {"call": "A-1", "from": "+12025550142", "to": "+12025550100", "vars": {"tier": "gold"}}
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
@@ -61,15 +63,17 @@ async def company(
     key: str = "acme's key",
     store: CallStore | None = None,
     two_agents: bool = False,
+    hooks: Hooks | None = None,
+    rules: DialRules = AT_ANY_TIME,
     public_host: str = HOST,
     **settings: Any,
 ) -> AsyncIterator[Company]:
     carrier, log = acme.Carrier(key=key), Log()
-    hooks = Hooks(on_message=lambda event: "You said something.")
+    hooks = hooks or Hooks(on_message=lambda event: "You said something.")
     shop = wiring.ready_agent("shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), hooks)
     service = wiring.service(
         {"shop": shop, "other": shop} if two_agents else {"shop": shop},
-        ServiceSettings(port=0, public_host=public_host, drain_timeout_s=0.0, **settings),
+        ServiceSettings(port=0, public_host=public_host, drain_timeout_s=0.0, rules=rules, **settings),
         store=store,
         observers=(log,),
         voice=LOUDNESS,

@@ -9,8 +9,8 @@ import pytest
 from patter_cli.agent import Agent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialFailed, DtmfFailed, DtmfSent, RecordingFailed
-from patter_cli.core.outcome import Direction, Outcome, TransferOutcome
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed
+from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.perform_carrier import CarrierPerformer
@@ -132,10 +132,3 @@ async def test_what_a_carrier_refuses_is_said(error: Exception) -> None:
     why = str(error) or "no answer"
     assert await call.mailbox.next(until=None) == DtmfFailed(response_id=1, tool_call_id="t", message=why)
     assert await call.mailbox.next(until=None) == RecordingFailed(message=why)
-
-
-async def test_a_line_that_is_up_rings_nobody() -> None:
-    """Whoever rings somebody has the carrier for it; asked here, it is refused at once."""
-    call, carrier = performer(RingsForEver())
-    assert carrier.perform(order.PlaceCall(caller="+1", callee="+2", ring_timeout_ms=None, detect_machine=False))
-    assert await call.mailbox.next(until=None) == DialFailed(outcome=Outcome.FAILED, reason="cannot_dial")

@@ -26,8 +26,14 @@ def taken(path: Path) -> list[str]:
 
 def test_every_command_is_performed_by_one_part() -> None:
     """A new command that nobody takes, and one that two parts take, fail here and not in somebody's call."""
-    counts = Counter(name for path in ENGINE.glob("*.py") for name in taken(path))
-    assert counts == Counter(each.__name__ for each in get_args(Command))
+    with_a_line = [path for path in ENGINE.glob("*.py") if path.name != "perform_dial.py"]
+    counts = Counter(name for path in with_a_line for name in taken(path))
+    assert counts == Counter(each.__name__ for each in get_args(Command) if each.__name__ != "PlaceCall")
+
+
+def test_a_call_without_a_line_is_placed_and_hung_up() -> None:
+    """What its machine may order before there is a line, beside what the author's code does."""
+    assert sorted(taken(ENGINE / "perform_dial.py")) == ["HangUp", "PlaceCall"]
 
 
 def test_the_loop_stays_small() -> None:

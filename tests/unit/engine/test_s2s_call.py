@@ -97,7 +97,7 @@ class Call:
         )
         agent = ReadyAgent(
             name="luigi", plan=plan, stt=Deaf(), tts=HouseVoice(), hooks=Hooks(), engine=peer, tools=tools,
-            revise=lambda overrides, parameters: agent,
+            revise=lambda overrides, parameters: agent, for_call=lambda texts: agent,
         )  # fmt: skip
         self.session: CallSession = build_call(
             info=CallInfo(call_id="one", caller="+1", callee="luigi", direction="inbound", carrier="toy"),

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from patter_cli.errors import CallRejected, InputError, InternalError, NotReachable, PatterError, UnknownAgent
 from patter_cli.server.control_messages import (
+    AskResult,
     BadRequest,
+    Cancel,
     Ping,
     PlaceCall,
     Request,
@@ -34,6 +36,17 @@ CALL = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop", va
         Status(),
         Stop(),
         CALL,
+        AskResult(call_id="C1"),
+        Cancel(call_id="C1"),
+        PlaceCall(
+            to="+442079460018",
+            from_number="+12025550100",
+            agent="shop",
+            first_message="Hello.",
+            voicemail_message="Call us back.",
+            allow=("GB", "premium"),
+            hours="09:00-17:00",
+        ),
         PlaceCall(
             to="+390612345678", from_number="+12025550100", agent="shop", ring_timeout_s=None, detects_machines=False
         ),
@@ -86,6 +99,12 @@ def test_without_the_token_nothing_else_is_read(facts: Any) -> None:
         ({"agent": "a", "ring_timeout_s": True}, "ring_timeout_s"),
         ({"agent": "a", "ring_timeout_s": 601}, "ring_timeout_s"),
         ({"agent": "a", "detects_machines": "yes"}, "detects_machines"),
+        ({"agent": "a", "voicemail_message": 5}, "messages"),
+        ({"agent": "a", "allow": "GB"}, "allow is a list"),
+        ({"agent": "a", "allow": [5]}, "allow is a list"),
+        ({"do": "result"}, "result takes a call_id"),
+        ({"do": "cancel", "call_id": 5}, "cancel takes a call_id"),
+        ({"do": "cancel", "call_id": "C1", "loud": True}, "nothing else"),
         ({"agent": "a", "voicemial": "x"}, "a call has no voicemial"),
     ],
 )
