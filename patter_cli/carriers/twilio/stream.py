@@ -42,7 +42,11 @@ MAX_LINE_TEXT_CHARS: Final = 1024 * 1024
 MAX_MARK_CHARS: Final = 256
 MAX_PARAMETERS: Final = 64
 MAX_PARAMETER_CHARS: Final = 4096
-DTMF_DIGITS: Final = frozenset("0123456789*#ABCD")
+DTMF_DIGITS: Final = frozenset("0123456789*#")
+"""The keys of a telephone. A to D are tones too, but no caller has them."""
+
+_MULAW: Final = frozenset({"audio/x-mulaw", "audio/mulaw", "audio/x-ulaw", "audio/ulaw", "audio/pcmu", "mulaw", "pcmu"})
+"""What people call mu-law; Twilio says the first. Source of PCMU: RFC 3551, 4.5.14."""
 
 _JsonObject: TypeAlias = dict[str, object]
 
@@ -55,6 +59,8 @@ _MEDIA_HEAD: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 """What a number on this wire looks like; it fits any clock, and is short enough to be read at once."""
+
+_WRITTEN_WHOLE: Final = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*", re.ASCII)
 
 _read_json: Final = json.JSONDecoder().decode
 
@@ -113,6 +119,8 @@ class TwilioStream:
         if event not in ("start", "media", "mark", "dtmf", "stop"):
             return Ignored(event=event[:64])
         stream_id = message.get("streamSid")
+        if stream_id is None and event == "start" and isinstance(inner := message.get("start"), dict):
+            stream_id = inner.get("streamSid")  # Twilio writes it twice
         if not _is_id(stream_id):
             why = "no streamSid"
             return (
@@ -141,15 +149,16 @@ class TwilioStream:
         if self._stream_id:
             return Refused(why="second start")
         call_id = body.get("callSid")
-        if body.get("streamSid", stream_id) != stream_id:
+        if body.get("streamSid") not in (None, stream_id):
             return StartRefused(why="start with two stream ids: streamSid")
         if not _is_id(call_id):
             return StartRefused(why="start without callSid" if call_id is None else "start.callSid is no id")
         if wrong := _wrong_format(body.get("mediaFormat")):
             return StartRefused(why=wrong)
-        parameters = _read_parameters({} if body.get("customParameters") is None else body["customParameters"])
-        if parameters is None:
-            return StartRefused(why="start.customParameters is not a table of texts")
+        given = body.get("customParameters")
+        parameters = _read_parameters({} if given is None else given)
+        if isinstance(parameters, str):
+            return StartRefused(why=f"start.customParameters{parameters}")
         self._stream_id = stream_id
         self._media_in_tail = f'"}},"streamSid":"{stream_id}"}}'
         self._media_out_head = f'{{"event":"media","streamSid":"{stream_id}","media":{{"payload":"'
@@ -258,17 +267,22 @@ def _parse(text: str, max_chars: int) -> _JsonObject | Refused:
 
 
 def _wrong_format(value: object) -> str:
-    """What of a start's mediaFormat is not mu-law at 8 kHz; "" if nothing is. Numbers may be written as text."""
+    """What of a start's mediaFormat is not mu-law at 8 kHz; "" if nothing is. Numbers may be text."""
     if not isinstance(value, dict):
         return "start without mediaFormat" if value is None else "start.mediaFormat is no object"
     encoding = value.get("encoding")
-    if not isinstance(encoding, str) or encoding.lower() != "audio/x-mulaw":
-        return f"start.mediaFormat.encoding is {encoding!r:.40}, not audio/x-mulaw"
-    if _read_number(value.get("sampleRate")) != 8000:
-        return f"start.mediaFormat.sampleRate is {value.get('sampleRate')!r:.40}, not 8000"
-    if _read_number(value.get("channels", 1)) != 1:
-        return f"start.mediaFormat.channels is {value['channels']!r:.40}, not 1"
+    if not isinstance(encoding, str) or encoding.strip().lower() not in _MULAW:
+        return f"start.mediaFormat.encoding is {_shown(encoding)}, not audio/x-mulaw"
+    if _read_whole(value.get("sampleRate")) != 8000:
+        return f"start.mediaFormat.sampleRate is {_shown(value.get('sampleRate'))}, not 8000"
+    if value.get("channels") is not None and _read_whole(value["channels"]) != 1:
+        return f"start.mediaFormat.channels is {_shown(value['channels'])}, not 1"
     return ""
+
+
+def _shown(value: object) -> str:
+    """A value as it was written, or the beginning of it."""
+    return json.dumps(value)[:40]
 
 
 def _read_media(message: _JsonObject, body: _JsonObject) -> StreamMessage:
@@ -291,18 +305,33 @@ def _read_mark(body: _JsonObject) -> StreamMessage:
     return MarkIn(name=name) if _is_mark(name) else Refused(why="mark without a name")
 
 
-def _read_parameters(value: object) -> dict[str, str] | None:
-    if not isinstance(value, dict) or len(value) > MAX_PARAMETERS:
-        return None
-    if all(_is_text(name) and _is_text(content) for name, content in value.items()):
-        return value
-    return None
+def _read_parameters(value: object) -> dict[str, str] | str:
+    """A start's texts by name, or what is wrong with them."""
+    if not isinstance(value, dict):
+        return " is not a table of texts"
+    if len(value) > MAX_PARAMETERS:
+        return f" has more than {MAX_PARAMETERS} names"
+    for name, content in value.items():
+        if not _is_text(name):
+            return " has a name that is too long, or no text"
+        if not isinstance(content, str):
+            return f".{name[:40]} is {_shown(content)}, not a text"
+        if not _is_text(content):
+            return f".{name[:40]} is too long, or no text"
+    return value
 
 
 def _read_number(value: object) -> int | None:
     """Twilio writes its numbers as strings; plain ones are taken too."""
     text = str(value) if type(value) is int else value
     return int(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else None
+
+
+def _read_whole(value: object) -> int | None:
+    """A number of a start, which other clients than Twilio write as they like: 8000, 8000.0, "8000", "8000.0"."""
+    text = str(value) if type(value) in (int, float) else value
+    match = _WRITTEN_WHOLE.fullmatch(text) if isinstance(text, str) else None
+    return int(match[1]) if match else None
 
 
 def _read_base64(value: object) -> bytes | None:

@@ -205,6 +205,10 @@ def test_media_may_be_written_otherwise(text: str) -> None:
         changed(MEDIA, sequenceNumber=""),
         changed(DTMF, dtmf__digit="12"),
         changed(DTMF, dtmf__digit="a"),
+        changed(DTMF, dtmf__digit="A"),
+        changed(DTMF, dtmf__digit="D"),
+        changed(DTMF, dtmf__digit="+"),
+        changed(DTMF, dtmf__digit=" "),
         changed(DTMF, dtmf__digit="١"),
         changed(DTMF, dtmf__digit=1),
         changed(DTMF, dtmf="1"),
@@ -231,10 +235,26 @@ def test_what_is_wrong_is_refused(text: str) -> None:
         ({"start__callSid": 7}, "callSid"),
         ({"start__mediaFormat__encoding": "audio/l16"}, "audio/l16"),
         ({"start__mediaFormat__sampleRate": "16000"}, "sampleRate"),
+        ({"start__mediaFormat__sampleRate": 8000.5}, "sampleRate is 8000.5, not 8000"),
+        ({"start__mediaFormat__sampleRate": "8 kHz"}, 'sampleRate is "8 kHz", not 8000'),
+        ({"start__mediaFormat__sampleRate": True}, "sampleRate is true, not 8000"),
+        ({"start__mediaFormat__sampleRate": 1e300}, "sampleRate is 1e+300"),
         ({"start__mediaFormat__channels": 2}, "channels"),
-        ({"start__customParameters": [1]}, "customParameters"),
+        ({"start__mediaFormat__channels": 2.0}, "channels is 2.0, not 1"),
+        ({"start__mediaFormat__channels": "stereo"}, 'channels is "stereo", not 1'),
+        ({"start__mediaFormat__channels": False}, "channels is false, not 1"),
+        ({"start__mediaFormat__encoding": "audio/x-mulaw;rate=16000"}, "encoding"),
+        ({"start__mediaFormat__encoding": "audio/x-alaw"}, "audio/x-alaw"),
+        ({"start__mediaFormat": "audio/x-mulaw"}, "mediaFormat is no object"),
+        ({"start__streamSid": "MZ2"}, "two stream ids: streamSid"),
+        ({"start__streamSid": 7}, "two stream ids: streamSid"),
+        ({"start__streamSid": ""}, "two stream ids: streamSid"),
+        ({"start__customParameters": [1]}, "customParameters is not a table"),
+        ({"start__customParameters": {"name": None}}, "customParameters.name is null, not a text"),
+        ({"start__customParameters": {"name": 5}}, "customParameters.name is 5, not a text"),
+        ({"start__customParameters": {"name": "x" * 4097}}, "customParameters.name is too long"),
         ({"start": 5}, "start without its object"),
-        ({"streamSid": None}, "streamSid"),
+        ({"streamSid": None, "start__streamSid": None}, "streamSid"),
         ({"streamSid": 7}, "streamSid"),
     ],
 )
@@ -249,7 +269,15 @@ def test_a_bad_start_says_which_field(fields: dict[str, object], why: str) -> No
     "fields",
     [
         {"start__mediaFormat__sampleRate": "8000"},
+        {"start__mediaFormat__sampleRate": 8000.0},
+        {"start__mediaFormat__sampleRate": "8000.0"},
+        {"start__mediaFormat__sampleRate": " 8000 "},
         {"start__mediaFormat__channels": "1"},
+        {"start__mediaFormat__channels": 1.0},
+        {"start__mediaFormat__channels": "1.0"},
+        {"start__mediaFormat__encoding": "audio/PCMU"},
+        {"start__mediaFormat__encoding": "audio/mulaw "},
+        {"start__mediaFormat__encoding": "PCMU"},
         {"start__mediaFormat__channels": None},
         {"start__mediaFormat__encoding": "AUDIO/X-MULAW"},
     ],
@@ -259,13 +287,44 @@ def test_what_can_be_read_unmistakably_is_read(fields: dict[str, object]) -> Non
     assert TwilioStream().receive(changed(START, **fields)) == STARTED
 
 
-def test_null_parameters_are_none() -> None:
-    """A client that writes null has none to give."""
+NULLS = [("start", "streamSid"), ("start", "mediaFormat", "channels"), ("start", "customParameters"), ("streamSid",)]
+
+
+@pytest.mark.parametrize("path", NULLS, ids=".".join)
+def test_a_null_says_no_more_than_a_missing_field(path: tuple[str, ...]) -> None:
+    """A client that writes null has nothing to say there, and each of these is known without it."""
     message = json.loads(START)
-    message["start"]["customParameters"] = None
-    message = TwilioStream().receive(json.dumps(message))
-    assert isinstance(message, StreamStarted)
-    assert message.parameters == {}
+    holder = message
+    for name in path[:-1]:
+        holder = holder[name]
+    holder[path[-1]] = None
+    started = TwilioStream().receive(json.dumps(message))
+    assert isinstance(started, StreamStarted)
+    assert (started.stream_id, started.call_id) == (STARTED.stream_id, STARTED.call_id)
+    if path[-1] == "customParameters":
+        assert started.parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        (("start", "callSid"), "callSid"),
+        (("start", "mediaFormat"), "mediaFormat"),
+        (("start", "mediaFormat", "encoding"), "encoding is null"),
+        (("start", "mediaFormat", "sampleRate"), "sampleRate is null"),
+        (("start",), "start without its object"),
+    ],
+)
+def test_a_null_where_something_must_be_known_is_named(path: tuple[str, ...], why: str) -> None:
+    """Nobody can say what was meant."""
+    message = json.loads(START)
+    holder = message
+    for name in path[:-1]:
+        holder = holder[name]
+    holder[path[-1]] = None
+    refused = TwilioStream().receive(json.dumps(message))
+    assert isinstance(refused, StartRefused)
+    assert why in refused.why
 
 
 @pytest.mark.parametrize(
