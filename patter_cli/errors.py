@@ -2,7 +2,64 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from typing import ClassVar, Final
+
+_REASONS: Final = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.EACCES: "you are not allowed to",
+    errno.EPERM: "you are not allowed to",
+    errno.EISDIR: "it is a folder",
+    errno.ENOTDIR: "a part of its path is no folder",
+    errno.EEXIST: "there is something of that name already",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your part of the disk is full",
+    errno.EROFS: "that disk can only be read",
+    errno.EFBIG: "it is too large for that disk",
+    errno.EIO: "the disk fails",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.ELOOP: "its links lead in a circle",
+    errno.ENXIO: "nothing is there that could take it",
+    errno.EMFILE: "too many files are open",
+    errno.ENFILE: "too many files are open",
+    errno.EADDRINUSE: "somebody else listens there",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.ECONNREFUSED: "nothing listens there",
+    errno.ECONNRESET: "the other side broke it off",
+    errno.EPIPE: "the other side is gone",
+    errno.ETIMEDOUT: "no answer came",
+    errno.EHOSTUNREACH: "no way leads there",
+    errno.ENETUNREACH: "no way leads there",
+}
+"""What the operating system's refusals mean, as clauses."""
+
+
+def reason(error: BaseException) -> str:
+    """Why something was refused, as a clause: "cannot read x.wav: there is no such file or folder".
+
+    What the operating system said lies at the bottom of what libraries make of it; where nobody asked it, their words.
+    """
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    refusals = [each for each in causes if isinstance(each, OSError)]
+    return _refused(refusals[-1]) if refusals else str(error) or type(error).__name__
+
+
+def _refused(error: OSError) -> str:
+    kinds = [each.__name__ for each in type(error).__mro__]
+    # By name: their modules are large, and the core never loads them.
+    if "gaierror" in kinds:
+        return "no such host is known"
+    if "SSLCertVerificationError" in kinds:
+        return "its certificate is not one that we trust"
+    if "SSLError" in kinds:
+        return "it does not speak TLS as we do"
+    if isinstance(error, TimeoutError):
+        return _REASONS[errno.ETIMEDOUT]
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
 class PatterError(Exception):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from patter_cli.errors import BadSetting, InputError
+from patter_cli.errors import BadSetting, InputError, reason
+from patter_cli.toml_text import Place, TomlMistakeError, nearest_line, read_toml
 
 Sections = Mapping[tuple[str, ...], frozenset[str]]
 """What a patter.toml may hold: a section's path, () for the top of the file, to the keys it knows, with underscores."""
@@ -23,8 +23,6 @@ _NOT_FROM_A_FILE = re.compile(
 )
 """Names that switch a check off, or decide to whom a caller's words go."""
 _BASE_URL = re.compile(r"\w*_(?:BASE_URL|API_BASE|ENDPOINT)")
-_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
-_KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +31,12 @@ class ConfigFile:
 
     name: str = "patter.toml"
     table: Mapping[str, Any] = field(default_factory=dict)
-    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
+    lines: Mapping[Place, int] = field(default_factory=dict)
     """Section path and key, as written -> line, from 1."""
 
     def where(self, *path: str) -> str:
         """A key as it is named in messages: file, line, key."""
-        return f"{self.name}:{self._line(path)}: {path[-1]}"
+        return f"{self.name}:{nearest_line(self.lines, path) or 1}: {path[-1]}"
 
     def section(self, path: tuple[str, ...]) -> Mapping[str, Any]:
         """What is set in a section, keys as written; {} without it. Sections inside it are left out.
@@ -96,11 +94,6 @@ class ConfigFile:
             else:
                 yield path, key
 
-    def _line(self, path: tuple[str, ...]) -> int:
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvFile:
@@ -120,18 +113,16 @@ def read_config(path: Path | None) -> ConfigFile:
     """The patter.toml that was named, or the one here if there is one. Raises InputError, BadSetting."""
     place = path or Path("patter.toml")
     hint = "mend it, or name another file with --config"
-    text = _text_of(
+    content = _content_of(
         place, required=path is not None, missing="leave --config out, or name a file that exists", hint=hint
     )
-    if text is None:
+    if content is None:
         return ConfigFile()
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        said = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error), re.DOTALL)
-        line = (said and said[2]) or str(text.count("\n") + 1)
-        raise BadSetting(f"{place}:{line}: this is no TOML: {said[1] if said else error}", hint=hint) from error
-    return ConfigFile(name=str(place), table=table, lines=_toml_lines(text))
+        written = read_toml(content)
+    except TomlMistakeError as error:
+        raise BadSetting(f"{place}:{error.line}: {error}", hint=hint) from error
+    return ConfigFile(name=str(place), table=written.table, lines=written.lines)
 
 
 def read_env_file(path: Path | None) -> EnvFile:
@@ -142,9 +133,16 @@ def read_env_file(path: Path | None) -> EnvFile:
     """
     place = path or Path(".env")
     hint = "mend it, or name another file with --env-file"
-    text = _text_of(place, required=path is not None, missing="name a file that exists with --env-file", hint=hint)
-    if text is None:
+    content = _content_of(
+        place, required=path is not None, missing="name a file that exists with --env-file", hint=hint
+    )
+    if content is None:
         return EnvFile()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise BadSetting(f"{place}:{line}: this is not UTF-8", hint=hint) from error
     from dotenv.parser import parse_stream
     from dotenv.variables import parse_variables
 
@@ -178,46 +176,20 @@ def read_env_file(path: Path | None) -> EnvFile:
     )
 
 
-def _text_of(place: Path, *, required: bool, missing: str, hint: str) -> str | None:
-    """A file's text; None if it need not be there and is not."""
-    if not place.is_file():
-        if required:
-            raise InputError(f"there is no {place}", hint=missing)
-        return None
+def _content_of(place: Path, *, required: bool, missing: str, hint: str) -> bytes | None:
+    """A file's content; None if it need not be there and is not. A folder of that name is no file."""
     try:
-        return place.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise BadSetting(f"{place}:{line}: this is not UTF-8", hint=hint) from error
+        if place.is_dir():
+            if required:
+                raise InputError(f"{place} is a folder", hint=missing)
+            return None
+        return place.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if required:
+            raise InputError(f"there is no {place}", hint=missing) from error
+        return None
     except OSError as error:
-        raise BadSetting(f"{place} cannot be read: {error.strerror or error}", hint=hint) from error
-
-
-def _toml_lines(text: str) -> dict[tuple[str, ...], int]:
-    """Where keys and sections stand. The text is known to be TOML; what a string of many lines holds is skipped."""
-    lines: dict[tuple[str, ...], int] = {}
-    section: tuple[str, ...] = ()
-    quote = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if quote:
-            quote = "" if quote in line else quote
-            continue
-        if header := _HEADER.fullmatch(line):
-            section = path = _parts(header[1])
-        elif key := _KEY.match(line):
-            path = (*section, *_parts(key[1]))
-            rest = line[key.end() :]
-            opened = [each for each in ('"""', "'''") if rest.lstrip().startswith(each) and rest.count(each) == 1]
-            quote = opened[0] if opened else ""
-        else:
-            continue
-        for depth in range(1, len(path) + 1):
-            lines.setdefault(path[:depth], number)
-    return lines
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(each.strip(" \t\"'") for each in dotted.split("."))
+        raise BadSetting(f"{place} cannot be read: {reason(error)}", hint=hint) from error
 
 
 def _dashed(name: str) -> str:

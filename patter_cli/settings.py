@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
+from patter_cli import registry
 from patter_cli.errors import BadSetting, InputError
 from patter_cli.setting_files import ConfigFile, EnvFile
 from patter_cli.text.redact import Redaction
@@ -45,15 +47,26 @@ class Row:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError("a text")
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("a text that is not empty")
     return value
 
 
 def _path(value: Any) -> Path:
-    if not isinstance(value, str | Path) or "\0" in str(value):
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError("a path")
     return Path(value)
+
+
+def _media_url(value: Any) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) and value.isprintable() and " " not in value else None
+        usable = parts is not None and parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+    except ValueError:  # no port, or brackets that are no IPv6 address
+        usable = False
+    if not usable or "#" in value:
+        raise ValueError("an address like ws://HOST:PORT/PATH")
+    return str(value)
 
 
 def _switch(value: Any) -> bool:
@@ -139,7 +152,7 @@ ROWS: Mapping[str, Row] = {
     "port": Row(flag="port", variable="PATTER_PORT", section=("serve",), read=_whole(0, 65535)),
     "max_calls": Row(flag="max_calls", section=("serve",), read=_whole(1)),
     "drain_timeout_s": Row(flag="drain_timeout", section=("serve",), read=_seconds),
-    "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_text),
+    "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
@@ -176,7 +189,7 @@ def load_settings(
         keys={name: value for name, value in env_file.values.items() if name not in ours},
         variables={**dict.fromkeys(env_file.values, ".env"), **dict.fromkeys(_set(environment), "environment")},
         origins=origins,
-        warnings=tuple(_warnings(env_file, ours)),
+        warnings=tuple(_warnings(env_file, environment, ours)),
     )
 
 
@@ -208,12 +221,17 @@ def _set(environment: Mapping[str, str]) -> list[str]:
     return [name for name, value in environment.items() if value]
 
 
-def _warnings(env_file: EnvFile, ours: set[str]) -> list[str]:
+def _warnings(env_file: EnvFile, environment: Mapping[str, str], ours: set[str]) -> list[str]:
+    """Names that are nearly right while the right one is not set, and secrets that others can read."""
+    vendors = {key for row in registry.ROWS for key in row.keys}
+    there = {**env_file.values, **environment}
+    written = {name: env_file.where(name) for name in env_file.values}
+    written |= {name: name for name in _set(environment) if name.startswith("PATTER_")}
     said = []
-    for name in env_file.values:
-        near = get_close_matches(name, ours, n=1, cutoff=0.85) if name not in ours else []
-        if near:
-            said.append(f"{env_file.where(name)} is no setting of ours; did you mean {near[0]}?")
+    for name, where in written.items():
+        near = get_close_matches(name, ours | vendors, n=1, cutoff=0.85) if name not in ours | vendors else []
+        if near and not there.get(near[0]):
+            said.append(f"{where} is no setting of ours; did you mean {near[0]}?")
     secrets = [name for name in env_file.values if name.endswith(("_KEY", "_SECRET", "_TOKEN"))]
     if env_file.world_readable and secrets:
         said.append(

@@ -30,7 +30,7 @@ from patter_cli.engine.ready import CallTexts, Check, ReadyAgent
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, PatterError
-from patter_cli.settings import DEFAULTS, Settings
+from patter_cli.settings import DEFAULTS, ROWS, Settings
 from patter_cli.text.preamble import with_preamble
 from patter_cli.text.redact import Redaction
 from patter_cli.tools import Tool
@@ -84,6 +84,13 @@ def call_store(folder: Path | None, *, redaction: Redaction = Redaction.OFF) -> 
     return SqliteStore(folder, redaction=redaction)
 
 
+def check_folder(folder: Path) -> None:
+    """Make the folder that somebody named for calls. Raises BadSetting where nothing can be kept in it."""
+    from patter_cli.stores.folder import check_folder
+
+    check_folder(folder)
+
+
 def kept_calls(settings: Settings) -> CallStore:
     """What keeps calls where and as the settings say."""
     return call_store(settings.log_dir or default_folder(), redaction=settings.redact)
@@ -133,7 +140,8 @@ def signing_secret(settings: Settings, carried_by: Mapping[str, Carrier]) -> byt
         return secrets.token_bytes(32)  # nothing that is signed would leave the process, so none has to be kept
     from patter_cli.server.secret import signing_secret as secret_of
 
-    return secret_of(settings.secret_key, settings.log_dir or default_folder())
+    named = settings.origin("secret_key").where or ROWS["secret_key"].variable
+    return secret_of(settings.secret_key, settings.log_dir or default_folder(), named=named)
 
 
 def built_in_speech() -> tuple[SpeechToText, TextToSpeech]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_alaw, decode_ulaw
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 
 _PCM = 1
 _FLOAT = 3
@@ -41,7 +41,7 @@ def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None
             file.setframerate(rate_hz)
             file.writeframes(samples.astype("<i2", copy=False).tobytes())
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {path}: {reason(error)}") from error
 
 
 def read_wav(path: str | PathLike[str]) -> tuple[Samples, int]:
@@ -76,7 +76,7 @@ def _read(path: str | PathLike[str]) -> tuple[Samples, int]:
             )
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise _unreadable(path, "it is not a WAV file")
     chunks = _chunks(content)

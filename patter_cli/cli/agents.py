@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json as encoder
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from patter_cli.cli.general import command, complete_agent
 from patter_cli.settings import Settings
+from patter_cli.text.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     from patter_cli.cli.agent_report import AgentReport, Key, KnownTool, Stage
@@ -47,22 +47,25 @@ def list_agents(json: AsJson = False) -> None:
 
     found = find_agents(Path.cwd())
     if json:
-        _print_json(
-            [
-                {
-                    "name": each.name,
-                    "path": str(each.path),
-                    "summary": each.summary,
-                    "variables": list(each.variables),
-                    "error": each.error,
-                }
-                for each in found
-            ]
+        print(
+            printable_json(
+                [
+                    {
+                        "name": each.name,
+                        "path": str(each.path),
+                        "summary": each.summary,
+                        "variables": list(each.variables),
+                        "error": each.error,
+                    }
+                    for each in found
+                ]
+            )
         )
         return
     width = max((len(each.name) for each in found), default=0)
     for each in found:
-        print(f"{each.name:<{width}}  {f'cannot be read: {each.error}' if each.error else each.summary}".rstrip())
+        said = f"cannot be read: {each.error}" if each.error else each.summary
+        print(printable(f"{each.name:<{width}}  {said}".rstrip()))
     if not found:
         print("there is no agent in agents/", file=sys.stderr)
 
@@ -79,11 +82,12 @@ def show(settings: Settings, agent: Named, json: AsJson = False) -> None:
 
     portrait = portray(load_agent(agent), settings)
     if json:
-        _print_json(asdict(portrait))
+        print(printable_json(asdict(portrait)))
     else:
-        print("\n".join(_lines(portrait)))
+        print(printable_lines("\n".join(_lines(portrait))))
         for problem in portrait.problems:
-            print(f"{'error' if problem.exit_code else 'warning'}: {problem.message}", file=sys.stderr)
+            kind = "error" if problem.exit_code else "warning"
+            print(f"{kind}: {printable_lines(problem.message)}", file=sys.stderr)
 
 
 def check(settings: Settings, agent: Named, json: AsJson = False) -> None:
@@ -102,12 +106,12 @@ def check(settings: Settings, agent: Named, json: AsJson = False) -> None:
         problems = (problem_of(error),)
     worst = next((each.exit_code for each in problems if each.exit_code), 0)
     if json:
-        _print_json({"agent": agent, "ok": not worst, "problems": [asdict(each) for each in problems]})
+        print(printable_json({"agent": agent, "ok": not worst, "problems": [asdict(each) for each in problems]}))
     else:
         for each in problems:
-            print(f"{'error' if each.exit_code else 'warning'}: {each.message}")
+            print(f"{'error' if each.exit_code else 'warning'}: {printable_lines(each.message)}")
             if each.hint:
-                print(f"hint: {each.hint}")
+                print(f"hint: {printable_lines(each.hint)}")
         if not worst:
             print(f"{agent}: ok" + (f", but {len(problems)} to look at" if problems else ""))
     if worst:
@@ -175,11 +179,7 @@ def _tool(tool: KnownTool) -> Iterator[str]:
     if tool.key is not None:
         yield f"signed; {_key(tool.key)}"
     yield tool.description
-    yield encoder.dumps(tool.parameters, ensure_ascii=False, indent=2)
-
-
-def _print_json(value: Any) -> None:
-    print(encoder.dumps(value, ensure_ascii=False, indent=2))
+    yield printable_json(tool.parameters)
 
 
 app.command("new", epilog="Examples: patter agents new front_desk · patter agents new desk --template receptionist")(

@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -22,7 +23,7 @@ from typing import Any
 
 from patter_cli.agent import Agent
 from patter_cli.cli.loading import beside, running
-from patter_cli.errors import InputError, PatterError
+from patter_cli.errors import InputError, PatterError, reason
 
 HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection")
 """The module-level functions of an agent file that are called back, by their names."""
@@ -59,9 +60,15 @@ def find_agents(root: Path) -> list[FoundAgent]:
     """List the agents of a project by parsing `root/agents/*.py`, by name; a leading underscore hides a file.
 
     A file that cannot be parsed is listed with its error; one that nothing makes an agent in, and that others import,
-    is not. Without an agents folder the list is empty.
+    is not. Without an agents folder the list is empty. Raises InputError for a folder that may not be read.
     """
-    files = sorted((root / "agents").glob("*.py"))
+    try:
+        names = sorted(os.listdir(root / "agents"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f"agents cannot be read: {reason(error)}", hint="ls -ld agents shows whose it is") from error
+    files = [root / "agents" / each for each in names if each.endswith(".py")]
     read = [_read(path) for path in files if path.is_file() and not path.name.startswith("_")]
     return [each for each in read if each is not None]
 
@@ -102,9 +109,11 @@ def _read(path: Path) -> FoundAgent | None:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
-        return _unreadable(path, f"{where}{error.msg}")
-    except (ValueError, RecursionError, OSError) as error:
-        return _unreadable(path, str(error) or type(error).__name__)
+        return _unreadable(path, f"{where}{_mistake(error)}")
+    except OSError as error:
+        return _unreadable(path, reason(error))
+    except (ValueError, RecursionError) as error:
+        return _unreadable(path, _mistake(error))
     variables = tuple(name for statement in tree.body for name in _agents_of(statement))
     if not variables and not any(map(_names_agent, ast.walk(tree))):
         return None
@@ -166,13 +175,10 @@ def _locate(spec: str, root: Path) -> tuple[Path, str]:
 def _what_there_is(name: str, root: Path) -> str:
     """The nearest name, or all of them, or how to begin."""
     if not (root / "agents").is_dir():
-        return (
-            f"there is no agents folder in {root}: go to your project, or make agents/ and start from a copy of "
-            "agents/receptionist.py"
-        )
+        return f"there is no agents folder in {root}: go to your project, or begin one: patter agents new NAME"
     names = [found.name for found in find_agents(root)]
     if not names:
-        return "the agents folder is empty: start from a copy of agents/receptionist.py"
+        return "there is no agent in agents/: patter agents new NAME makes one"
     near = difflib.get_close_matches(name, names, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
     return f"{meant}agents found: {', '.join(names)}"
@@ -196,9 +202,11 @@ def _run(path: Path, root: Path, shown: str) -> ModuleType:
         line = f"{file}:{error.lineno}" if own else file
         text = f": {error.text.strip()}" if error.text else ""
         hint = _check(file if own else shown, error.lineno if own else None)
-        raise InputError(f"{line}{text}\n{error.msg}", hint=hint) from error
+        raise InputError(f"{line}{text}\n{_mistake(error)}", hint=hint) from error
     except (Exception, SystemExit) as error:  # it is not our code: anything may come out of it
         del sys.modules[name]
+        if isinstance(error, OSError) and error.filename == str(path):
+            raise InputError(f"{shown} cannot be read: {reason(error)}") from error
         raise _failure(error, path, root, shown) from error
     return module
 
@@ -210,10 +218,10 @@ def _failure(error: BaseException, path: Path, root: Path, shown: str) -> InputE
     files = [_shown(Path(frame.filename), root) for frame in frames]
     places = [f"{file}:{frame.lineno}: {frame.line}" for file, frame in zip(files, frames, strict=True)] or [shown]
     said = str(error)
-    reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    why = f"{type(error).__name__}: {said}" if said else type(error).__name__
     hint = _check(files[-1] if files else shown, frames[-1].lineno if frames else None)
     if isinstance(error, PatterError):
-        reason, hint = said, error.hint or hint
+        why, hint = said, error.hint or hint
     elif isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install it for this Python: {sys.executable} -m pip install {error.name.partition('.')[0]}"
         if beside(error.name, path, root):
@@ -222,9 +230,9 @@ def _failure(error: BaseException, path: Path, root: Path, shown: str) -> InputE
         known = _keywords(match["what"])
         if known:
             near = difflib.get_close_matches(match["keyword"], known, n=1)
-            reason = f"{match['what']} knows no {match['keyword']}"
+            why = f"{match['what']} knows no {match['keyword']}"
             hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
-    return InputError("\n".join([*places, reason]), hint=hint)
+    return InputError("\n".join([*places, why]), hint=hint)
 
 
 def _keywords(what: str) -> list[str]:
@@ -235,6 +243,18 @@ def _keywords(what: str) -> list[str]:
     if public is None:
         return []
     return [name for name in inspect.signature(public).parameters if name != "self"]
+
+
+def _mistake(error: SyntaxError | ValueError | RecursionError) -> str:
+    """What is wrong with a file; the decoder's own words are for those who know its bytes."""
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    if isinstance(error, RecursionError):
+        return "it has too many brackets in brackets"
+    if "codec can't decode" in said or "encoding problem" in said or isinstance(error, UnicodeError):
+        return "this is not UTF-8"
+    if "null byte" in said:
+        return "this is no text: there is a NUL in it"
+    return said
 
 
 def _check(shown: str, line: int | None) -> str:

@@ -16,10 +16,11 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 
 from patter_cli import keys
-from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError
+from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, reason
 from patter_cli.setting_files import ConfigFile as Config
 from patter_cli.setting_files import read_config, read_env_file
 from patter_cli.settings import ROWS, Settings, load_settings
+from patter_cli.text.printable import printable_lines
 
 _PANEL = "General"
 
@@ -65,7 +66,8 @@ def _written(context: typer.Context, config: Config) -> dict[str, Any]:
         try:
             parameter.process_value(context, written[name])
         except typer.BadParameter as error:
-            raise BadSetting(f"{config.where(*path, key)} cannot be {value!r}", hint=error.message) from error
+            wanted = error.message.replace("Input should be", "it must be").partition(", unable to")[0]
+            raise BadSetting(f"{config.where(*path, key)} cannot be {value!r}", hint=wanted) from error
     return written
 
 
@@ -168,6 +170,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def run(context: typer.Context, **arguments: Any) -> None:
         debug = arguments["debug"]
         try:
+            _check_folder()
             settings = _set_up(context, arguments)
             arguments |= {flag: getattr(settings, name) for flag, name in _FLAGS.items() if flag in arguments}
             arguments = {name: value for name, value in arguments.items() if name not in _GENERAL}
@@ -178,15 +181,14 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from None
         except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: whoever read us has seen enough
             raise
+        except OSError as error:
+            if error.filename is None:
+                _end_as_bug(error, debug=debug)
+            # A file or folder that somebody named, or stands in: whose it is and what it is, they decide.
+            refused = InputError(f"{error.filename} cannot be used: {reason(error)}")
+            _end(refused, debug=debug, blamed=_blamed(refused, context))
         except Exception as error:  # noqa: BLE001 - where a command ends, and it may be anything
-            if debug:
-                traceback.print_exc()
-            print(f"error: this is a bug of ours: {error!r}", file=sys.stderr)
-            print(
-                f"hint: {'report it' if debug else 'run it again with --debug and report what it prints'}",
-                file=sys.stderr,
-            )
-            raise typer.Exit(70) from None
+            _end_as_bug(error, debug=debug)
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     own = [
@@ -210,6 +212,14 @@ def _with_variable(parameter: inspect.Parameter) -> Any:
     return Annotated[kind, info]
 
 
+def _check_folder() -> None:
+    """Raises InputError where somebody has taken away the folder that we were started in."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError(f"the folder you are in cannot be used: {reason(error)}", hint="cd to your project") from error
+
+
 def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:
     """Gather the settings, and let logs, warnings and the look-up of keys go by them. Raises PatterError."""
     given = [name for name in arguments if _given(context, name)]
@@ -226,13 +236,22 @@ def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:
     verbose, debug = arguments["verbose"], arguments["debug"]
     level = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     logging.raiseExceptions = debug  # somebody's code may have closed standard error: no call ends for it
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    told = logging.StreamHandler(sys.stderr)
+    told.setFormatter(_PlainFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[told])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a model
     for each in settings.warnings:
-        print(f"warning: {each}", file=sys.stderr)
+        print(f"warning: {printable_lines(each)}", file=sys.stderr)
     keys.stand_behind(settings.keys)
     return settings
+
+
+class _PlainFormatter(logging.Formatter):
+    """What is logged may be a stranger's: a terminal must not obey it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
 
 
 def _given(context: typer.Context, name: str) -> bool:
@@ -253,11 +272,21 @@ def _end(error: PatterError, *, debug: bool, blamed: str = "") -> NoReturn:
     if debug:
         traceback.print_exception(error)
     show_error(error, blamed)
-    raise typer.Exit(error.exit_code) from None
+    # What nobody typed is a setting, whatever it is the value of.
+    raise typer.Exit(BadSetting.exit_code if blamed and isinstance(error, InputError) else error.exit_code) from None
+
+
+def _end_as_bug(error: Exception, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    print(f"error: this is a bug of ours: {printable_lines(repr(error))}", file=sys.stderr)
+    again = "report it" if debug else "run it again with --debug and report what it prints"
+    print(f"hint: {again}", file=sys.stderr)
+    raise typer.Exit(70) from None
 
 
 def show_error(error: PatterError, blamed: str = "") -> None:
     """One sentence of what happened, and the next thing to type. blamed: where the value stands that is wrong."""
-    print(f"error: {blamed + ': ' if blamed else ''}{error}", file=sys.stderr)
+    print(f"error: {printable_lines((blamed + ': ' if blamed else '') + str(error))}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print(f"hint: {printable_lines(error.hint)}", file=sys.stderr)

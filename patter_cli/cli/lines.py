@@ -10,6 +10,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import Answered, DialRequested, Ringing
 from patter_cli.core.journal import Entry
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
+from patter_cli.text.printable import printable
 
 _PARTS = ("endpointing", "stt", "llm", "clause", "tts", "handover")
 
@@ -112,11 +113,3 @@ def latency_text(latency: TurnLatency) -> str:
     """A turn's split on one line: the parts add up to the first figure."""
     parts = " + ".join(f"{name} {getattr(latency, name + '_ms')}" for name in _PARTS)
     return f"{latency.total_ms} ms = {parts}"
-
-
-def printable(text: str) -> str:
-    """What strangers said, without what a terminal would obey: control characters and bidi overrides."""
-    return "".join(
-        ch if ch.isprintable() and ch not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" else "�"
-        for ch in text
-    )

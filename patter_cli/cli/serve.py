@@ -32,15 +32,18 @@ def serve(
     Without a carrier the server is on this machine only, and prints the ws:// address that any Media Streams client
     here may call.
     """
+    from patter_cli import wiring
     from patter_cli.cli.terminal import Terminal
-    from patter_cli.errors import BadSetting
+    from patter_cli.errors import InputError
     from patter_cli.server.run import run
 
     if host not in ("127.0.0.1", "::1", "localhost"):
-        raise BadSetting(
+        raise InputError(
             f"without a carrier nothing authenticates callers, so {host} is refused",
             hint="leave --host out: the server is then on this machine only",
         )
+    if settings.log_dir is not None:
+        wiring.check_folder(settings.log_dir)
     agents = _agents(agent, settings)
     with Terminal():
         kept = run(_serve(agents, settings))

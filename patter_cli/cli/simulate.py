@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,17 +87,22 @@ def simulate(
     if out is not None and out == stereo:
         raise InputError(f"--out and --stereo cannot both be {out}", hint="name two files, or leave one out")
     if seed is not None and line is None and scenario is None:
-        raise InputError("--seed chooses a line of one kind, and no kind is named", hint="add --line mobile")
+        raise InputError(f"--seed {seed} chooses a line of one kind, and no kind is named", hint="add --line mobile")
     for path in (out, stereo):
+        if path is not None and path.is_dir():
+            raise InputError(f"cannot write {path}: it is a folder", hint=f"name a file: {path / 'call.wav'}")
         if path is not None and not path.parent.is_dir():
-            raise InputError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
+            raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
     if line is not None and line not in QUALITIES:
-        raise InputError(f"there is no line called {line!r}", hint=f"known: {', '.join(QUALITIES)}")
+        near = get_close_matches(line, QUALITIES, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"there is no line called {line!r}", hint=f"{meant}known: {', '.join(QUALITIES)}")
+    humans = [written_human(each) for each in human or []]
     rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings)
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms = max_ttfa_ms
     rehearsal.choose_line(line, seed)
-    rehearsal.humans_are([written_human(each) for each in human or []])
+    rehearsal.humans_are(humans)
     if text:
         if out or stereo or max_ttfa_ms or line or seed is not None:
             raise InputError(
@@ -137,6 +143,8 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
         scenario = load_scenario(beside) if beside.is_file() else Scenario()
     if words.steps:  # with the line and the humans of the scenario
         scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
+    if settings.log_dir is not None:
+        wiring.check_folder(settings.log_dir)
     ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
     return Simulation(ready, scenario, store=wiring.kept_calls(settings))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -17,8 +16,7 @@ import numpy as np
 from patter_cli import wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel, write_wav
-from patter_cli.cli.lines import TranscriptLines, printable
-from patter_cli.contracts.carrier.carrier import CallHandle
+from patter_cli.cli.lines import TranscriptLines
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
@@ -39,6 +37,7 @@ from patter_cli.simulate.scenario import Scenario, WrittenHuman, voiced
 from patter_cli.simulate.score import PlayedCall, Verdict, describe, judge
 from patter_cli.simulate.script import StepDone, Voice, hold_conversation, line_voice
 from patter_cli.simulate.switchboard import Switchboard
+from patter_cli.text.printable import printable, printable_json
 
 CALLER_VOICE = "jo"
 """The second voice of the built-in speech stack."""
@@ -160,7 +159,7 @@ class Simulation:
 
     async def by_keyboard(self) -> bool:
         """Type the caller's lines, until the agent ends the call or the input does."""
-        from patter_cli.simulate.typed import TypedCall
+        from patter_cli.simulate.typed import TypedCall, TypedControl
 
         if self._agent is None:
             raise InputError("--text needs an agent", hint="patter simulate receptionist --text")
@@ -171,7 +170,7 @@ class Simulation:
         call = TypedCall(
             self._agent,
             call_id="typed",
-            control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
+            control=TypedControl(self._scenario.humans, self._reached),
             journal=JournalWriter(bus).open("typed", None),
         )
         running = asyncio.create_task(call.run())
@@ -182,6 +181,13 @@ class Simulation:
             await running
             bus.close(TOLD_S)
         return True
+
+    def _reached(self, human: WrittenHuman) -> None:
+        """Somebody has the call, and says all they have to say at once: nobody listens to them by keyboard."""
+        self._tell("a human has the call now")
+        if not self.quiet:
+            for text in human.says:
+                print(f"human   {printable(text)}", flush=True)
 
     def raise_failure(self) -> None:
         """Raise ProviderError for a call that failed on our side, unless the scenario is about that."""
@@ -206,7 +212,7 @@ class Simulation:
             {"step": each.step, "expected": each.expected, "heard": each.heard, "passed": each.passed}
             for each in self._verdicts
         ]
-        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        print(printable_json(facts))
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[tuple[str, Path | None]]:
@@ -269,7 +275,9 @@ class Simulation:
             self._tell(f"the recording is not whole: {caller.recording_failed}")
         ended = caller.ended
         if ended is not None and ended.cause is EndCause.LOST:
-            self._tell(f"the line was lost: {ended.words}")
+            self._tell(f"the line was lost: {ended.words or 'its server went away without a word'}")
+        elif ended is not None and ended.cause is EndCause.SERVER_CLOSED and not ended.words.startswith("1000"):
+            self._tell(f"the server closed the line: {ended.words or 'it gave no reason'}")
 
     def _note(self, fact: Fact) -> None:
         """Remember when the agent spoke, and tell when it was no longer the agent."""

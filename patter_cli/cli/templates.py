@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import keyword
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 
 STARTER = "starter"
 DEMO = "receptionist"
@@ -35,7 +37,9 @@ def template(name: str) -> Path:
     """One template's agent file. Raises InputError for a name that there is not."""
     there = template_files()
     if name not in there:
-        raise InputError(f"there is no template {name!r}", hint=f"there are: {', '.join(there) or 'none'}")
+        near = get_close_matches(name, there, n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"there is no template {name!r}", hint=f"{meant}there are: {', '.join(there) or 'none'}")
     return there[name]
 
 
@@ -44,7 +48,7 @@ def new_agent(name: str, chosen: str, folder: Path) -> list[Path]:
 
     Nothing that exists is overwritten.
     """
-    if not name.isidentifier() or name.startswith("_"):
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         raise InputError(
             f"an agent cannot be called {name!r}", hint="letters, digits and _: patter agents new front_desk"
         )
@@ -62,5 +66,5 @@ def new_agent(name: str, chosen: str, folder: Path) -> list[Path]:
             text = old.read_text(encoding="utf-8").replace("STARTER", name)
             new.write_text(text.replace(f'agent = "{chosen}"', f'agent = "{name}"'), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write into {folder}: {error.strerror or error}") from error
+        raise InputError(f"cannot write into {folder}: {reason(error)}") from error
     return [new for _, new in made]

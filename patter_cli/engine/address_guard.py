@@ -77,7 +77,7 @@ def check_url(url: str, *, allow_private: bool = False) -> tuple[str, int]:
         host = parts.hostname or ""
         port = (443 if parts.scheme == "https" else 80) if parts.port is None else parts.port
     except ValueError as error:
-        raise InputError(f"{refused}: {error}", hint="https://example.com/path") from error
+        raise InputError(f"{refused}: its port or its brackets are wrong", hint="https://example.com/path") from error
     if parts.scheme not in ("https", "http") or not host or not port:
         raise InputError(f"{refused}: it is not an https address", hint="https://example.com/path")
     if not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
@@ -140,7 +140,7 @@ async def look_up(host: str, port: int) -> list[str]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError) as error:
-        raise NotReachable(f"{host} has no address: {error}") from error
+        raise NotReachable(f"{host} has no address: no such host is known") from error
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 

@@ -31,7 +31,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from patter_cli.engine.address_guard import Resolver, check_url, look_up, safe_addresses
-from patter_cli.errors import NetworkError, NotReachable, ToolError
+from patter_cli.errors import NetworkError, NotReachable, ToolError, reason
 from patter_cli.tools import Tool, ToolContext
 from patter_cli.version import VERSION
 
@@ -173,11 +173,11 @@ async def _post(
     except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ConnectionNotAvailable) as error:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
             raise NetworkError(f"we do not trust its certificate: {error}") from error
-        raise _TryAgain(f"it cannot be reached: {error}") from error
+        raise _TryAgain(f"it cannot be reached: {reason(error)}") from error
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         if tool.idempotent:
-            raise _TryAgain(f"the connection broke: {error}") from error
-        raise NetworkError(f"the connection broke, and it may have done what it was asked: {error}") from error
+            raise _TryAgain(f"the connection broke: {reason(error)}") from error
+        raise NetworkError(f"the connection broke, and it may have done what it was asked: {reason(error)}") from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

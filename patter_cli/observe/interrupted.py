@@ -17,7 +17,7 @@ from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import Direction, Outcome
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 from patter_cli.observe.metrics import CallMeasure
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def close_abandoned(store: CallStore) -> int:
             call.finish(_record(call.call_id, _entries(call.lines)))
             closed += 1
         except OSError as error:
-            log.warning("the record of call %s cannot be written: %s", call.call_id, error)
+            log.warning("the record of call %s cannot be written: %s", call.call_id, reason(error))
     if closed:
         log.warning("%d calls of a process that was killed were closed as interrupted", closed)
     return closed

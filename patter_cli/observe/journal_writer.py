@@ -29,6 +29,7 @@ from patter_cli.contracts.store import CallFile
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, render_entry
+from patter_cli.errors import reason
 from patter_cli.observe.bus import Bus
 
 log = logging.getLogger(__name__)
@@ -254,7 +255,7 @@ class JournalWriter:
         """The disk refuses this call; it is said for the first of them."""
         if not self._stuck:
             self._retry_at = time.monotonic() + RETRY_S
-            why = trouble.strerror or trouble
+            why = reason(trouble)
             log.warning("journals and records cannot be written: %s; they are kept in memory until they can", why)
         call.stuck = True
         self._stuck[call] = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -18,7 +19,16 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from patter_cli.errors import BadReply, BadSetting, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
+from patter_cli.errors import (
+    BadReply,
+    BadSetting,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+    reason,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -94,10 +104,13 @@ def translated(server: Server) -> Iterator[None]:
     except (httpx.TimeoutException, TimeoutError) as error:
         raise TimedOut(f"{where} did not answer in time", provider=provider) from error
     except httpx.ConnectError as error:
-        raise Unavailable(f"{where} cannot be reached: {error}", provider=provider) from error
-    except (httpx.TransportError, OSError) as error:
-        words = str(error) or type(error).__name__
+        raise Unavailable(f"{where} cannot be reached: {reason(error)}", provider=provider) from error
+    except httpx.ProtocolError as error:
+        illegible = re.search("illegal|invalid", str(error), re.IGNORECASE)
+        words = "its answer is not HTTP" if illegible else "it did not send all of its answer"
         raise Unavailable(f"{where} broke the connection: {words}", provider=provider) from error
+    except (httpx.TransportError, OSError) as error:
+        raise Unavailable(f"{where} broke the connection: {reason(error)}", provider=provider) from error
 
 
 def checked_url(url: str, setting: str) -> str:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from patter_cli.errors import BadSetting, NotReachable, PatterError
+from patter_cli.errors import BadSetting, NotReachable, PatterError, reason
 from patter_cli.server.control_messages import (
     MAX_LINE_BYTES,
     AskResult,
@@ -103,7 +103,7 @@ class ControlSocket:
         except OSError as error:
             sock.close()
             path.unlink(missing_ok=True)
-            raise BadSetting(f"no control socket in {folder}: {error.strerror}") from error
+            raise BadSetting(f"no control socket in {folder}: {reason(error)}") from error
 
     def close(self) -> None:
         """Be found no more. Twice is fine."""

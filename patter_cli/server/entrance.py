@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction
-from patter_cli.errors import BadSignature, CallRejected, UnknownAgent
+from patter_cli.errors import BadSignature, CallRejected, UnknownAgent, reason
 from patter_cli.server.tickets import CallTicket, UsedTickets, check, new_ticket
 
 log = logging.getLogger("patter.server")
@@ -62,7 +62,7 @@ def ticket_entrance(carrier: str, secret: bytes, used: UsedTickets, now_s: Calla
         try:
             first = await asyncio.to_thread(used.use, ticket, now_s())
         except OSError as error:
-            log.error("tickets cannot be marked as used, so no call is let in: %s", error)
+            log.error("tickets cannot be marked as used, so no call is let in: %s", reason(error))
             raise CallRejected("calls cannot be taken now") from error
         if not first:
             raise BadSignature("the ticket is used already")

@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from patter_cli.errors import BadSetting, NotReachable, PortBusy
+from patter_cli.errors import BadSetting, NotReachable, PortBusy, reason
 
 _LISTENING = "0A"
 """Source: Linux, include/net/tcp_states.h, TCP_LISTEN."""
@@ -25,7 +25,9 @@ def bind_port(host: str, port: int, *, send_buffer_bytes: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, UnicodeError) as error:
-        raise BadSetting(f"cannot listen on {host}:{port}", hint="give an address of this machine") from error
+        raise BadSetting(
+            f"cannot listen on {host}:{port}: no such host is known", hint="give an address of this machine"
+        ) from error
     sock = socket.socket(family, kind, proto)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -41,7 +43,7 @@ def bind_port(host: str, port: int, *, send_buffer_bytes: int) -> socket.socket:
             by = f" by {owner}" if owner else ""
             hint = f"stop it, or choose another port: --port {port + 1 if port < 65535 else 8000}"
             raise PortBusy(f"port {port} is already in use{by}", hint=hint) from error
-        raise NotReachable(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise NotReachable(f"cannot listen on {host}:{port}: {reason(error)}") from error
     return sock
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from patter_cli.errors import BadSetting
+from patter_cli.errors import BadSetting, reason
 
 MAX_SOCKET_CHARS: Final = 103
 """Source: sys/un.h, sun_path: 108 bytes on Linux, 104 on macOS, a zero at the end among them."""
@@ -61,7 +61,7 @@ def private_folder(folder: Path) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         found, above = folder.lstat(), folder.parent.stat()
     except OSError as error:
-        raise BadSetting(f"{folder} cannot be used: {error.strerror}") from error
+        raise BadSetting(f"{folder} cannot be used: {reason(error)}") from error
     ours = found.st_uid == os.getuid() and above.st_uid in (os.getuid(), 0)
     if not stat.S_ISDIR(found.st_mode) or not ours or found.st_mode & 0o077:
         raise BadSetting(f"{folder} is not ours alone", hint=f"chmod 700 {folder}, or remove it")

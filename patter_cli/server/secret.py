@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from patter_cli.errors import BadSetting
+from patter_cli.errors import BadSetting, reason
 
 log = logging.getLogger(__name__)
 
@@ -17,15 +17,17 @@ MIN_SECRET_CHARS: Final = 16
 """A shorter one can be guessed by whoever has a ticket."""
 
 
-def signing_secret(given: str, folder: Path) -> bytes:
+def signing_secret(given: str, folder: Path, *, named: str = "PATTER_SECRET_KEY") -> bytes:
     """The secret that was given, or the one kept in the folder, made when it is not there.
+
+    named: what the given one is called where it stands.
 
     Where nothing can be kept it is good for this process only. Raises BadSetting for one that is too short.
     """
     if given:
         if len(given) < MIN_SECRET_CHARS:
             raise BadSetting(
-                f"PATTER_SECRET_KEY is too short: {MIN_SECRET_CHARS} characters at least",
+                f"{named} is too short: {MIN_SECRET_CHARS} characters at least",
                 hint="openssl rand -hex 32 makes a good one",
             )
         return given.encode("utf-8", "surrogateescape")
@@ -33,7 +35,7 @@ def signing_secret(given: str, folder: Path) -> bytes:
     try:
         return _kept(place) or _made(place)
     except OSError as error:
-        log.warning("no secret can be kept in %s, so it is good for this process only: %s", folder, error.strerror)
+        log.warning("no secret can be kept in %s, so it is good for this process only: %s", folder, reason(error))
         return secrets.token_bytes(SECRET_BYTES)
 
 

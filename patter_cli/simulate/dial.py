@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
-from patter_cli.errors import CallRejected, InputError, NotReachable
+from patter_cli.errors import CallRejected, InputError, NotReachable, reason
+from patter_cli.text.printable import printable
 
 CONGESTED_BYTES: Final = 32 * 1024
 """Two seconds of audio that the kernel has not taken: from here on frames are lost, as with a carrier.
@@ -44,8 +45,22 @@ class _Dial(connect):
 
 def _told(body: bytes | bytearray) -> str:
     """What a stranger wrote, without what a terminal would obey."""
-    text = body.decode(errors="replace").strip()[:200]
-    return "".join(each if each.isprintable() else "�" for each in text)
+    return printable(body.decode(errors="replace").strip()[:200])
+
+
+def _host_of(url: str) -> str:
+    """Host and port. Raises InputError."""
+    try:
+        parts = urlsplit(url)
+        if parts.port == 0 or not url.isprintable() or " " in parts.netloc:
+            raise _no_address(url)
+    except ValueError as error:
+        raise _no_address(url) from error
+    return parts.netloc.rpartition("@")[2]
+
+
+def _no_address(shown: str) -> InputError:
+    return InputError(f"{shown!r} is not a WebSocket address", hint="use ws://HOST:PORT/PATH")
 
 
 async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
@@ -55,7 +70,7 @@ async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
     when it refuses the upgrade.
     """
     # The path may hold a token, so only the host is ever shown.
-    where = urlsplit(url).netloc.rpartition("@")[2]
+    where = _host_of(url)
     try:
         opened = await _Dial(
             url,
@@ -69,7 +84,7 @@ async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
             write_limit=8 * CONGESTED_BYTES,
         )
     except InvalidURI as error:
-        raise InputError(f"{where or url!r} is not a WebSocket address", hint="use ws://HOST:PORT/PATH") from error
+        raise _no_address(where or url) from error
     except InvalidStatus as error:
         words = _told(error.response.body or b"")
         status = error.response.status_code
@@ -86,7 +101,9 @@ async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
     except InvalidHandshake as error:
         raise NotReachable(f"{where} answers, but not as a media socket", hint="is it another program?") from error
     except OSError as error:
-        raise NotReachable(f"nothing takes calls at {where}", hint="start it first: patter serve AGENT") from error
+        raise NotReachable(
+            f"nothing takes calls at {where}: {reason(error)}", hint="start it first: patter serve AGENT"
+        ) from error
     raw = opened.transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
     return opened

@@ -21,7 +21,6 @@ reason = "transferred"            # outcome, max_ttfa_ms
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,12 @@ from typing import Final
 
 from patter_cli.agent import E164, HangUp, Interrupt, Press, Say
 from patter_cli.core.outcome import Outcome
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 from patter_cli.simulate.line import QUALITIES
 from patter_cli.simulate.script import ScriptStep, Voice, play_wav
 from patter_cli.simulate.switchboard import Human
 from patter_cli.text.compare import normalised_words
+from patter_cli.toml_text import Place, TomlMistakeError, TomlText, nearest_line, read_toml
 
 REFUSALS: Final = ("busy", "no answer")
 """Why a human of a scenario may not be reached."""
@@ -87,15 +87,17 @@ class Scenario:
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario and the recordings it names, which lie beside it.
 
-    Raises InputError with the file, the table and the key for whatever is not as it should be.
+    Raises InputError with the file, the line, the table and the key for whatever is not as it should be.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = read_toml(path.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}", hint="a text stands in quotes, a table in brackets") from error
-    whole = _Table(str(path), "", content)
+        raise InputError(f"cannot read {path}: {reason(error)}") from error
+    except TomlMistakeError as error:
+        raise InputError(
+            f"{path}:{error.line}: {error}", hint="a text stands in quotes, a table in brackets"
+        ) from error
+    whole = _Table(str(path), written, (), written.table)
     agent = whole.text("agent")
     steps = [_step(each, path.parent) for each in whole.tables("step")]
     humans = [_human(each) for each in whole.tables("human")]
@@ -142,9 +144,10 @@ async def voiced(humans: Sequence[WrittenHuman], voice: Voice) -> list[Human]:
 class _Table:
     """One table of a file: keys are taken from it, and at the end nothing may be left."""
 
-    def __init__(self, file: str, name: str, content: Mapping[str, object]) -> None:
+    def __init__(self, file: str, written: TomlText, place: Place, content: Mapping[str, object]) -> None:
         self._file = file
-        self._name = name
+        self._written = written
+        self._place = place
         self._content = content
         self._taken: list[str] = []
 
@@ -191,7 +194,7 @@ class _Table:
         value = self._take(key)
         if not isinstance(value, dict | None):
             raise self.wrong(key, f"is {_kind(value)}, not a table", f"[{key}]")
-        return _Table(self._file, f"[{key}]", value or {})
+        return _Table(self._file, self._written, (*self._place, key), value or {})
 
     def tables(self, key: str) -> list[_Table]:
         """A list of tables."""
@@ -199,7 +202,7 @@ class _Table:
         rows = [] if value is None else value
         if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
             raise self.wrong(key, "is not a list of tables", f"[[{key}]], in two brackets, above each")
-        return [_Table(self._file, f"[[{key}]] {number}", each) for number, each in enumerate(rows, 1)]
+        return [_Table(self._file, self._written, (*self._place, key, at), each) for at, each in enumerate(rows)]
 
     def has(self, *keys: str) -> list[str]:
         """Those of the keys that are there."""
@@ -207,22 +210,32 @@ class _Table:
 
     def wrong(self, key: str, what: str, write: str) -> InputError:
         """What to raise about a key."""
-        return InputError(f"{self._where} {key} {what}", hint=f"write: {write}")
+        return InputError(f"{self.where(key)} {key} {what}", hint=f"write: {write}")
 
     def lacks(self, what: str, write: str) -> InputError:
         """What to raise about the table."""
-        return InputError(f"{self._where} {what}", hint=f"write: {write}")
+        return InputError(f"{self.where()} {what}", hint=f"write: {write}")
 
     def finish(self, *known: str) -> None:
         """Raise InputError for the first key that nobody took. known: those that might have been."""
         keys = [*self._taken, *known]
         for key in self._content:
             if key not in keys:
-                raise InputError(f"{self._where} {key!r} is not a key here", hint=_meant(key, keys))
+                raise InputError(f"{self.where(key)} {key!r} is not a key here", hint=_meant(key, keys))
 
-    @property
-    def _where(self) -> str:
-        return f"{self._file}: {self._name}:" if self._name else f"{self._file}:"
+    def where(self, *key: str) -> str:
+        """The file, the line and the table, for the beginning of a message: "talk.toml:7: [[step]] 2:"."""
+        line = nearest_line(self._written.lines, (*self._place, *key))
+        file = self._file if line is None else f"{self._file}:{line}"
+        match self._place:
+            case ():
+                return f"{file}:"
+            case (name,):
+                return f"{file}: [{name}]:"
+            case (name, at):
+                return f"{file}: [[{name}]] {int(at) + 1}:"
+            case other:
+                raise AssertionError(other)  # no table of ours is deeper
 
     def _take(self, key: str) -> object:
         self._taken.append(key)
@@ -248,7 +261,10 @@ def _step(table: _Table, folder: Path) -> ScenarioStep:
             if not _KEYS.issuperset(does.digits):
                 raise table.wrong("press", f"is {does.digits!r}", 'keys are 0-9, * and #: press = "1"')
         case "wav":
-            does = play_wav(folder / table.text("wav"))
+            try:
+                does = play_wav(folder / table.text("wav"))
+            except InputError as error:
+                raise InputError(f"{table.where('wav')} {error}", hint=error.hint) from error
         case _:
             table.true("hang_up")
             does = HangUp()

@@ -7,7 +7,7 @@ from os import PathLike
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import StereoRecorder
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 
 
 class Tape:
@@ -18,7 +18,7 @@ class Tape:
         try:
             self._recorder = StereoRecorder(path, rate_hz)
         except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+            raise InputError(f"cannot write {path}: {reason(error)}") from error
         self.failed = ""
         """Why the recording is not whole."""
 
@@ -33,11 +33,11 @@ class Tape:
         try:
             self._recorder.close()
         except OSError as error:
-            self.failed = error.strerror or str(error)
+            self.failed = reason(error)
 
     def _try(self, write: Callable[[], None]) -> None:
         if not self.failed:
             try:
                 write()
             except OSError as error:
-                self.failed = error.strerror or str(error)
+                self.failed = reason(error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TextIO
@@ -30,7 +30,9 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import Journal
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import TtsCache
+from patter_cli.errors import CallRejected
 from patter_cli.observe.metrics import CallMeasure
+from patter_cli.simulate.scenario import WrittenHuman
 
 RATE_HZ = 8000
 SETTLE_S = 5.0
@@ -109,6 +111,36 @@ class TypedCall:
     async def run(self) -> None:
         await self._session.run()
         await settle_reports(SETTLE_S)
+
+
+class TypedControl:
+    """What can be asked of a line that is a keyboard: to be connected to the people who were named. Nothing rings."""
+
+    def __init__(self, humans: Sequence[WrittenHuman], on_reached: Callable[[WrittenHuman], None]) -> None:
+        """on_reached: told who has the caller now."""
+        self._humans = {each.number: each for each in humans}
+        self._on_reached = on_reached
+
+    async def hang_up(self) -> None:
+        """Nothing to ask of anybody."""
+
+    async def transfer(self, number: str) -> None:
+        """Raises CallRejected: nobody was named with this number, or they do not answer."""
+        human = self._humans.get(number)
+        if human is None or human.refuses:
+            raise CallRejected(human.refuses if human else "no such number")
+        self._on_reached(human)
+
+    async def send_digits(self, digits: str) -> None:
+        """Raises CallRejected."""
+        raise CallRejected("a keyboard takes no keys of a telephone")
+
+    async def start_recording(self) -> None:
+        """Raises CallRejected."""
+        raise CallRejected("there is no sound to record")
+
+    async def stop_recording(self) -> None:
+        """Nothing is recorded."""
 
 
 def _lines_of(source: TextIO) -> asyncio.Queue[str | None]:

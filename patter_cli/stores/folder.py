@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -13,13 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from patter_cli.contracts.store import AbandonedCall, CallRow
-from patter_cli.errors import InputError, StoreError
+from patter_cli.errors import BadSetting, InputError, StoreError, reason
 from patter_cli.stores.journal import JOURNAL, RECORD, FolderFile, taken, write_record
 from patter_cli.stores.redacted import redacted_record
 from patter_cli.text.redact import Redaction
 
 UNKNOWN = "unknown"
 """The outcome of a call whose record cannot be read."""
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder for calls, and see that something can be kept in it. Raises BadSetting."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileExistsError as error:
+        raise BadSetting(f"calls cannot be kept in {folder}: it is no folder", hint="name a folder") from error
+    except OSError as error:
+        hint = "free some space, or name another folder" if error.errno == errno.ENOSPC else "name another folder"
+        raise BadSetting(f"calls cannot be kept in {folder}: {reason(error)}", hint=hint) from error
 
 
 class CallFolders:
@@ -72,7 +87,7 @@ class CallFolders:
             try:
                 shutil.rmtree(folder)
             except OSError as error:
-                raise StoreError(f"call {_name(place)} cannot be deleted: {error.strerror or error}") from error
+                raise StoreError(f"call {_name(place)} cannot be deleted: {reason(error)}") from error
         self._on_change(place)
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -84,7 +99,7 @@ class CallFolders:
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
-            raise StoreError(f"the calls in {self._calls} cannot be read: {error.strerror or error}") from error
+            raise StoreError(f"the calls in {self._calls} cannot be read: {reason(error)}") from error
         return True
 
     def places(self) -> Iterator[str]:

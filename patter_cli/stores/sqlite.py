@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
-from patter_cli.errors import StoreError
+from patter_cli.errors import StoreError, reason
 from patter_cli.stores.folder import CallFolders
 from patter_cli.stores.index import BUSY_S, CallIndex, NewerIndex, is_damage, set_aside
 from patter_cli.stores.journal import FolderFile
@@ -217,4 +217,4 @@ class SqliteStore:
 
 
 def _words(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return reason(error)

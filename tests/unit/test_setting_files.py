@@ -173,11 +173,11 @@ def test_a_file_of_secrets_is_for_its_owner(tmp_path: Path) -> None:
 def test_a_file_without_permission_is_no_bug_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Like one that is broken."""
 
-    def refuse(*_: object, **__: object) -> str:
+    def refuse(*_: object, **__: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "x").write_text("")
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     for read in (read_config, read_env_file):
-        with pytest.raises(PatterError, match="x cannot be read: Permission denied"):
+        with pytest.raises(PatterError, match="x cannot be read: you are not allowed to"):
             read(tmp_path / "x")

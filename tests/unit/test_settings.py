@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -110,12 +111,62 @@ def test_a_wrong_value_is_blamed_on_where_it_stands(tmp_path: Path, port: str) -
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        *("http://x", "x", "ws://", "ws://x:99999", "ws://x:port", "ws://[::1", "ws://a b", "ws://x/#part", "5", " "),
+        *("ws:///path", "ws://x:0/", "wss:x", "ws://x/\x1b[31m"),
+    ],
+)
+def test_an_address_that_cannot_be_called_is_blamed_too(tmp_path: Path, url: str) -> None:
+    """Before anything is loaded: a port that is none, another scheme, no host."""
+    with pytest.raises(BadSetting, match=r"^PATTER_URL cannot be ") as raised:
+        load_settings(environment={"PATTER_URL": url})
+    assert "ws://HOST:PORT/PATH" in raised.value.hint
+    with pytest.raises(InputError, match=r"^--url cannot be "):
+        load_settings(flags={"url": url}, environment={})
+    written = config(tmp_path, f"[simulate]\nurl = {json.dumps(url)}\n")
+    with pytest.raises(BadSetting, match=r"patter\.toml:2: url cannot be "):
+        load_settings(environment={}, config=written)
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"PATTER_PROT": "1"}, ["PATTER_PROT is no setting of ours; did you mean PATTER_PORT?"]),
+        ({"PATTER_LOGDIR": "x"}, ["PATTER_LOGDIR is no setting of ours; did you mean PATTER_LOG_DIR?"]),
+        ({"PATTER_PROT": "1", "PATTER_PORT": "2"}, []),
+        ({"PATTER_CALENDAR": "x", "PART_PORT": "1"}, []),
+    ],
+)
+def test_a_variable_that_is_nearly_ours_is_named(there: dict[str, str], said: list[str]) -> None:
+    """Of the environment, where only names with our prefix are looked at, and while the right one is not set."""
+    assert list(load_settings(environment=there).warnings) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("OPENAI_API_KYE", "OPENAI_API_KEY"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("PATTER_HSOT", "PATTER_HOST"),
+        ("PATTER_WEBHOK_SECRET", "PATTER_WEBHOOK_SECRET"),
+    ],
+)
+def test_a_name_in_env_that_is_nearly_right_is_named(name: str, meant: str) -> None:
+    """With its line; a vendor's key as well as a setting."""
+    warnings = load_settings(environment={}, env_file=env_file(**{"A": "1", name: "x" * 20})).warnings
+    assert warnings[0] == f".env:2: {name} is no setting of ours; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("port", "true"),
         ("port", "1.0"),
         ("port", "[1]"),
         ("host", "5"),
+        ("host", "''"),
+        ("host", "[]"),
         ("max-calls", "0"),
         ("drain-timeout", "-1"),
         ("drain-timeout", "nan"),

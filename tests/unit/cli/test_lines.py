@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from patter_cli.cli.lines import TranscriptLines, latency_text, printable
+from patter_cli.cli.lines import TranscriptLines, latency_text
 from patter_cli.core.carrier_events import MachineDetected, Ringing
 from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.events import LineClosed, Tick
@@ -15,6 +15,7 @@ from patter_cli.core.outcome import AnsweredBy, VerdictSource
 from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.observe.metrics import TurnLatency
 from patter_cli.testing import FarEnd, SpeechPeer, VirtualCall
+from patter_cli.text.printable import printable
 
 
 def shown(call: VirtualCall, call_id: str = "LB0123456789", *, named: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from patter_cli.errors import CallRejected, NotReachable
+from patter_cli.errors import CallRejected, InputError, NotReachable
 from patter_cli.simulate.dial import open_line
 
 
@@ -68,6 +68,26 @@ async def test_a_silent_server_is_not_nothing() -> None:
     async with answering(None) as where:
         with pytest.raises(NotReachable, match="did not answer within"):
             await open_line(f"ws://{where}/", open_s=0.2)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "ws://", "http://127.0.0.1/", "127.0.0.1:80", "ws://127.0.0.1:99999/", "ws://127.0.0.1:abc/"),
+        *("ws://[::1/", "ws://two words/", "ws://127.0.0.1:0/", "ws://a\x1b[31m/"),
+    ],
+)
+async def test_an_address_that_is_none(url: str) -> None:
+    """It is the caller's mistake, not a bug of ours and not a server that is down."""
+    with pytest.raises(InputError, match="is not a WebSocket address") as caught:
+        await open_line(url)
+    assert str(caught.value).isprintable()
+
+
+async def test_a_host_that_nobody_knows() -> None:
+    """Told in words."""
+    with pytest.raises(NotReachable, match="no such host is known"):
+        await open_line("ws://nosuch.invalid/")
 
 
 async def test_nothing_there() -> None:

@@ -123,7 +123,7 @@ STEP = '[[step]]\nsay = "Hello."\n'
 @pytest.mark.parametrize(
     ("text", "says", "hint"),
     [
-        ("agent = ", "is not TOML", "quotes"),
+        ("agent = ", ":1: this is no TOML: there is no value", "quotes"),
         ("", "no step", "[[step]]"),
         (f'agnet = "x"\n{STEP}', "'agnet' is not a key here", "'agent'"),
         (f"agent = 5\n{STEP}", "agent is a number, not a text", "agent ="),
@@ -165,6 +165,35 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, say
         load_scenario(path)
     assert says in str(caught.value)
     assert str(path) in str(caught.value) or "missing.wav" in str(caught.value)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        (f'{STEP}\n[[step]]\nsya = "Hello."', ":5: [[step]] 2: 'sya' is not a key here", "did you mean 'say'?"),
+        (f'{STEP}[[step]]\nsay = "a"\nexpekt = "b"', ":5: [[step]] 2: 'expekt'", "did you mean 'expect'?"),
+        (f"{STEP}witin_ms = 5", ":3: [[step]] 1: 'witin_ms'", "did you mean 'within_ms'?"),
+        (f'{STEP}[line]\n\nqualty = "bad"', ":5: [line]: 'qualty'", "did you mean 'quality'?"),
+        (f'{STEP}[line]\nquality = "mobil"', ":4: [line]: quality is 'mobil'", "did you mean 'mobile'?"),
+        (f'{STEP}[[human]]\nnumber = "+12025550142"\nsay = "a"', ":5: [[human]] 1: 'say'", "did you mean 'says'?"),
+        (f'{STEP}[expect]\noutcome = "answered"\nresaon = "x"', ":5: [expect]: 'resaon'", "did you mean 'reason'?"),
+        (f'# mine\nagnet = "x"\n{STEP}', ":2: 'agnet' is not a key here", "did you mean 'agent'?"),
+        (f'{STEP}[[steps]]\nsay = "x"', ":3: 'steps' is not a key here", "did you mean 'step'?"),
+        (f'{STEP}[[step]]\nwav = "no.wav"', ":4: [[step]] 2: cannot read ", ""),
+        (f"{STEP}[[step]]\n", ":3: [[step]] 2: does nothing", "hang_up"),
+        (f'{STEP}[expect]\nsays = [\n  "ok",\n  5,\n]', ":4: [expect]: says has a number", "says ="),
+        (f'{STEP}within_ms = "soon"', ":3: [[step]] 1: within_ms is 'soon'", "1500"),
+        (f"{STEP}[[step]]\nsay = Hello", ":4: this is no TOML: there is no value", "quotes"),
+        (f"{STEP}[[step]]\nsay Hello", ":4: this is no TOML: a key wants = ", "quotes"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, place: str, hint: str) -> None:
+    """Where one looks for it, and the nearest right word."""
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_scenario(path)
+    assert str(caught.value).startswith(f"{path}{place}")
     assert hint in caught.value.hint
 
 
