@@ -125,7 +125,10 @@ def complete_agent(incomplete: str) -> list[str]:
     """The names in agents/ that begin like this, for the shell."""
     from patter_cli.cli.discovery import find_agents
 
-    return [each.name for each in find_agents(Path.cwd()) if each.name.startswith(incomplete)]
+    try:
+        return [each.name for each in find_agents(Path.cwd()) if each.name.startswith(incomplete)]
+    except (PatterError, OSError):
+        return []
 
 
 AgentName = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from patter_cli.cli.general import AgentName
 from patter_cli.settings import DEFAULTS, Settings
+from patter_cli.text.printable import printable_lines
 
 if TYPE_CHECKING:
     from patter_cli.engine.ready import ReadyAgent
@@ -57,9 +58,15 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
     from patter_cli.engine.hooks import Hooks
     from patter_cli.errors import InputError
 
-    specs = [spec] if spec is not None else [each.name for each in find_agents(Path.cwd()) if each.error is None]
+    found = [] if spec is not None else find_agents(Path.cwd())
+    broken = [f"agents/{each.name}.py cannot be read: {each.error}" for each in found if each.error is not None]
+    specs = [spec] if spec is not None else [each.name for each in found if each.error is None]
+    if not specs and broken:
+        raise InputError(broken[0], hint="patter agents list shows all of them")
     if not specs:
-        raise InputError("there is no agent in agents/", hint="patter serve path/to/agent.py")
+        raise InputError("there is no agent in agents/", hint="make one: patter agents new NAME")
+    for each in broken:
+        print(printable_lines(f"warning: {each}, so it is left out"), file=sys.stderr)
     ready = {}
     for each in specs:
         loaded = load_agent(each)

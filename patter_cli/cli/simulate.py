@@ -154,16 +154,20 @@ def _only_agent() -> str:
     from patter_cli.cli.templates import DEMO, template, template_files
     from patter_cli.errors import InputError
 
-    found = [each.name for each in find_agents(Path.cwd()) if each.error is None]
+    files = find_agents(Path.cwd())
+    found = [each.name for each in files if each.error is None]
     if not found and not Path("agents").is_dir() and DEMO in template_files():
         print(
             f"there is no agent here yet, so the demo agent {DEMO} answers; one of your own: patter agents new NAME",
             file=sys.stderr,
         )
         return str(template(DEMO))
-    if len(found) != 1:
-        there = f"there are {', '.join(found)}" if found else "there is none in agents/"
-        raise InputError(f"which agent? {there}", hint=f"patter simulate {found[0] if found else 'path/to/agent.py'}")
+    if not found and files:
+        return files[0].name  # loading it says what is wrong with it
+    if not found:
+        raise InputError("there is no agent in agents/", hint="make one: patter agents new NAME")
+    if len(found) > 1:
+        raise InputError(f"which agent? there are {', '.join(found)}", hint=f"patter simulate {found[0]}")
     return found[0]
 
 

@@ -22,6 +22,10 @@ from patter_cli.simulate.mouth import SaidAudio
 FIRST_WORD_MS = 4000
 """A caller whom nobody greets says something after so long."""
 
+PARTING_MS = 1500
+"""Who has nothing more to say leaves the other so much quiet to hang up. An agent that has said goodbye listens for
+400 ms (core.turns.LISTEN_MS) after a voice whose last sound may be 400 ms before its end."""
+
 _KEY_S = 0.2
 """From one key to the next: a hundred milliseconds of tone and as much of pause."""
 
@@ -67,19 +71,23 @@ async def hold_conversation(
     """Dial, play the script to its end, hang up; whatever happens, the call is over afterwards.
 
     All lines are spoken to memory before the call, so that the voice takes nothing from the agent's time. A script
-    that does not hang up ends as if it did. When the agent ends the call early, the steps left are noted as such.
+    that does not hang up leaves that to the agent for PARTING_MS, then ends as if it did. When the agent ends the call
+    early, the steps left are noted as such.
 
     settle_ms: how long the agent must have been quiet to have finished. on_done: told of each step as it is done.
     Raises TimedOut when the agent says nothing for patience_s where it is its turn, or leaves the caller no moment for
     the next step for longest_s, as one does that answers its own echo; InputError for a line without
     sound; and what the voice and `caller.dial` raise.
     """
-    script = [*steps] if steps and isinstance(steps[-1], HangUp) else [*steps, HangUp()]
+    written = bool(steps) and isinstance(steps[-1], HangUp)
+    script = [*steps] if written else [*steps, HangUp()]
     sounds = [await _sound(step, voice) for step in script]
     script_run = _ScriptRun(caller, settle_ms, patience_s, longest_s)
     played = []
     async with caller:
         for step, sound in zip(script, sounds, strict=True):
+            if step is script[-1] and not written:
+                script_run.settle_ms = max(settle_ms, PARTING_MS)
             played.append(await script_run.play(step, sound))
             on_done(played[-1])
     return played
@@ -121,7 +129,8 @@ class _ScriptRun:
 
     def __init__(self, caller: LineCaller, settle_ms: int, patience_s: float, longest_s: float) -> None:
         self._caller = caller
-        self._settle_ms = settle_ms
+        self.settle_ms = settle_ms
+        """How long the agent must have been quiet before the next step."""
         self._patience_ms = patience_s * 1000.0
         self._longest_ms = longest_s * 1000.0
         self._since_ms = 0.0
@@ -154,7 +163,7 @@ class _ScriptRun:
 
     async def _wait_for_turn(self, step: ScriptStep) -> str:
         """Until the agent has answered and is quiet."""
-        await self._wait(step, lambda: self._answered and self._caller.quiet_ms >= self._settle_ms)
+        await self._wait(step, lambda: self._answered and self._caller.quiet_ms >= self.settle_ms)
         return ""
 
     async def _wait_to_cut_in(self, step: Interrupt) -> str:

@@ -172,11 +172,15 @@ def test_help_is_cheap() -> None:
         (["serve", "hum", "--drain-timeout", "nan"], 2, "--drain-timeout"),
         (["serve", "mute"], 3, "nothing to answer with"),
         (["serve", "broken"], 2, "agents/broken.py:2"),
+        (["simulate", "latin", "--text"], 2, "this is not UTF-8"),
+        (["simulate", "bytes", "--text"], 2, "agents/bytes.py"),
     ],
 )
 def test_errors_say_what_and_what_next(project: Path, arguments: list[str], code: int, words: str) -> None:
     """One sentence, a hint, the right exit code, nothing on stdout, and no traceback."""
     (project / "agents" / "broken.py").write_text('"""Broken."""\nagent = Agnt("x")\n')
+    (project / "agents" / "latin.py").write_bytes('"""Größe."""\nagent = None\n'.encode("latin-1"))
+    (project / "agents" / "bytes.py").write_bytes(b"agent = 1\0\n")
     (project / "talk.toml").write_text('agent = "hum"\n[[step]]\nsya = "Hello."\n')
     (project / "agents" / "mute.py").write_text(AGENT[: AGENT.index("def on_message")])
     done = patter(*arguments, cwd=project)

@@ -559,6 +559,24 @@ async def test_an_agent_that_hangs_up_first_is_noted() -> None:
     assert done[1].said is None
 
 
+@pytest.mark.parametrize(
+    ("steps", "cause"), [([], EndCause.SERVER_CLOSED), ([HangUp()], EndCause.HUNG_UP)], ids=["unwritten", "written"]
+)
+async def test_who_has_nothing_more_to_say_lets_the_agent_hang_up(steps: list[HangUp], cause: EndCause) -> None:
+    """An agent that has said goodbye listens for a moment first; a hang-up that is written does not wait for that."""
+
+    async def part(agent: Agent) -> None:
+        await agent.until(StreamStarted)
+        await agent.play(SPEECH_ULAW, "goodbye")
+        await agent.until(MarkIn)
+        await asyncio.sleep(1.0)
+
+    async with server(part) as calls:
+        await hold_conversation(caller := calls.caller(), steps, voice, settle_ms=300)
+    assert caller.ended is not None
+    assert caller.ended.cause is cause
+
+
 @pytest.mark.slow
 async def test_a_caller_whom_nobody_greets_speaks_first() -> None:
     """After four seconds."""

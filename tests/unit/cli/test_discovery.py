@@ -120,7 +120,7 @@ def test_without_an_agents_folder_the_hint_says_how_to_begin(tmp_path: Path) -> 
     with pytest.raises(InputError) as caught:
         load_agent("greeter", tmp_path)
     assert "no agents folder" in caught.value.hint
-    assert "receptionist.py" in caught.value.hint
+    assert "patter agents new" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -201,3 +201,34 @@ def test_files_of_one_name_do_not_mix(tmp_path: Path) -> None:
     first, second = (load_agent("same", tmp_path / each) for each in ("a", "b"))
     assert (first.agent.system_prompt, second.agent.system_prompt) == ("a", "b")
     assert not isinstance(first.hooks, dict)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('"""Größe."""\nagent = Agent("x")\n'.encode("latin-1"), "this is not UTF-8"),
+        (b'\xff\xfe"\x00"\x00', "NUL"),
+        (b"# coding: klingon\nagent = 1\n", "unknown encoding: klingon"),
+        (b"agent = 1\0\n", "NUL"),
+        (b"agent = " + b"(" * 5000 + b")" * 5000, "too many"),
+        (b"agent = (\n", "line 1: "),
+    ],
+)
+def test_a_file_that_is_no_python_is_listed_with_why(tmp_path: Path, content: bytes, why: str) -> None:
+    """In words, and not in those of a decoder."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "odd.py").write_bytes(content)
+    (found,) = find_agents(tmp_path)
+    assert found.error is not None
+    assert why in found.error
+    assert "codec" not in found.error
+    assert "recursion" not in found.error
+
+
+def test_a_folder_named_like_an_agent_is_none(tmp_path: Path) -> None:
+    """Nor is a file where the folder should be."""
+    (tmp_path / "agents" / "odd.py").mkdir(parents=True)
+    assert find_agents(tmp_path) == []
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "agents").write_text("")
+    assert find_agents(tmp_path / "other") == []
