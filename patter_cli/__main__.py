@@ -17,8 +17,11 @@ def main() -> None:
     """Run the command line."""
     from patter_cli.cli.app import main as run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    run()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        run()
+    except KeyboardInterrupt:  # between two places that would have taken it
+        sys.exit(130)
 
 
 if __name__ == "__main__":
