@@ -151,6 +151,12 @@ class CallRejected(CarrierError):
     code = "call_rejected"
 
 
+class AnswerLost(CarrierError):
+    """The carrier was asked for something that must not be done twice, and nobody knows whether it has done it."""
+
+    code = "answer_lost"
+
+
 class UnknownAgent(CallRejected):
     """A call is for an agent that is not served here."""
 

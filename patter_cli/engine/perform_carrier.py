@@ -37,6 +37,8 @@ class CarrierPerformer:
     def perform(self, command: Command) -> bool:
         match command:
             case order.Transfer(number=number):
+                if self._transfer_task is not None:
+                    self._transfer_task.cancel()  # it failed by a report, and must not fail this one too
                 self._transfer_task = self._call.spawn(self._transfer(number))
             case order.CancelTransfer():
                 if self._transfer_task is not None:

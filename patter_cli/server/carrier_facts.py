@@ -32,7 +32,7 @@ def event_of(reported: told.CarrierFact) -> Event | None:
             return fact.BeepHeard(source=VerdictSource.CARRIER, raw=raw)
         case told.RecordingReady(recording_id=recording_id, url=url, duration_ms=duration_ms):
             return fact.RecordingReady(recording_id=recording_id, url=url, duration_ms=duration_ms)
-        case told.TransferEnded(how=told.CallEnd.COMPLETED):
+        case told.TransferConnected() | told.TransferEnded(how=told.CallEnd.COMPLETED):
             return TransferFinished()
         case told.TransferEnded(how=how):
             return TransferFailed(message=how.value.replace("_", " "), outcome=_MISSED[how])

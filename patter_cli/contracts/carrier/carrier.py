@@ -121,6 +121,13 @@ class RecordingReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferConnected:
+    """Whoever the caller is to be put through to has picked up; from carriers whose `transfer` cannot wait for it."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferEnded:
     """Whoever the caller was put through to has hung up, or was not reached."""
 
@@ -128,7 +135,9 @@ class TransferEnded:
     how: CallEnd
 
 
-CarrierFact: TypeAlias = Ringing | Answered | MachineDetected | BeepHeard | Completed | RecordingReady | TransferEnded
+CarrierFact: TypeAlias = (
+    Ringing | Answered | MachineDetected | BeepHeard | Completed | RecordingReady | TransferConnected | TransferEnded
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +168,8 @@ class CallHandle:
     stream_id: str = ""
     line: CallLine | None = None
     """The call's own stream; None: it has none that could be asked."""
+    callback_url: str = ""
+    """Where the carrier may report what it learns later, such as a recording; "": nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,10 @@ class CallControl(Protocol):
         """End the call; a call that is over already is fine."""
 
     async def transfer(self, number: str) -> None:
-        """Connect the caller to an E.164 number; returns once the carrier has taken over."""
+        """Connect the caller to an E.164 number; returns once the carrier has taken over.
+
+        A carrier that tells elsewhere who answered (TransferConnected, TransferEnded) waits for that, and is cancelled.
+        """
 
     async def send_digits(self, digits: str) -> None:
         """Press keys: 0-9, *, #, and w for a pause of half a second."""

@@ -70,6 +70,33 @@ def performer(control: RingsForEver) -> tuple[CallContext, CarrierPerformer]:
     return call, CarrierPerformer(call, control)
 
 
+class GivesUp(RingsForEver):
+    """A carrier that gives its first transfer up as soon as it may, and rings for ever at the second."""
+
+    async def transfer(self, number: str) -> None:
+        self.asked.append(number)
+        if number == "+3":
+            await asyncio.sleep(0.05)
+            raise CallRejected("no answer")
+        await super().transfer(number)
+
+
+async def test_a_transfer_that_failed_by_a_report_does_not_fail_the_next() -> None:
+    """Its own request may still wait for news, which then are about nobody any more."""
+    control = GivesUp()
+    call, carrier = performer(control)
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        carrier.perform(order.Transfer(number="+3"))
+        await asyncio.sleep(0)
+        carrier.perform(order.Transfer(number="+4"))
+        await asyncio.sleep(0.1)
+        assert control.asked == ["+3", "+4"]
+        assert control.ringing
+        assert not call.mailbox.waiting
+        carrier.perform(order.CancelTransfer())
+
+
 async def test_a_transfer_that_is_taken_back_rings_no_longer() -> None:
     """It is not a failure either: nobody waits for its answer any more."""
     control = RingsForEver()

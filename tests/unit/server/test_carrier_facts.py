@@ -34,6 +34,7 @@ CARRIER = VerdictSource.CARRIER
             told.RecordingReady(carrier_call_id=ID, recording_id="RE1", url="https://x", duration_ms=5),
             fact.RecordingReady(recording_id="RE1", url="https://x", duration_ms=5),
         ),
+        (told.TransferConnected(carrier_call_id=ID), TransferFinished()),
         (told.TransferEnded(carrier_call_id=ID, how=told.CallEnd.COMPLETED), TransferFinished()),
         (
             told.TransferEnded(carrier_call_id=ID, how=told.CallEnd.NO_ANSWER),
@@ -62,4 +63,4 @@ def test_however_a_transfer_ends_it_has_ended(how: told.CallEnd) -> None:
 
 def test_every_kind_is_in_the_table() -> None:
     """A fact that is added to the contract has to be given a meaning."""
-    assert len(get_args(told.CarrierFact)) == 7
+    assert len(get_args(told.CarrierFact)) == 8
