@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
+    from patter_cli.carriers.telnyx.carrier import Telnyx
     from patter_cli.contracts.llm import ToolCall
     from patter_cli.embedded import EmbeddedServer, LocalConfig
     from patter_cli.engine.hooks import IncomingMessage
@@ -41,6 +42,7 @@ _HOMES = {
     "Say": "agent",
     "SentenceChunker": "text.clauses",
     "SmartTurn": "providers.smart_turn",
+    "Telnyx": "carriers.telnyx.carrier",
     "Tool": "tools",
     "ToolCall": "contracts.llm",
     "ToolContext": "tools",
@@ -73,6 +75,7 @@ __all__ = [
     "Say",
     "SentenceChunker",
     "SmartTurn",
+    "Telnyx",
     "Tool",
     "ToolCall",
     "ToolContext",

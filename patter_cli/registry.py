@@ -83,6 +83,12 @@ ROWS: tuple[Row, ...] = (
     Row(name="smart-turn", kind="eou", target="patter_cli.providers.smart_turn:SmartTurn", extra="turns"),
     Row(name="webrtc", kind="echo", target="patter_cli.providers.webrtc:EchoCanceller", extra="aec"),
     Row(name="loopback", kind="carrier", target="patter_cli.carriers.loopback.carrier:Carrier"),
+    Row(
+        name="telnyx",
+        kind="carrier",
+        target="patter_cli.carriers.telnyx.carrier:Telnyx",
+        keys=("TELNYX_API_KEY", "TELNYX_CONNECTION_ID", "TELNYX_PUBLIC_KEY"),
+    ),
 )
 """Ours. Of several that could fill a stage which an author left open, the first is taken."""
 
