@@ -1,0 +1,474 @@
+"""Telnyx over real sockets: what we ask of its API, what becomes of its refusals, and a call to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from functools import cache
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import TypeAdapter
+from telnyx.types.call_control_application_update_params import CallControlApplicationUpdateParams
+from telnyx.types.call_dial_params import CallDialParams
+from telnyx.types.calls.action_answer_params import ActionAnswerParams
+from telnyx.types.calls.action_hangup_params import ActionHangupParams
+from telnyx.types.calls.action_reject_params import ActionRejectParams
+from telnyx.types.calls.action_send_dtmf_params import ActionSendDtmfParams
+from telnyx.types.calls.action_speak_params import ActionSpeakParams
+from telnyx.types.calls.action_start_recording_params import ActionStartRecordingParams
+from telnyx.types.calls.action_start_streaming_params import ActionStartStreamingParams
+from telnyx.types.calls.action_stop_recording_params import ActionStopRecordingParams
+from telnyx.types.calls.action_transfer_params import ActionTransferParams
+from telnyx.types.phone_number_update_params import PhoneNumberUpdateParams
+
+from patter_cli import Telnyx, wiring
+from patter_cli.carriers.telnyx import carrier as telnyx_carrier
+from patter_cli.carriers.telnyx import control as telnyx_control
+from patter_cli.carriers.telnyx import webhook
+from patter_cli.contracts.carrier.carrier import AnswerPlan, CallHandle, CarrierRecording, OutboundCall
+from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.core import events as fact
+from patter_cli.core.outcome import Direction
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
+from patter_cli.server.service import ServiceSettings
+from patter_cli.simulate.caller import LineCaller
+from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent
+from tests.e2e.telnyx_api import CALL, DROP, SILENCE, Answer, TelnyxApi, refusal, telnyx_api
+from tests.unit.carriers.telnyx.events import PUBLIC_KEY, sign
+
+ESCAPED = "/calls/v3%3ATESTcallcontrolid/actions"
+STREAM_URL = "wss://voice.example.com/ws/telnyx/stream/ticket"
+APPLICATION = "1494404757140276705"
+NUMBER = "+15550100002"
+WEBHOOK = "https://voice.example.com/webhooks/telnyx/voice"
+
+SCHEMAS: dict[str, Any] = {
+    "answer": ActionAnswerParams,
+    "calls": CallDialParams,
+    "hangup": ActionHangupParams,
+    "record_start": ActionStartRecordingParams,
+    "record_stop": ActionStopRecordingParams,
+    "reject": ActionRejectParams,
+    "send_dtmf": ActionSendDtmfParams,
+    "speak": ActionSpeakParams,
+    "streaming_start": ActionStartStreamingParams,
+    "transfer": ActionTransferParams,
+    "call_control_applications": CallControlApplicationUpdateParams,
+    "phone_numbers": PhoneNumberUpdateParams,
+}
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
+
+@pytest.fixture
+async def api(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TelnyxApi]:
+    """The fake; at its end, all that it was asked is held against Telnyx's own client."""
+    monkeypatch.setattr(telnyx_carrier, "ANSWER_AGAIN_S", 0.01)
+    monkeypatch.setattr(telnyx_carrier, "LOOK_UP_S", 0.01)
+    monkeypatch.setattr(telnyx_carrier, "WORDS_A_SECOND", 1000.0)
+    async with telnyx_api() as api:
+        yield api
+    for each in api.asked:
+        assert each.headers["authorization"] == "Bearer KEY0123secret"
+        if each.body is not None:
+            parts = each.path.split("/")
+            what = parts[-1] if len(parts) == 2 or parts[1] == "calls" else parts[1]
+            body = {"from_" if name == "from" else name: value for name, value in each.body.items()}
+            schema_of(what).validate_python(body, extra="forbid")
+
+
+@cache
+def schema_of(what: str) -> TypeAdapter[Any]:
+    """What Telnyx's own client would let through, by the last part of a path."""
+    return TypeAdapter(SCHEMAS[what])
+
+
+def telnyx(api: TelnyxApi, **settings: Any) -> Telnyx:
+    given = {"public_key": PUBLIC_KEY, "connection_id": APPLICATION, **settings}
+    return Telnyx("KEY0123secret", base_url=api.base_url, **given)
+
+
+def plan(direction: Direction = Direction.INBOUND, **changed: Any) -> AnswerPlan:
+    given = {"carrier_call_id": CALL, "caller": "+15550100001", "callee": NUMBER, "stream_url": STREAM_URL, **changed}
+    return AnswerPlan(direction=direction, **given)
+
+
+def outbound(**changed: Any) -> OutboundCall:
+    given: dict[str, Any] = {
+        "to": NUMBER,
+        "from_number": "+15550100001",
+        "answer_url": f"{WEBHOOK}?call=ticket",
+        "callback_url": f"{WEBHOOK}/status",
+        **changed,
+    }
+    return OutboundCall(**given)
+
+
+def control(carrier: Telnyx, call_id: str = CALL, callback_url: str = "") -> CallControl:
+    return carrier.control(CallHandle(carrier_call_id=call_id, callback_url=callback_url))
+
+
+def stream_of(codec: str) -> dict[str, Any]:
+    return {
+        "stream_url": STREAM_URL,
+        "stream_track": "inbound_track",
+        "stream_codec": codec,
+        "stream_bidirectional_mode": "rtp",
+        "stream_bidirectional_codec": codec,
+        "stream_bidirectional_target_legs": "self",
+    }
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA"])
+async def test_a_call_is_answered_with_its_stream(api: TelnyxApi, codec: Any) -> None:
+    """In one command, to the leg's own address, with every choice made that Telnyx would make otherwise."""
+    await telnyx(api, codec=codec).carry_out(plan())
+    assert api.bodies == [("answer", {"send_silence_when_idle": True, **stream_of(codec)})]
+    assert api.asked[0].path == f"{ESCAPED}/answer"
+
+
+async def test_wideband_waits_for_the_answer(api: TelnyxApi) -> None:
+    """The rate can only be given with streaming_start, which Telnyx refuses until it has answered."""
+    api.will(f"POST {ESCAPED}/streaming_start", *[refusal(422, "90034")] * 3, Answer())
+    await telnyx(api, codec="L16").carry_out(plan())
+    assert api.verbs == ["answer", *["streaming_start"] * 4]
+    assert api.bodies[0][1] == {"send_silence_when_idle": True}
+    assert api.bodies[-1][1] == {**stream_of("L16"), "stream_bidirectional_sampling_rate": 16000}
+    assert len({each.body["command_id"] for each in api.asked}) == 5  # what was refused is asked anew
+
+
+async def test_whoever_we_rang_is_given_the_stream(api: TelnyxApi) -> None:
+    """The call is answered already."""
+    await telnyx(api).carry_out(plan(Direction.OUTBOUND))
+    assert api.bodies == [("streaming_start", {**stream_of("PCMU"), "stream_bidirectional_sampling_rate": 8000})]
+
+
+async def test_a_call_is_declined(api: TelnyxApi) -> None:
+    """Busy costs nobody anything; words are said and then the line is closed; a call of ours is ended."""
+    carrier = telnyx(api)
+    await carrier.carry_out(plan(stream_url=""))
+    assert api.bodies == [("reject", {"cause": "USER_BUSY"})]
+    api.asked.clear()
+    await carrier.carry_out(plan(stream_url="", words="We are closed."))
+    assert api.verbs == ["answer", "speak", "hangup"]
+    assert api.bodies[1][1]["payload"] == "We are closed."
+    api.asked.clear()
+    await carrier.carry_out(plan(Direction.OUTBOUND, stream_url=""))
+    assert api.verbs == ["hangup"]
+
+
+async def test_a_call_without_its_stream_is_hung_up(api: TelnyxApi) -> None:
+    """Nobody is left in silence; the refusal is told, also where the call is gone already."""
+    api.will(f"POST {ESCAPED}/streaming_start", refusal(422, "90046", "the socket KEY0123secret cannot be reached"))
+    api.will(f"POST {ESCAPED}/hangup", refusal(422, "90018"))
+    with pytest.raises(CallRejected, match="90046") as caught:
+        await telnyx(api).carry_out(plan(Direction.OUTBOUND))
+    assert "KEY0123secret" not in str(caught.value)
+    assert api.verbs == ["streaming_start", "hangup"]
+
+
+@pytest.mark.parametrize("trouble", [DROP, SILENCE, Answer(status=503), Answer(status=429), Answer(body=[1])])
+async def test_a_command_is_tried_again_as_the_same_command(api: TelnyxApi, trouble: Answer | str) -> None:
+    """Its id tells Telnyx that it has done it already, should only its answer have been lost."""
+    api.will(f"POST {ESCAPED}/answer", trouble, trouble, Answer())
+    began = time.monotonic()
+    await telnyx(api).carry_out(plan())
+    assert api.verbs == ["answer"] * 3
+    assert len({each.body["command_id"] for each in api.asked}) == 1
+    assert time.monotonic() - began < 3.5
+
+
+async def test_two_processes_answer_a_call_once(api: TelnyxApi) -> None:
+    """The webhook came twice, to two of us: both say the same command. Another call's is another."""
+    await asyncio.gather(telnyx(api).carry_out(plan()), telnyx(api).carry_out(plan()))
+    await telnyx(api).carry_out(plan(carrier_call_id="v3:another"))
+    assert len({each.body["command_id"] for each in api.asked}) == 2
+
+
+async def test_a_carrier_that_is_not_there_is_told(api: TelnyxApi) -> None:
+    """Down, or asking to come back later than a caller waits."""
+    api.will(f"POST {ESCAPED}/send_dtmf", Answer(status=500))
+    with pytest.raises(CarrierError, match="does not answer"):
+        await control(telnyx(api)).send_digits("1")
+    api.will(f"POST {ESCAPED}/send_dtmf", Answer(status=429, headers={"x-ratelimit-reset": "40"}))
+    api.asked.clear()
+    with pytest.raises(CallRejected, match="429"):
+        await control(telnyx(api)).send_digits("1")
+    assert len(api.asked) == 1
+    nobody = Telnyx("KEY0123secret", base_url="http://127.0.0.1:9/v2")
+    with pytest.raises(CarrierError, match="cannot be reached"):
+        await control(nobody).hang_up()
+
+
+async def test_a_call_is_placed(api: TelnyxApi) -> None:
+    """With the ring time, the carrier's own time limit, its ear for machines, and a mark by which it is known."""
+    api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL, "is_alive": False}}))
+    assert await telnyx(api).place(outbound()) == CALL
+    ((_, body),) = api.bodies
+    state = body.pop("client_state")
+    assert body == {
+        "connection_id": APPLICATION,
+        "to": NUMBER,
+        "from": "+15550100001",
+        "webhook_url": f"{WEBHOOK}?call=ticket",
+        "time_limit_secs": 3600,
+        "send_silence_when_idle": True,
+        "timeout_secs": 25,
+        "answering_machine_detection": "premium",
+    }
+    api.asked.clear()
+    await telnyx(api).place(outbound(ring_timeout_s=None, detects_machines=False, max_duration_s=10**6))
+    ((_, body),) = api.bodies
+    assert body.keys() & {"timeout_secs", "answering_machine_detection"} == set()
+    assert body["time_limit_secs"] == 14_400
+    assert body["client_state"] != state
+
+
+async def test_a_dial_without_an_answer_is_looked_up(api: TelnyxApi) -> None:
+    """It may be ringing: it is found by the mark it was given, and never dialled again."""
+
+    async def live_calls() -> None:
+        await api.was_asked.wait()
+        state = api.asked[0].body["client_state"]
+        rows = [{"call_control_id": "v3:other", "client_state": "x"}, {"call_control_id": CALL, "client_state": state}]
+        api.will(f"GET /connections/{APPLICATION}/active_calls", Answer(body={"data": []}), Answer(body={"data": rows}))
+
+    api.will("POST /calls", DROP)
+    placed, _ = await asyncio.gather(telnyx(api).place(outbound()), live_calls())
+    assert placed == CALL
+    assert api.verbs.count("calls") == 1
+    api.asked.clear()
+    api.will(f"GET /connections/{APPLICATION}/active_calls", Answer(body={"data": []}))
+    api.will("POST /calls", Answer(status=502))
+    with pytest.raises(AnswerLost):
+        await telnyx(api).place(outbound())
+    assert api.verbs.count("calls") == 1
+
+
+async def test_a_dial_that_is_refused_says_why(api: TelnyxApi) -> None:
+    """In Telnyx's words, or with what to check."""
+    api.will("POST /calls", refusal(403, "10010", "D13"))
+    with pytest.raises(CallRejected) as caught:
+        await telnyx(api).place(outbound())
+    assert "TELNYX_API_KEY" in caught.value.hint
+    api.will("POST /calls", refusal(422, "10015", "the\ndestination is not whitelisted"))
+    with pytest.raises(CallRejected, match=r"ring \+15550100002 \(422, 10015\): Refused the destination is not"):
+        await telnyx(api).place(outbound())
+    for wrong in ({"to": "sip:a@b"}, {"to": "+1555\n"}, {"from_number": "5550100001"}):
+        with pytest.raises(CallRejected, match="no number"):
+            await telnyx(api).place(outbound(**wrong))
+
+
+async def test_what_is_not_set_is_named(api: TelnyxApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each variable by its name, and an id that cannot stand in an address is none."""
+    for variable in ("TELNYX_API_KEY", "TELNYX_CONNECTION_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(MissingCredential, match="TELNYX_API_KEY"):
+        await Telnyx().place(outbound())
+    with pytest.raises(MissingCredential, match="TELNYX_CONNECTION_ID"):
+        await telnyx(api, connection_id=None).place(outbound())
+    with pytest.raises(BadSetting, match="TELNYX_CONNECTION_ID"):
+        await telnyx(api, connection_id="../calls").attach(NUMBER, WEBHOOK)
+    assert api.asked == []
+
+
+async def test_a_live_call_is_acted_on(api: TelnyxApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, recording on both channels, once; the end, also of a call that is over."""
+    call = control(telnyx(api))
+    await call.send_digits("1w2#")
+    await call.stop_recording()
+    await call.start_recording()
+    await call.start_recording()
+    await call.stop_recording()
+    api.will(f"POST {ESCAPED}/hangup", Answer(), refusal(422, "90018"))
+    await call.hang_up()
+    await call.hang_up()
+    assert api.verbs == ["send_dtmf", "record_start", "record_stop", "hangup", "hangup"]
+    assert api.bodies[0][1] == {"digits": "1w2#"}
+    assert api.bodies[1][1]["channels"] == "dual"
+    assert webhook.client_state(webhook.RECORDED, CALL) == api.bodies[1][1]["client_state"]
+    api.will(f"POST {ESCAPED}/send_dtmf", refusal(422, "90018"))
+    with pytest.raises(CallRejected, match="the call is over"):
+        await call.send_digits("1")
+    for wrong in ("", "abc", "1\n", "1" * 65):
+        with pytest.raises(CallRejected, match="pressed"):
+            await call.send_digits(wrong)
+
+
+async def test_a_transfer_rings_for_less_than_it_is_waited_for(api: TelnyxApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who answers is told by webhook, so the request waits; the leg is marked as the caller's."""
+    monkeypatch.setattr(telnyx_control, "TRANSFER_NEWS_S", -29.9)
+    with pytest.raises(CallRejected, match="no answer"):
+        await control(telnyx(api), callback_url=WEBHOOK).transfer("+15550100003")
+    assert api.bodies == [
+        (
+            "transfer",
+            {
+                "to": "+15550100003",
+                "timeout_secs": 30,
+                "time_limit_secs": 3600,
+                "target_leg_client_state": webhook.client_state(webhook.TRANSFER, CALL),
+                "webhook_url": WEBHOOK,
+            },
+        )
+    ]
+    api.will(f"POST {ESCAPED}/transfer", refusal(422, "90018"))
+    with pytest.raises(CallRejected, match="the call is over"):
+        await control(telnyx(api)).transfer("+15550100003")
+    with pytest.raises(CallRejected, match="no number"):
+        await control(telnyx(api)).transfer("sip:evil@example.com")
+
+
+NO_IDS = [
+    f"{before}{piece}{after}"
+    for piece in ("../", "..", "/", "?", "#", "%2e%2e%2f", "\\", "\n", " ", "ü", "\u202e", "\x00", "&a=b", ";")
+    for before, after in (("v3:", ""), ("v3:abc", "def"), ("", "v3:abc"), ("v3:a", "/actions/hangup"))
+] + ["", "v3:", "v3", "abc", "v3:" + "a" * 300]
+
+
+@pytest.mark.parametrize("call_id", NO_IDS)
+async def test_what_is_no_call_is_no_part_of_an_address(api: TelnyxApi, call_id: str) -> None:
+    """Nothing is asked at all."""
+    carrier = telnyx(api)
+    call = control(carrier, call_id)
+    for asked in (
+        call.hang_up(),
+        call.send_digits("1"),
+        call.transfer(NUMBER),
+        call.start_recording(),
+        carrier.recordings(call_id),
+        carrier.carry_out(plan(carrier_call_id=call_id)),
+        carrier.carry_out(plan(carrier_call_id=call_id, stream_url="")),
+    ):
+        with pytest.raises(CallRejected, match="no call"):
+            await asked
+    assert api.asked == []
+
+
+def portal(api: TelnyxApi, connection_id: str = "99") -> tuple[dict[str, Any], dict[str, Any]]:
+    """A number, and our application with somebody else's webhook."""
+    number = {"id": "n1", "phone_number": NUMBER, "connection_id": connection_id}
+    application = {
+        "id": APPLICATION,
+        "application_name": "agents",
+        "webhook_event_url": "https://old.example.com/",
+        "webhook_api_version": "1",
+    }
+    api.will("GET /phone_numbers", Answer(body={"data": [number]}))
+    api.resources = {"/phone_numbers/n1": number, f"/call_control_applications/{APPLICATION}": application}
+    return number, application
+
+
+async def test_a_number_is_pointed_at_us_and_given_back(api: TelnyxApi) -> None:
+    """To our application, with the envelope we read; afterwards both are as they were."""
+    number, application = portal(api)
+    before = dict(number), dict(application)
+    token = await telnyx(api).attach(NUMBER, WEBHOOK)
+    assert api.asked[0].query == {"filter[phone_number]": NUMBER}
+    assert number["connection_id"] == APPLICATION
+    assert (application["webhook_event_url"], application["webhook_api_version"]) == (WEBHOOK, "2")
+    await telnyx(api).restore(token)
+    assert (number, application) == before
+    await telnyx(api).restore(token)  # once more, after a crash between the two
+    assert (number, application) == before
+
+
+async def test_what_somebody_else_changed_meanwhile_is_left_alone(api: TelnyxApi) -> None:
+    """Only what is still ours is taken back."""
+    number, application = portal(api)
+    token = await telnyx(api).attach(NUMBER, WEBHOOK)
+    number["connection_id"], application["webhook_event_url"] = "77", "https://new.example.com/"
+    await telnyx(api).restore(token)
+    assert (number["connection_id"], application["webhook_event_url"]) == ("77", "https://new.example.com/")
+
+
+async def test_a_number_that_cannot_be_attached_changes_nothing(api: TelnyxApi) -> None:
+    """Half done is undone; a number that is not the account's, and a token that is none, say so."""
+    number, application = portal(api)
+    before = dict(number), dict(application)
+    api.will("PATCH /phone_numbers/n1", refusal(422, "10015"))
+    with pytest.raises(CallRejected, match="assign"):
+        await telnyx(api).attach(NUMBER, WEBHOOK)
+    assert (number, application) == before
+    api.will("GET /phone_numbers", Answer(body={"data": []}))
+    with pytest.raises(CallRejected, match="no number of this"):
+        await telnyx(api).attach(NUMBER, WEBHOOK)
+    for token in ("", "{}", "[]", '{"number_id": 7}', "null"):
+        with pytest.raises(CarrierError, match="no token"):
+            await telnyx(api).restore(token)
+
+
+async def test_recordings_are_listed(api: TelnyxApi) -> None:
+    """With the address of the WAV, where there is one; what is not finished is not one yet."""
+    rows = [
+        {
+            "id": "r1",
+            "channels": "dual",
+            "duration_millis": 6600,
+            "status": "completed",
+            "download_urls": {"mp3": "https://s3.example.com/1.mp3", "wav": "https://s3.example.com/1.wav"},
+        },
+        {"id": "r2", "channels": "single", "status": "completed", "download_urls": {"mp3": "ftp://x"}},
+        {"id": "r3", "status": "processing"},
+    ]
+    api.will("GET /recordings", Answer(body={"data": rows}))
+    assert await telnyx(api).recordings(CALL) == (
+        CarrierRecording(recording_id="r1", url="https://s3.example.com/1.wav", duration_s=7, channels=2),
+        CarrierRecording(recording_id="r2", url="", duration_s=0, channels=1),
+    )
+    assert api.asked[0].query["filter[call_control_id]"] == CALL
+
+
+async def test_a_call_from_its_webhook_to_its_end(api: TelnyxApi) -> None:
+    """Signed, answered once though the webhook comes twice, held on the stream's address, and ended by a report."""
+    carrier, log = telnyx(api), Log()
+    shop = wiring.ready_agent("shop", agent("Hello caller."), Hooks(on_message=lambda event: "You said something."))
+    service = wiring.service(
+        {"shop": shop},
+        ServiceSettings(port=0, public_host="voice.example.com", drain_timeout_s=0.0),
+        observers=(log,),
+        voice=LOUDNESS,
+        carried_by={"telnyx": carrier},
+    )
+    await service.start()
+    client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", headers={"host": "voice.example.com"})
+
+    async def post(kind: str, *, forged: bool = False, **payload: Any) -> int:
+        data = {"event_type": kind, "payload": {"call_control_id": CALL, **payload}}
+        body, stamp = json.dumps({"data": data}).encode(), str(int(time.time()))
+        signature = sign(body + b" " if forged else body, stamp)
+        headers = {webhook.SIGNATURE: signature, webhook.TIMESTAMP: stamp}
+        return (await client.post("/webhooks/telnyx/voice", content=body, headers=headers)).status_code
+
+    try:
+        arrives = {"direction": "incoming", "from": "+15550100001", "to": NUMBER}
+        assert await post("call.initiated", forged=True, **arrives) == 403
+        replies = await asyncio.gather(*(post("call.initiated", **arrives) for _ in range(20)))
+        assert set(replies) == {200}
+        await asyncio.wait_for(api.was_asked.wait(), 5.0)
+        ((verb, body),) = api.bodies
+        assert verb == "answer"
+        url = body["stream_url"].replace("wss://voice.example.com", f"ws://127.0.0.1:{service.port}")
+        earpiece = Earpiece()
+        async with LineCaller(url, carrier.line(), call_id=CALL, handset=earpiece) as line:
+            assert await line.wait_for(lambda: earpiece.has_heard("hello caller."), 5.0)
+            assert line.refused == []
+            (live,) = service.live.calls
+            assert (live.ticket.caller, live.ticket.callee) == ("+15550100001", NUMBER)
+            assert await post("call.hangup", hangup_cause="normal_clearing") == 200
+            assert await line.wait_for(lambda: line.ended is not None, 5.0)
+        await asyncio.sleep(0.1)
+    finally:
+        await client.aclose()
+        await service.cut()
+        service.close()
+    (entries,) = log.calls.values()
+    connected = entries[0].event
+    assert isinstance(connected, fact.CallConnected)
+    assert connected.carrier_call_id == CALL
+    assert api.verbs.count("answer") == 1
