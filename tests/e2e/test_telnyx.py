@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
@@ -35,9 +36,10 @@ from patter_cli.core import events as fact
 from patter_cli.core.outcome import Direction
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
-from patter_cli.server.service import ServiceSettings
+from patter_cli.server.control_messages import PlaceCall
+from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
-from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent
+from tests.e2e.conftest import LOUDNESS, Log, agent, spoken
 from tests.e2e.telnyx_api import CALL, DROP, SILENCE, Answer, TelnyxApi, refusal, telnyx_api
 from tests.unit.carriers.telnyx.events import PUBLIC_KEY, sign
 
@@ -46,6 +48,9 @@ STREAM_URL = "wss://voice.example.com/ws/telnyx/stream/ticket"
 APPLICATION = "1494404757140276705"
 NUMBER = "+15550100002"
 WEBHOOK = "https://voice.example.com/webhooks/telnyx/voice"
+
+TRANSFER = "Can you put me through?"
+Post: TypeAlias = Callable[..., Awaitable[int]]
 
 SCHEMAS: dict[str, Any] = {
     "answer": ActionAnswerParams,
@@ -424,10 +429,12 @@ async def test_recordings_are_listed(api: TelnyxApi) -> None:
     assert api.asked[0].query["filter[call_control_id]"] == CALL
 
 
-async def test_a_call_from_its_webhook_to_its_end(api: TelnyxApi) -> None:
-    """Signed, answered once though the webhook comes twice, held on the stream's address, and ended by a report."""
-    carrier, log = telnyx(api), Log()
-    shop = wiring.ready_agent("shop", agent("Hello caller."), Hooks(on_message=lambda event: "You said something."))
+@asynccontextmanager
+async def served(carrier: Telnyx, handler: Callable[[Any], Any]) -> AsyncIterator[tuple[Service, Post, Log]]:
+    """One agent on Telnyx. Post sends a signed webhook of CALL, or of another leg, and returns the status."""
+    log = Log()
+    told = agent("Hello caller.", transfer_numbers=["+15550100003"])
+    shop = wiring.ready_agent("shop", told, Hooks(on_message=handler))
     service = wiring.service(
         {"shop": shop},
         ServiceSettings(port=0, public_host="voice.example.com", drain_timeout_s=0.0),
@@ -438,37 +445,106 @@ async def test_a_call_from_its_webhook_to_its_end(api: TelnyxApi) -> None:
     await service.start()
     client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", headers={"host": "voice.example.com"})
 
-    async def post(kind: str, *, forged: bool = False, **payload: Any) -> int:
+    async def post(kind: str, *, forged: bool = False, path: str = "/webhooks/telnyx/voice", **payload: Any) -> int:
         data = {"event_type": kind, "payload": {"call_control_id": CALL, **payload}}
         body, stamp = json.dumps({"data": data}).encode(), str(int(time.time()))
         signature = sign(body + b" " if forged else body, stamp)
         headers = {webhook.SIGNATURE: signature, webhook.TIMESTAMP: stamp}
-        return (await client.post("/webhooks/telnyx/voice", content=body, headers=headers)).status_code
+        return (await client.post(path, content=body, headers=headers)).status_code
 
     try:
-        arrives = {"direction": "incoming", "from": "+15550100001", "to": NUMBER}
-        assert await post("call.initiated", forged=True, **arrives) == 403
-        replies = await asyncio.gather(*(post("call.initiated", **arrives) for _ in range(20)))
-        assert set(replies) == {200}
-        await asyncio.wait_for(api.was_asked.wait(), 5.0)
-        ((verb, body),) = api.bodies
-        assert verb == "answer"
-        url = body["stream_url"].replace("wss://voice.example.com", f"ws://127.0.0.1:{service.port}")
-        earpiece = Earpiece()
-        async with LineCaller(url, carrier.line(), call_id=CALL, handset=earpiece) as line:
-            assert await line.wait_for(lambda: earpiece.has_heard("hello caller."), 5.0)
-            assert line.refused == []
-            (live,) = service.live.calls
-            assert (live.ticket.caller, live.ticket.callee) == ("+15550100001", NUMBER)
-            assert await post("call.hangup", hangup_cause="normal_clearing") == 200
-            assert await line.wait_for(lambda: line.ended is not None, 5.0)
-        await asyncio.sleep(0.1)
+        yield service, post, log
     finally:
         await client.aclose()
         await service.cut()
         service.close()
+
+
+@asynccontextmanager
+async def on_the_line(service: Service, api: TelnyxApi, carrier: Telnyx) -> AsyncIterator[LineCaller]:
+    """Telnyx opens the stream that the last command named, and the greeting is heard to its end."""
+    url = api.bodies[-1][1]["stream_url"].replace("wss://voice.example.com", f"ws://127.0.0.1:{service.port}")
+    async with LineCaller(url, carrier.line(), call_id=CALL) as line:
+        assert await line.wait_for(lambda: line.heard_bytes > 8 * 200 and line.quiet_ms > 200, 5.0)
+        yield line
+        assert line.refused == []
+
+
+async def test_a_call_from_its_webhook_to_its_end(api: TelnyxApi) -> None:
+    """Signed, answered once though the webhook comes often, held on the stream's address, and ended by a report."""
+    carrier = telnyx(api)
+    async with served(carrier, lambda event: "You said something.") as (service, post, log):
+        arrives = {"direction": "incoming", "from": "+15550100001", "to": NUMBER}
+        assert await post("call.initiated", forged=True, **arrives) == 403
+        assert set(await asyncio.gather(*(post("call.initiated", **arrives) for _ in range(20)))) == {200}
+        await asyncio.wait_for(api.was_asked.wait(), 5.0)
+        async with on_the_line(service, api, carrier) as line:
+            (live,) = service.live.calls
+            assert (live.ticket.caller, live.ticket.callee) == ("+15550100001", NUMBER)
+            assert await post("call.hangup", hangup_cause="normal_clearing") == 200
+            assert await line.wait_for(lambda: line.ended is not None, 5.0)
     (entries,) = log.calls.values()
     connected = entries[0].event
     assert isinstance(connected, fact.CallConnected)
     assert connected.carrier_call_id == CALL
     assert api.verbs.count("answer") == 1
+
+
+async def test_a_call_of_ours_from_the_dial_to_the_stream(api: TelnyxApi) -> None:
+    """Every report comes to the address that the dial named; the answer alone starts the stream, once."""
+    carrier = telnyx(api)
+    api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL}}))
+    async with served(carrier, lambda event: "You said something.") as (service, post, _):
+        await service.place(PlaceCall(to=NUMBER, from_number="+15550100001", agent="shop", variables={"tier": "gold"}))
+        ((verb, dialled),) = api.bodies
+        assert verb == "calls"
+        path = dialled["webhook_url"].removeprefix("https://voice.example.com")
+        ours = {"client_state": dialled["client_state"], "from": "+15550100001", "to": NUMBER}
+        api.was_asked.clear()
+        assert await post("call.initiated", path=path, direction="outgoing", **ours) == 200
+        assert await post("call.answered", path="/webhooks/telnyx/voice?call=forged", call_control_id="v3:x", **ours)
+        for _ in range(3):
+            assert await post("call.answered", path=path, **ours) == 200
+        await asyncio.wait_for(api.was_asked.wait(), 5.0)
+        async with asyncio.timeout(5.0):
+            while len(api.asked) < 3:
+                api.was_asked.clear()
+                await api.was_asked.wait()
+        assert sorted(api.verbs) == ["calls", "hangup", "streaming_start"]
+        async with on_the_line(service, api, carrier):
+            (live,) = service.live.calls
+            assert (live.ticket.direction, live.ticket.variables) == (Direction.OUTBOUND, {"tier": "gold"})
+
+
+@pytest.mark.parametrize("busy_first", [False, True])
+async def test_a_transfer_is_told_by_its_own_leg(api: TelnyxApi, busy_first: bool) -> None:
+    """Busy: the caller is back with the agent, who may try another number. Answered: the call is out of our hands."""
+    carrier = telnyx(api)
+
+    def connect(event: Any) -> str:
+        event.transfer_call("+15550100003")
+        return "One moment."
+
+    state = webhook.client_state(webhook.TRANSFER, CALL)
+    async with served(carrier, connect) as (service, post, log):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        await asyncio.wait_for(api.was_asked.wait(), 5.0)
+        async with on_the_line(service, api, carrier) as line:
+
+            async def ask(times: int) -> None:
+                line.say(spoken(TRANSFER))
+                assert await line.wait_for(lambda: api.verbs.count("transfer") == times, 8.0)
+                await post("call.initiated", call_control_id="v3:leg", client_state=state, direction="outgoing")
+
+            await ask(1)
+            if busy_first:
+                await post("call.hangup", call_control_id="v3:leg", client_state=state, hangup_cause="user_busy")
+                assert await line.wait_for(lambda: line.quiet_ms > 400, 8.0)
+                await ask(2)
+            await post("call.answered", call_control_id="v3:leg", client_state=state)
+            assert await line.wait_for(lambda: line.ended is not None, 10.0)
+    (entries,) = log.calls.values()
+    told = [type(each.event).__name__ for each in entries]
+    assert told.count("TransferFailed") == int(busy_first)
+    assert told.count("TransferFinished") == 1
+    assert "hangup" not in api.verbs
