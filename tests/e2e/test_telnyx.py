@@ -25,13 +25,17 @@ from telnyx.types.calls.action_start_streaming_params import ActionStartStreamin
 from telnyx.types.calls.action_stop_recording_params import ActionStopRecordingParams
 from telnyx.types.calls.action_transfer_params import ActionTransferParams
 from telnyx.types.phone_number_update_params import PhoneNumberUpdateParams
+from websockets.asyncio.client import ClientConnection, connect
 
 from patter_cli import Telnyx, wiring
+from patter_cli.audio.resample import resample_all
+from patter_cli.audio.wire import wire_codec
 from patter_cli.carriers.telnyx import carrier as telnyx_carrier
 from patter_cli.carriers.telnyx import control as telnyx_control
 from patter_cli.carriers.telnyx import webhook
 from patter_cli.contracts.carrier.carrier import AnswerPlan, CallHandle, CarrierRecording, OutboundCall
 from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.stream import ClearOut, MarkOut, MediaOut
 from patter_cli.core import events as fact
 from patter_cli.core.outcome import Direction
 from patter_cli.engine.hooks import Hooks
@@ -39,7 +43,7 @@ from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
-from tests.e2e.conftest import LOUDNESS, Log, agent, spoken
+from tests.e2e.conftest import LOUDNESS, Log, agent, letters_in, spoken
 from tests.e2e.telnyx_api import CALL, DROP, SILENCE, Answer, TelnyxApi, refusal, telnyx_api
 from tests.unit.carriers.telnyx.events import PUBLIC_KEY, sign
 
@@ -521,12 +525,12 @@ async def test_a_transfer_is_told_by_its_own_leg(api: TelnyxApi, busy_first: boo
     """Busy: the caller is back with the agent, who may try another number. Answered: the call is out of our hands."""
     carrier = telnyx(api)
 
-    def connect(event: Any) -> str:
+    def put_through(event: Any) -> str:
         event.transfer_call("+15550100003")
         return "One moment."
 
     state = webhook.client_state(webhook.TRANSFER, CALL)
-    async with served(carrier, connect) as (service, post, log):
+    async with served(carrier, put_through) as (service, post, log):
         await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
         await asyncio.wait_for(api.was_asked.wait(), 5.0)
         async with on_the_line(service, api, carrier) as line:
@@ -548,3 +552,66 @@ async def test_a_transfer_is_told_by_its_own_leg(api: TelnyxApi, busy_first: boo
     assert told.count("TransferFailed") == int(busy_first)
     assert told.count("TransferFinished") == 1
     assert "hangup" not in api.verbs
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"codec": "PCMA"}, {"codec": "L16"}, {"codec": "L16", "l16_byte_order": "big"}],
+    ids=["PCMA", "L16", "L16-big"],
+)
+async def test_a_call_in_every_codec_with_its_messages_out_of_order(api: TelnyxApi, settings: dict[str, Any]) -> None:
+    """Each asked for what was said, and heard what was answered, though every second message overtakes another."""
+    carrier = telnyx(api, **settings)
+    wire = wire_codec(carrier.format)
+    said: list[str] = []
+
+    def answer(event: Any) -> str:
+        said.append(event.text)
+        return "From nine until six."
+
+    question = wire.encode(resample_all(spoken(TRANSFER), 8000, wire.rate_hz))
+    sound = bytes(wire.silence) * wire.rate_hz + question + bytes(wire.silence) * (4 * wire.rate_hz)
+    heard = bytearray()
+    line = carrier.line()
+
+    async def listen(socket: ClientConnection) -> None:
+        async for text in socket:
+            match line.receive(str(text)):
+                case MediaOut(payload):
+                    heard.extend(payload)
+                case MarkOut(name=name):
+                    await socket.send(line.mark(name))
+                case other:
+                    assert other == ClearOut()
+
+    def words() -> str:
+        return letters_in(resample_all(wire.decode(bytes(heard)), wire.rate_hz, 8000))
+
+    async with served(carrier, answer) as (service, post, _):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        async with asyncio.timeout(5.0):
+            while "stream_url" not in (api.bodies[-1][1] if api.asked else {}):
+                api.was_asked.clear()
+                await api.was_asked.wait()
+        url = api.bodies[-1][1]["stream_url"].replace("wss://voice.example.com", f"ws://127.0.0.1:{service.port}")
+        async with connect(url, compression=None) as socket:
+            listening = asyncio.create_task(listen(socket))
+            await socket.send(line.connected())
+            await socket.send(line.start(call_id=CALL, parameters={}))
+            size, began, kept = 20 * wire.bytes_per_ms, time.monotonic(), ""
+            for number in range(len(sound) // size):
+                text = line.media(sound[number * size : (number + 1) * size], 20 * number)
+                if number % 3 == 1:
+                    kept = text
+                    continue
+                await socket.send(text)
+                if kept:
+                    await socket.send(kept)
+                    kept = ""
+                await asyncio.sleep(max(0.0, began + (number + 1) * 0.02 - time.monotonic()))
+                if "until six." in words():
+                    break
+            await socket.send(line.stop())
+            await listening
+    assert said == [TRANSFER]
+    assert words() == "hello caller.from nine until six."

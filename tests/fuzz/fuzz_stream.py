@@ -1,4 +1,4 @@
-"""Carrier frames, mutated by the million: `python -m tests.fuzz.fuzz_stream [N] [SEED]`; prints what it saw.
+"""Carrier frames, mutated by the million: `python -m tests.fuzz.fuzz_stream [N] [SEED] [CARRIER]`; prints what it saw.
 
 It stops with the text that did it when a decoder raises, or takes more than a millisecond per kilobyte.
 """
@@ -11,10 +11,14 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from patter_cli.carriers.telnyx.stream import TelnyxLine, TelnyxStream
 from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
+from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
 
 STREAM_ID = "MZ00000000000000000000000000000001"
 _SID = f'"streamSid":"{STREAM_ID}"'
@@ -41,6 +45,31 @@ LINE_SAMPLES = (
     f'{{"event":"clear",{_SID}}}',
 )
 """One of each message to Twilio. Source: the same."""
+
+TELNYX_ID = "32de0dea-53cb-4b21-89a4-9e1819c043bc"
+_LEG = f'"stream_id":"{TELNYX_ID}"'
+
+TELNYX_SAMPLES = (
+    '{"event":"connected","version":"1.0.0"}',
+    '{"event":"start","sequence_number":"1","start":{"user_id":"3e6f995f","call_control_id":"v3:TESTcallcontrolid",'
+    '"call_session_id":"22222222","from":"+15550100001","to":"+15550100002","tags":[],"client_state":"eyJhIjoxfQ==",'
+    '"custom_parameters":[{"name":"agent","value":"demo"}],'
+    f'"media_format":{{"encoding":"PCMU","sample_rate":8000,"channels":1}}}},{_LEG}}}',
+    '{"event":"media","sequence_number":"4","media":{"track":"inbound","chunk":"2","timestamp":"5",'
+    f'"payload":"//////////8="}},{_LEG}}}',
+    f'{{"event":"dtmf",{_LEG},"occurred_at":"2026-11-21T12:00:07.123456Z","sequence_number":"5","dtmf":{{"digit":"1"}}}}',
+    f'{{"event":"mark",{_LEG},"sequence_number":"91","mark":{{"name":"utt-7:end"}}}}',
+    f'{{"event":"error","payload":{{"code":100003,"title":"malformed_frame","detail":"no"}},{_LEG}}}',
+    f'{{"event":"stop","sequence_number":"9","stop":{{"call_control_id":"v3:TESTcallcontrolid"}},{_LEG}}}',
+)
+"""One of each message from Telnyx. Source: Telnyx docs, media streaming over WebSockets."""
+
+TELNYX_LINE_SAMPLES = (
+    f'{{"event":"media","media":{{"payload":"{"/" * 213}w=="}}}}',  # 20 ms, the least that Telnyx takes
+    '{"event":"mark","mark":{"name":"utt-7:end"}}',
+    '{"event":"clear"}',
+)
+"""One of each message to Telnyx. Source: the same."""
 
 _ODD = (
     *(
@@ -99,7 +128,9 @@ _JSON = st.recursive(
 )
 
 
-def _messages(samples: tuple[str, ...]) -> st.SearchStrategy[str]:
+def messages(samples: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """A sample, a sample spoiled, or anything at all."""
+
     @st.composite
     def cut(draw: st.DrawFn) -> str:
         return mutated(draw(st.sampled_from(samples)), random.Random(draw(st.integers(0, 2**32))))
@@ -119,12 +150,12 @@ def _messages(samples: tuple[str, ...]) -> st.SearchStrategy[str]:
 
 def stream_message() -> st.SearchStrategy[str]:
     """What a peer might send to our end: a sample, a sample spoiled, or anything at all."""
-    return _messages(SAMPLES)
+    return messages(SAMPLES)
 
 
 def line_message() -> st.SearchStrategy[str]:
     """What a server might send to the line."""
-    return _messages(LINE_SAMPLES)
+    return messages(LINE_SAMPLES)
 
 
 def mutated(text: str, dice: random.Random) -> str:
@@ -146,20 +177,36 @@ def mutated(text: str, dice: random.Random) -> str:
     return text
 
 
-def main(count: int, seed: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """Both ends of a carrier's wire, new, and one of each message that they read."""
+
+    stream: Callable[[], StreamCodec]
+    line: Callable[[], LineCodec]
+    samples: tuple[str, ...]
+    line_samples: tuple[str, ...]
+
+
+CARRIERS: dict[str, Ends] = {
+    "twilio": Ends(stream=TwilioStream, line=lambda: TwilioLine(STREAM_ID), samples=SAMPLES, line_samples=LINE_SAMPLES),
+    "telnyx": Ends(stream=TelnyxStream, line=TelnyxLine, samples=TELNYX_SAMPLES, line_samples=TELNYX_LINE_SAMPLES),
+}
+
+
+def main(count: int, seed: int, ends: Ends) -> None:
     """Read `count` mutated texts with both ends; raises what they raise, with the text on stderr."""
     dice = random.Random(seed)
     seen: Counter[str] = Counter()
     slowest, slowest_text = 0.0, ""
-    stream, line = TwilioStream(), TwilioLine(STREAM_ID)
+    stream, line = ends.stream(), ends.line()
     at_first_kb = 0
     began = time.perf_counter()
     for number in range(count):
         if number % 50 == 0:
-            stream = TwilioStream()
+            stream = ends.stream()
             if dice.random() < 0.9:
-                stream.receive(SAMPLES[1])
-        end, samples = (stream, SAMPLES) if dice.random() < 0.7 else (line, LINE_SAMPLES)
+                stream.receive(ends.samples[1])
+        end, samples = (stream, ends.samples) if dice.random() < 0.7 else (line, ends.line_samples)
         text = mutated(dice.choice(samples), dice)
         before = time.thread_time()
         try:
@@ -169,7 +216,7 @@ def main(count: int, seed: int) -> None:
             raise
         ms_per_kb = (time.thread_time() - before) * 1e3 / (1 + len(text) / 1024)
         if ms_per_kb > slowest:
-            ms_per_kb = min(ms_per_kb, _again(text))  # the machine stumbles too
+            ms_per_kb = min(ms_per_kb, _again(text, ends))  # the machine stumbles too
         if ms_per_kb > slowest:
             slowest, slowest_text = ms_per_kb, text
         seen[type(message).__name__] += 1
@@ -182,10 +229,10 @@ def main(count: int, seed: int) -> None:
         sys.exit(1)
 
 
-def _again(text: str) -> float:
+def _again(text: str, ends: Ends) -> float:
     """The best of five: milliseconds per started KB of the slower end."""
-    stream, line = TwilioStream(), TwilioLine(STREAM_ID)
-    stream.receive(SAMPLES[1])
+    stream, line = ends.stream(), ends.line()
+    stream.receive(ends.samples[1])
 
     def once() -> float:
         before = time.thread_time()
@@ -201,5 +248,6 @@ def _peak_kb() -> int:
 
 
 if __name__ == "__main__":
-    arguments = [int(argument) for argument in sys.argv[1:]]
-    main(*(arguments + [100_000, random.randrange(2**32)][len(arguments) :]))
+    given = sys.argv[1:]
+    count, seed, carrier = given + ["100000", str(random.randrange(2**32)), "twilio"][len(given) :]
+    main(int(count), int(seed), CARRIERS[carrier])

@@ -99,6 +99,6 @@ class TelnyxControl:
 
 async def hang_up(account: Account, call_id: str) -> None:
     """End a call; one that is over already is fine. Raises CarrierError."""
-    reply = await account.command(call_id, "hangup", {}, once="hangup")
+    reply = await account.command(call_id, "hangup", {})
     if not reply.ok and not reply.says(CALL_IS_OVER):
         raise account.refused(reply, "hang up")
