@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
     from patter_cli.carriers.telnyx.carrier import Telnyx
+    from patter_cli.carriers.twilio.carrier import Twilio
     from patter_cli.contracts.llm import ToolCall
     from patter_cli.embedded import EmbeddedServer, LocalConfig
     from patter_cli.engine.hooks import IncomingMessage
@@ -48,6 +49,7 @@ _HOMES = {
     "ToolContext": "tools",
     "Turn": "providers.rules",
     "TurnPolicy": "agent",
+    "Twilio": "carriers.twilio.carrier",
     "call_tool": "providers.rules",
     "guardrail": "agent",
     "tool": "tools",
@@ -81,6 +83,7 @@ __all__ = [
     "ToolContext",
     "Turn",
     "TurnPolicy",
+    "Twilio",
     "call_tool",
     "guardrail",
     "tool",

@@ -89,6 +89,12 @@ ROWS: tuple[Row, ...] = (
         target="patter_cli.carriers.telnyx.carrier:Telnyx",
         keys=("TELNYX_API_KEY", "TELNYX_CONNECTION_ID", "TELNYX_PUBLIC_KEY"),
     ),
+    Row(
+        name="twilio",
+        kind="carrier",
+        target="patter_cli.carriers.twilio.carrier:Twilio",
+        keys=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"),
+    ),
 )
 """Ours. Of several that could fill a stage which an author left open, the first is taken."""
 

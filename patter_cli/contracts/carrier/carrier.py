@@ -53,6 +53,9 @@ class AnswerPlan:
     """What the carrier was told to bring along."""
     stream_url: str = ""
     """wss://… of the media stream to connect to; "": the call is declined."""
+    resume_url: str = ""
+    """The webhook that is asked again, once, when the stream breaks off and the call goes on; "": the call then ends
+    with an apology, as far as the carrier can say one."""
     words: str = ""
     """Why it is declined, for the caller's ear; "": it is just busy."""
 

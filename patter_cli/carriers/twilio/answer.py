@@ -1,0 +1,80 @@
+"""TwiML: what Twilio is told to do with a call. Only ever written by an XML writer, whatever the texts hold.
+
+After the stream comes what Twilio does when our socket is gone and the call is not: an apology, and one way back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from patter_cli.contracts.carrier.carrier import AnswerPlan, WebhookReply
+from patter_cli.core.outcome import Direction
+
+MAX_PARAMETER_CHARS: Final = 499
+"""Of a name and its value together; Twilio takes no longer ones."""
+MAX_SAY_CHARS: Final = 4096
+TRANSFER_RING_S: Final = 30
+TRANSFER_S: Final = 3600
+"""The longest that a caller who was put through may talk."""
+
+CUT_OFF: Final = "I'm sorry, we were cut off. One moment, please."
+GONE: Final = "I'm sorry, we have lost the connection. Please call again. Goodbye."
+AFTER_TRANSFER: Final = "That call is over. Goodbye."
+"""Said if the other side hung up, and as true if it was never reached."""
+
+_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot carry, not even escaped. Source: XML 1.0, 2.2."""
+
+
+def answer(plan: AnswerPlan) -> WebhookReply:
+    """What becomes of the call, as the reply of its webhook."""
+    response = Element("Response")
+    if plan.stream_url:
+        _connect(response, plan)
+    elif plan.words:
+        _say(response, plan.words)
+        SubElement(response, "Hangup")
+    elif plan.direction is Direction.INBOUND:
+        SubElement(response, "Reject", reason="busy")  # costs nothing, and the caller hears a busy line
+    else:
+        SubElement(response, "Hangup")
+    return WebhookReply(content_type="text/xml", body=_DECLARATION + tostring(response, "utf-8", xml_declaration=False))
+
+
+def transfer(number: str) -> str:
+    """Instructions that put the caller through to an E.164 number, for a call that is live."""
+    response = Element("Response")
+    dial = SubElement(response, "Dial", answerOnBridge="true", timeout=str(TRANSFER_RING_S), timeLimit=str(TRANSFER_S))
+    SubElement(dial, "Number").text = _text(number)
+    _say(response, AFTER_TRANSFER)
+    return tostring(response, "unicode")
+
+
+def _connect(response: Element, plan: AnswerPlan) -> None:
+    stream = SubElement(SubElement(response, "Connect"), "Stream", url=_text(plan.stream_url))
+    for name, value in _parameters(plan.variables).items():
+        SubElement(stream, "Parameter", name=name, value=value)
+    if plan.resume_url:
+        _say(response, CUT_OFF)
+        SubElement(response, "Redirect", method="POST").text = _text(plan.resume_url)
+    else:
+        _say(response, GONE)
+        SubElement(response, "Hangup")
+
+
+def _say(response: Element, words: str) -> None:
+    SubElement(response, "Say").text = _text(words)[:MAX_SAY_CHARS]
+
+
+def _parameters(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those that fit; the ticket in the stream's address has them all."""
+    texts = {_text(name): _text(value) for name, value in variables.items()}
+    return {name: value for name, value in texts.items() if name and len(name) + len(value) <= MAX_PARAMETER_CHARS}
+
+
+def _text(text: str) -> str:
+    return _NOT_XML.sub("", text)
