@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
@@ -39,12 +39,15 @@ class CallFactory:
         store: CallStore,
         journals: JournalWriter,
         carriers: Mapping[str, Carrier],
+        callback_url: Callable[[str], str],
     ) -> None:
+        """callback_url: where a carrier, by its name, reports what it learns."""
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
         self._journals = journals
         self._carriers = carriers
+        self._callback_url = callback_url
         self._phrasebook = TtsCache()
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
@@ -123,7 +126,7 @@ class CallFactory:
         self, call: DialledCall, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender
     ) -> DialledCall:
         """Give a call that we made its line. ticket: of the stream. Raises CallRejected where it is over."""
-        handle = CallHandle(carrier_call_id=ticket.carrier_call_id, stream_id=started.stream_id, line=sender)
+        carrier = self._carriers[ticket.carrier]
         call.take_line(
             build_line(
                 call.parts.call,
@@ -131,7 +134,7 @@ class CallFactory:
                 format=started.format,
                 codec=codec,
                 line=sender,
-                control=self._carriers[ticket.carrier].control(handle),
+                control=carrier.control(self._handle(ticket, started, sender)),
                 vad=self._room,
                 cache=self._own_lines.get(ticket.call_id, self._phrasebook),
             )
@@ -148,18 +151,25 @@ class CallFactory:
             raise UnknownAgent(f"no agent {ticket.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
         if carrier is None:
             raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
-        handle = CallHandle(carrier_call_id=ticket.carrier_call_id, stream_id=started.stream_id, line=sender)
         return build_call(
             info=_info(ticket),
             agent=ready,
             format=started.format,
             codec=codec,
             line=sender,
-            control=carrier.control(handle),
+            control=carrier.control(self._handle(ticket, started, sender)),
             vad=self._room,
             cache=self._phrasebook,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
+        )
+
+    def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:
+        return CallHandle(
+            carrier_call_id=ticket.carrier_call_id,
+            stream_id=started.stream_id,
+            line=sender,
+            callback_url=self._callback_url(ticket.carrier),
         )
 
     def close(self) -> None:

@@ -21,14 +21,18 @@ log = logging.getLogger("patter.server")
 TicketOf: TypeAlias = Callable[[StreamStarted], CallTicket]
 """The ticket of a stream that has begun. Raises CallRejected or BadSignature."""
 
-Entrance: TypeAlias = Callable[[Mapping[str, str]], Awaitable[TicketOf]]
-"""What a route's path parameters lead to. Raises UnknownAgent, BadSignature or CallRejected before the upgrade."""
+SignedBy: TypeAlias = Callable[[str, Mapping[str, str]], None]
+"""Whether the carrier has signed the upgrade of the stream with this token, by its headers. Raises BadSignature."""
+
+Entrance: TypeAlias = Callable[[Mapping[str, str], Mapping[str, str]], Awaitable[TicketOf]]
+"""What a route's path parameters, and the upgrade's headers (names in lower case), lead to. Raises UnknownAgent,
+BadSignature, CallRejected or ConfigError before the upgrade."""
 
 
 def local_entrance(carrier: str, serves: Callable[[str], bool], now_s: Callable[[], float]) -> Entrance:
     """For a route with {agent}, which guards itself against strangers: the caller says who it is."""
 
-    async def enter(parameters: Mapping[str, str]) -> TicketOf:
+    async def enter(parameters: Mapping[str, str], headers: Mapping[str, str]) -> TicketOf:
         agent = parameters["agent"]
         if not serves(agent):
             raise UnknownAgent(f"no agent {agent[:64]!a} here")
@@ -52,13 +56,18 @@ def local_entrance(carrier: str, serves: Callable[[str], bool], now_s: Callable[
     return enter
 
 
-def ticket_entrance(carrier: str, secret: bytes, used: UsedTickets, now_s: Callable[[], float]) -> Entrance:
-    """For a route with {token}: whoever the carrier was given the address for."""
+def ticket_entrance(
+    carrier: str, secret: bytes, used: UsedTickets, now_s: Callable[[], float], signed: SignedBy | None = None
+) -> Entrance:
+    """For a route with {token}: whoever the carrier was given the address for. signed: None for a carrier whose
+    upgrades the ticket alone speaks for."""
 
-    async def enter(parameters: Mapping[str, str]) -> TicketOf:
+    async def enter(parameters: Mapping[str, str], headers: Mapping[str, str]) -> TicketOf:
         ticket = check(parameters["token"], secret, now_s())
         if ticket.carrier != carrier or not ticket.carrier_call_id:
             raise BadSignature("the ticket is another carrier's, or for no stream")
+        if signed is not None:
+            signed(parameters["token"], headers)  # before the ticket is used up: a stranger may have seen it
         try:
             first = await asyncio.to_thread(used.use, ticket, now_s())
         except OSError as error:

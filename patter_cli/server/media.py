@@ -31,7 +31,7 @@ from patter_cli.contracts.carrier.stream import (
     StreamStopped,
 )
 from patter_cli.core.events import Event
-from patter_cli.errors import BadSignature, CallRejected, CarrierError, UnknownAgent
+from patter_cli.errors import BadSignature, CallRejected, CarrierError, ConfigError, UnknownAgent
 from patter_cli.server.calls import Call, CallRegistry, LiveCall, OpenCall
 from patter_cli.server.entrance import Entrance, TicketOf
 from patter_cli.server.frames import GOING_AWAY, INTERNAL, NORMAL, POLICY, TRY_LATER
@@ -347,13 +347,18 @@ class MediaSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            ticket_of = await self._entrance(scope["path_params"])
+            headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
+            ticket_of = await self._entrance(scope["path_params"], headers)
         except UnknownAgent as error:
             await refuse_upgrade(send, 404, str(error))
             return
         except BadSignature as error:
             log.info("a media socket was refused: %s", error)
             await refuse_upgrade(send, 403, "forbidden")
+            return
+        except ConfigError as error:
+            log.error("a media socket cannot be verified: %s", error)
+            await refuse_upgrade(send, 503, "not configured")
             return
         except CarrierError as error:
             await refuse_upgrade(send, 503, str(error))

@@ -21,7 +21,14 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from patter_cli.call_result import CallResult
-from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, OutboundCall
+from patter_cli.contracts.carrier.carrier import (
+    AnswerPlan,
+    Carrier,
+    CarrierFact,
+    CarrierRequest,
+    OutboundCall,
+    SignsStreams,
+)
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
@@ -47,9 +54,17 @@ from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.control import ControlSocket
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
 from patter_cli.server.dialled import DialledCall
-from patter_cli.server.entrance import local_entrance, ticket_entrance
+from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
 from patter_cli.server.run import SWITCH_S, Server
-from patter_cli.server.tickets import LIFE_S, CallTicket, UsedTickets, check, new_ticket, sign, stream_ticket
+from patter_cli.server.tickets import (
+    LIFE_S,
+    CallTicket,
+    UsedTickets,
+    check,
+    new_ticket,
+    sign,
+    stream_ticket,
+)
 from patter_cli.server.webhooks import DIALLED, Webhooks
 from patter_cli.version import VERSION
 
@@ -117,7 +132,12 @@ class Service:
         self._bus = Bus(*observers)
         self._journals = JournalWriter(self._bus)
         self._calls = CallFactory(
-            agents=self._agents, model=voice_model, store=store, journals=self._journals, carriers=self._carriers
+            agents=self._agents,
+            model=voice_model,
+            store=store,
+            journals=self._journals,
+            carriers=self._carriers,
+            callback_url=self._callback_url,
         )
         self.live = CallRegistry(max_calls=settings.max_calls)
         hosts = frozenset({settings.public_host} if settings.public_host else ())
@@ -246,13 +266,11 @@ class Service:
             now_s=time.time(),
             life_s=LIFE_S + QUEUE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
         )
-        webhooks = f"{self._address('http')}/webhooks/{carrier.name}"
-        query = f"?{DIALLED}={sign(ticket, self._settings.secret)}"
         request = OutboundCall(
             to=wanted.to,
             from_number=wanted.from_number,
-            answer_url=f"{webhooks}/voice{query}",
-            callback_url=f"{webhooks}/status{query}",
+            answer_url=self._answer_url(carrier.name, ticket),
+            callback_url=f"{self._callback_url(carrier.name)}?{DIALLED}={sign(ticket, self._settings.secret)}",
             ring_timeout_s=wanted.ring_timeout_s,
             max_duration_s=ready.plan.pace.max_duration_ms // 1000 + MARGIN_S,
             detects_machines=texts.detects_machines,
@@ -365,11 +383,24 @@ class Service:
             if carrier.local:
                 path, entrance = "{agent}", local_entrance(name, self._agents.__contains__, time.time)
             else:
-                path, entrance = "stream/{token}", ticket_entrance(name, self._settings.secret, used, time.time)
+                path = "stream/{token}"
+                entrance = ticket_entrance(name, self._settings.secret, used, time.time, self._signed_by(carrier))
             routes.append(
                 StreamRoute(path=f"/ws/{name}/{path}", codec=carrier.codec, entrance=entrance, local_only=carrier.local)
             )
         return routes
+
+    def _signed_by(self, carrier: Carrier) -> SignedBy | None:
+        """What checks a stream's upgrade, for a carrier that signs it."""
+        if not isinstance(carrier, SignsStreams) or not self._settings.require_signature:
+            return None
+
+        def check_upgrade(token: str, headers: Mapping[str, str]) -> None:
+            url = self._stream_url(carrier.name, token)
+            request = CarrierRequest(method="GET", url=url, headers=headers, body=b"")
+            carrier.verify_stream(request, time.time())
+
+        return check_upgrade
 
     def _decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
         """Take a call that waits, with a ticket for its stream, or say why not. dialled: what we dialled it with."""
@@ -379,7 +410,16 @@ class Service:
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
             return plan
-        return replace(plan, stream_url=f"{self._address('ws')}/ws/{carrier}/stream/{token}")
+        return replace(plan, stream_url=self._stream_url(carrier, token))
+
+    def _answer_url(self, carrier: str, ticket: CallTicket) -> str:
+        return f"{self._address('http')}/webhooks/{carrier}/voice?{DIALLED}={sign(ticket, self._settings.secret)}"
+
+    def _callback_url(self, carrier: str) -> str:
+        return f"{self._address('http')}/webhooks/{carrier}/status"
+
+    def _stream_url(self, carrier: str, token: str) -> str:
+        return f"{self._address('ws')}/ws/{carrier}/stream/{token}"
 
     def _address(self, scheme: str) -> str:
         """Where a carrier reaches us. scheme: ws or http, which is secured wherever the address is public."""

@@ -61,19 +61,21 @@ class LineCaller:
         *,
         call_id: str = "CA00000000000000000000000000000001",
         parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         record_to: str | PathLike[str] | None = None,
         handset: Handset | None = None,
         line: LineFilter | None = None,
         switchboard: Switchboard | None = None,
         on_fact: Callable[[Fact], None] | None = None,
     ) -> None:
-        """record_to: a stereo WAV of the call. handset: who speaks and hears, besides what is said by script.
-        line: what is between mouth and server, at 8 kHz; None: nothing. switchboard: who answers transfers, with the
-        same codec; None: a line that knows nothing of them."""
+        """headers: what the carrier adds to the upgrade. record_to: a stereo WAV of the call. handset: who speaks and
+        hears, besides what is said by script. line: what is between mouth and server, at 8 kHz; None: nothing.
+        switchboard: who answers transfers, with the same codec; None: a line that knows nothing of them."""
         self._url = url
         self._codec = codec
         self._call_id = call_id
         self._parameters = dict(parameters or {})
+        self._headers = dict(headers or {})
         self._record_to = record_to
         self._handset = handset
         self._line = line
@@ -143,7 +145,7 @@ class LineCaller:
         Raises NotReachable when nothing takes the call, CallRejected with the server's words when it is refused,
         InputError for a bad URL or a recording that cannot be written.
         """
-        self._socket = await open_line(self._url)
+        self._socket = await open_line(self._url, headers=self._headers)
         if self._record_to is not None:
             try:
                 self._tape = Tape(self._record_to, RATE_HZ)

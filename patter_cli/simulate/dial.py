@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -63,8 +64,8 @@ def _no_address(shown: str) -> InputError:
     return InputError(f"{shown!r} is not a WebSocket address", hint="use ws://HOST:PORT/PATH")
 
 
-async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
-    """A WebSocket without compression, pings or proxy.
+async def open_line(url: str, *, headers: Mapping[str, str] | None = None, open_s: float = _OPEN_S) -> ClientConnection:
+    """A WebSocket without compression, pings or proxy. headers: what a carrier adds to the upgrade.
 
     Raises InputError for a bad URL, NotReachable when nothing takes the call, CallRejected with the server's words
     when it refuses the upgrade.
@@ -74,6 +75,7 @@ async def open_line(url: str, *, open_s: float = _OPEN_S) -> ClientConnection:
     try:
         opened = await _Dial(
             url,
+            additional_headers=headers,
             compression=None,
             proxy=None,
             ping_interval=None,

@@ -11,7 +11,6 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, WebhookReply
-from patter_cli.core.outcome import Direction
 
 MAX_PARAMETER_CHARS: Final = 499
 """Of a name and its value together; Twilio takes no longer ones."""
@@ -38,10 +37,10 @@ def answer(plan: AnswerPlan) -> WebhookReply:
     elif plan.words:
         _say(response, plan.words)
         SubElement(response, "Hangup")
-    elif plan.direction is Direction.INBOUND:
-        SubElement(response, "Reject", reason="busy")  # costs nothing, and the caller hears a busy line
-    else:
+    elif plan.answered:
         SubElement(response, "Hangup")
+    else:
+        SubElement(response, "Reject", reason="busy")  # costs nothing, and the caller hears a busy line
     return WebhookReply(content_type="text/xml", body=_DECLARATION + tostring(response, "utf-8", xml_declaration=False))
 
 

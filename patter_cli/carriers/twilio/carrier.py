@@ -81,10 +81,13 @@ class Twilio:
         return TwilioLine()
 
     def verify(self, request: CarrierRequest, now_s: float) -> None:
-        """Whether Twilio has sent a webhook, or opens a stream (a GET of its wss:// address). Its signatures hold no
-        time. Raises BadSignature, MissingCredential."""
+        """Whether Twilio has sent a webhook. Its signatures hold no time. Raises BadSignature, MissingCredential."""
         tokens = (self._auth_token(), self.secondary_auth_token or "")
         webhook.verify(request, [each for each in tokens if each])
+
+    def verify_stream(self, upgrade: CarrierRequest, now_s: float) -> None:
+        """Whether Twilio opens a stream: it signs the address. Raises BadSignature, MissingCredential."""
+        self.verify(upgrade, now_s)
 
     def answer(self, request: CarrierRequest) -> AnswerPlan | None:
         """The call that asks for instructions; None for a report. Raises StreamProtocolError."""

@@ -114,6 +114,7 @@ def waiting_call(request: CarrierRequest) -> AnswerPlan | None:
         caller=_caller(fields.get("From", "")),
         callee=_number_in(fields.get("To", "")) or fields.get("To", "")[:256],
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
+        answered=fields["CallStatus"] == "in-progress",
         variables=_variables(request, fields),
     )
 

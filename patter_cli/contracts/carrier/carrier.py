@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from patter_cli.contracts.carrier.control import CallControl, CallLine
 from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
@@ -51,6 +51,8 @@ class AnswerPlan:
     direction: Direction
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the carrier was told to bring along."""
+    answered: bool = False
+    """It is up already: to decline it is to hang up."""
     stream_url: str = ""
     """wss://… of the media stream to connect to; "": the call is declined."""
     resume_url: str = ""
@@ -232,3 +234,12 @@ class Carrier(Protocol):
 
     async def recordings(self, carrier_call_id: str) -> tuple[CarrierRecording, ...]:
         """What the carrier has recorded of a call."""
+
+
+@runtime_checkable
+class SignsStreams(Protocol):
+    """A carrier that signs the upgrade of its media streams as well: its word stands beside the ticket's."""
+
+    def verify_stream(self, upgrade: CarrierRequest, now_s: float) -> None:
+        """Whether the carrier opens this stream: a GET of the wss:// address that it was given. Raises BadSignature,
+        MissingCredential."""

@@ -62,7 +62,7 @@ def test_a_call_that_is_declined_hears_why_or_a_busy_line() -> None:
     assert root[0].text == "We are closed & asleep."
     (reject,) = document(declined)
     assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
-    assert [each.tag for each in document(replace(declined, direction=Direction.OUTBOUND))] == ["Hangup"]
+    assert [each.tag for each in document(replace(declined, answered=True))] == ["Hangup"]
 
 
 def test_a_parameter_too_long_for_twilio_stays_in_the_ticket() -> None:

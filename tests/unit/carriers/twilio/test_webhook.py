@@ -83,6 +83,7 @@ TWILIO = Twilio(ACCOUNT, TOKEN)
 def test_what_twilio_has_signed_is_let_in(request_: CarrierRequest) -> None:
     """Every kind of request that Twilio sends, by signatures that are not of our making."""
     TWILIO.verify(request_, 0.0)
+    TWILIO.verify_stream(request_, 0.0)
 
 
 def test_the_vector_of_the_documentation() -> None:
@@ -177,7 +178,7 @@ def test_a_call_that_comes_in() -> None:
     plan = TWILIO.answer(form({**INCOMING, "SipHeader_X-Tier": "gold"}))
     assert plan is not None
     assert (plan.carrier_call_id, plan.caller, plan.callee) == (CALL, "+15550100001", "+15550100002")
-    assert plan.direction is Direction.INBOUND
+    assert (plan.direction, plan.answered) == (Direction.INBOUND, False)
     assert dict(plan.variables) == {"agent": "demo", "Tier": "gold"}
     assert not plan.stream_url
 
@@ -188,7 +189,7 @@ def test_a_call_of_ours_that_was_answered() -> None:
         form({**INCOMING, "Direction": "outbound-api", "CallStatus": "in-progress", "AnsweredBy": "human"})
     )
     assert plan is not None
-    assert plan.direction is Direction.OUTBOUND
+    assert (plan.direction, plan.answered) == (Direction.OUTBOUND, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""Twilio's calls through a whole server: signed webhooks in, TwiML back, its media stream, our requests to its API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+import httpx
+import pytest
+
+from patter_cli import wiring
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.carriers.twilio.webhook import canonical, signature
+from patter_cli.core.carrier_events import BeepHeard, MachineDetected
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import CallRejected
+from patter_cli.server.control_messages import PlaceCall
+from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.simulate.caller import LineCaller
+from tests.contract.twilio_api import CALL, CALLS, TOKEN, Api, twilio_api
+from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, spoken
+
+HOST = "phone.example"
+VOICE = "/webhooks/twilio/voice"
+INCOMING = {
+    "CallSid": CALL,
+    "CallStatus": "ringing",
+    "Direction": "inbound",
+    "From": "+12025550142",
+    "To": "+12025550100",
+    "CallerName": "",
+}
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
+
+class Twilio:
+    """Twilio's side: what it posts, and the streams it opens."""
+
+    def __init__(self, service: Service, api: Api, log: Log) -> None:
+        self.service = service
+        self.api = api
+        self.log = log
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", headers={"host": HOST})
+
+    async def post(self, fields: dict[str, str], path: str = VOICE, *, token: str = TOKEN) -> httpx.Response:
+        signed = signature(f"https://{HOST}{path}" + canonical(list(fields.items())), token)
+        return await self._client.post(path, data=fields, headers={"x-twilio-signature": signed})
+
+    async def told(self, path: str = VOICE, **changed: str) -> Element:
+        """The document that a call is answered with."""
+        reply = await self.post({**INCOMING, **changed}, path)
+        assert (reply.status_code, reply.headers["content-type"].partition(";")[0]) == (200, "text/xml")
+        return fromstring(reply.content)
+
+    def line(self, document: Element, *, signed: bool = True) -> LineCaller:
+        """The stream that a document asks for, as this machine reaches it."""
+        (stream,) = document.iter("Stream")
+        url = stream.attrib["url"]
+        return LineCaller(
+            url.replace(f"wss://{HOST}", f"ws://127.0.0.1:{self.service.port}"),
+            TwilioLine(),
+            call_id=CALL,
+            headers={"x-twilio-signature": signature(url, TOKEN)} if signed else None,
+            handset=Earpiece(),
+        )
+
+
+@asynccontextmanager
+async def twilio(*answers: Any, **settings: Any) -> AsyncIterator[Twilio]:
+    """A server with one agent, which says goodbye when it is spoken to. answers: of the API."""
+    log = Log()
+
+    async with twilio_api(*answers) as api:
+        shop = wiring.ready_agent(
+            "shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), Hooks(on_message=lambda event: "Yes.")
+        )
+        service = wiring.service(
+            {"shop": shop},
+            ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, **settings),
+            observers=(log,),
+            voice=LOUDNESS,
+            carried_by={"twilio": api.carrier},
+        )
+        await service.start()
+        try:
+            yield Twilio(service, api, log)
+        finally:
+            await service.cut()
+            service.close()
+
+
+async def heard(line: LineCaller, words: str) -> bool:
+    earpiece = line._handset
+    assert isinstance(earpiece, Earpiece)
+    return await line.wait_for(lambda: earpiece.has_heard(words), 5.0)
+
+
+async def test_a_call_comes_in() -> None:
+    """From the signed webhook over the stream to a conversation; what the number's address brings is a variable."""
+    async with twilio() as here, here.line(await here.told(f"{VOICE}?tier=gold")) as line:
+        assert await heard(line, "hello gold caller.")
+        (live,) = here.service.live.calls
+        assert (live.ticket.carrier_call_id, live.ticket.caller) == (CALL, "+12025550142")
+        line.say(spoken("What are your opening hours?"))
+        assert await heard(line, "yes.")
+
+
+async def test_who_is_not_twilio_brings_no_call() -> None:
+    """A webhook that is signed with another token is forbidden, and nothing is told of why."""
+    async with twilio() as here:
+        reply = await here.post(INCOMING, token="guessed")
+        assert (reply.status_code, reply.text) == (403, "forbidden")
+
+
+async def test_a_stream_has_its_ticket_and_twilios_signature() -> None:
+    """Whoever has read the ticket somewhere is turned away, and does not use it up."""
+    async with twilio() as here:
+        document = await here.told()
+        with pytest.raises(CallRejected, match="403"):
+            await here.line(document, signed=False).dial()
+        async with here.line(document) as line:
+            assert await heard(line, "hello plain caller.")
+        with pytest.raises(CallRejected, match="403"):
+            await here.line(document).dial()
+
+
+async def test_a_call_is_made() -> None:
+    """It is dialled with our addresses, answered with its own ticket, and who picked up reaches it."""
+    async with twilio((201, {"sid": CALL, "status": "queued"})) as here:
+        wanted = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop", variables={"tier": "gold"})
+        call_id = await here.service.place(wanted)
+        (dial,) = here.api.asked
+        assert dial.path == f"{CALLS}.json"
+        assert dial["StatusCallback"] == dial["AsyncAmdStatusCallback"]
+        report = dial["StatusCallback"].removeprefix(f"https://{HOST}")
+        path = dial["Url"].removeprefix(f"https://{HOST}")
+        outbound = {"Direction": "outbound-api", "From": "+12025550100", "To": "+12025550142"}
+        document = await here.told(path, **outbound, CallStatus="in-progress")
+        async with here.line(document) as line:
+            assert await line.wait_for(lambda: here.service.live.count == 1, 5.0)
+            (live,) = here.service.live.calls
+            assert (live.ticket.call_id, dict(live.ticket.variables)) == (call_id, {"tier": "gold"})
+            verdict = {"CallSid": CALL, "AnsweredBy": "machine_end_beep", "MachineDetectionDuration": "4210"}
+            assert (await here.post(verdict, report)).status_code == 200
+            assert await line.wait_for(lambda: call_id in here.log.calls, 5.0)
+            entries = here.log.calls[call_id]
+            assert await line.wait_for(lambda: any(isinstance(each.event, BeepHeard) for each in entries), 5.0)
+            (found,) = [each.event for each in entries if isinstance(each.event, MachineDetected)]
+            assert (found.answered_by, found.greeting_over, found.raw) == ("machine", True, "machine_end_beep")
+
+
+async def test_twilio_reports_the_end() -> None:
+    """Then the call is over, though its stream may not know it yet."""
+    over = {**INCOMING, "CallStatus": "completed", "CallDuration": "3", "CallbackSource": "call-progress-events"}
+    async with twilio() as here, here.line(await here.told()) as line:
+        assert await heard(line, "hello plain caller.")
+        assert (await here.post(over, "/webhooks/twilio/status")).status_code == 200
+        assert await line.wait_for(lambda: line.ended is not None, 5.0)
+
+
+async def test_a_call_that_cannot_be_taken_hears_a_busy_line() -> None:
+    """Before it is answered, so that nobody pays for it."""
+    async with twilio(max_calls=1) as here, here.line(await here.told()) as line:
+        assert await line.wait_for(lambda: here.service.live.count == 1, 5.0)
+        (reject,) = await here.told(CallSid=CALL.replace("1", "2"))
+        assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
