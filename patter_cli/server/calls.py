@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from patter_cli.contracts.carrier.control import CallLine
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamMessage, StreamStarted
@@ -14,6 +15,9 @@ from patter_cli.core.events import Event
 from patter_cli.errors import CallRejected
 from patter_cli.server.limits import Limits
 from patter_cli.server.tickets import CallTicket
+
+REMEMBERED: Final = 10_000
+"""Calls that are known to have ended. A carrier asks about one within seconds, if it does."""
 
 
 class Sender(CallLine, Protocol):
@@ -103,6 +107,7 @@ class CallRegistry:
         self._live: dict[OpenStream, LiveCall] = {}
         self._unanswered: dict[str, Unanswered] = {}
         """By call id: they have a place already."""
+        self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
@@ -153,6 +158,18 @@ class CallRegistry:
     def _look_empty(self) -> None:
         if not self._waiting and not self._live and not self._unanswered:
             self._empty.set()
+
+    def finish(self, stream: OpenStream) -> None:
+        """Its call has come to its end here: whatever the carrier asks about it afterwards, it does not go on."""
+        call = self._live.get(stream)
+        if call is not None:
+            self._finished[call.ticket.carrier, call.ticket.carrier_call_id] = None
+            if len(self._finished) > REMEMBERED:
+                self._finished.popitem(last=False)
+
+    def has_finished(self, carrier: str, carrier_call_id: str) -> bool:
+        """Whether a call, by the carrier's id, has come to its end in this process."""
+        return (carrier, carrier_call_id) in self._finished
 
     def drain(self) -> None:
         """From now on nobody is let in, who has no call yet goes at once, and nobody rings any more."""

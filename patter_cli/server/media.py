@@ -297,6 +297,8 @@ class MediaStream:
         if self._cause:
             return
         self._cause = cause
+        if cause == "finished":
+            self._live.finish(self)
         if self._wire is not None:
             self._wire.close(code, reason)
         if self._call is not None and cause != "finished":

@@ -62,6 +62,7 @@ from patter_cli.server.tickets import (
     UsedTickets,
     check,
     new_ticket,
+    resume_ticket,
     sign,
     stream_ticket,
 )
@@ -403,14 +404,17 @@ class Service:
         return check_upgrade
 
     def _decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
-        """Take a call that waits, with a ticket for its stream, or say why not. dialled: what we dialled it with."""
+        """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
+        with, or that it is to be resumed with."""
         try:
             ticket = self._ticket(carrier, plan, dialled)
             token = sign(ticket, self._settings.secret)
+            # Once: a stream that breaks off again is not there to be had.
+            resume_url = "" if ticket.resumes else self._answer_url(carrier, resume_ticket(ticket, time.time()))
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
             return plan
-        return replace(plan, stream_url=self._stream_url(carrier, token))
+        return replace(plan, stream_url=self._stream_url(carrier, token), resume_url=resume_url)
 
     def _answer_url(self, carrier: str, ticket: CallTicket) -> str:
         return f"{self._address('http')}/webhooks/{carrier}/voice?{DIALLED}={sign(ticket, self._settings.secret)}"
@@ -434,6 +438,9 @@ class Service:
             ours = check(dialled, self._settings.secret, now_s)
             if ours.carrier != carrier:
                 raise BadSignature("the call was dialled with another carrier")
+            if ours.resumes:
+                self.live.check_room()
+                return self._resumed(ours, plan.carrier_call_id, now_s)
             call = self._dialled.get(ours.call_id)
             if call is not None:
                 call.picked_up(plan.carrier_call_id)
@@ -452,6 +459,24 @@ class Service:
             agent=self._agent_for(plan.callee),
             variables=plan.variables,
             now_s=now_s,
+        )
+
+    def _resumed(self, ours: CallTicket, carrier_call_id: str, now_s: float) -> CallTicket:
+        """The ticket of a call whose stream broke off and who is on the line still. Raises CallRejected if it has had
+        its end: the carrier was asked to hang up, and has not."""
+        if self.live.has_finished(ours.carrier, carrier_call_id):
+            raise CallRejected("it has come to its end here")
+        log.warning("the stream of call %s broke off; it goes on", ours.resumes)
+        return new_ticket(
+            carrier=ours.carrier,
+            carrier_call_id=carrier_call_id,
+            direction=ours.direction,
+            caller=ours.caller,
+            callee=ours.callee,
+            agent=ours.agent,
+            variables=ours.variables,
+            now_s=now_s,
+            resumes=ours.resumes,
         )
 
     def _agent_for(self, number: str) -> str:

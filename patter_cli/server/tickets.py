@@ -33,6 +33,9 @@ from patter_cli.errors import BadSignature, InputError
 LIFE_S: Final = 60
 """A carrier opens the stream within seconds of our answer."""
 
+RESUME_S: Final = 4 * 3600
+"""How long a call may have lasted when its stream breaks off. Source: Twilio's longest call, unless it is told more."""
+
 MAX_TICKET_CHARS: Final = 8 * 1024
 """Half of what a request's headers may be."""
 
@@ -57,6 +60,8 @@ class CallTicket:
     variables: Mapping[str, str] = field(default_factory=dict)
     expires_at_s: int
     """Unix time."""
+    resumes: str = ""
+    """The call of ours whose stream broke off and that goes on with this one; "": it begins."""
 
 
 def new_ticket(
@@ -70,6 +75,7 @@ def new_ticket(
     variables: Mapping[str, str],
     now_s: float,
     life_s: int = LIFE_S,
+    resumes: str = "",
 ) -> CallTicket:
     """A ticket with a token and a call id of its own, good for life_s from now_s (Unix time)."""
     return CallTicket(
@@ -84,6 +90,18 @@ def new_ticket(
         agent=agent,
         variables=dict(variables),
         expires_at_s=int(now_s) + life_s,
+        resumes=resumes,
+    )
+
+
+def resume_ticket(ticket: CallTicket, now_s: float) -> CallTicket:
+    """What a call that has this ticket's stream is asked for again with, should the stream break off. It opens none."""
+    return replace(
+        ticket,
+        token=secrets.token_hex(16),
+        carrier_call_id="",
+        expires_at_s=int(now_s) + RESUME_S,
+        resumes=ticket.call_id,
     )
 
 

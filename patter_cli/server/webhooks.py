@@ -23,7 +23,7 @@ from patter_cli.errors import BadSignature, CarrierError, ConfigError
 log = logging.getLogger("patter.server")
 
 DIALLED: Final = "call"
-"""The query's name for the ticket that a call of ours was dialled with."""
+"""The query's name for the ticket that a call was dialled with, or is asked for again with."""
 
 REMEMBERED: Final = 10_000
 """Calls whose answer is kept for the carrier's second try. An answer takes some 500 bytes."""
@@ -44,7 +44,7 @@ class Webhooks:
     ) -> None:
         """address: https://HOST as the carriers know us. require_signature: False takes what anybody sends.
 
-        decide: (carrier's name, a plan that declines, the signed ticket of a call that we dialled or "") to what
+        decide: (carrier's name, a plan that declines, the signed ticket that the carrier was given or "") to what
         becomes of the call. on_fact: (carrier's name, what it reports, the same ticket or ""). now_s: Unix time.
         """
         self._carriers = carriers
@@ -53,7 +53,7 @@ class Webhooks:
         self._decide = decide
         self._on_fact = on_fact
         self._now_s = now_s
-        self._answered: OrderedDict[tuple[str, str], WebhookReply] = OrderedDict()
+        self._answered: OrderedDict[tuple[str, str, str], WebhookReply] = OrderedDict()
         self._left: set[asyncio.Task[None]] = set()
 
     async def receive(self, request: Request) -> Response:
@@ -89,7 +89,7 @@ class Webhooks:
             for each in carrier.read_callback(request):
                 self._on_fact(carrier.name, each, dialled)
             return WebhookReply()
-        key = carrier.name, waiting.carrier_call_id
+        key = carrier.name, waiting.carrier_call_id, dialled
         known = self._answered.get(key)
         if known is not None:
             return known

@@ -70,12 +70,17 @@ class Twilio:
 
 @asynccontextmanager
 async def twilio(*answers: Any, **settings: Any) -> AsyncIterator[Twilio]:
-    """A server with one agent, which says goodbye when it is spoken to. answers: of the API."""
+    """A server with one agent, which says yes to everything and hangs up on "Goodbye." answers: of the API."""
     log = Log()
+
+    def answer(event: Any) -> str:
+        if event.text == "Goodbye.":
+            event.end_call()
+        return "Yes."
 
     async with twilio_api(*answers) as api:
         shop = wiring.ready_agent(
-            "shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), Hooks(on_message=lambda event: "Yes.")
+            "shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), Hooks(on_message=answer)
         )
         service = wiring.service(
             {"shop": shop},
@@ -167,3 +172,53 @@ async def test_a_call_that_cannot_be_taken_hears_a_busy_line() -> None:
         assert await line.wait_for(lambda: here.service.live.count == 1, 5.0)
         (reject,) = await here.told(CallSid=CALL.replace("1", "2"))
         assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
+
+
+def way_back(document: Element) -> str:
+    """Where Twilio asks again after the stream, as a path; "" if it hangs up then."""
+    (back,) = [each.text or "" for each in document.iter("Redirect")] or [""]
+    return back.removeprefix(f"https://{HOST}")
+
+
+async def test_a_call_whose_stream_breaks_off_goes_on_once() -> None:
+    """Twilio says sorry and asks again: the same agent has the same caller, as a call of its own. When that breaks off
+    too, Twilio says goodbye."""
+    async with twilio() as here:
+        document = await here.told(f"{VOICE}?tier=gold")
+        async with here.line(document) as line:
+            assert await heard(line, "hello gold caller.")
+            (first,) = [each.ticket for each in here.service.live.calls]
+        again = await here.told(way_back(document), CallStatus="in-progress")
+        async with here.line(again) as line:
+            assert await heard(line, "hello gold caller.")
+            (second,) = [each.ticket for each in here.service.live.calls]
+        assert (second.resumes, second.caller, dict(second.variables)) == (first.call_id, first.caller, first.variables)
+        assert second.call_id != first.call_id
+        assert not way_back(again)
+        assert [each.tag for each in again] == ["Connect", "Say", "Hangup"]
+
+
+async def test_a_call_that_was_ended_here_is_not_resumed() -> None:
+    """Twilio did not hang up when it was asked to. It is told again, in the answer to its own question."""
+    async with twilio((500, "oops"), (500, "oops"), (500, "oops")) as here:
+        document = await here.told()
+        async with here.line(document) as line:
+            assert await heard(line, "hello plain caller.")
+            line.say(spoken("Goodbye."))
+            assert await line.wait_for(lambda: line.ended is not None, 10.0)
+        assert [each["Status"] for each in here.api.asked] == ["completed"] * 3
+        (verb,) = await here.told(way_back(document), CallStatus="in-progress")
+        assert verb.tag == "Hangup"
+
+
+async def test_the_way_back_is_no_way_in() -> None:
+    """Its ticket opens no stream, and one that we have not signed leads nowhere."""
+    async with twilio() as here:
+        document = await here.told()
+        ticket = way_back(document).rpartition("=")[2]
+        (stream,) = document.iter("Stream")
+        stream.set("url", f"wss://{HOST}/ws/twilio/stream/{ticket}")
+        with pytest.raises(CallRejected, match="403"):
+            await here.line(document).dial()
+        (verb,) = await here.told(f"{VOICE}?call={ticket[:-1]}", CallStatus="in-progress")
+        assert verb.tag == "Hangup"
