@@ -20,6 +20,7 @@ from patter_cli.core.carrier_events import (
     Ringing,
     TransferRinging,
 )
+from patter_cli.core.conversation import Message
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.core.plan import CallPlan
 
@@ -43,6 +44,8 @@ class CallConnected:
     parameters: dict[str, str] = field(default_factory=dict)
     plan: CallPlan
     wall_time: float
+    earlier: tuple[Message, ...] = ()
+    """What was said before, in a call whose stream broke off and that goes on with this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

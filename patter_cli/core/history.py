@@ -9,6 +9,8 @@ reply. Such a line has its place from the beginning, and is reported once its wo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.call import Call
@@ -33,6 +35,11 @@ class History:
     @property
     def _timestamp(self) -> float:
         return self.wall_time + self._call.now / 1000
+
+    def resume(self, earlier: Iterable[Message]) -> None:
+        """Begin with what was said and reported before."""
+        for line in earlier:
+            self.conversation.add(line)
 
     def add_words(self, words: str) -> None:
         """The caller said this."""

@@ -18,7 +18,7 @@ from patter_cli.core.turns import Turns
 class Opening:
     """Takes the call from connected to active."""
 
-    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_ready", "_screening", "_turns")
+    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_ready", "_resumed", "_screening", "_turns")
 
     def __init__(self, call: Call, history: History, floor: AgentFloor, turns: Turns, screening: Screening) -> None:
         self._call = call
@@ -27,6 +27,7 @@ class Opening:
         self._turns = turns
         self._screening = screening
         self._connected_at: Ms = 0
+        self._resumed = False
         self._ready: bool | None = None
         """The plan holds; None: nobody was asked to prepare the call yet."""
 
@@ -36,6 +37,8 @@ class Opening:
         call.plan = event.plan
         call.direction = event.direction
         self._history.wall_time = event.wall_time
+        self._history.resume(event.earlier)
+        self._resumed = bool(event.earlier)
         self.stream_up()
 
     def prepare(self) -> None:
@@ -89,11 +92,12 @@ class Opening:
             return
         if call.plan.records:
             call.issue(order.StartRecording())
-        greets = bool(call.plan.first_message.strip())
+        greeting = call.plan.lines.resumed if self._resumed else call.plan.first_message
+        greets = bool(greeting.strip())
         if greets and call.plan.engine is not None:
             reply = self._floor.open_engine_reply(Purpose.GREETING)
-            call.issue(order.Greet(response_id=reply.id, text=call.plan.first_message))
+            call.issue(order.Greet(response_id=reply.id, text=greeting))
         elif greets:
-            self._floor.read_out(call.plan.first_message, Purpose.GREETING)
+            self._floor.read_out(greeting, Purpose.GREETING)
         else:
             self._turns.floor_is_free()

@@ -161,6 +161,7 @@ class CallSession:
                 parameters=dict(info.parameters),
                 plan=self._call.agent.plan,
                 wall_time=self._recorder.wall_time,
+                earlier=info.earlier,
             )
         )
 

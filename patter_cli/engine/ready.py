@@ -12,6 +12,7 @@ from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.core.conversation import Message
 from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.fallback import Breakers
@@ -31,6 +32,8 @@ class CallInfo:
     carrier_call_id: str = ""
     """What the carrier calls the call; "": nobody carries it."""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    earlier: tuple[Message, ...] = ()
+    """What was said before its stream broke off, of a call that goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,30 @@ from typing import Any
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested
+from patter_cli.core.conversation import Message
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import Direction, Outcome
-from patter_cli.errors import InputError, reason
+from patter_cli.errors import InputError, PatterError, reason
 from patter_cli.observe.metrics import CallMeasure
 
 log = logging.getLogger(__name__)
+
+
+def said_in(store: CallStore, call_id: str) -> tuple[Message, ...]:
+    """What was said in a call that broke off, as far as its journal is whole; () for one that is not kept.
+
+    Never raises; replays the journal, so keep it off the loop.
+    """
+    machine, last = TurnMachine(), 0
+    try:
+        for entry in _entries(store.journal(call_id)):
+            machine.handle(entry.event, entry.at)
+            last = max(last, entry.at)
+    except (OSError, PatterError) as error:
+        log.warning("what was said in call %s cannot be read: %s", call_id, error)
+    machine.handle(fact.LineClosed(cause="process_killed"), last)
+    return machine.history
 
 
 def close_abandoned(store: CallStore) -> int:

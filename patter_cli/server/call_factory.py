@@ -6,19 +6,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
+from patter_cli.core.conversation import Message
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call, build_dialled_call, build_line
 from patter_cli.engine.call import CallSession
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
-from patter_cli.observe.interrupted import close_abandoned
+from patter_cli.observe.interrupted import close_abandoned, said_in
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.server.calls import Sender
@@ -26,6 +29,9 @@ from patter_cli.server.dialled import DialledCall
 from patter_cli.server.tickets import CallTicket
 
 log = logging.getLogger(__name__)
+
+MAX_RECALLED: Final = 100
+"""Calls that are to go on and whose stream has not started, nor ever will for some."""
 
 
 class CallFactory:
@@ -52,6 +58,8 @@ class CallFactory:
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
         self._preparing: set[asyncio.Task[None]] = set()
+        self._earlier: dict[str, tuple[Message, ...]] = {}
+        """By call: what was said before it broke off, until it is opened."""
 
     async def warm(self) -> None:
         """Load models and voices, and say every agent's greeting once. Raises PatterError.
@@ -141,6 +149,13 @@ class CallFactory:
         )
         return call
 
+    async def recall(self, ticket: CallTicket) -> None:
+        """Read what was said before, for a call that goes on, ahead of its opening."""
+        if ticket.resumes:
+            while len(self._earlier) >= MAX_RECALLED:
+                del self._earlier[next(iter(self._earlier))]
+            self._earlier[ticket.call_id] = await asyncio.to_thread(said_in, self._store, ticket.resumes)
+
     def open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
         """Begin the call that a ticket is for: who is on the phone is the ticket's word, never the stream's.
 
@@ -152,7 +167,7 @@ class CallFactory:
         if carrier is None:
             raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
         return build_call(
-            info=_info(ticket),
+            info=replace(_info(ticket), earlier=self._earlier.pop(ticket.call_id, ())),
             agent=ready,
             format=started.format,
             codec=codec,

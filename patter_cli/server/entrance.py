@@ -57,10 +57,16 @@ def local_entrance(carrier: str, serves: Callable[[str], bool], now_s: Callable[
 
 
 def ticket_entrance(
-    carrier: str, secret: bytes, used: UsedTickets, now_s: Callable[[], float], signed: SignedBy | None = None
+    carrier: str,
+    secret: bytes,
+    used: UsedTickets,
+    now_s: Callable[[], float],
+    *,
+    signed: SignedBy | None,
+    recall: Callable[[CallTicket], Awaitable[None]],
 ) -> Entrance:
     """For a route with {token}: whoever the carrier was given the address for. signed: None for a carrier whose
-    upgrades the ticket alone speaks for."""
+    upgrades the ticket alone speaks for. recall: what has to be read before the ticket's call can be opened."""
 
     async def enter(parameters: Mapping[str, str], headers: Mapping[str, str]) -> TicketOf:
         ticket = check(parameters["token"], secret, now_s())
@@ -75,6 +81,7 @@ def ticket_entrance(
             raise CallRejected("calls cannot be taken now") from error
         if not first:
             raise BadSignature("the ticket is used already")
+        await recall(ticket)
 
         def ticket_of(started: StreamStarted) -> CallTicket:
             if started.call_id != ticket.carrier_call_id:

@@ -385,7 +385,14 @@ class Service:
                 path, entrance = "{agent}", local_entrance(name, self._agents.__contains__, time.time)
             else:
                 path = "stream/{token}"
-                entrance = ticket_entrance(name, self._settings.secret, used, time.time, self._signed_by(carrier))
+                entrance = ticket_entrance(
+                    name,
+                    self._settings.secret,
+                    used,
+                    time.time,
+                    signed=self._signed_by(carrier),
+                    recall=self._calls.recall,
+                )
             routes.append(
                 StreamRoute(path=f"/ws/{name}/{path}", codec=carrier.codec, entrance=entrance, local_only=carrier.local)
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
 
@@ -13,12 +14,14 @@ import pytest
 from patter_cli import wiring
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.carriers.twilio.webhook import canonical, signature
+from patter_cli.contracts.store import CallStore
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import CallRejected
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
+from patter_cli.stores.sqlite import SqliteStore
 from tests.contract.twilio_api import CALL, CALLS, TOKEN, Api, twilio_api
 from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, spoken
 
@@ -39,11 +42,19 @@ pytestmark = pytest.mark.usefixtures("quiet_log")
 class Twilio:
     """Twilio's side: what it posts, and the streams it opens."""
 
-    def __init__(self, service: Service, api: Api, log: Log) -> None:
+    def __init__(self, service: Service, api: Api, log: Log, asked: list[Any]) -> None:
+        """asked: what the agent was asked for an answer to."""
+        self.asked = asked
         self.service = service
         self.api = api
         self.log = log
         self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", headers={"host": HOST})
+
+    async def __aenter__(self) -> Twilio:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self._client.aclose()
 
     async def post(self, fields: dict[str, str], path: str = VOICE, *, token: str = TOKEN) -> httpx.Response:
         signed = signature(f"https://{HOST}{path}" + canonical(list(fields.items())), token)
@@ -69,11 +80,13 @@ class Twilio:
 
 
 @asynccontextmanager
-async def twilio(*answers: Any, **settings: Any) -> AsyncIterator[Twilio]:
+async def twilio(*answers: Any, store: CallStore | None = None, **settings: Any) -> AsyncIterator[Twilio]:
     """A server with one agent, which says yes to everything and hangs up on "Goodbye." answers: of the API."""
     log = Log()
+    asked: list[Any] = []
 
     def answer(event: Any) -> str:
+        asked.append(event)
         if event.text == "Goodbye.":
             event.end_call()
         return "Yes."
@@ -85,13 +98,15 @@ async def twilio(*answers: Any, **settings: Any) -> AsyncIterator[Twilio]:
         service = wiring.service(
             {"shop": shop},
             ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, **settings),
+            store=store,
             observers=(log,),
             voice=LOUDNESS,
             carried_by={"twilio": api.carrier},
         )
         await service.start()
         try:
-            yield Twilio(service, api, log)
+            async with Twilio(service, api, log, asked) as there:
+                yield there
         finally:
             await service.cut()
             service.close()
@@ -196,6 +211,32 @@ async def test_a_call_whose_stream_breaks_off_goes_on_once() -> None:
         assert second.call_id != first.call_id
         assert not way_back(again)
         assert [each.tag for each in again] == ["Connect", "Say", "Hangup"]
+
+
+async def test_the_process_that_comes_after_knows_what_was_said(tmp_path: Path) -> None:
+    """A server is gone in the middle of a call. The next one has its caller back, does not greet them again, and its
+    agent has the whole conversation before it."""
+    async with twilio(store=SqliteStore(tmp_path), secret=b"s" * 32) as here:
+        document = await here.told(f"{VOICE}?tier=gold")
+        async with here.line(document) as line:
+            assert await heard(line, "hello gold caller.")
+            line.say(spoken("What are your opening hours?"))
+            assert await heard(line, "yes.")
+            (first,) = [each.ticket for each in here.service.live.calls]
+            await here.service.cut()
+    async with twilio(store=SqliteStore(tmp_path), secret=b"s" * 32) as here:
+        async with here.line(await here.told(way_back(document), CallStatus="in-progress")) as line:
+            assert await heard(line, "i'm back.please go on.")
+            assert line._handset.text == "i'm back.please go on."  # type: ignore[union-attr]
+            line.say(spoken("How much is a cleaning?"))
+            assert await heard(line, "yes.")
+        (asked,) = here.asked
+        assert [(each["role"], each["text"]) for each in asked.history][:3] == [
+            ("assistant", "Hello gold caller."),
+            ("user", "What are your opening hours?"),
+            ("assistant", "Yes."),
+        ]
+        assert first.call_id not in here.log.calls
 
 
 async def test_a_call_that_was_ended_here_is_not_resumed() -> None:

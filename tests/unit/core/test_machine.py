@@ -9,6 +9,7 @@ import pytest
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.conversation import Message
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.machine import REWIND_MS, SILENCE_MS, TurnMachine
@@ -31,6 +32,26 @@ def paced(plan: CallPlan = QUIET, **pace: int) -> CallPlan:
 
 def lines_of(call: VirtualCall, role: str) -> list[str]:
     return [text for who, text in call.transcript if who == role]
+
+
+# --- a call that goes on ---------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_goes_on_knows_what_was_said_and_does_not_greet_again() -> None:
+    """Its stream broke off and came back: one line says so, and nothing that was said before is reported twice."""
+    earlier = (
+        Message(role="assistant", text=GREETING, timestamp=1.0),
+        Message(role="user", text=ASKS, timestamp=2.0),
+    )
+    machine = TurnMachine()
+    connected = fact.CallConnected(
+        call_id="C2", caller="", callee="", direction=Direction.INBOUND, carrier="x", plan=PLAN, wall_time=3.0,
+        earlier=earlier,
+    )  # fmt: skip
+    ordered = machine.handle(connected, 0) + machine.handle(fact.CallPrepared(plan=PLAN), 20)
+    assert machine.history == earlier
+    assert [each.text for each in ordered if isinstance(each, order.ReadOut)] == [LINES.resumed]
+    assert not [each for each in ordered if isinstance(each, order.ReportTranscript)]
 
 
 # --- a turn ----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from patter_cli.core.plan import CallPlan
-from patter_cli.observe.interrupted import close_abandoned
+from patter_cli.observe.interrupted import close_abandoned, said_in
 from patter_cli.stores.nothing import NoStore
 from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing import FarEnd, VirtualCall
@@ -166,3 +166,14 @@ def test_a_full_disk_leaves_no_litter(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [each.name for each in place.iterdir()] == ["journal.jsonl"]
     monkeypatch.undo()
     assert close_abandoned(SqliteStore(tmp_path)) == 1
+
+
+def test_what_was_said_in_a_call_that_broke_off(tmp_path: Path) -> None:
+    """As far as it was heard, for whoever goes on with it; nothing of a call that is not kept, or of a torn line."""
+    abandoned(tmp_path, lines(9000), torn='{"v":1,"at":9100,"ev')
+    said = said_in(SqliteStore(tmp_path), "LB1")
+    assert [each.role for each in said] == ["assistant", "user", "assistant"]
+    assert said[1].text == "When do you open?"
+    assert said[2].text.startswith("We open at nine.")
+    assert said_in(SqliteStore(tmp_path), "LB2") == ()
+    assert said_in(NoStore(), "LB1") == ()

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import BadSignature, InputError
-from patter_cli.server.tickets import LIFE_S, MAX_TICKET_CHARS, CallTicket, UsedTickets, check, new_ticket, sign
+from patter_cli.server.tickets import (
+    LIFE_S,
+    MAX_TICKET_CHARS,
+    RESUME_S,
+    CallTicket,
+    UsedTickets,
+    check,
+    new_ticket,
+    resume_ticket,
+    sign,
+)
 
 SECRET = b"a secret of thirty-two bytes....."
 NOW_S = 1_750_000_000.5
@@ -51,6 +61,15 @@ def test_what_was_signed_is_read_back() -> None:
     assert all(each.isascii() and (each.isalnum() or each in "-_.") for each in text)
     assert one.token != ticket().token
     assert one.call_id != ticket().call_id
+
+
+def test_a_ticket_to_go_on_with_opens_no_stream_and_outlives_the_call() -> None:
+    """It names the call that broke off, and has all that is known of it but the carrier's id, which a stream needs."""
+    began = ticket()
+    again = check(sign(resume_ticket(began, NOW_S), SECRET), SECRET, NOW_S + RESUME_S - 1)
+    assert (again.resumes, again.carrier_call_id) == (began.call_id, "")
+    assert (again.caller, again.agent, again.variables) == (began.caller, began.agent, began.variables)
+    assert again.token != began.token
 
 
 def test_every_bit_counts() -> None:
