@@ -202,7 +202,7 @@ async def test_a_full_disk_keeps_lines_in_memory_until_there_is_room(
         assert eventually(lambda: len(shown.times) == 10)
         assert len(disk.data) == 50
         assert [record.message for record in caplog.records] == [
-            "journals and records cannot be written: No space left on device; they are kept in memory until they can"
+            "journals and records cannot be written: the disk is full; they are kept in memory until they can"
         ]
         disk.room = other.room = 1 << 20
         assert eventually(lambda: disk.times == [0, 1, 2, 3, 4] and other.times == [100, 101, 102, 103, 104])
