@@ -35,7 +35,7 @@ def said_in(store: CallStore, call_id: str) -> tuple[Message, ...]:
             machine.handle(entry.event, entry.at)
             last = max(last, entry.at)
     except (OSError, PatterError) as error:
-        log.warning("what was said in call %s cannot be read: %s", call_id, error)
+        log.warning("what was said in call %s cannot be read: %s", call_id, reason(error))
     machine.handle(fact.LineClosed(cause="process_killed"), last)
     return machine.history
 

@@ -50,7 +50,7 @@ from tests.unit.carriers.telnyx.events import PUBLIC_KEY, sign
 ESCAPED = "/calls/v3%3ATESTcallcontrolid/actions"
 STREAM_URL = "wss://voice.example.com/ws/telnyx/stream/ticket"
 APPLICATION = "1494404757140276705"
-NUMBER = "+15550100002"
+NUMBER = "+12025550142"
 WEBHOOK = "https://voice.example.com/webhooks/telnyx/voice"
 
 TRANSFER = "Can you put me through?"
@@ -266,7 +266,7 @@ async def test_a_dial_that_is_refused_says_why(api: TelnyxApi) -> None:
         await telnyx(api).place(outbound())
     assert "TELNYX_API_KEY" in caught.value.hint
     api.will("POST /calls", refusal(422, "10015", "the\ndestination is not whitelisted"))
-    with pytest.raises(CallRejected, match=r"ring \+15550100002 \(422, 10015\): Refused the destination is not"):
+    with pytest.raises(CallRejected, match=r"ring \+12025550142 \(422, 10015\): Refused the destination is not"):
         await telnyx(api).place(outbound())
     for wrong in ({"to": "sip:a@b"}, {"to": "+1555\n"}, {"from_number": "5550100001"}):
         with pytest.raises(CallRejected, match="no number"):
@@ -499,11 +499,11 @@ async def test_a_call_of_ours_from_the_dial_to_the_stream(api: TelnyxApi) -> Non
     carrier = telnyx(api)
     api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL}}))
     async with served(carrier, lambda event: "You said something.") as (service, post, _):
-        await service.place(PlaceCall(to=NUMBER, from_number="+15550100001", agent="shop", variables={"tier": "gold"}))
+        await service.place(PlaceCall(to=NUMBER, from_number="+12025550100", agent="shop", variables={"tier": "gold"}))
         ((verb, dialled),) = api.bodies
         assert verb == "calls"
         path = dialled["webhook_url"].removeprefix("https://voice.example.com")
-        ours = {"client_state": dialled["client_state"], "from": "+15550100001", "to": NUMBER}
+        ours = {"client_state": dialled["client_state"], "from": "+12025550100", "to": NUMBER}
         api.was_asked.clear()
         assert await post("call.initiated", path=path, direction="outgoing", **ours) == 200
         assert await post("call.answered", path="/webhooks/telnyx/voice?call=forged", call_control_id="v3:x", **ours)
