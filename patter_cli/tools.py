@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, overload
 
+from patter_cli.call_event import CallEvent
 from patter_cli.docstring import read_docstring
 from patter_cli.errors import InputError
 from patter_cli.schema import Arguments, arguments_by, arguments_of, check_signature
@@ -19,17 +20,20 @@ TIMEOUT_S = 10.0
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolContext:
+class ToolContext(CallEvent):
     """What a tool may know of the call it runs in. caller, callee: phone numbers. history: of {role, text, timestamp}.
 
-    It comes from the call itself: unlike its arguments, a model cannot make it up.
+    A mapping with attributes, as events are: ctx.caller is ctx["caller"]. It comes from the call itself: unlike its
+    arguments, a model cannot make it up.
     """
 
     call_id: str
     caller: str
     callee: str
-    history: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Mapping[str, Any]]
+
+    def __init__(self, *, call_id: str, caller: str, callee: str, history: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(call_id=call_id, caller=caller, callee=callee, history=list(history))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from patter_cli.call_event import CallEvent
 from patter_cli.core.commands import Command
 from patter_cli.core.conversation import Message
 from patter_cli.core.events import Event, ListenFailed
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.clock import CallClock
-from patter_cli.engine.hooks import CallEvent
 from patter_cli.engine.mailbox import Mailbox
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 
@@ -55,9 +55,10 @@ class CallContext:
         return told(self.machine.history)
 
     def event(self, **facts: Any) -> CallEvent:
-        """What a callback gets: the call's ids, and these."""
+        """What a callback gets: the call's ids, the conversation so far, and these."""
         info = self.info
-        return CallEvent(call_id=info.call_id, caller=info.caller, callee=info.callee, **facts)
+        ids = {"call_id": info.call_id, "caller": info.caller, "callee": info.callee}
+        return CallEvent({**ids, "history": self.told_history(), **facts})
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have something done beside the conversation; it is cancelled when the call is over."""

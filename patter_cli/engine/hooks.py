@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from patter_cli.call_event import CallEvent
 from patter_cli.engine.author_run import author_pieces, author_value
 from patter_cli.engine.threads import in_thread, thread_pieces
 from patter_cli.engine.whereabouts import name_of
@@ -25,16 +26,6 @@ Hook = Callable[..., Any]
 
 CALLBACK_S = 5.0
 """Deadline of a callback that nobody waits for."""
-
-
-class CallEvent(dict[str, Any]):
-    """What a callback gets: a mapping whose keys are attributes too."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"this event has no {name!r}; it has {', '.join(sorted(self))}") from None
 
 
 class IncomingMessage(CallEvent):
@@ -71,7 +62,7 @@ class IncomingMessage(CallEvent):
 
 
 class MachineDetectionResult(CallEvent):
-    """The on_machine_detection event: call_id, caller, callee, classification, raw, detected_at.
+    """The on_machine_detection event: call_id, caller, callee, history, classification, raw, detected_at.
 
     classification: human, machine, fax or unknown. raw: the carrier's word for it, or "". detected_at: Unix seconds.
     """

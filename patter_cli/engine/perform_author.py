@@ -57,21 +57,12 @@ class AuthorPerformer:
                 self._call.spawn(self._judge(command))
             case order.ReportTranscript(role=role, text=text, interrupted=interrupted):
                 hook = self._call.agent.hooks.on_transcript
-                if hook is not None:
-                    history = self._call.told_history()
-                    self.report(hook, role=role, text=text, interrupted=interrupted, history=history)
+                self.report(hook, role=role, text=text, interrupted=interrupted)
             case order.ReportMachine(answered_by=answered_by, raw=raw):
-                hook, info = self._call.agent.hooks.on_machine_detection, self._call.info
+                hook = self._call.agent.hooks.on_machine_detection
                 if hook is not None:
-                    found = MachineDetectionResult(
-                        call_id=info.call_id,
-                        caller=info.caller,
-                        callee=info.callee,
-                        classification=answered_by,
-                        raw=raw,
-                        detected_at=time.time(),
-                    )
-                    self._reports.tell(hook, found)
+                    facts = self._call.event(classification=answered_by, raw=raw, detected_at=time.time())
+                    self._reports.tell(hook, MachineDetectionResult(facts))
             case _:
                 return False
         return True

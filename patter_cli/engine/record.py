@@ -75,14 +75,14 @@ class CallRecorder:
 
     def end_facts(self) -> dict[str, Any]:
         """What on_call_end is told beside the call's ids."""
-        call = self._call
+        call, history = self._call, self._call.told_history()
         return {
             "direction": call.info.direction,
             "duration": self._duration_s(),
             "outcome": self.outcome,
             "reason": self.reason,
-            "history": call.told_history(),
-            "transcript": "\n".join(f"{each.role}: {each.text}" for each in call.history),
+            "history": history,
+            "transcript": history,
             "metrics": [dict(each) for each in self._metrics],
             "cost": self.cost,
             "recording_path": None,

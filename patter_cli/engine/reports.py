@@ -11,7 +11,8 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from patter_cli.engine.hooks import CallEvent, Hook, notify
+from patter_cli.call_event import CallEvent
+from patter_cli.engine.hooks import Hook, notify
 
 log = logging.getLogger(__name__)
 

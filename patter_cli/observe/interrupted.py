@@ -97,7 +97,7 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
         "outcome": Outcome.INTERRUPTED,
         "reason": "process_killed",
         "history": history,
-        "transcript": "\n".join(f"{each['role']}: {each['text']}" for each in history),
+        "transcript": history,
         "metrics": metrics,
         "cost": measure.cost(),
         "recording_path": None,

@@ -98,12 +98,16 @@ class TypedCall:
         """Say every line of a text stream, each once the agent is done with the last; ends with it or the call."""
         lines = _lines_of(source)
         while not self._session.over:
-            await self._session.until_quiet()
+            await self.until_quiet()
             line = await lines.get()
             if line is None or self._session.over:
                 return
             if line.strip():
                 self.type(line.strip())
+
+    async def until_quiet(self) -> None:
+        """Until the agent is done with what was last said."""
+        await self._session.until_quiet()
 
     def hang_up(self) -> None:
         self._session.on_closed("caller_hung_up")

@@ -47,7 +47,7 @@ def record(call_id: str, started_at: float, **facts: Any) -> dict[str, Any]:
             {"role": "assistant", "text": "Hello.", "timestamp": started_at},
             {"role": "user", "text": "When do you open?", "timestamp": started_at + 3},
         ],
-        "transcript": "assistant: Hello.\nuser: When do you open?",
+        "transcript": [{"role": "assistant", "text": "Hello.", "timestamp": started_at}],
         "metrics": [],
         "cost": None,
         "recording_path": None,
