@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from patter_cli.carriers.telnyx.carrier import Telnyx
     from patter_cli.carriers.twilio.carrier import Twilio
     from patter_cli.contracts.llm import ToolCall
-    from patter_cli.embedded import EmbeddedServer, LocalConfig
+    from patter_cli.embedded import EmbeddedServer
     from patter_cli.engine.hooks import IncomingMessage
     from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
+    from patter_cli.local_config import LocalConfig
     from patter_cli.phone import Patter
     from patter_cli.providers.local import LocalSTT, LocalTTS
     from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
@@ -31,7 +32,7 @@ _HOMES = {
     "IncomingMessage": "engine.hooks",
     "InputError": "errors",
     "Interrupt": "agent",
-    "LocalConfig": "embedded",
+    "LocalConfig": "local_config",
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
     "OpenAICompatibleLLM": "providers.openai",

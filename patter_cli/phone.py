@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
-from patter_cli import wiring
+from patter_cli import recipes, wiring
 from patter_cli.agent import Agent
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import ConfigError
+from patter_cli.local_config import GUIDE, carriers_of, from_keywords, public_host
 from patter_cli.server.registration import default_run_folder
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import load_settings
@@ -29,12 +32,18 @@ class Patter:
     Make clients and locks in them or at import; your own loop is a run_coroutine_threadsafe away.
 
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
-    Raises BadSetting for what is wrong in the environment.
+    Every field of LocalConfig is a keyword too. phone_number, webhook_url and require_signature say which number the
+    agent answers and where carriers reach it; the keys (openai_key="…" and the rest) are older forms, come before the
+    environment, and say in one log line what replaces them.
+    Raises BadSetting for what is wrong in the environment, ConfigError, InputError for keywords.
     """
 
-    def __init__(self, *, persist: str | Path | bool | None = None) -> None:
+    def __init__(self, *, persist: str | Path | bool | None = None, **keywords: Any) -> None:
+        self._config = from_keywords(keywords)
         self._settings = load_settings()
-        self._store = wiring.call_store(_folder(persist, self._settings.log_dir), redaction=self._settings.redact)
+        kept = self._config.persist_root if persist is None else persist
+        self._store = wiring.call_store(_folder(kept, self._settings.log_dir), redaction=self._settings.redact)
+        self._carriers = carriers_of(self._config) if self._config.carrier else None
         self._service: Service | None = None
         self._ready: asyncio.Future[str] | None = None
 
@@ -48,6 +57,13 @@ class Patter:
         if self._ready is None:
             self._ready = asyncio.get_running_loop().create_future()
         return self._ready
+
+    def connect(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        """Of the hosted mode, which comes later. Raises ConfigError."""
+        raise ConfigError(
+            "connect() belongs to the hosted mode, which comes later",
+            hint=f"await phone.serve(agent) answers calls on your own machine; see {GUIDE}",
+        )
 
     async def serve(
         self,
@@ -76,10 +92,16 @@ class Patter:
         if self._ready is not None and self._ready.done():
             self._ready = None  # that was another time
         try:
-            ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
-            carriers = wiring.carriers()
+            ready = self._resolved(name, agent, hooks, voicemail_message)
+            carriers = self._carriers or wiring.carriers()
+            config = self._config
             serving = ServiceSettings(
-                port=port, secret=wiring.signing_secret(self._settings, carriers), run_folder=default_run_folder()
+                port=port,
+                public_host=public_host(config.webhook_url),
+                require_signature=config.require_signature,
+                numbers={config.phone_number: name} if config.phone_number else {},
+                secret=wiring.signing_secret(self._settings, carriers),
+                run_folder=default_run_folder(),
             )
             service = self._service = wiring.service({name: ready}, serving, store=self._store, carried_by=carriers)
             await service.start()
@@ -99,6 +121,11 @@ class Patter:
             if self._service is service:
                 self._service = None
             await service.stop()
+
+    def _resolved(self, name: str, agent: Agent, hooks: Hooks, voicemail_message: str = "") -> ReadyAgent:
+        """The agent with the keys that were given to us, and everything else it needs."""
+        agent = recipes.with_keys(agent, self._config.keys())
+        return wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
 
     async def disconnect(self) -> None:
         """Let live calls end, then stop. Twice is fine."""

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from patter_cli import Agent, EmbeddedServer, LocalConfig, OpenAICompatibleLLM, OpenAILLM, recipes
-from patter_cli.embedded import public_host
 from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
+from patter_cli.local_config import public_host
 
 
 def test_the_carrier_is_found_from_the_keys() -> None:
@@ -35,7 +35,7 @@ def test_the_carrier_is_found_from_the_keys() -> None:
         ({"telnyx_key": "KEY1"}, MissingCredential, "telnyx needs telnyx_connection_id"),
         ({"phone_number": "555-0100"}, InputError, "no phone number"),
         ({"phone_number": "+14155550123\n"}, InputError, "no phone number"),
-        ({"mode": "cloud"}, ConfigError, "not there yet"),
+        ({"mode": "cloud"}, ConfigError, "hosted mode, which comes later"),
         ({"webhook_url": "https://phone.example/voice"}, BadSetting, "no public host"),
     ],
 )

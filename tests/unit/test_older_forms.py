@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
-from patter_cli import Agent, RulesLLM, Turn, call_tool, tool, wiring
+import pytest
+
+from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, Turn, call_tool, tool, wiring
 from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.observe.bus import Bus
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.simulate.typed import TypedCall
@@ -74,3 +78,58 @@ async def test_a_tools_ctx_is_a_mapping_with_attributes() -> None:
     assert ctx["caller"] == ctx.caller == "keyboard"
     assert {**ctx}["history"][0]["text"] == "When do you open?"
     assert ctx.get("callee") == "shop"
+
+
+def test_the_keys_of_a_constructor_come_before_the_environment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Patter(mode="local", openai_key=…) works, and one line says what replaces each keyword; no key is in it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
+    with caplog.at_level(logging.WARNING):
+        phone = Patter(mode="local", openai_key="sk-given", deepgram_key="dg-given", phone_number="+14155550123")
+    (line,) = [each.getMessage() for each in caplog.records]
+    for word in ("openai_key by OPENAI_API_KEY", "deepgram_key by DEEPGRAM_API_KEY", "docs/migrating.md"):
+        assert word in line
+    assert "given" not in line
+    assert "phone_number" not in line
+    ready = phone._resolved("shop", phone.agent("Be brief."), Hooks())
+    assert ready.models == (OpenAILLM(api_key="sk-given"),)
+
+
+def test_what_is_not_older_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A program in today's form is not told to change."""
+    with caplog.at_level(logging.INFO):
+        Patter(phone_number="+14155550123", persist=False)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "words", "hint"),
+    [
+        ({"api_key": "pt_123"}, ConfigError, "api_key belongs to the hosted mode, which comes later", "migrating"),
+        ({"backend_url": "wss://x.example"}, ConfigError, "hosted mode", "migrating"),
+        ({"rest_url": "https://x.example", "api_key": "pt_1"}, ConfigError, "api_key and rest_url belong to", ""),
+        ({"mode": "cloud"}, ConfigError, "hosted mode, which comes later", "migrating"),
+        ({"mode": "lokal"}, ConfigError, "is not there", "local"),
+        ({"opnai_key": "sk-1"}, InputError, "no opnai_key", "did you mean openai_key"),
+        ({"zzz": 1}, InputError, "no zzz", "it has persist"),
+        ({"twilio_sid": "AC1"}, MissingCredential, "twilio_token", ""),
+        ({"phone_number": "555-0100"}, InputError, "no phone number", ""),
+        ({"telephony_provider": "pigeon"}, UnknownProvider, "pigeon", ""),
+    ],
+)
+def test_what_cannot_be_is_said_when_it_is_written(
+    keywords: dict[str, Any], error: type[ConfigError], words: str, hint: str
+) -> None:
+    """The hosted mode, a misspelt keyword, half a credential: told by the constructor, with the way out."""
+    with pytest.raises(error, match=words) as raised:
+        Patter(**keywords)
+    assert hint in raised.value.hint
+    assert "pt_1" not in str(raised.value)
+
+
+async def test_connect_belongs_to_the_hosted_mode() -> None:
+    """And it says what to call instead."""
+    with pytest.raises(ConfigError, match="hosted mode, which comes later") as raised:
+        await Patter().connect(on_message=print)
+    assert "serve" in raised.value.hint
