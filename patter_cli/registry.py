@@ -71,8 +71,8 @@ class Row:
         return self.target == f"{type(provider).__module__}:{type(provider).__qualname__}"
 
     def key_set(self) -> str:
-        """The first of its variables that holds a key; "" if none does."""
-        return next((each for each in self.keys if keys.look_up(each)), "")
+        """The name under which the first of its variables holds a key; "" if none does."""
+        return next((keys.set_as(each) for each in self.keys if keys.look_up(each)), "")
 
 
 ROWS: tuple[Row, ...] = (

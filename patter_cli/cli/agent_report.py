@@ -201,7 +201,7 @@ def _key(provider: Any, settings: Settings) -> Key:
     if hasattr(provider, "api_key") and provider.api_key:
         return Key(origin="argument", masked=masked(provider.api_key))
     if hasattr(provider, "key_variable") and provider.key_variable:
-        return _found(provider.key_variable, keys.look_up(provider.key_variable), settings)
+        return _found(keys.set_as(provider.key_variable), keys.look_up(provider.key_variable), settings)
     return Key(origin="none")
 
 

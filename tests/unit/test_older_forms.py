@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, Turn, call_tool, tool, wiring
+from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, Turn, call_tool, keys, tool, wiring
 from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
@@ -133,3 +133,51 @@ async def test_connect_belongs_to_the_hosted_mode() -> None:
     with pytest.raises(ConfigError, match="hosted mode, which comes later") as raised:
         await Patter().connect(on_message=print)
     assert "serve" in raised.value.hint
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any of the names, in a process that has told nobody yet."""
+    for name in (*keys.OLDER, *keys.OLDER.values()):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(keys, "_TOLD", set())
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("older", "current"),
+    [
+        ("TWILIO_SID", "TWILIO_ACCOUNT_SID"),
+        ("TWILIO_TOKEN", "TWILIO_AUTH_TOKEN"),
+        ("OPENAI_KEY", "OPENAI_API_KEY"),
+        ("DEEPGRAM_KEY", "DEEPGRAM_API_KEY"),
+        ("ELEVENLABS_KEY", "ELEVENLABS_API_KEY"),
+    ],
+)
+def test_an_older_variable_is_read_and_the_current_one_named_once(
+    unset: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, older: str, current: str
+) -> None:
+    """In one line, without the key; the current name comes first, and then nothing is said."""
+    unset.setenv(older, "a-secret")
+    assert keys.look_up(current) == keys.look_up(current) == "a-secret"
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert older in line
+    assert current in line
+    assert "a-secret" not in line
+    unset.setenv(current, "newer")
+    assert keys.look_up(current) == "newer"
+    assert keys.set_as(current) == current
+
+
+def test_an_older_variable_chooses_a_provider(unset: pytest.MonkeyPatch) -> None:
+    """An agent that left its model open gets the one whose key is there, and is told under which name."""
+    unset.setenv("OPENAI_KEY", "sk-older")
+    ready = wiring.ready_agent("shop", Agent("Be brief."), Hooks())
+    assert [each.provider for each in ready.models] == ["openai"]
+    assert "OPENAI_KEY" in ready.notes["llm"]
+
+
+def test_a_variable_that_never_was_is_not_set(unset: pytest.MonkeyPatch) -> None:
+    """Not every key had an older name."""
+    assert keys.look_up("CARTESIA_API_KEY") == ""
+    assert keys.set_as("OPENAI_API_KEY") == "OPENAI_API_KEY"
