@@ -30,7 +30,9 @@ class SentenceChunker:
     language: BCP-47; English rules unless it is Italian. aggressive_first_flush: let the first clause of a
     reply go at a comma, semicolon or dash once it has FIRST_CLAUSE_CHARS; never in Italian, whose commas bind
     closer.
-    The sentences, joined, are the text: only white space between them is lost.
+    Sentences also end at ؛ ； ༏; not at ՜ ՞ (Armenian tone marks, set inside the word that is called or asked) nor at
+    ؏ (Arabic, set beside a verse that is quoted). The sentences, joined, are the text: only white space between them
+    is lost.
     """
 
     def __init__(self, language: str = "en", aggressive_first_flush: bool = False) -> None:
@@ -244,14 +246,15 @@ def _set(words: str) -> frozenset[str]:
 
 
 # Latin marks end a sentence only before white space ("3.50", "a.b/c?d"); the others do so by themselves.
-# In order: CJK, Devanagari, Arabic, Urdu, Armenian, Ethiopic, Khmer, Burmese, Tibetan.
+# In order: CJK, Devanagari, Arabic, Urdu, Armenian, Ethiopic, Khmer, Burmese, Tibetan. The Arabic ؛ and the wide ； are
+# among them, which part whole statements where the Latin semicolon parts clauses.
 _SOFT_MARKS = ".!?…‥‼⁇⁈⁉‽"
-_HARD_MARKS = "。｡．！？।॥؟۔։።፧፨។៕။།༎"
+_HARD_MARKS = "。｡．！？；।॥؟؛۔։።፧፨។៕။།༎༏"
 _TERMINATORS = _SOFT_MARKS + _HARD_MARKS
 _CLOSERS = "\"'”’»›)]}」』】）〉》*_`~"
 _OPENERS = "\"'“‘„«‹([{「『【（〈《*_`~#-–—•¿¡"
 _DASH = "-–—"
-_PAUSES = ",;，、；،፣၊" + _DASH
+_PAUSES = ",;，、،፣၊" + _DASH
 
 
 def _any_of(characters: str, times: str = "") -> re.Pattern[str]:
