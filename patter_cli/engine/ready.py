@@ -17,6 +17,7 @@ from patter_cli.core.outcome import Direction
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import ConfigError
 from patter_cli.tools import Tool
 
 
@@ -89,3 +90,12 @@ class ReadyAgent:
     """What the agent's calls have found out about its providers; its revisions share them."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """What was chosen because nobody said, by stage ("speech", "llm"): a line each, for whoever starts it."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for two that would both answer."""
+        if self.engine is not None and self.hooks.on_message is not None:
+            raise ConfigError(
+                f"agent {self.name} has both an engine and on_message, and the engine answers by itself",
+                hint="leave on_message out, and give the engine tools for what it did; or leave engine out, and your "
+                "on_message answers between speech-to-text and a voice; see docs/migrating.md",
+            )
