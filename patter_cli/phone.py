@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -121,6 +122,38 @@ class Patter:
             if self._service is service:
                 self._service = None
             await service.stop()
+
+    async def test(
+        self,
+        agent: Agent,
+        *,
+        name: str = "agent",
+        on_call_start: Callback | None = None,
+        on_call_end: Callback | None = None,
+        on_transcript: Callback | None = None,
+        on_message: Callback | None = None,
+        on_metrics: Callback | None = None,
+    ) -> None:
+        """Hold a call by keyboard, without sound: lines of standard input are the caller's, the transcript is printed.
+
+        Returns when the agent has ended the call or the input is at its end. Raises PatterError.
+        """
+        from patter_cli.observe.lines import TranscriptLines
+        from patter_cli.simulate.typed import TypedControl, hold_typed_call
+
+        hooks = Hooks(
+            on_call_start=on_call_start,
+            on_call_end=on_call_end,
+            on_transcript=on_transcript,
+            on_message=on_message,
+            on_metrics=on_metrics,
+        )
+        await hold_typed_call(
+            self._resolved(name, agent, hooks),
+            sys.stdin,
+            control=TypedControl((), lambda human: None),
+            observers=(TranscriptLines(timed=False),),
+        )
 
     def _resolved(self, name: str, agent: Agent, hooks: Hooks, voicemail_message: str = "") -> ReadyAgent:
         """The agent with the keys that were given to us, and everything else it needs."""

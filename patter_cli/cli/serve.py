@@ -77,7 +77,7 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
 async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
     """Whether all calls could be kept."""
     from patter_cli import wiring
-    from patter_cli.cli.lines import TranscriptLines
+    from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings

@@ -16,17 +16,16 @@ import numpy as np
 from patter_cli import wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel, write_wav
-from patter_cli.cli.lines import TranscriptLines
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import InputError, ProviderError, TimedOut
-from patter_cli.observe.bus import Bus, Observer
-from patter_cli.observe.journal_writer import JournalWriter
+from patter_cli.observe.bus import Observer
+from patter_cli.observe.lines import TranscriptLines
 from patter_cli.observe.summary import CallSummary
-from patter_cli.server.service import TOLD_S, ServiceSettings
+from patter_cli.server.service import ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.facts import EndCause, Fact, Transferred
 from patter_cli.simulate.line import QUALITIES, LineFilter
@@ -159,27 +158,15 @@ class Simulation:
 
     async def by_keyboard(self) -> bool:
         """Type the caller's lines, until the agent ends the call or the input does."""
-        from patter_cli.simulate.typed import TypedCall, TypedControl
+        from patter_cli.simulate.typed import TypedControl, hold_typed_call
 
         if self._agent is None:
             raise InputError("--text needs an agent", hint="patter simulate receptionist --text")
         for stage in ("llm", "voice"):
             if stage in self._agent.notes:
                 self._tell(self._agent.notes[stage])
-        bus = Bus(*self._observers(timed=False))
-        call = TypedCall(
-            self._agent,
-            call_id="typed",
-            control=TypedControl(self._scenario.humans, self._reached),
-            journal=JournalWriter(bus).open("typed", None),
-        )
-        running = asyncio.create_task(call.run())
-        try:
-            await call.type_lines(sys.stdin)
-        finally:
-            call.hang_up()
-            await running
-            bus.close(TOLD_S)
+        control = TypedControl(self._scenario.humans, self._reached)
+        await hold_typed_call(self._agent, sys.stdin, control=control, observers=self._observers(timed=False))
         return True
 
     def _reached(self, human: WrittenHuman) -> None:

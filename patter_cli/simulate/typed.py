@@ -31,12 +31,16 @@ from patter_cli.engine.record import Journal
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected
+from patter_cli.observe.bus import Bus, Observer
+from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.simulate.scenario import WrittenHuman
 
 RATE_HZ = 8000
 SETTLE_S = 5.0
 """What callbacks get after the last line before the program may end."""
+SHOWN_S = 1.0
+"""What observers get for what is still on its way to them."""
 TYPED_PAUSE_MS = 20
 """Endpointing of a typed line: whoever presses Enter has finished."""
 
@@ -145,6 +149,21 @@ class TypedControl:
 
     async def stop_recording(self) -> None:
         """Nothing is recorded."""
+
+
+async def hold_typed_call(
+    agent: ReadyAgent, source: TextIO, *, control: CallControl, observers: tuple[Observer, ...]
+) -> None:
+    """One whole call whose caller says the lines of a text stream, until the agent ends it or they are at an end."""
+    bus = Bus(*observers)
+    call = TypedCall(agent, call_id="typed", control=control, journal=JournalWriter(bus).open("typed", None))
+    running = asyncio.create_task(call.run())
+    try:
+        await call.type_lines(source)
+    finally:
+        call.hang_up()
+        await running
+        bus.close(SHOWN_S)
 
 
 def _lines_of(source: TextIO) -> asyncio.Queue[str | None]:

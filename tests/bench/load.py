@@ -106,9 +106,9 @@ async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object],
 
     from patter_cli import wiring
     from patter_cli.agent import Agent
-    from patter_cli.cli.lines import TranscriptLines
     from patter_cli.contracts.stt import Final, Recognised
     from patter_cli.engine.hooks import Hooks
+    from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.service import ServiceSettings
     from patter_cli.stores.sqlite import SqliteStore
 

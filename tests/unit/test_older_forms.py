@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, Turn, call_tool, keys, tool, wiring
-from patter_cli.contracts.carrier.carrier import CallHandle
+from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, SentenceChunker, Turn, call_tool, keys, tool, wiring
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.observe.bus import Bus
 from patter_cli.observe.journal_writer import JournalWriter
-from patter_cli.simulate.typed import TypedCall
+from patter_cli.simulate.typed import TypedCall, TypedControl
+from patter_cli.testing import SpeechPeer
 
 
 async def typed_call(agent: Agent, line: str, **hooks: Any) -> None:
@@ -22,7 +24,7 @@ async def typed_call(agent: Agent, line: str, **hooks: Any) -> None:
     call = TypedCall(
         wiring.ready_agent("shop", agent, Hooks(**hooks)),
         call_id="typed",
-        control=wiring.built_in_line().control(CallHandle(carrier_call_id="")),
+        control=TypedControl((), lambda human: None),
         journal=JournalWriter(Bus()).open("typed", None),
     )
     running = asyncio.create_task(call.run())
@@ -181,3 +183,58 @@ def test_a_variable_that_never_was_is_not_set(unset: pytest.MonkeyPatch) -> None
     """Not every key had an older name."""
     assert keys.look_up("CARTESIA_API_KEY") == ""
     assert keys.set_as("OPENAI_API_KEY") == "OPENAI_API_KEY"
+
+
+async def test_a_typed_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """`await phone.test(agent)` takes the caller's words from the keyboard and prints both sides."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("When do you open?\n\nGoodbye.\nNobody hears this.\n"))
+    ends: list[Any] = []
+
+    def answers(event: Any) -> str:
+        if "bye" in event.text:
+            event.end_call()
+            return "Goodbye!"
+        return "We open at nine."
+
+    phone = Patter(persist=False)
+    agent = phone.agent("Be brief.", first_message="Hello, the shop.")
+    await asyncio.wait_for(phone.test(agent, on_message=answers, on_call_end=ends.append), 20)
+    printed = capsys.readouterr().out
+    for words in ("Hello, the shop.", "When do you open?", "We open at nine.", "Goodbye!"):
+        assert words in printed
+    assert "Nobody hears this." not in printed
+    assert [each.reason for each in ends] == ["agent"]
+
+
+async def test_a_typed_call_of_an_agent_that_nothing_answers_for() -> None:
+    """It is refused before anything is asked."""
+    with pytest.raises(InputError, match="fills"):
+        await Patter().test(Agent("You answer {name}."), on_message=lambda event: "Yes.")
+
+
+def test_on_message_and_an_engine_exclude_each_other() -> None:
+    """The engine answers by itself; the error says both ways out."""
+    ready = wiring.ready_agent("shop", Agent("Be brief."), Hooks(on_message=lambda event: "Yes."))
+    with pytest.raises(ConfigError, match="both an engine and on_message") as raised:
+        replace(ready, engine=SpeechPeer([]))
+    assert "leave on_message out" in raised.value.hint
+    assert "leave engine out" in raised.value.hint
+
+
+@pytest.mark.parametrize("mark", "؛；༏")
+@pytest.mark.parametrize("step", [1, 100])
+def test_marks_that_end_a_sentence_in_other_scripts(mark: str, step: int) -> None:
+    """Also without white space behind them, and however the text is cut."""
+    text = f"ka kha{mark}ga nga"
+    chunker = SentenceChunker()
+    pieces = [each for at in range(0, len(text), step) for each in chunker.push(text[at : at + step])]
+    assert [*pieces, *chunker.flush()] == [f"ka kha{mark}", "ga nga"]
+
+
+@pytest.mark.parametrize("mark", "՜՞؏")
+def test_marks_inside_words_and_verses_end_nothing(mark: str) -> None:
+    """Armenian tone marks stand inside the word, and the Arabic verse sign beside a quotation."""
+    text = f"ka kh{mark}a ga{mark} nga"
+    chunker = SentenceChunker()
+    assert [*chunker.push(text), *chunker.flush()] == [text]
+    assert mark in (SentenceChunker.__doc__ or "")

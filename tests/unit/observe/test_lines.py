@@ -6,13 +6,13 @@ import io
 
 import pytest
 
-from patter_cli.cli.lines import TranscriptLines, latency_text
 from patter_cli.core.carrier_events import MachineDetected, Ringing
 from patter_cli.core.commands import ReportTranscript
 from patter_cli.core.events import LineClosed, Tick
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.outcome import AnsweredBy, VerdictSource
 from patter_cli.core.plan import CallPlan, EnginePlan
+from patter_cli.observe.lines import TranscriptLines, latency_text
 from patter_cli.observe.metrics import TurnLatency
 from patter_cli.testing import FarEnd, SpeechPeer, VirtualCall
 from patter_cli.text.printable import printable
