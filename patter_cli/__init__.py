@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from patter_cli.carriers.twilio.carrier import Twilio
     from patter_cli.contracts.llm import ToolCall
     from patter_cli.embedded import EmbeddedServer
+    from patter_cli.engine.answer_service import AnswerService
     from patter_cli.engine.hooks import IncomingMessage
     from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from patter_cli.tools import Tool, ToolContext, tool
 
 _HOMES = {
+    "AnswerService": "engine.answer_service",
     "Agent": "agent",
     "ConfigError": "errors",
     "EmbeddedServer": "embedded",
@@ -59,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Agent",
+    "AnswerService",
     "ConfigError",
     "EmbeddedServer",
     "Guardrail",

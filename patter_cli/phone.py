@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from patter_cli import recipes, wiring
 from patter_cli.agent import Agent
+from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import ConfigError
@@ -31,6 +32,8 @@ class Patter:
 
     Callbacks and tools do not run on your event loop: a plain function has a thread, a coroutine a loop that all share.
     Make clients and locks in them or at import; your own loop is a run_coroutine_threadsafe away.
+
+    on_message may also be the https or wss address of another process that answers, or an AnswerService.
 
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
     Every field of LocalConfig is a keyword too. phone_number, webhook_url and require_signature say which number the
@@ -75,7 +78,7 @@ class Patter:
         on_call_start: Callback | None = None,
         on_call_end: Callback | None = None,
         on_transcript: Callback | None = None,
-        on_message: Callback | None = None,
+        on_message: Callback | AnswerService | str | None = None,
         on_metrics: Callback | None = None,
         voicemail_message: str = "",
     ) -> None:
@@ -131,7 +134,7 @@ class Patter:
         on_call_start: Callback | None = None,
         on_call_end: Callback | None = None,
         on_transcript: Callback | None = None,
-        on_message: Callback | None = None,
+        on_message: Callback | AnswerService | str | None = None,
         on_metrics: Callback | None = None,
     ) -> None:
         """Hold a call by keyboard, without sound: lines of standard input are the caller's, the transcript is printed.

@@ -22,6 +22,7 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
+from patter_cli.engine.answer_service import AnswerService, ready_service
 from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
@@ -160,6 +161,8 @@ def ready_agent(
     """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
     if not name.strip():
         raise InputError("an agent needs a name: callers choose it by its name", hint='name="receptionist"')
+    if isinstance(hooks.on_message, str | AnswerService):
+        hooks = replace(hooks, on_message=ready_service(hooks.on_message, settings.webhook_secret))
     check_hooks(hooks)
     for rule in agent.guardrails:
         if rule.check is not None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from patter_cli.agent import Agent
 from patter_cli.cli.loading import beside, running
+from patter_cli.engine.answer_service import AnswerService
 from patter_cli.errors import InputError, PatterError, reason
 
 HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection")
@@ -97,7 +98,7 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
         )
     hooks = {name: vars(module)[name] for name in HOOKS if name in vars(module)}
     for name, hook in hooks.items():
-        if not callable(hook):
+        if not callable(hook) and not (name == "on_message" and isinstance(hook, str | AnswerService)):
             raise InputError(
                 f"{shown}: `{name}` is {_a(hook)}, not a function", hint=f"write: async def {name}(event): …"
             )

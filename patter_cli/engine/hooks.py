@@ -13,12 +13,15 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patter_cli.call_event import CallEvent
 from patter_cli.engine.author_run import author_pieces, author_value
 from patter_cli.engine.threads import in_thread, thread_pieces
 from patter_cli.engine.whereabouts import name_of
+
+if TYPE_CHECKING:
+    from patter_cli.engine.answer_service import AnswerService
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,8 @@ class Hooks:
     on_call_start: Hook | None = None
     on_call_end: Hook | None = None
     on_transcript: Hook | None = None
-    on_message: Hook | None = None
+    on_message: Hook | AnswerService | str | None = None
+    """A function, or where another process answers; in a ready agent never a plain address."""
     on_metrics: Hook | None = None
     on_machine_detection: Hook | None = None
 

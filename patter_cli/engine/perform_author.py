@@ -12,6 +12,7 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.tool_calls import allowed_number
+from patter_cli.engine.answer_service import AnswerService, Orders, RemoteAnswers
 from patter_cli.engine.context import CallContext, told
 from patter_cli.engine.hooks import Hook, IncomingMessage, MachineDetectionResult, call_hook, message_pieces
 from patter_cli.engine.ready import ReadyAgent
@@ -42,6 +43,7 @@ class AuthorPerformer:
         self._tools = ToolRunner(call.agent.tools, self._tool_context)
         self._reports = Reports(call.info.call_id, lambda: settle(SHOWN_S))
         self._prepared = call.agent
+        self._remote: RemoteAnswers | None = None
 
     def tool_specs(self) -> tuple[ToolSpec, ...]:
         """The agent's tools, as a model is told of them."""
@@ -76,6 +78,8 @@ class AuthorPerformer:
         """The call is over: say so, and give callbacks in flight a moment."""
         self.report(self._call.agent.hooks.on_call_end, **facts)
         await self._reports.finish(CLOSING_S)
+        if self._remote is not None:
+            await self._remote.aclose()
 
     def adopted(self) -> ReadyAgent | None:
         """The agent that on_call_start made, if the machine took its plan: None when it came too late."""
@@ -89,18 +93,19 @@ class AuthorPerformer:
         """on_message, as the thinker wants it."""
         call = self._call
         hook = call.agent.hooks.on_message
-        assert hook is not None
         response_id = ask.response_id
-        event = IncomingMessage(
-            call_id=call.info.call_id,
-            text=ask.text,
-            caller=call.info.caller,
-            callee=call.info.callee,
-            history=told(ask.history),
+        facts = call.event(text=ask.text, history=told(ask.history))
+        orders = Orders(
             end_call=lambda: call.post(fact.EndRequested(response_id=response_id)),
             transfer_call=lambda number: self._ask_for_transfer(response_id, number),
         )
-        pieces = message_pieces(hook, event)
+        if isinstance(hook, AnswerService):
+            self._remote = self._remote or RemoteAnswers(hook, call.info.call_id)
+            pieces = self._remote.pieces(facts, orders)
+        else:
+            assert callable(hook)
+            event = IncomingMessage(end_call=orders.end_call, transfer_call=orders.transfer_call, **facts)
+            pieces = message_pieces(hook, event)
         try:
             async for piece in pieces:
                 yield Text(piece)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.whereabouts import shown
 from patter_cli.errors import InputError
@@ -16,7 +17,7 @@ def check_hooks(hooks: Hooks) -> None:
     """Raises InputError: a callback that is no function, does not take its event, or whose body would never run."""
     for each in fields(hooks):
         name, hook = each.name, getattr(hooks, each.name)
-        if hook is None:
+        if hook is None or isinstance(hook, AnswerService):
             continue
         check_shape(name, hook, f"async def {name}(event): …")
         if name != "on_message" and (inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook)):

@@ -101,7 +101,7 @@ async def call_webhook(
     for an address that cannot be one. No text of theirs has words of the back-end.
     """
     async with asyncio.timeout(tool.timeout_s) as deadline:
-        return await _ask(tool, arguments, ctx, tool_call_id, deadline, resolve=resolve, tls=tls or _tls)
+        return await _ask(tool, arguments, ctx, tool_call_id, deadline, resolve=resolve, tls=tls or trusted)
 
 
 async def _ask(
@@ -116,7 +116,7 @@ async def _ask(
 ) -> Any:
     host, _ = check_url(tool.webhook_url, allow_private=tool.allow_private)
     context = await asyncio.to_thread(tls) if tool.webhook_url.startswith("https") else None
-    backend = _guarded(resolve, allow_private=tool.allow_private)
+    backend = guarded(resolve, allow_private=tool.allow_private)
     for attempt in range(1, TRIES + 1):
         facts = {"call_id": ctx.call_id, "caller": ctx.caller, "callee": ctx.callee, "attempt": attempt}
         body = json.dumps({"tool": tool.name, "arguments": arguments, **facts}).encode()
@@ -225,7 +225,7 @@ def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
     return max(0.0, seconds) if isfinite(seconds) else None
 
 
-def _guarded(resolve: Resolver, *, allow_private: bool) -> httpcore.AsyncNetworkBackend:
+def guarded(resolve: Resolver, *, allow_private: bool) -> httpcore.AsyncNetworkBackend:
     """Makes connections only to addresses that were checked. TLS goes on to check the host's name, not the address."""
     import httpcore
 
@@ -247,8 +247,8 @@ def _guarded(resolve: Resolver, *, allow_private: bool) -> httpcore.AsyncNetwork
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes tens of milliseconds: once, in a thread."""
+def trusted() -> ssl.SSLContext:
+    """The certificates we trust. Reading them takes tens of milliseconds: once, in a thread."""
     import httpx
 
     return httpx.create_ssl_context()
