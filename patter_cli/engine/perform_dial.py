@@ -14,7 +14,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.perform_carrier import HANG_UP_S
-from patter_cli.errors import CarrierError, NotReachable, PatterError
+from patter_cli.errors import AnswerLost, CarrierError, NotReachable, PatterError
 
 log = logging.getLogger(__name__)
 
@@ -76,16 +76,21 @@ class DialPerformer:
         try:
             async with asyncio.timeout(PLACE_S):
                 carrier_call_id = await self._carrier.place(self._request)
+        except (AnswerLost, TimeoutError, OSError) as error:
+            self._nobody_knows(error)
         except CarrierError as error:
             log.warning("call %s was refused: %s", self._call.info.call_id, error)
             self._call.post(DialFailed(outcome=Outcome.FAILED, reason="rejected"))
             if not self.placed.done():
                 self.placed.set_exception(error)
-        except (TimeoutError, OSError, PatterError) as error:
-            # It may ring: the carrier's reports name it, or the machine's deadline says that nobody knows.
-            log.warning("call %s: nobody knows whether it rings: %s", self._call.info.call_id, error or "no answer")
+        except PatterError as error:
+            self._nobody_knows(error)
         else:
             self.named(carrier_call_id)
+
+    def _nobody_knows(self, error: Exception) -> None:
+        """It may ring: the carrier's reports name it, or the machine's deadline says that nobody knows."""
+        log.warning("call %s: nobody knows whether it rings: %s", self._call.info.call_id, error or "no answer")
 
     async def _hang_up(self, reason: str) -> None:
         handle = CallHandle(carrier_call_id=self._call.info.carrier_call_id)

@@ -38,6 +38,7 @@ from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import ClearOut, MarkOut, MediaOut
 from patter_cli.core import events as fact
 from patter_cli.core.outcome import Direction
+from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
 from patter_cli.server.control_messages import PlaceCall
@@ -50,7 +51,8 @@ from tests.unit.carriers.telnyx.events import PUBLIC_KEY, sign
 ESCAPED = "/calls/v3%3ATESTcallcontrolid/actions"
 STREAM_URL = "wss://voice.example.com/ws/telnyx/stream/ticket"
 APPLICATION = "1494404757140276705"
-NUMBER = "+12025550142"
+NUMBER = "+15550100002"
+CALLEE = "+12125550142"
 WEBHOOK = "https://voice.example.com/webhooks/telnyx/voice"
 
 TRANSFER = "Can you put me through?"
@@ -266,7 +268,7 @@ async def test_a_dial_that_is_refused_says_why(api: TelnyxApi) -> None:
         await telnyx(api).place(outbound())
     assert "TELNYX_API_KEY" in caught.value.hint
     api.will("POST /calls", refusal(422, "10015", "the\ndestination is not whitelisted"))
-    with pytest.raises(CallRejected, match=r"ring \+12025550142 \(422, 10015\): Refused the destination is not"):
+    with pytest.raises(CallRejected, match=r"ring \+15550100002 \(422, 10015\): Refused the destination is not"):
         await telnyx(api).place(outbound())
     for wrong in ({"to": "sip:a@b"}, {"to": "+1555\n"}, {"from_number": "5550100001"}):
         with pytest.raises(CallRejected, match="no number"):
@@ -441,7 +443,7 @@ async def served(carrier: Telnyx, handler: Callable[[Any], Any]) -> AsyncIterato
     shop = wiring.ready_agent("shop", told, Hooks(on_message=handler))
     service = wiring.service(
         {"shop": shop},
-        ServiceSettings(port=0, public_host="voice.example.com", drain_timeout_s=0.0),
+        ServiceSettings(port=0, public_host="voice.example.com", drain_timeout_s=0.0, rules=DialRules(hours=None)),
         observers=(log,),
         voice=LOUDNESS,
         carried_by={"telnyx": carrier},
@@ -499,11 +501,12 @@ async def test_a_call_of_ours_from_the_dial_to_the_stream(api: TelnyxApi) -> Non
     carrier = telnyx(api)
     api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL}}))
     async with served(carrier, lambda event: "You said something.") as (service, post, _):
-        await service.place(PlaceCall(to=NUMBER, from_number="+12025550100", agent="shop", variables={"tier": "gold"}))
+        await service.place(PlaceCall(to=CALLEE, from_number="+12025550100", agent="shop", variables={"tier": "gold"}))
         ((verb, dialled),) = api.bodies
         assert verb == "calls"
+        assert dialled["to"] == CALLEE
         path = dialled["webhook_url"].removeprefix("https://voice.example.com")
-        ours = {"client_state": dialled["client_state"], "from": "+12025550100", "to": NUMBER}
+        ours = {"client_state": dialled["client_state"], "from": "+12025550100", "to": CALLEE}
         api.was_asked.clear()
         assert await post("call.initiated", path=path, direction="outgoing", **ours) == 200
         assert await post("call.answered", path="/webhooks/telnyx/voice?call=forged", call_control_id="v3:x", **ours)
@@ -518,6 +521,27 @@ async def test_a_call_of_ours_from_the_dial_to_the_stream(api: TelnyxApi) -> Non
         async with on_the_line(service, api, carrier):
             (live,) = service.live.calls
             assert (live.ticket.direction, live.ticket.variables) == (Direction.OUTBOUND, {"tier": "gold"})
+
+
+@pytest.mark.parametrize(
+    ("cause", "outcome"),
+    [("user_busy", "busy"), ("timeout", "no_answer"), ("call_rejected", "failed"), ("originator_cancel", "canceled")],
+)
+async def test_a_call_that_nobody_takes_has_an_end(api: TelnyxApi, cause: str, outcome: str) -> None:
+    """By Telnyx's report alone, also where its answer to the dial was lost and no look-up finds the call."""
+    api.will("POST /calls", DROP)
+    async with served(telnyx(api), lambda event: "") as (service, post, _):
+        call = service.dial(PlaceCall(to=CALLEE, from_number="+12025550100", agent="shop"))
+        await asyncio.wait_for(api.was_asked.wait(), 5.0)
+        path = api.asked[0].body["webhook_url"].removeprefix("https://voice.example.com")
+        ours = {"client_state": api.asked[0].body["client_state"]}
+        await asyncio.sleep(0.2)  # the look-ups are over
+        assert not call.over
+        await post("call.initiated", path=path, direction="outgoing", **ours)
+        await post("call.hangup", path=path, hangup_cause=cause, **ours)
+        result = await asyncio.wait_for(call.result(), 5.0)
+        assert (result.outcome, result.carrier_call_id) == (outcome, CALL)
+        assert api.verbs.count("calls") == 1
 
 
 @pytest.mark.parametrize("busy_first", [False, True])
