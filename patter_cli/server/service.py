@@ -23,6 +23,7 @@ from urllib.parse import quote
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import (
     AnswerPlan,
+    AnswersByCommand,
     Carrier,
     CarrierFact,
     CarrierRequest,
@@ -48,6 +49,7 @@ from patter_cli.errors import (
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.server.app import StreamRoute, create_app
+from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.carrier_facts import event_of
@@ -150,9 +152,12 @@ class Service:
             on_fact=self._on_fact,
             now_s=time.time,
         )
+        folder = settings.run_folder
+        used = UsedTickets(folder / "tickets" if folder is not None else None)
+        self._awaited = AwaitedStreams(self._carriers, used)
         app = create_app(
             open_call=self._open,
-            streams=self._routes(),
+            streams=self._routes(used),
             live=self.live,
             version=VERSION,
             webhook=webhooks.receive if any(not each.local for each in self._carriers.values()) else None,
@@ -342,6 +347,7 @@ class Service:
             self._control.close()
         if self._lines is not None:
             self._lines.cancel()
+        self._awaited.close()
         self._tell_the_rest()
         self._calls.close()
 
@@ -376,9 +382,7 @@ class Service:
         else:
             self._control = control
 
-    def _routes(self) -> list[StreamRoute]:
-        folder = self._settings.run_folder
-        used = UsedTickets(folder / "tickets" if folder is not None else None)
+    def _routes(self, used: UsedTickets) -> list[StreamRoute]:
         routes = []
         for name, carrier in self._carriers.items():
             if carrier.local:
@@ -421,6 +425,8 @@ class Service:
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
             return plan
+        if isinstance(self._carriers[carrier], AnswersByCommand):
+            self._awaited.expect(ticket)  # others go on with the rest of their answer
         return replace(plan, stream_url=self._stream_url(carrier, token), resume_url=resume_url)
 
     def _answer_url(self, carrier: str, ticket: CallTicket) -> str:

@@ -496,6 +496,18 @@ async def test_a_call_from_its_webhook_to_its_end(api: TelnyxApi) -> None:
     assert api.verbs.count("answer") == 1
 
 
+async def test_a_call_whose_stream_never_comes_is_hung_up(api: TelnyxApi) -> None:
+    """Telnyx has answered it and could not open the socket: nobody would end that silence."""
+    async with served(telnyx(api), lambda event: "") as (service, post, _):
+        service._awaited._wait_s = 0.1
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        async with asyncio.timeout(5.0):
+            while len(api.asked) < 2:
+                api.was_asked.clear()
+                await api.was_asked.wait()
+    assert api.verbs == ["answer", "hangup"]
+
+
 async def test_a_call_of_ours_from_the_dial_to_the_stream(api: TelnyxApi) -> None:
     """Every report comes to the address that the dial named; the answer alone starts the stream, once."""
     carrier = telnyx(api)

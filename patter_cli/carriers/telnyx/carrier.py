@@ -110,6 +110,11 @@ class Telnyx:
         """Never."""
         return False
 
+    @property
+    def answers_by_command(self) -> bool:
+        """Always: nothing follows a stream that Telnyx cannot open."""
+        return True
+
     def codec(self) -> TelnyxStream:
         """Our end of a new media stream."""
         return TelnyxStream(self.format)

@@ -237,6 +237,15 @@ class Carrier(Protocol):
 
 
 @runtime_checkable
+class AnswersByCommand(Protocol):
+    """For carriers whose calls stay as they are, answered and silent, when their stream cannot be opened."""
+
+    @property
+    def answers_by_command(self) -> bool:
+        """Always."""
+
+
+@runtime_checkable
 class SignsStreams(Protocol):
     """A carrier that signs the upgrade of its media streams as well: its word stands beside the ticket's."""
 
