@@ -82,6 +82,8 @@ class Simulation:
         self._talks: list[tuple[int, int]] = []
         """When the agent was heard to speak, from and to in ms of call time."""
         self._transferred = False
+        self._typed = False
+        """The call was held by keyboard."""
         self._overheard: list[Overheard] = []
 
         expected = scenario.expected
@@ -162,6 +164,7 @@ class Simulation:
 
         if self._agent is None:
             raise InputError("--text needs an agent", hint="patter simulate receptionist --text")
+        self._typed = True
         for stage in ("llm", "voice"):
             if stage in self._agent.notes:
                 self._tell(self._agent.notes[stage])
@@ -193,6 +196,8 @@ class Simulation:
         facts: dict[str, Any] = self._summary.render() if self._agent is not None else {"url": self._url}
         if self._agent is None:
             facts["agent"] = [{"at_ms": each.at_ms, "text": each.text} for each in self._overheard]
+        if self._typed:
+            facts["turns"] = [{**turn, "latency": None} for turn in facts["turns"]]  # nobody spoke, nobody waited
         facts["caller_waited_ms"] = self._waits_ms
         facts["notes"] = [step.note for step in self._steps if step.note]
         facts["expectations"] = [

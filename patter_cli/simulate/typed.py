@@ -271,6 +271,7 @@ class _TypedSpeech(Keyless):
 class _SilentVoice(Keyless):
     """Recipe and session in one: a frame of silence a clause."""
 
+    provider = "keyboard"
     rate_hz = RATE_HZ
 
     async def warm(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shlex
 import socket
@@ -93,6 +94,41 @@ def test_its_scenario_is_one(tmp_path: Path) -> None:
     assert len(load_scenario(path).steps) == 3
     for key in (*_ACTIONS, *_HUMAN, *_EXPECTED, "expect", "within_ms", "after_ms", "quality", "seed"):
         assert key in scenario
+
+
+def _keys(value: object) -> set[str]:
+    """The names in a JSON value, but for those of tools' own arguments and results, and of a cost's legs."""
+    if isinstance(value, list):
+        return set().union(*map(_keys, value))
+    if not isinstance(value, dict):
+        return set()
+    inner = [each for name, each in value.items() if name not in ("arguments", "result", "legs")]
+    return set(value).union(*map(_keys, inner))
+
+
+def test_its_keys_are_the_ones_that_json_has() -> None:
+    """Of a call with tools, of agents that are listed and checked: nothing is there that the README does not name."""
+    told = README[README.index("## What a call tells a program") : README.index("## Settings")]
+    named = set(re.findall(r"`([a-z_]+)`", told))
+    done = patter(
+        *("simulate", "orders", "--text", "--json"),
+        cwd=ROOT,
+        stdin="I would like to know where my order is.\n4711\nYes, please find it.\n",
+    )
+    call = json.loads(done.stdout)
+    tools = [tool for turn in call["turns"] for tool in turn["tools"]]
+    assert tools
+    assert all(isinstance(tool["arguments"], dict) for tool in tools)
+    assert {turn["latency"] for turn in call["turns"]} == {None}
+    listed = json.loads(patter("agents", "list", "--json", cwd=ROOT).stdout)
+    checked = json.loads(patter("agents", "check", "nobody", "--json", cwd=ROOT).stdout)
+    assert checked["problems"]
+    found = _keys(call) | _keys(listed) | _keys(checked)
+    assert found <= named
+    split = {"turn", "total_ms"} | {f"{part}_ms" for part in ("endpointing", "stt", "llm", "clause", "tts", "handover")}
+    foreign = {"url", "at_ms", "text"}
+    whole = {"step", "expected", "heard", "passed"}
+    assert named - found - split - foreign - whole <= {"answered", "failed"}
 
 
 async def test_its_server_takes_a_call(tmp_path: Path) -> None:
