@@ -205,7 +205,7 @@ class _ScriptRun:
             raise TimedOut(
                 f"the agent said nothing for {limit_ms / 1000:g} s",
                 provider="agent",
-                hint="see what it was waiting for: patter logs show",
+                hint="see what it was waiting for: run it again with --debug",
             )
 
     @property
