@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -41,6 +41,18 @@ class TtsSession(Protocol):
 
     async def aclose(self) -> None:
         """Let go of everything, at once; twice is fine."""
+
+
+@runtime_checkable
+class QueuedVoice(Protocol):
+    """What a session has beside the above whose work waits for this machine's processors, behind other calls' work."""
+
+    @property
+    def at_work(self) -> bool:
+        """Whether what was asked for waits or is being made: that is slow, and not dead."""
+
+    def needed_in(self, ahead_ms: int) -> None:
+        """What is asked for next follows so much sound that is still to be played."""
 
 
 class TextToSpeech(Provider, Protocol):

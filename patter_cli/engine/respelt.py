@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from patter_cli.contracts.provider import Provider, name_of
-from patter_cli.contracts.tts import TextToSpeech, TtsSession, Voiced, WordTimes
+from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes
 from patter_cli.text.respelling import Respelling
 
 
@@ -64,6 +64,16 @@ class RespeltSession:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
+
+    @property
+    def at_work(self) -> bool:
+        """The other voice's; one that never waits for this machine is not."""
+        return isinstance(self._session, QueuedVoice) and self._session.at_work
+
+    def needed_in(self, ahead_ms: int) -> None:
+        """Told to the other voice, if it wants to know."""
+        if isinstance(self._session, QueuedVoice):
+            self._session.needed_in(ahead_ms)
 
     async def aclose(self) -> None:
         """Let go of the other voice's session."""

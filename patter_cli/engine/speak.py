@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.audio.resample import Resampler, resample_all
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
 from patter_cli.contracts.provider import name_of
-from patter_cli.contracts.tts import TextToSpeech, TtsSession, WordTimes, whole_clause
+from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceUsed, WordsTimed
 from patter_cli.engine.fallback import VOICE, Breakers, Chain
@@ -23,7 +23,7 @@ from patter_cli.text.clauses import SentenceChunker
 log = logging.getLogger(__name__)
 
 CHUNK_S = 3.0
-"""Longest wait for the next samples of a clause."""
+"""Longest wait for the next samples of a clause, as long as it is not this machine that is busy."""
 LINE_S = 20.0
 """For a line that is voiced ahead of time; nobody listens yet."""
 AHEAD_MS = 8000
@@ -60,6 +60,8 @@ class TtsCache:
         try:
             async with asyncio.timeout(LINE_S):
                 session = await voice.open()
+            if isinstance(session, QueuedVoice):
+                session.needed_in(AHEAD_MS)  # whoever is on the phone already goes first
             try:
                 for text in clauses:
                     if self.get(voice, text, wire.format) is None:
@@ -203,14 +205,15 @@ class Speaker:
         async with asyncio.timeout(CHUNK_S):
             session = self._session = self._session or await self._voice.open()
         resampler = Resampler(self._voice.rate_hz, self._wire.rate_hz)
+        if isinstance(session, QueuedVoice):
+            session.needed_in(self._outbound.queued_ms)
         pieces = session.synthesize(clause.text)
         self._characters.add(self._voice, len(clause.text))
         try:
             first = True
             more = True
             while more:
-                async with asyncio.timeout(CHUNK_S):
-                    piece = await anext(pieces, None)
+                piece = await self._next(session, pieces)
                 more = piece is not None
                 if isinstance(piece, WordTimes):
                     self._post_times(clause, piece)
@@ -225,6 +228,20 @@ class Speaker:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
+
+    @staticmethod
+    async def _next(session: TtsSession, pieces: AsyncIterator[Voiced]) -> Voiced | None:
+        """The next piece, or None at the end. Raises TimeoutError when it does not come and nobody is at work on it."""
+        coming = asyncio.ensure_future(anext(pieces, None))
+        try:
+            while not (await asyncio.wait({coming}, timeout=CHUNK_S))[0]:
+                if not (isinstance(session, QueuedVoice) and session.at_work):
+                    raise TimeoutError(f"no sound came for {CHUNK_S:g} s")
+            return coming.result()
+        finally:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})
 
     async def _let_go(self) -> None:
         session, self._session = self._session, None

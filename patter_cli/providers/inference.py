@@ -1,112 +1,22 @@
-"""What the built-in models share: a small pool of threads with ranks, files out of packages, sessions.
-
-onnxruntime releases the interpreter lock, so the event loop goes on meanwhile, and more threads than cores would only
-make every call wait longer. Work has a rank; within a rank the first come is served first.
-"""
+"""What the built-in models share: the pool that they run in, files out of packages, sessions."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
 import hashlib
-import heapq
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from enum import IntEnum
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from patter_cli.errors import MissingExtra
 from patter_cli.extras import install_command
+from patter_cli.providers.pool import InferencePool, Rank
 
 T = TypeVar("T")
-
-
-class Rank(IntEnum):
-    """Who goes first for a thread."""
-
-    AWAITED = 0
-    """Somebody waits in silence for this: a final, the first sound of an answer."""
-    AHEAD = 1
-    """Needed soon: the rest of an answer whose beginning is playing."""
-    SPARE = 2
-    """Nice to have: a partial."""
-
-
-class InferencePool:
-    """A few threads and a queue by rank.
-
-    The threads are daemons, started on demand; at exit what waits is dropped and what runs is waited for briefly,
-    because a thread must not come back from native code into an interpreter that is gone.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._limit = threads
-        self._threads: list[threading.Thread] = []
-        self._queue: list[tuple[int, int, Future[Any], Callable[[], Any]]] = []
-        self._order = count()
-        self._ready = threading.Condition()
-        self._free = 0
-        self._closed = False
-
-    @property
-    def idle(self) -> bool:
-        """Whether work handed in now would start at once."""
-        with self._ready:
-            return len(self._queue) < self._free + self._limit - len(self._threads)
-
-    def submit(self, work: Callable[[], T], rank: Rank) -> Future[T]:
-        """Run work in a thread. Cancelling the future takes it out of the queue while it has not begun."""
-        future: Future[T] = Future()
-        with self._ready:
-            if self._closed:
-                future.cancel()
-                return future
-            heapq.heappush(self._queue, (rank, next(self._order), future, work))
-            if len(self._queue) > self._free and len(self._threads) < self._limit:
-                thread = threading.Thread(target=self._work, name="patter-inference", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-            self._ready.notify()
-        return future
-
-    def close(self) -> None:
-        """Drop what waits, let what runs end. For the end of the process."""
-        with self._ready:
-            self._closed = True
-            waiting, self._queue = self._queue, []
-            self._ready.notify_all()
-        for _, _, future, _ in waiting:
-            future.cancel()
-        for thread in self._threads:
-            thread.join(timeout=_LAST_INFERENCE_S)
-
-    def _work(self) -> None:
-        while True:
-            with self._ready:
-                self._free += 1
-                self._ready.wait_for(lambda: self._queue or self._closed)
-                self._free -= 1
-                if self._closed:
-                    return
-                _, _, future, work = heapq.heappop(self._queue)
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = work()
-            except BaseException as error:  # noqa: BLE001 - the thread's edge: whoever awaits the future gets it
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-            del future, work
-
-
-_LAST_INFERENCE_S = 2.0
-"""The longest single inference, with room: 15 s of speech to text takes a quarter of a second."""
 
 
 class Once(Generic[T]):
@@ -165,8 +75,14 @@ def onnx_session(model: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.enable_mem_reuse = False  # its planning is what makes loading slow: 2.5-5 s against 0.4 s
+    options.enable_cpu_mem_arena = (
+        False  # one a model, and they never shrink: 690 MB after a hundred sentences, not 400
+    )
     options.log_severity_level = 4  # what goes wrong comes out as an exception, not on stderr
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session.disable_fallback()
+    session._model_bytes = None  # kept only to fall back to other processors with; 107 MB of the four models
+    return session
 
 
 def _cores() -> int:

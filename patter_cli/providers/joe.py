@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from functools import partial
 from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.tts import Voiced
 from patter_cli.errors import BadSetting, PatterError, Unavailable
-from patter_cli.providers.inference import POOL, InferencePool, Once, Rank
+from patter_cli.providers.inference import POOL, Once
 from patter_cli.providers.joe_network import RATE_HZ, Spoken, Voice
+from patter_cli.providers.pool import InferencePool, Owner, Rank
 from patter_cli.providers.word_clock import WordClock, spoken_counts
 from patter_cli.text.pronounce import pronounceable
 
@@ -32,6 +34,12 @@ PIECE_CHARS = 90
 
 _SHORTEST_REST_CHARS = 12
 """Less than this is not cut off: a word or two alone sound lost."""
+
+_ENOUGH_MS = 700
+"""With so much sound still to be played, the next clause is not awaited yet."""
+
+_ABSURD_S = 20.0
+"""No queue is as long: whatever takes more hangs."""
 
 _CACHE_BYTES = 32 << 20
 """Six minutes of speech."""
@@ -82,13 +90,25 @@ class Session:
         self._pool = pool
         self._length_scale, self._pitch = length_scale, pitch
         self._read = partial(pronounceable, language=language or "en", is_word=voice.lexicon.__contains__)
+        self._owner = Owner()
         self._closed = False
+        self._ahead_ms = 0
+        self._asked_at_s: float | None = None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a piece waits for a processor or is being made; false again once that took absurdly long."""
+        return self._asked_at_s is not None and time.monotonic() - self._asked_at_s < _ABSURD_S
+
+    def needed_in(self, ahead_ms: int) -> None:
+        """The next clause follows so much sound that is still to be played."""
+        self._ahead_ms = ahead_ms
 
     async def synthesize(self, text: str) -> AsyncIterator[Voiced]:
         """Speak: int16 at 22.05 kHz, a piece at a time, each made when it is asked for; before it, its words' times."""
         words = self._read(text)
         clock = WordClock(spoken_counts(text, words, self._read), RATE_HZ)
-        rank = Rank.AWAITED
+        rank = Rank.AHEAD if self._ahead_ms >= _ENOUGH_MS else Rank.AWAITED
         for piece in pieces(words):
             if self._closed:
                 return
@@ -109,7 +129,9 @@ class Session:
 
     async def _make(self, piece: str, rank: Rank) -> Spoken:
         stop = self._voice.stop_switch()
-        future = self._pool.submit(lambda: self._voice.speak(piece, self._length_scale, self._pitch, stop), rank)
+        work = partial(self._voice.speak, piece, self._length_scale, self._pitch, stop)
+        self._asked_at_s = time.monotonic()
+        future = self._pool.submit(work, rank, self._owner)
         try:
             return await asyncio.wrap_future(future)
         except PatterError:
@@ -117,6 +139,7 @@ class Session:
         except Exception as error:
             raise Unavailable(f"the local voice failed: {error}", provider="joe") from error
         finally:
+            self._asked_at_s = None
             stop.terminate = True  # nothing if it is done; else the model gives up at its next layer
 
 

@@ -26,8 +26,9 @@ from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import ProviderError, Unavailable
-from patter_cli.providers.inference import POOL, InferencePool, Once, Rank
+from patter_cli.providers.inference import POOL, Once
 from patter_cli.providers.moonshine_model import RATE_HZ, Model, Offer
+from patter_cli.providers.pool import InferencePool, Owner, Rank
 from patter_cli.providers.short_answers import offered
 from patter_cli.text.compare import modern_spelling
 
@@ -155,6 +156,7 @@ class Session:
     def __init__(self, *, transcribe: Transcribe, pool: InferencePool) -> None:
         self._transcribe = transcribe
         self._pool = pool
+        self._owner = Owner()
         self._loop = asyncio.get_running_loop()
         self._segment = _Segment(0)
         self._asked: deque[tuple[_Segment, int]] = deque()
@@ -232,7 +234,7 @@ class Session:
             return _read_long(transcribe, samples, front, front_text, lambda: reading.abandoned)
 
         self._reading = reading
-        reading.future = self._pool.submit(work, rank)
+        reading.future = self._pool.submit(work, rank, self._owner)
         reading.future.add_done_callback(lambda future: self._from_thread(reading, future))
 
     def _abandon(self) -> None:

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.provider import Keyless
 from patter_cli.errors import BadReply, MissingExtra
-from patter_cli.providers.inference import POOL, Once, Rank, onnx_session, verified
+from patter_cli.providers.inference import POOL, Once, onnx_session, verified
+from patter_cli.providers.pool import Rank
 
 RATE_HZ = 16000
 WINDOW_MS = 8000

@@ -358,3 +358,72 @@ def test_a_voice_that_failed_other_calls_is_not_waited_for() -> None:
         assert len(one.said) == asked + 1
 
     virtually(story())
+
+
+class BusyVoice(Voice):
+    """Its work waits for a processor for so long; dead: it stops working at it."""
+
+    def __init__(self, wait_s: float, *, dead: bool = False) -> None:
+        super().__init__()
+        self.wait_s = wait_s
+        self.at_work = False
+        self.dead = dead
+        self.ahead_ms: list[int] = []
+
+    def needed_in(self, ahead_ms: int) -> None:
+        self.ahead_ms.append(ahead_ms)
+
+    async def open(self) -> BusyVoice:
+        return self
+
+    async def synthesize(self, text: str) -> AsyncIterator[Voiced]:
+        self.said.append(text)
+        self.at_work = not self.dead
+        await asyncio.sleep(self.wait_s)
+        self.at_work = False
+        yield LOUD
+
+
+@pytest.mark.parametrize("wait_s", [0.5, CHUNK_S + 0.5, 3 * CHUNK_S])
+def test_a_voice_that_waits_for_this_machine_is_not_taken_for_dead(wait_s: float) -> None:
+    """However long its queue is, the clause is asked for once and comes."""
+
+    async def story() -> None:
+        voice = BusyVoice(wait_s)
+        async with Rig(voice) as rig:
+            rig.speak("one")
+            await asyncio.sleep(wait_s + 0.1)
+        assert ClauseVoiced(response_id=1, clause=0, duration_ms=100) in rig.events
+        assert voice.said == ["one"]
+
+    virtually(story())
+
+
+def test_one_that_is_not_at_work_is() -> None:
+    """It has a queue, but nothing of ours is in it: after two tries the clause is given up."""
+
+    async def story() -> None:
+        voice = BusyVoice(60.0, dead=True)
+        async with Rig(voice) as rig:
+            rig.speak("one")
+            await asyncio.sleep(2 * CHUNK_S + 1)
+        assert [type(each) for each in rig.events] == [SpeakFailed]
+        assert voice.said == ["one", "one"]
+
+    virtually(story())
+
+
+def test_a_voice_with_a_queue_is_told_when_its_sound_is_needed() -> None:
+    """The first clause at once, another after what is queued already."""
+
+    async def story() -> None:
+        voice = BusyVoice(0.1)
+        async with Rig(voice) as rig:
+            rig.speak("one")
+            await asyncio.sleep(0.2)
+            rig.outbound.queued_ms = 2400
+            rig.speak("two")
+            await asyncio.sleep(0.2)
+        assert voice.ahead_ms == [0, 2400]
+
+    virtually(story())

