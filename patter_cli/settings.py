@@ -114,8 +114,8 @@ class Settings:
     """Address to listen on."""
     port: int = 8000
     """Port to listen on; 0: any that is free."""
-    max_calls: int = 100
-    """Calls at the same time."""
+    max_calls: int | None = None
+    """Calls at the same time; None: as many as this machine carries."""
     drain_timeout_s: float = 30.0
     """What live calls get to end when the server stops."""
     url: str | None = None

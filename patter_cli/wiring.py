@@ -123,6 +123,7 @@ def service(
 ) -> Service:
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
     carrier there is. Raises BadSetting, MissingExtra."""
+    from patter_cli.providers.inference import POOL
     from patter_cli.server.service import Service, ServiceSettings
 
     return Service(
@@ -132,6 +133,7 @@ def service(
         store or call_store(None),
         voice_model=voice or voice_model(),
         observers=observers,
+        speech=POOL,
     )
 
 

@@ -23,7 +23,9 @@ def serve(
     agent: AgentName = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULTS.host,
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = DEFAULTS.port,
-    max_calls: Annotated[int, typer.Option(help="Calls at the same time.", min=1)] = DEFAULTS.max_calls,
+    max_calls: Annotated[
+        int | None, typer.Option(help="Calls at the same time; without it as many as this machine carries.", min=1)
+    ] = DEFAULTS.max_calls,
     drain_timeout: Annotated[
         float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)
     ] = DEFAULTS.drain_timeout_s,
@@ -104,6 +106,8 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
             print(f"{name} answers at {service.media_url(name)}", file=sys.stderr)
             for note in agent.notes.values():
                 print(f"  {note}", file=sys.stderr)
+            if settings.max_calls is None:
+                print(f"  up to {service.carries(name)} calls at once, as measured", file=sys.stderr)
         print(f"Call it: patter simulate --url {service.media_url(next(iter(agents)))}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 

@@ -222,7 +222,7 @@ class Simulation:
                     self._tell(note)
                 service = wiring.service(
                     {self._agent.name: self._agent},
-                    ServiceSettings(port=0, drain_timeout_s=2.0),
+                    ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0),
                     store=self._store,
                     observers=self._observers(),
                 )

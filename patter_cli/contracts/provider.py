@@ -24,6 +24,19 @@ class Provider(Protocol):
         """Whether it could be used at all. Asks nobody. Raises ConfigError: a missing key, a bad setting."""
 
 
+@runtime_checkable
+class OnThisMachine(Protocol):
+    """What a recipe has beside that whose work this machine does: only so many calls can have it at once."""
+
+    async def awaited_work_s(self) -> float:
+        """What a caller waits for in a turn, in seconds of one core; measured once. After `warm`."""
+
+
+async def awaited_work_s(recipe: object) -> float:
+    """The same for any recipe: 0 for a vendor's."""
+    return await recipe.awaited_work_s() if isinstance(recipe, OnThisMachine) else 0.0
+
+
 class Keyless:
     """For a recipe that needs no key and has nothing to check: it goes by its class's name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from patter_cli.contracts.provider import Provider, name_of
+from patter_cli.contracts.provider import Provider, awaited_work_s, name_of
 from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes
 from patter_cli.text.respelling import Respelling
 
@@ -40,6 +40,10 @@ class RespeltVoice:
     async def warm(self) -> None:
         """Load what the other voice loads."""
         await self.voice.warm()
+
+    async def awaited_work_s(self) -> float:
+        """The other voice's; 0 if that is a vendor's."""
+        return await awaited_work_s(self.voice)
 
     async def open(self) -> RespeltSession:
         """Begin speaking for one call."""

@@ -121,6 +121,11 @@ class InferencePool:
         self._tidy_at_s = 0.0
 
     @property
+    def threads(self) -> int:
+        """How many there are at most."""
+        return self._limit
+
+    @property
     def idle(self) -> bool:
         """Whether work handed in now would start at once."""
         with self._ready:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.provider import Keyless
 from patter_cli.errors import BadReply, MissingExtra
-from patter_cli.providers.inference import POOL, Once, onnx_session, verified
+from patter_cli.providers.inference import POOL, Once, core_time_s, onnx_session, verified
 from patter_cli.providers.pool import Rank
 
 RATE_HZ = 16000
@@ -69,6 +69,12 @@ class SmartTurn(Keyless):
     async def warm(self) -> None:
         """Load the model: 0.15 s, once. Raises MissingExtra."""
         await _SESSION.warm()
+
+    async def awaited_work_s(self) -> float:
+        """Of one question to the model. It is asked in the pause, so some of it costs nobody anything."""
+        await self.warm()
+        await _QUESTION_S.warm()
+        return _QUESTION_S.get()
 
     async def finished(self, samples: Samples) -> float:
         """How likely the speaker has finished, 0..1, after about 0.1 s of one core; see contracts/eou.py.
@@ -148,3 +154,4 @@ _STEP = np.log(6.4) / 27.0
 _HANN = np.hanning(_FFT_SAMPLES + 1)[:-1].astype(np.float32)
 _FILTERS = _mel_filters()
 _SESSION = Once(_load)
+_QUESTION_S: Once[float] = Once(lambda: core_time_s(lambda: _probability(np.zeros(RATE_HZ, np.int16)), times=2))

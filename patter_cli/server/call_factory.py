@@ -11,7 +11,7 @@ from typing import Final
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
-from patter_cli.contracts.provider import name_of
+from patter_cli.contracts.provider import awaited_work_s, name_of
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.conversation import Message
@@ -75,6 +75,13 @@ class CallFactory:
                 await agent.end_of_turn.warm()
             if agent.plan.first_message:
                 await self._prepare(agent, (agent.plan.first_message,))
+
+    async def awaited_work_s(self) -> dict[str, float]:
+        """By agent: what its caller waits for in a turn, in seconds of a core of this machine. After `warm`."""
+        return {
+            name: sum([await awaited_work_s(each) for each in (agent.stt, agent.tts, agent.end_of_turn)])
+            for name, agent in self._agents.items()
+        }
 
     async def prepare_lines(self) -> None:
         """Have the lines for trouble ready, so that they need no vendor. Slow; run it beside the calls."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,11 +14,16 @@ from patter_cli.contracts.carrier.control import CallLine
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamMessage, StreamStarted
 from patter_cli.core.events import Event
 from patter_cli.errors import CallRejected
+from patter_cli.server.admission import Admission
 from patter_cli.server.limits import Limits
 from patter_cli.server.tickets import CallTicket
 
 REMEMBERED: Final = 10_000
 """Calls that are known to have ended. A carrier asks about one within seconds, if it does."""
+log = logging.getLogger("patter.server")
+
+TELL_S: Final = 10.0
+"""Between two lines about callers that were refused."""
 
 
 class Sender(CallLine, Protocol):
@@ -100,8 +106,15 @@ class CallRegistry:
     Waiting takes no call's place, or idle sockets could shut callers out.
     """
 
-    def __init__(self, *, max_calls: int = 100, max_waiting: int = Limits().max_waiting) -> None:
-        self.max_calls = max_calls
+    def __init__(
+        self,
+        *,
+        max_calls: int | None = None,
+        max_waiting: int = Limits().max_waiting,
+        admission: Admission | None = None,
+    ) -> None:
+        """max_calls: so many at most. admission: decides; None: by max_calls alone."""
+        self.admission = admission or Admission(max_calls=max_calls)
         self._max_waiting = max_waiting
         self._waiting: set[OpenStream] = set()
         self._live: dict[OpenStream, LiveCall] = {}
@@ -111,6 +124,9 @@ class CallRegistry:
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
+        self._refused = 0
+        """Since the log was told."""
+        self._tell_at_s = 0.0
 
     @property
     def count(self) -> int:
@@ -133,10 +149,13 @@ class CallRegistry:
         self._unanswered.pop(call_id, None)
         self._look_empty()
 
-    def admit(self, stream: OpenStream) -> None:
-        """Let a socket in that will bring a call. Raises CallRejected; ask before the socket is accepted."""
+    def admit(self, stream: OpenStream, agent: str = "") -> None:
+        """Let a socket in that will bring a call, of this agent where that is known already.
+
+        Raises CallRejected; ask before the socket is accepted.
+        """
         if self.draining or not self._unanswered:  # a call of ours that was answered has its place
-            self.check_room()
+            self.check_room(agent)
         if len(self._waiting) >= self._max_waiting:
             raise CallRejected("too many sockets wait for their call to start")
         self._waiting.add(stream)
@@ -145,7 +164,7 @@ class CallRegistry:
     def begin(self, stream: OpenStream, call: LiveCall) -> None:
         """Its call starts. Raises CallRejected if the room went to others meanwhile."""
         if self._unanswered.pop(call.ticket.call_id, None) is None:
-            self.check_room()
+            self.check_room(call.ticket.agent)
         self._waiting.discard(stream)
         self._live[stream] = call
 
@@ -209,9 +228,19 @@ class CallRegistry:
                 await self._empty.wait()
         return self._empty.is_set()
 
-    def check_room(self) -> None:
-        """Raises CallRejected while another call cannot begin."""
+    def check_room(self, agent: str = "") -> None:
+        """Raises CallRejected while another call, of this agent, cannot begin."""
         if self.draining:
             raise CallRejected("the server is stopping")
-        if self.count >= self.max_calls:
-            raise CallRejected(f"all {self.max_calls} lines are busy")
+        now_s = asyncio.get_running_loop().time()
+        why = self.admission.refusal([each.ticket.agent for each in self.calls], agent, now_s)
+        if why:
+            self._tell(why, now_s)
+            raise CallRejected(why)
+
+    def _tell(self, why: str, now_s: float) -> None:
+        """A line in the log, and not one for each of a crowd."""
+        self._refused += 1
+        if now_s >= self._tell_at_s:
+            log.warning("%d refused: %s", self._refused, why)
+            self._refused, self._tell_at_s = 0, now_s + TELL_S

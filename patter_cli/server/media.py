@@ -367,7 +367,7 @@ class MediaSocket:
             return
         stream = MediaStream(ticket_of, self._codec(), self._open_call, self._live, self._limits)
         try:
-            self._live.admit(stream)
+            self._live.admit(stream, scope["path_params"].get("agent", ""))
         except CallRejected as error:
             await refuse_upgrade(send, 503, str(error))
             return

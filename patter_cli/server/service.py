@@ -48,6 +48,7 @@ from patter_cli.errors import (
 )
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter, Losses
+from patter_cli.server.admission import WINDOW_S, Admission, SpeechThreads
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.call_factory import CallFactory
@@ -81,6 +82,8 @@ MARGIN_S: Final = 60
 """By how much the carrier's own limit on a call is longer than ours, which says goodbye."""
 QUEUE_S: Final = 120
 """What a call may take beyond its ring before it is answered: carriers queue calls above their pace."""
+LOOK_S = 0.05
+"""How often it is looked how late the event loop is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,8 @@ class ServiceSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     """0: any free one."""
-    max_calls: int = 100
+    max_calls: int | None = None
+    """At the same time; None: as many as this machine carries."""
     drain_timeout_s: float = 30.0
     public_host: str = ""
     """The host name under which carriers reach us; "": this machine only."""
@@ -118,8 +122,9 @@ class Service:
         *,
         voice_model: VoiceModel,
         observers: tuple[Observer, ...] = (),
+        speech: SpeechThreads | None = None,
     ) -> None:
-        """agents, carriers: by name. Raises BadSetting."""
+        """agents, carriers: by name. speech: where built-in speech runs. Raises BadSetting."""
         if not 0 <= settings.port <= 65535:
             raise BadSetting(f"port {settings.port} does not exist", hint="choose one from 1 to 65535")
         if not settings.require_signature:
@@ -142,7 +147,9 @@ class Service:
             carriers=self._carriers,
             callback_url=self._callback_url,
         )
-        self.live = CallRegistry(max_calls=settings.max_calls)
+        self._speech = speech
+        self._admission = Admission(max_calls=settings.max_calls, cores=speech.threads if speech is not None else 1)
+        self.live = CallRegistry(admission=self._admission)
         hosts = frozenset({settings.public_host} if settings.public_host else ())
         webhooks = Webhooks(
             self._carriers,
@@ -178,7 +185,7 @@ class Service:
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
         self._control: ControlSocket | None = None
-        self._lines: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def port(self) -> int:
@@ -195,7 +202,14 @@ class Service:
     async def warm(self) -> None:
         """Load models and greetings. Raises PatterError; `start` is then quick."""
         await self._calls.warm()
+        if self._admission.measures:
+            for agent, work_s in (await self._calls.awaited_work_s()).items():
+                self._admission.learn(agent, work_s)
         self._warm = True
+
+    def carries(self, agent: str) -> int:
+        """How many calls of the agent there may be at once, if there are no others. Once warm."""
+        return self._admission.carries(agent)
 
     async def start(self) -> None:
         """Load what is not loaded and listen. Raises PatterError.
@@ -207,7 +221,9 @@ class Service:
             await self.warm()
         await self._server.start()
         await self._be_found()
-        self._lines = asyncio.create_task(self._calls.prepare_lines())
+        self._tasks = [asyncio.create_task(self._calls.prepare_lines())]
+        if self._admission.measures:
+            self._tasks.append(asyncio.create_task(self._observe()))
 
     def status(self) -> dict[str, Any]:
         """The live calls, JSON-able: {draining, calls: [{call_id, agent, carrier, carrier_call_id, direction, caller,
@@ -233,7 +249,7 @@ class Service:
         """Begin to ring somebody. agent: who talks, in place of one that is served; what `wanted` says of its words
         holds all the same. Raises CallRejected, InputError."""
         ready, ticket, request = self.prepare_dial(wanted, agent)
-        self.live.check_room()
+        self.live.check_room(ticket.agent)
         call = self._calls.dial(ticket, ready, request)
         self.live.dial(call)
         self._dialled[ticket.call_id] = call
@@ -345,8 +361,8 @@ class Service:
         """Let go of threads; the server must have stopped. Journals get a moment to be written. Twice is fine."""
         if self._control is not None:
             self._control.close()
-        if self._lines is not None:
-            self._lines.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._awaited.close()
         self._tell_the_rest()
         self._calls.close()
@@ -381,6 +397,17 @@ class Service:
             log.warning("other programs will not find this server: %s", error)
         else:
             self._control = control
+
+    async def _observe(self) -> None:
+        """Tell whoever admits calls how this process keeps up."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            if self.live.count:
+                self._admission.observe((loop.time() - due_s) * 1000, loop.time())
+                if self._speech is not None:
+                    self._admission.observe_waits(self._speech.waits_s(WINDOW_S))
 
     def _routes(self, used: UsedTickets) -> list[StreamRoute]:
         routes = []
@@ -452,7 +479,7 @@ class Service:
             if ours.carrier != carrier:
                 raise BadSignature("the call was dialled with another carrier")
             if ours.resumes:
-                self.live.check_room()
+                self.live.check_room(ours.agent)
                 return self._resumed(ours, plan.carrier_call_id, now_s)
             call = self._dialled.get(ours.call_id)
             if call is not None:
@@ -460,16 +487,17 @@ class Service:
             elif ours.call_id in self._results:
                 raise CallRejected("the call was given up before it was answered")
             else:
-                self.live.check_room()
+                self.live.check_room(ours.agent)
             return stream_ticket(ours, plan.carrier_call_id, now_s)
-        self.live.check_room()
+        agent = self._agent_for(plan.callee)
+        self.live.check_room(agent)
         return new_ticket(
             carrier=carrier,
             carrier_call_id=plan.carrier_call_id,
             direction=plan.direction,
             caller=plan.caller,
             callee=plan.callee,
-            agent=self._agent_for(plan.callee),
+            agent=agent,
             variables=plan.variables,
             now_s=now_s,
         )
