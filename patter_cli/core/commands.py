@@ -121,11 +121,16 @@ class JudgeClause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speak:
-    """Voice a clause after those before it, and mark its end."""
+    """Voice a clause after those before it, and mark its end.
+
+    overtakes: it is heard before the one that the voice is at. If something of that sounds already, or if it is not
+    ready itself, it makes no sound.
+    """
 
     response_id: int
     clause: int
     text: str
+    overtakes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from patter_cli.core.carrier_events import DtmfFailed, DtmfSent
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.guardrails import replacement_for
 from patter_cli.core.history import History
+from patter_cli.core.playback import Span
 from patter_cli.core.playout import Playout
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.silence import Silence
@@ -78,13 +79,16 @@ class Delivery:
         reply, lines = self._call.reply, self._call.plan.lines
         if reply is not None:
             reply.fillers += 1
-            self._speak(reply, lines.filler if reply.fillers == 1 else lines.still_working, filler=True)
+            reply.filler_at = self._call.now
+            text = lines.filler if reply.fillers == 1 else lines.still_working
+            self._speak(reply, text, filler=True, before=reply.ledger.late())
 
-    def _speak(self, reply: Reply, text: str, *, filler: bool = False) -> None:
+    def _speak(self, reply: Reply, text: str, *, filler: bool = False, before: Span | None = None) -> None:
         if not text.strip():
             return
-        clause = reply.ledger.order(text, self._call.now, filler=filler)
-        self._call.issue(order.Speak(response_id=reply.id, clause=clause, text=text))
+        clause = reply.ledger.order(text, self._call.now, filler=filler, before=before)
+        overtakes = before is not None
+        self._call.issue(order.Speak(response_id=reply.id, clause=clause, text=text, overtakes=overtakes))
         self._silence.watch()
 
     # --- tools -----------------------------------------------------------------------------------------------

@@ -303,6 +303,15 @@ class ClauseVoiced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceLate:
+    """The voice is at work on a clause, behind other calls' work, and the line has nothing to play. Told again and
+    again while it is so."""
+
+    response_id: int
+    clause: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakFailed:
     """A clause could not be voiced, retries and fallbacks included."""
 
@@ -480,6 +489,7 @@ Event: TypeAlias = (
     | WordsTimed
     | ClauseVoiced
     | SpeakFailed
+    | VoiceLate
     | PlayoutStarted
     | MarkReached
     | PlaybackStopped

@@ -133,6 +133,7 @@ class TurnMachine:
         self._on(fact.ResponseFailed, delivery.response_failed)
         self._on(fact.WordsTimed, playout.words_timed)
         self._on(fact.ClauseVoiced, playout.clause_voiced)
+        self._on(fact.VoiceLate, playout.voice_late)
         self._on(fact.SpeakFailed, playout.speak_failed)
         self._on(fact.PlayoutStarted, playout.playout_started)
         self._on(fact.MarkReached, playout.mark_reached)

@@ -43,6 +43,8 @@ class Span:
     failed: bool = False
     word_spans: tuple[tuple[int, int], ...] = ()
     """(start, end) of its first words, ms into the clause, where the voice knows them."""
+    number: int = 0
+    """What the voice and the line call it."""
 
     @property
     def duration_ms(self) -> int:
@@ -74,7 +76,7 @@ class Span:
 
 
 class PlaybackLedger:
-    """One reply's spans, numbered from 0 in the order they are spoken."""
+    """One reply's spans in the order they are spoken, numbered from 0 in the order they were thought of."""
 
     __slots__ = ("spans",)
 
@@ -86,29 +88,37 @@ class PlaybackLedger:
         """Since when something of it has been played; None: nothing was."""
         return min((each.started_at for each in self.spans if each.started_at is not None), default=None)
 
-    def order(self, text: str, now: Ms, *, filler: bool = False) -> int:
-        """A clause goes to the voice; returns its number."""
-        self.spans.append(Span(text, now, filler))
-        return len(self.spans) - 1
+    def order(self, text: str, now: Ms, *, filler: bool = False, before: Span | None = None) -> int:
+        """A clause goes to the voice; returns its number. before: one that it is spoken before, None: after all."""
+        number = len(self.spans)
+        place = self.spans.index(before) if before is not None else number
+        self.spans.insert(place, Span(text, now, filler, number=number))
+        return number
 
     def open(self, now: Ms) -> int:
         """Something that an engine says begins, with words still to come; returns its number."""
-        self.spans.append(Span("", now, growing=True, words_over=False))
-        return len(self.spans) - 1
+        number = len(self.spans)
+        self.spans.append(Span("", now, growing=True, words_over=False, number=number))
+        return number
 
     def get(self, clause: int) -> Span | None:
-        return self.spans[clause] if 0 <= clause < len(self.spans) else None
+        return next((each for each in self.spans if each.number == clause), None)
+
+    def late(self) -> Span | None:
+        """The clause that the voice is at, if nothing of it sounds and nothing else does."""
+        waits = next((each for each in self.spans if not (each.confirmed or each.failed)), None)
+        return waits if waits is not None and waits.voiced_ms is None and waits.started_at is None else None
 
     def confirm(self, clause: int) -> None:
         """A mark came back: this clause, and all before it, were played whole."""
-        for each in self.spans[: clause + 1]:
+        for each in self.spans[: self._place(clause) + 1]:
             each.confirmed = not each.failed
             each.heard_ms = each.duration_ms if each.confirmed else 0
 
     def stopped(self, clause: int, played_ms: int) -> None:
         """Playback stopped inside a clause: those before were played whole, this one in part."""
-        if clause > 0:
-            self.confirm(clause - 1)
+        if (place := self._place(clause)) > 0:
+            self.confirm(self.spans[place - 1].number)
         if (broken := self.get(clause)) is not None:
             broken.heard_ms = max(broken.heard_ms, played_ms)
             broken.confirmed = broken.confirmed or (broken.voiced_ms or played_ms + 1) <= played_ms
@@ -193,9 +203,11 @@ class PlaybackLedger:
 
     def unheard(self) -> list[tuple[int, int]]:
         """(number, ms heard) of what an engine said and the caller did not hear to its end."""
-        return [
-            (number, each.heard_ms) for number, each in enumerate(self.spans) if each.growing and not each.confirmed
-        ]
+        return [(each.number, each.heard_ms) for each in self.spans if each.growing and not each.confirmed]
+
+    def _place(self, clause: int) -> int:
+        """Where the clause of a number stands; one that is not there yet comes after all."""
+        return next((place for place, each in enumerate(self.spans) if each.number == clause), len(self.spans))
 
 
 def heard_prefix(text: str, heard_ms: int, duration_ms: int, word_spans: Sequence[tuple[int, int]] = ()) -> str:

@@ -95,10 +95,21 @@ class Playout:
         if end is None:
             self._fail()
             return
-        reply.ledger.confirm(len(reply.ledger.spans) - 1)
+        reply.ledger.confirm(reply.ledger.spans[-1].number)
         call.quiet_since = max(call.quiet_since, min(end, call.now))
         self._silence.watch()
         self.complete_if_heard()
+
+    def voice_late(self, event: fact.VoiceLate) -> None:
+        """The voice has its work and will do it: that is waited for, as long as it goes on saying so."""
+        call, reply = self._call, self._call.current(event.response_id)
+        span = reply.ledger.get(event.clause) if reply is not None else None
+        if reply is None or span is None or span.voiced_ms is not None or span.failed:
+            return
+        reply.voice_late_at = call.now
+        if span.started_at is None and not call.deadlines.running(Timer.GIVE_UP):
+            call.deadlines.set(Timer.GIVE_UP, call.now + call.plan.pace.give_up_ms)
+        self._silence.watch()
 
     def speak_failed(self, event: fact.SpeakFailed) -> None:
         reply = self._call.current(event.response_id)

@@ -35,6 +35,10 @@ class Reply:
     hopeless: bool = False
     """It failed, and so would the next."""
     fillers: int = 0
+    filler_at: Ms | None = None
+    """When the last of them was ordered; it may have made no sound."""
+    voice_late_at: Ms | None = None
+    """When the voice last said that it is still at work on a clause."""
     waiting: list[str] = field(default_factory=list)
     """Clauses that a code guardrail has not judged yet, in order."""
     rule: int = 0

@@ -13,7 +13,7 @@ from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
-from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceUsed, WordsTimed
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceLate, VoiceUsed, WordsTimed
 from patter_cli.engine.fallback import VOICE, Breakers, Chain
 from patter_cli.engine.outbound import OutboundPath
 from patter_cli.engine.usage import UseCount
@@ -22,7 +22,9 @@ from patter_cli.text.clauses import SentenceChunker
 
 log = logging.getLogger(__name__)
 
-CHUNK_S = 3.0
+LATE_S = 0.75
+"""A clause whose next sound has not come by then is late, and the call is told if this machine is just busy."""
+CHUNK_S = 4 * LATE_S
 """Longest wait for the next samples of a clause, as long as it is not this machine that is busy."""
 LINE_S = 20.0
 """For a line that is voiced ahead of time; nobody listens yet."""
@@ -109,7 +111,10 @@ class Speaker:
         self._voice = voices[0]
 
     def speak(self, clause: Speak) -> None:
-        """Queue a clause."""
+        """Queue a clause, or have it heard at once if it overtakes."""
+        if clause.overtakes:
+            self._overtake(clause)
+            return
         self._queue.append(clause)
         self._more.set()
 
@@ -164,6 +169,14 @@ class Speaker:
         self._outbound.play(clause.response_id, clause.clause, audio)
         self._finish(clause)
 
+    def _overtake(self, clause: Speak) -> None:
+        current, ready = self._current, self._ready(clause.text)
+        late = current is not None and current.response_id == clause.response_id
+        if current is None or not late or ready is None or self._outbound.pushed_ms(clause.response_id, current.clause):
+            self._post(ClauseVoiced(response_id=clause.response_id, clause=clause.clause, duration_ms=0))
+        else:
+            self._play_ready(clause, *ready)
+
     def _post_times(self, clause: Speak, times: WordTimes) -> None:
         if times.ends_ms:
             number = clause.clause
@@ -213,7 +226,7 @@ class Speaker:
             first = True
             more = True
             while more:
-                piece = await self._next(session, pieces)
+                piece = await self._next(clause, session, pieces)
                 more = piece is not None
                 if isinstance(piece, WordTimes):
                     self._post_times(clause, piece)
@@ -229,13 +242,18 @@ class Speaker:
             if close is not None:
                 await close()
 
-    @staticmethod
-    async def _next(session: TtsSession, pieces: AsyncIterator[Voiced]) -> Voiced | None:
+    async def _next(self, clause: Speak, session: TtsSession, pieces: AsyncIterator[Voiced]) -> Voiced | None:
         """The next piece, or None at the end. Raises TimeoutError when it does not come and nobody is at work on it."""
         coming = asyncio.ensure_future(anext(pieces, None))
+        waited_s = 0.0
         try:
-            while not (await asyncio.wait({coming}, timeout=CHUNK_S))[0]:
-                if not (isinstance(session, QueuedVoice) and session.at_work):
+            while not (await asyncio.wait({coming}, timeout=LATE_S))[0]:
+                waited_s += LATE_S
+                if isinstance(session, QueuedVoice) and session.at_work:
+                    waited_s = 0.0
+                    if not self._outbound.queued_ms:
+                        self._post(VoiceLate(response_id=clause.response_id, clause=clause.clause))
+                elif waited_s >= CHUNK_S:
                     raise TimeoutError(f"no sound came for {CHUNK_S:g} s")
             return coming.result()
         finally:

@@ -305,6 +305,8 @@ class VirtualCall:
                     verdict = self._judge(rule, text)
                     judged = fact.ClauseJudged(response_id=reply, clause=clause, rule=rule, replacement=verdict)
                     self._world.after(wait.judge_ms, judged)
+            case order.Speak(response_id=reply, clause=clause, text=text, overtakes=True):
+                self._line.overtake(reply, clause, text)
             case order.Speak(response_id=reply, clause=clause, text=text):
                 self._line.speak(reply, clause, text)
             case order.PausePlayback(response_id=reply):

@@ -15,6 +15,8 @@ from patter_cli.core.machine import REWIND_MS
 from patter_cli.testing.world import Fault, World
 
 _NEVER: Ms = 10**9
+_LATE_MS = 750
+"""How often a voice that waits for the machine says so: engine.speak.LATE_S."""
 
 
 @dataclass(slots=True)
@@ -89,14 +91,29 @@ class Line:
             self._voice_free = _NEVER
         if self._voice_free == _NEVER or {Fault.VOICE_HANGS, Fault.LINES_HANG} & broken:
             return
-        ready = max(world.now, self._voice_free) + world.latency.voice_ms // (10 if stock else 1)
+        begun = max(world.now, self._voice_free)
+        ready = begun + world.latency.voice_ms // (10 if stock else 1) + (0 if stock else world.latency.queue_ms)
         self._voice_free = ready
+        for at in range(begun + _LATE_MS, ready, _LATE_MS):
+            world.at(at, lambda: self._late(reply, clause))
         if Fault.VOICE_FAILS in broken:
             failed = fact.SpeakFailed(response_id=reply, clause=clause, provider="virtual", message="broken")
             world.at(ready, lambda: world.tell(failed))
             return
         length = 0 if Fault.VOICE_EMPTY in broken else len(text) * world.latency.ms_per_char
         world.at(ready, lambda: self._on_the_line(_Voiced(reply, clause, text, length)))
+
+    def _late(self, reply: int, clause: int) -> None:
+        if reply not in self._cancelled and self._playing is None:
+            self._world.tell(fact.VoiceLate(response_id=reply, clause=clause))
+
+    def overtake(self, reply: int, clause: int, text: str) -> None:
+        """Have a stock line heard before the clause that the voice is at, if nothing of that is on the line."""
+        if self._queue or Fault.LINES_HANG in self._world.faults or reply in self._cancelled:
+            self._world.tell(fact.ClauseVoiced(response_id=reply, clause=clause, duration_ms=0))
+        else:
+            length = len(text) * self._world.latency.ms_per_char
+            self._world.at(self._world.now, lambda: self._on_the_line(_Voiced(reply, clause, text, length)))
 
     def _on_the_line(self, voiced: _Voiced) -> None:
         if voiced.response_id in self._cancelled:

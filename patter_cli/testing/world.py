@@ -51,6 +51,8 @@ class Latency:
     judge_ms: int = 10
     voice_ms: int = 200
     """Until a clause's first sound; a stock line takes a tenth."""
+    queue_ms: int = 0
+    """How long a clause, but for a stock line, waits for a busy machine before; the voice tells that it does."""
     ms_per_char: int = 65
     """Both voices."""
     end_of_turn_ms: int = 100

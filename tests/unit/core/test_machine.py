@@ -1043,3 +1043,52 @@ def answer(machine: TurnMachine, at: int) -> None:
     ordered = machine.handle(fact.TranscriptFinal(segment=0, text="Yes."), at)
     ordered += machine.handle(fact.Tick(), at)
     assert any(isinstance(each, order.StartResponse) for each in ordered)
+
+
+# --- a voice that is late -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("queue_ms", [2500, 4000, 6000, 9000])
+def test_a_voice_that_waits_for_a_busy_machine_is_bridged(queue_ms: int) -> None:
+    """A filler overtakes the clause that the voice is at, and then that is heard, whenever it is ready."""
+    call = VirtualCall(QUIET, ["At nine. And until five."], latency=Latency(queue_ms=queue_ms))
+    call.says(ASKS, at=0)
+    call.run_until(40_000)
+    assert call.heard.startswith(f"{LINES.filler} ")
+    assert call.heard.index("At nine.") < call.heard.index("And until five.")
+    assert LINES.apology not in call.heard
+    assert lines_of(call, "assistant")[0].startswith(f"{LINES.filler} ")
+    stretches = [(each.start, each.end) for each in call.sounds]
+    assert all(end <= start for (_, end), (start, _) in pairwise(stretches))
+
+
+def test_a_short_queue_needs_no_filler() -> None:
+    """What comes within the time that a filler waits for comes alone."""
+    call = VirtualCall(QUIET, ["At nine."], latency=Latency(queue_ms=1000))
+    call.says(ASKS, at=0)
+    call.run_until(10_000)
+    assert call.heard == "At nine."
+
+
+def test_a_voice_that_is_late_for_ever_is_given_up() -> None:
+    """It says that it is at work, and nothing ever comes: in the end the agent apologises."""
+    call = VirtualCall(QUIET, ["At nine."], latency=Latency(queue_ms=600_000))
+    call.says(ASKS, at=0)
+    call.run_until(QUIET.pace.give_up_ms + 12_000)
+    assert call.heard.startswith(LINES.filler)
+    assert LINES.apology in call.heard
+    assert "At nine." not in call.heard
+
+
+def test_a_late_voice_that_is_interrupted_was_not_heard() -> None:
+    """The caller speaks over the filler: only that is in the history, none of the clause behind it."""
+    call = VirtualCall(QUIET, ["At nine.", "All right."], latency=Latency(queue_ms=4000))
+    call.says(ASKS, at=0)
+    while not call.sounds:
+        call.run_until(call.now + 50)
+    assert call.sounds[0].text == LINES.filler
+    call.says("No, wait, something else.")
+    call.run_until(60_000)
+    said = " ".join(lines_of(call, "assistant"))
+    assert "At nine." not in said
+    assert "All right." in said

@@ -10,7 +10,7 @@ import pytest
 
 from patter_cli.contracts.tts import Voiced, WordTimes
 from patter_cli.core.commands import Speak
-from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, WordsTimed
+from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceLate, WordsTimed
 from patter_cli.engine.fallback import OPEN_AFTER, PROBE_S, Breakers
 from patter_cli.engine.speak import AHEAD_MS, CHUNK_S, Speaker, TtsCache
 from patter_cli.errors import BadReply, ProviderError, TimedOut, Unauthorized, Unavailable
@@ -425,5 +425,26 @@ def test_a_voice_with_a_queue_is_told_when_its_sound_is_needed() -> None:
             rig.speak("two")
             await asyncio.sleep(0.2)
         assert voice.ahead_ms == [0, 2400]
+
+    virtually(story())
+
+
+def test_a_call_is_told_that_a_busy_voice_is_late_and_a_ready_line_overtakes_it() -> None:
+    """The filler is heard first, then the clause; one that is not ready, or comes too late, makes no sound."""
+
+    async def story() -> None:
+        voice, cache = BusyVoice(0.0), TtsCache()
+        await cache.prepare(voice, ["Moment."], language="en")
+        voice.wait_s = 2.0
+        async with Rig(voice, cache) as rig:
+            rig.speak("one")
+            await asyncio.sleep(1.6)
+            assert rig.events == [VoiceLate(response_id=1, clause=0)] * 2
+            rig.speaker.speak(Speak(response_id=1, clause=1, text="Unknown.", overtakes=True))
+            rig.speaker.speak(Speak(response_id=1, clause=2, text="Moment.", overtakes=True))
+            await asyncio.sleep(1)
+            rig.speaker.speak(Speak(response_id=1, clause=3, text="Moment.", overtakes=True))
+        lengths = [(each.clause, each.duration_ms) for each in rig.events if isinstance(each, ClauseVoiced)]
+        assert lengths == [(1, 0), (2, 100), (0, 100), (3, 0)]
 
     virtually(story())
