@@ -97,6 +97,7 @@ class CallerTurn:
         self._voiced_until = min(max(event.at_ms, 0), call.now)
         self._hummed = self._hummed and event.hummed
         call.quiet_since = max(call.quiet_since, self._voiced_until)
+        self._overlap.voice_ended()
         self._finals_due += 1
         call.issue(order.FinalizeTranscript())
         if call.plan.predicts_end_of_turn:

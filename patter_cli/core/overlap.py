@@ -39,6 +39,12 @@ class BargeIn:
         else:
             self._floor.watch_barge_in(onset)
 
+    def voice_ended(self) -> None:
+        """Whoever waits for a reply that is still being made, and has spoken meanwhile, waits from here."""
+        reply = self._call.reply
+        if reply is not None and reply.fillers and self._call.agent.now is not AgentState.HELD:
+            self._silence.watch()
+
     def _limit_hold(self, more_ms: int = 0) -> None:
         self._call.deadlines.set(Timer.HOLD, self._call.now + self._call.plan.pace.hold_max_ms + more_ms)
 

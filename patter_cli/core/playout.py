@@ -83,6 +83,7 @@ class Playout:
             return
         reply.ledger.confirm(event.clause)
         call.quiet_since = call.now
+        self._note_filler(reply)
         self._silence.watch()
         self.complete_if_heard()
 
@@ -97,8 +98,14 @@ class Playout:
             return
         reply.ledger.confirm(reply.ledger.spans[-1].number)
         call.quiet_since = max(call.quiet_since, min(end, call.now))
+        self._note_filler(reply)
         self._silence.watch()
         self.complete_if_heard()
+
+    def _note_filler(self, reply: Reply) -> None:
+        last = next((each for each in reversed(reply.ledger.spans) if each.confirmed), None)
+        if last is not None and last.filler:
+            reply.told_until = self._call.quiet_since
 
     def voice_late(self, event: fact.VoiceLate) -> None:
         """The voice has its work and will do it: that is waited for, as long as it goes on saying so."""

@@ -35,6 +35,8 @@ class Reply:
     hopeless: bool = False
     """It failed, and so would the next."""
     fillers: int = 0
+    told_until: Ms = -1
+    """When the last filler had been heard."""
     filler_at: Ms | None = None
     """When the last of them was ordered; it may have made no sound."""
     voice_late_at: Ms | None = None

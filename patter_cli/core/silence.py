@@ -67,7 +67,8 @@ class Silence:
         """When the caller has waited long enough for more of a reply."""
         call, pace = self._call, self._call.plan.pace
         last = next((each for each in reversed(reply.ledger.spans) if each.confirmed or each.failed), None)
-        told = last is not None and last.filler
+        # Whoever has spoken since the filler is owed something again, were it another.
+        told = last is not None and last.filler and call.quiet_since <= reply.told_until
         due = call.quiet_since + (pace.filler_later_ms if told else pace.filler_again_ms)
         if last is None:
             due = min(due, reply.opened_at + pace.filler_ms)
