@@ -139,10 +139,10 @@ def carriers_of(config: LocalConfig) -> Mapping[str, Carrier]:
     return found
 
 
-_HOSTED: Final = ("api_key", "backend_url", "rest_url")
+HOSTED: Final = ("api_key", "backend_url", "rest_url")
 """What told a program where the hosted mode is, and who asks it."""
 
-_REPLACED: Final = {
+REPLACED: Final = {
     "mode": "nothing",
     "telephony_provider": "nothing: it is found from the keys",
     "twilio_sid": "TWILIO_ACCOUNT_SID",
@@ -162,7 +162,7 @@ def from_keywords(given: Mapping[str, Any]) -> LocalConfig:
     Raises ConfigError for what belongs to the hosted mode and for what LocalConfig refuses, InputError for a keyword
     that there is not, with the nearest that there is.
     """
-    hosted = [each for each in _HOSTED if each in given]
+    hosted = [each for each in HOSTED if each in given]
     if hosted:
         raise ConfigError(
             f"{' and '.join(hosted)} belong{'s' if len(hosted) == 1 else ''} to the hosted mode, which comes later",
@@ -175,7 +175,7 @@ def from_keywords(given: Mapping[str, Any]) -> LocalConfig:
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}; see {GUIDE}"
             raise InputError(f"Patter has no {name}", hint=hint)
     config = LocalConfig(**given)
-    older = [f"{name} by {_REPLACED[name]}" for name in given if name in _REPLACED]
+    older = [f"{name} by {REPLACED[name]}" for name in given if name in REPLACED]
     if older:
         log.warning("older keywords of Patter are replaced: %s; see %s", ", ".join(older), GUIDE)
     return config

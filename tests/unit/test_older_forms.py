@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, SentenceChunker, Turn, call_tool, keys, tool, wiring
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
+from patter_cli.local_config import GUIDE, HOSTED, REPLACED
 from patter_cli.observe.bus import Bus
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.simulate.typed import TypedCall, TypedControl
@@ -238,3 +240,18 @@ def test_marks_inside_words_and_verses_end_nothing(mark: str) -> None:
     chunker = SentenceChunker()
     assert [*chunker.push(text), *chunker.flush()] == [text]
     assert mark in (SentenceChunker.__doc__ or "")
+
+
+def test_every_older_name_has_its_line_in_the_guide() -> None:
+    """Errors and log lines point to docs/migrating.md, and there it stands beside what replaces it."""
+    guide = (Path(__file__).parents[2] / GUIDE).read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in guide.splitlines() if line.startswith("| ")]
+    older = {
+        **{f"Patter({name}=": new for name, new in REPLACED.items()},
+        **{old: new for new, old in keys.OLDER.items()},
+    }
+    for name, new in older.items():
+        (today,) = [today for old, today in rows if f"`{name}" in old and "cloud" not in old]
+        assert new.startswith("nothing") or new.rstrip("=") in today, name
+    (hosted,) = [old for old, today in rows if "hosted mode" in today]
+    assert all(name in hosted for name in (*HOSTED, "connect", 'mode="cloud"'))
