@@ -75,6 +75,11 @@ class AnswerService:
 
 def ready_service(given: str | AnswerService, webhook_secret: str) -> AnswerService:
     """What on_message names, with a secret to sign with. Raises InputError, MissingCredential."""
+    if isinstance(given, str) and "://" not in given:
+        raise InputError(
+            "on_message is a text, neither a function nor an address",
+            hint='write: async def on_message(event): …, or on_message = "https://example.com/answer"',
+        )
     service = AnswerService(url=given) if isinstance(given, str) else given
     if not (service.secret or webhook_secret):
         hint = 'export PATTER_WEBHOOK_SECRET="$(openssl rand -hex 32)", and give it to the other process'
