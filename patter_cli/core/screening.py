@@ -59,8 +59,8 @@ class Screening:
     """Finds out who answered, and deals with machines."""
 
     __slots__ = (
-        "_after_beep", "_beep", "_call", "_drafting", "_endings", "_floor", "_greeting_over", "_leaving", "_raw",
-        "_state", "_turns", "_votes", "_wait_until",
+        "_after_beep", "_beep", "_call", "_drafting", "_endings", "_floor", "_greeting_over", "_leaving", "_own_reason",
+        "_raw", "_state", "_turns", "_votes", "_wait_until",
     )  # fmt: skip
 
     def __init__(self, call: Call, drafting: Drafting, floor: AgentFloor, endings: Endings, turns: Turns) -> None:
@@ -72,6 +72,8 @@ class Screening:
         self._state = Place(ScreeningState.OFF, SCREENING_TABLE)
         self._votes: dict[VerdictSource, AnsweredBy] = {}
         self._raw = ""
+        self._own_reason = ""
+        """What our ear's last word rests on."""
         self._beep = False
         self._greeting_over = False
         self._wait_until: Ms = 0
@@ -102,6 +104,8 @@ class Screening:
             return
         if event.answered_by in _DECIDED:
             self._votes[event.source] = event.answered_by
+            if event.source is VerdictSource.OWN:
+                self._own_reason = event.raw
         if event.answered_by is AnsweredBy.MACHINE:
             self._greeting_over = self._greeting_over or event.greeting_over
         self._raw = event.raw or self._raw
@@ -113,6 +117,8 @@ class Screening:
         if self._opens():
             self._beep = self._greeting_over = True
             self._raw = self._raw or event.raw
+            if event.source is VerdictSource.OWN:
+                self._own_reason = event.raw
             self._decide()
         elif call.reply is not None and call.reply.purpose is Purpose.MESSAGE and not self._after_beep:
             self._beep = True
@@ -144,6 +150,7 @@ class Screening:
 
     def _take_for(self, taken: AnsweredBy, why: str) -> None:
         call = self._call
+        why = f"{why} ({self._own_reason})" if self._own_reason else why
         call.issue(order.TakeFor(answered_by=taken, why=why))
         if call.owes_verdict:
             call.owes_verdict = False

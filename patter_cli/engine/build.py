@@ -14,6 +14,7 @@ from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.contracts.s2s import EngineAbilities, EngineSetup, spoken_history
 from patter_cli.core.events import EchoFound
+from patter_cli.core.outcome import Direction
 from patter_cli.engine.call import CallSession
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.clock import CallAlarm
@@ -36,6 +37,7 @@ from patter_cli.engine.perform_media import MediaPerformer
 from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import CallRecorder, Journal, Measure
+from patter_cli.engine.screen import ScreeningEar
 from patter_cli.engine.speak import Speaker, TtsCache
 from patter_cli.engine.think import Brain, Thinker
 
@@ -117,6 +119,11 @@ def build_line(
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
     outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
 
+    screen: ScreeningEar | None = None
+    if call.info.direction is Direction.OUTBOUND and agent.plan.screens_machines:
+        screen = ScreeningEar(post=post, clock=call.clock, line_rate_hz=wire.rate_hz)
+    report = post if screen is None else screen.post
+
     turns: EndOfTurnDetector | None = None
     if agent.end_of_turn is not None:
         turns = EndOfTurnDetector(agent.end_of_turn, line_rate_hz=wire.rate_hz, post=post)
@@ -129,7 +136,7 @@ def build_line(
             setup=partial(engine_setup, call, author, agent.engine.abilities),
             plan=lambda: call.plan,
             playback=outbound,
-            post=post,
+            post=report,
             now=call.clock.now,
             alarm=CallAlarm(call.clock),
             wire=wire,
@@ -137,15 +144,17 @@ def build_line(
         )
     else:
         hearing = listener = Listener(
-            agent.stt, *agent.stt_fallbacks, line_rate_hz=wire.rate_hz, post=post, breakers=agent.breakers
+            agent.stt, *agent.stt_fallbacks, line_rate_hz=wire.rate_hz, post=report, breakers=agent.breakers
         )
     if turns is not None:
         hearing = AudioFanout(hearing, turns)
+    if screen is not None:
+        hearing = AudioFanout(hearing, screen)
     inbound = InboundPath(
         clock=call.clock,
         room=vad,
         hearing=hearing,
-        post=post,
+        post=report,
         wire=wire,
         echo=echo,
         echo_thread=THREAD,

@@ -63,6 +63,9 @@ class EndOfTurnDetector:
         if self._turn_start is None:
             self._turn_start = max(0, (onset_ms - PRE_ROLL_MS) * self._rate_hz // 1000)
 
+    def speech_ended(self) -> None:
+        """Nothing yet: the machine says when to ask."""
+
     def predict(self, segment: int) -> None:
         """Ask about the turn as it is now. An earlier question still open is dropped."""
         self._drop()

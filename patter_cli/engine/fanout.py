@@ -1,26 +1,25 @@
-"""Several who hear the caller: recognition, and a model that listens for the end of a turn."""
+"""Several who hear the caller: recognition, a model that listens for the end of a turn, an ear for machines."""
 
 from __future__ import annotations
 
 from patter_cli.audio.frame import Samples
-from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.inbound import AudioSink
 
 
 class AudioFanout:
-    """Hands the caller's samples and speech edges to both, in this order."""
+    """Hands the caller's samples and speech edges to all, in this order."""
 
-    def __init__(self, listener: AudioSink, turn_ear: EndOfTurnDetector) -> None:
-        self._listener = listener
-        self._turn_ear = turn_ear
+    def __init__(self, *sinks: AudioSink) -> None:
+        self._sinks = sinks
 
     def push(self, samples: Samples) -> None:
-        self._listener.push(samples)
-        self._turn_ear.push(samples)
+        for sink in self._sinks:
+            sink.push(samples)
 
     def speech_started(self, onset_ms: int) -> None:
-        self._listener.speech_started(onset_ms)
-        self._turn_ear.speech_started(onset_ms)
+        for sink in self._sinks:
+            sink.speech_started(onset_ms)
 
     def speech_ended(self) -> None:
-        self._listener.speech_ended()
+        for sink in self._sinks:
+            sink.speech_ended()
