@@ -132,6 +132,12 @@ class ToneDetector:
         self._rest = rest[whole:]
         return found
 
+    @property
+    def sounding(self) -> bool:
+        """A tone sounds, or has just ended, that may turn out to be a beep."""
+        run = self._run
+        return self._waiting is not None or (run is not None and run.length_ms >= _NOTE_MS)
+
     def _look(self, found: list[Tone]) -> None:
         number = self._looks
         self._looks += 1

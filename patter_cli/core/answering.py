@@ -41,9 +41,9 @@ HELLO_MS = 750
 """Silence after nothing but a hello."""
 ASKED_MS = 500
 """Silence after a question or an offer to us: who asks waits for the answer."""
-PLAIN_MS = 1150
+PLAIN_MS = 1050
 """Silence after other words; machines pause for less between sentences. Source: tests/bench/greetings.py."""
-WORDLESS_MS = 1300
+WORDLESS_MS = 1250
 """Silence after a voice whose words are not known."""
 DOUBTFUL_MS = 2600
 """Silence after a phrase that machines use more than humans do."""
@@ -129,7 +129,13 @@ _PHRASES: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
         (2, r"(?:i'm|i am|we're|we are|im) (?:\w+ )?(?:unavailable|not available|not here|not home|away from|not in)"),
         (1, r"(?:is|are|isn't|aren't)(?: \w+)?(?: not)? (?:available|unavailable)"),
         (2, r"(?:person|number|party|subscriber|customer|user|extension) (?:that )?(?:you|you've|you're) "),
-        (1, r"get back to you|return your call|call you back|give you a call|get in touch"),
+        (1, r"get back to you|return your call|give you a call|get in touch|(?:call|ring|phone) you (?:back|later)"),
+        (1, r"(?:call|ring|phone|try)(?: me| us)? (?:back|again|later|tomorrow)"),
+        (2, r"(?:drop|send|text|shoot) (?:me|us) (?:a |an )?(?:\w+ )?(?:line|text|e ?mail|message|note)"),
+        (2, r"(?:talk|speak|talking) to (?:the|my|this) machine|(?:not|cannot|can't) be reached"),
+        (1, r"away from (?:my|the) (?:desk|phone)|on (?:the other|another) line|out of (?:the )?office|on vacation"),
+        (1, r"(?:we are|we're|are) open (?:from|until|monday)|(?:on|visit) our web ?site"),
+        (2, r"you know what to do|you know the drill"),
         (1, r"as soon as (?:i|we|possible)|at (?:your|our) earliest"),
         (1, r"(?:you have|you've|you) (?:now )?reached"),
         (2, r"press (?:one|two|three|four|five|zero|nine|pound|hash|star|the|\d)"),
@@ -195,8 +201,11 @@ class WhoAnswered:
     _verdict: AnsweredBy | None = None
     _calling_tones: int = 0
 
-    def handle(self, event: Heard | None, now: Ms) -> list[Found]:
-        """Take what the line brought, None if it is only time that passed; what that leads to."""
+    def handle(self, event: Heard | None, now: Ms, *, tone_sounds: bool = False) -> list[Found]:
+        """Take what the line brought, None if it is only time that passed; what that leads to.
+
+        tone_sounds: one does now that may turn out to be a beep; nobody is taken for a human before that is known.
+        """
         if self.settled:
             return []
         if self._began is None:
@@ -217,7 +226,7 @@ class WhoAnswered:
                 return self._tone(event, now)
             case _:
                 pass
-        return self._judged(now)
+        return self._judged(now, tone_sounds)
 
     def next_deadline(self) -> Ms | None:
         """When time alone tells something."""
@@ -272,7 +281,7 @@ class WhoAnswered:
                 silence_ms = PLAIN_MS if voiced_ms < LONG_MS else DOUBTFUL_MS
         return self._voiced_until + silence_ms
 
-    def _judged(self, now: Ms) -> list[Found]:
+    def _judged(self, now: Ms, tone_sounds: bool) -> list[Found]:
         if self._first_voice is None:
             return []
         reading = self._reading
@@ -284,7 +293,7 @@ class WhoAnswered:
                 return self._is_machine(f"spoke for {talks_ms / 1000:.1f} s without a gap")
             return []
         human_at = self._human_at()
-        if human_at is None or now < human_at:
+        if human_at is None or now < human_at or tone_sounds:
             return []
         voiced_s, silent_s = (self._voiced_until - self._stretch_start) / 1000, (now - self._voiced_until) / 1000
         self.settled, self._verdict = True, AnsweredBy.HUMAN

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from patter_cli.audio.beep import ToneDetector
-from patter_cli.audio.frame import Samples
+from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.core.answering import Heard, SteadyTone, WhoAnswered
 from patter_cli.core.events import Event, Ms
 from patter_cli.engine.clock import CallAlarm, CallClock
@@ -46,13 +46,16 @@ class ScreeningEar:
         """Nothing: the event says it, in call time."""
 
     def _tell(self, heard: Heard | None) -> None:
-        for found in self._who.handle(heard, self._clock.now()):
+        now = self._clock.now()
+        for found in self._who.handle(heard, now, tone_sounds=self._tones.sounding):
             self._post(found)
         due = self._who.next_deadline()
+        if due is not None and due <= now:
+            due = now + FRAME_MS  # a tone sounds, and it will soon be known which
         if due is None:
             self._alarm.cancel()
         elif due != self._due:
-            self._alarm.set(max(due, self._clock.now()), self._time_passed)
+            self._alarm.set(due, self._time_passed)
         self._due = due
 
     def _time_passed(self) -> None:

@@ -187,6 +187,14 @@ def test_a_beep_makes_a_machine_of_a_short_greeting() -> None:
     assert line.found[0][1] == BeepHeard(source=VerdictSource.OWN, raw=line.why)
 
 
+def test_nobody_is_taken_for_a_human_while_a_tone_sounds() -> None:
+    """It may be the beep after a short tape; when it was none, the human is found at once."""
+    line = Line()
+    line.says("This is Bob.", 500, 1500)
+    assert line.who.handle(None, 1500 + PLAIN_MS, tone_sounds=True) == []
+    assert line.verdicts() == [HUMAN]
+
+
 def test_a_human_stays_one() -> None:
     """Whatever beeps or is said later."""
     line = Line()

@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from patter_cli.core.answering import HELLO_MS
+from patter_cli.core.answering import HELLO_MS, PLAIN_MS
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted, TranscriptFinal, TranscriptPartial
 from patter_cli.core.outcome import AnsweredBy, VerdictSource
@@ -83,6 +83,20 @@ def test_a_machine_is_posted_while_it_speaks_and_its_beep_after_it() -> None:
         assert heard.source is VerdictSource.OWN
         assert 600 < at < 600 + 350
         assert [type(each) for each in rig.events].count(BeepHeard) == 1
+
+    virtually(story())
+
+
+def test_a_beep_that_begins_just_before_the_verdict_is_waited_for() -> None:
+    """A short tape, and a tone that is not over when the silence is long enough for a human."""
+
+    async def story() -> None:
+        rig = Rig()
+        rig.ear.post(SpeechStarted(at_ms=0))
+        rig.ear.post(SpeechEnded(at_ms=0))
+        rig.ear.post(TranscriptFinal(segment=0, text="Bob Carter."))
+        await rig.hear(np.concatenate([np.zeros((PLAIN_MS - 150) * 8), beep(900), np.zeros(8000)]))
+        assert [type(each) for each in rig.events[3:]] == [BeepHeard]
 
     virtually(story())
 
