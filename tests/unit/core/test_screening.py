@@ -289,6 +289,20 @@ def test_our_ear_outweighs_the_carrier_and_a_tone_outweighs_both(
     assert weigh(votes, beep=beep) == (taken, why)
 
 
+def test_the_journal_says_what_our_ear_went_by() -> None:
+    """Each time the far end is taken for something, with both verdicts and the reason of ours."""
+    words = MachineDetected(answered_by=MACHINE, source=OWN, raw="said: leave a message")
+    call = dialled((900, verdict(HUMAN)), (1500, words), (9000, BeepHeard(source=OWN, raw="1000 Hz for 400 ms")))
+    call.says(TAPE, at=ANSWERED_AT + 300)
+    call.run()
+    assert [each.why for _, each in call.orders(order.TakeFor)] == [
+        "carrier says human",
+        "carrier says human, own says machine (said: leave a message)",
+    ]
+    assert messages(call) == [ANSWERED_AT + 9000]
+    assert "1000 Hz for 400 ms" in call.journal
+
+
 def test_a_long_hello_is_put_right_before_the_message() -> None:
     """The carrier takes a talkative human for a machine; our ear knows better, and what they asked is answered."""
     call = dialled((2600, verdict(MACHINE)), (4500, verdict(HUMAN, OWN)))
