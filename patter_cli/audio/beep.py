@@ -61,6 +61,8 @@ _WANDERS_HZ = 4.0
 """The most that the looks of a short tone differ from their average, as a standard deviation."""
 _FLOOR_DB = -42.0
 """Softer is no machine's beep. dB of full scale, rms."""
+_HOLE_MS = 80
+"""The longest gap that two lost frames tear into a tone, as the looks see it."""
 _NOTE_MS = 60
 """A tone this long counts as a neighbour, whether or not it is steady enough for a beep."""
 
@@ -117,6 +119,7 @@ class ToneDetector:
         """A tone that is over, until it is known whether another follows it."""
         self._note_end = -1_000_000
         """The look after the last note that was none, or that has been told."""
+        self._note_hz = 0.0
         self._ced_ms = 0
         self._ced_told = False
 
@@ -157,7 +160,7 @@ class ToneDetector:
             self._run = _Run(number, [seen[0]], [seen[1]], int(seen[2]))
         waiting = self._waiting
         if waiting is not None and number - waiting.end >= SETTLE_MS // _HOP_MS and self._run_is_no_note():
-            self._waiting, self._note_end = None, waiting.end
+            self._waiting, self._note_end, self._note_hz = None, waiting.end, waiting.average_hz
             found.append(self._told(waiting))
 
     def _run_is_no_note(self) -> bool:
@@ -169,17 +172,19 @@ class ToneDetector:
             return
         waiting, self._waiting = self._waiting, None
         if waiting is None:
-            lone = run.start - self._note_end > (MELODY_MS + _LOOK_MS) // _HOP_MS
+            apart = run.start - self._note_end > (MELODY_MS + _LOOK_MS) // _HOP_MS
+            lone = apart or abs(self._note_hz - run.average_hz) <= 2 * _OFF_HZ
         elif lone := abs(waiting.average_hz - run.average_hz) <= 2 * _OFF_HZ:
             gap = run.start - waiting.end
-            if gap * _HOP_MS <= _LOOK_MS:  # one tone, with a lost frame in it
+            if gap * _HOP_MS <= _HOLE_MS:  # one tone, with lost frames in it
                 filled = [run.average_hz] * gap
                 run.hz = waiting.hz + filled + run.hz
                 run.pure += waiting.pure + gap
         if lone and _is_beep(run):
             self._waiting = run
         else:
-            self._note_end = run.end
+            piece = lone and run.length_ms <= LONGEST_MS  # of a tone that lost frames may go on
+            self._note_end, self._note_hz = run.end, run.average_hz if piece else 0.0
 
     def _told(self, run: _Run) -> Tone:
         end_ms = run.end * _HOP_MS

@@ -122,6 +122,17 @@ def test_a_lost_frame_does_not_make_two_of_a_beep(rate_hz: int) -> None:
 
 
 @BOTH
+def test_a_beep_full_of_holes_is_found(rate_hz: int) -> None:
+    """A bad line loses two frames in a row, also where so little is left between that it is no beep by itself."""
+    beep = sine(950, 1500, rate_hz)
+    for at_ms in (60, 200, 330, 700, 1000):
+        beep[at_ms * rate_hz // 1000 : (at_ms + 40) * rate_hz // 1000] = 0
+    ((told_ms, found),) = hear(quiet(200, rate_hz), beep, rate_hz=rate_hz)
+    assert abs(found.hz - 950) < 4
+    assert 1700 < told_ms < 2050
+
+
+@BOTH
 def test_a_fax_that_answers_is_told_while_it_sounds(rate_hz: int) -> None:
     """Also with the reversals of phase that newer ones make; and once."""
     plain = sine(2100, 3000, rate_hz)
