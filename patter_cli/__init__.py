@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
+    from patter_cli.call_result import CallResult
     from patter_cli.carriers.telnyx.carrier import Telnyx
     from patter_cli.carriers.twilio.carrier import Twilio
     from patter_cli.contracts.llm import ToolCall
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
     from patter_cli.local_config import LocalConfig
-    from patter_cli.phone import Patter
+    from patter_cli.opting_out import opt_out
+    from patter_cli.phone import Patter, PlacedCall
     from patter_cli.providers.local import LocalSTT, LocalTTS
     from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
     from patter_cli.providers.rules import RulesLLM, Turn, call_tool
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnswerService": "engine.answer_service",
     "Agent": "agent",
+    "CallResult": "call_result",
     "ConfigError": "errors",
     "EmbeddedServer": "embedded",
     "Guardrail": "agent",
@@ -41,6 +44,7 @@ _HOMES = {
     "OpenAILLM": "providers.openai",
     "Patter": "phone",
     "PatterError": "errors",
+    "PlacedCall": "phone",
     "Press": "agent",
     "RulesLLM": "providers.rules",
     "Say": "agent",
@@ -55,6 +59,7 @@ _HOMES = {
     "Twilio": "carriers.twilio.carrier",
     "call_tool": "providers.rules",
     "guardrail": "agent",
+    "opt_out": "opting_out",
     "tool": "tools",
     "verify_webhook": "engine.webhook",
 }
@@ -62,6 +67,7 @@ _HOMES = {
 __all__ = [
     "Agent",
     "AnswerService",
+    "CallResult",
     "ConfigError",
     "EmbeddedServer",
     "Guardrail",
@@ -76,6 +82,7 @@ __all__ = [
     "OpenAILLM",
     "Patter",
     "PatterError",
+    "PlacedCall",
     "Press",
     "RulesLLM",
     "Say",
@@ -90,6 +97,7 @@ __all__ = [
     "Twilio",
     "call_tool",
     "guardrail",
+    "opt_out",
     "tool",
     "verify_webhook",
 ]

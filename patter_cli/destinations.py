@@ -1,10 +1,10 @@
 """Whom we may ring: which numbers, and at which time of theirs. Nothing is dialled that has not passed `check`.
 
-Theory of operation. The numbering plans come from `phonenumbers`, which knows every country's ranges. Its types are not
-enough: it takes a satellite telephone for VoIP and a premium exchange for a landline. So our own rules stand over it,
-by prefix, and what neither of them knows is refused. Everything is refused but ordinary numbers of the own country,
-which is that of the number we call from. `allow` widens it, by country ("GB") or by kind ("premium"); emergency and
-short numbers stay refused whatever it says.
+Theory of operation. The numbering plans come from `phonenumbers`, which knows every country and is loaded when first
+asked. Its types are not enough: it takes a satellite telephone for VoIP and a premium exchange for a landline. So our
+own rules stand over it, by prefix, and what neither of them knows is refused. Everything is refused but ordinary
+numbers of the own country, which is that of the number we call from. `allow` widens it, by country ("GB") or by kind
+("premium"); emergency and short numbers stay refused whatever it says.
 
     number -> written as E.164? -> in a plan? -> kind -> country -> do-not-call list -> hour of the day
 """
@@ -18,27 +18,15 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-from phonenumbers import (
-    SUPPORTED_REGIONS,
-    NumberParseException,
-    PhoneNumber,
-    PhoneNumberType,
-    is_valid_number,
-    national_significant_number,
-    number_type,
-    parse,
-    region_code_for_country_code,
-    region_code_for_number,
-)
-from phonenumbers.shortnumberinfo import is_emergency_number, is_valid_short_number_for_region
-from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
 
 from patter_cli.errors import BadSetting, DestinationRefused, InputError
 
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT: Final = re.compile(r"\+?[0-9]{2,6}")
 
 
@@ -74,14 +62,6 @@ _WHY: Final[Mapping[Kind, str]] = {
     Kind.SPECIAL: "is a pager or a network's own service",
     Kind.UNASSIGNED: "is in no range that is given out",
     Kind.SHORT: "is an emergency or short number",
-}
-
-_BY_TYPE: Final = {
-    PhoneNumberType.PREMIUM_RATE: Kind.PREMIUM,
-    PhoneNumberType.SHARED_COST: Kind.SHARED_COST,
-    PhoneNumberType.PERSONAL_NUMBER: Kind.PERSONAL,
-    PhoneNumberType.PAGER: Kind.SPECIAL,
-    PhoneNumberType.VOICEMAIL: Kind.SPECIAL,
 }
 
 _BY_PREFIX: Final = tuple(
@@ -194,7 +174,7 @@ class DoNotCall:
         found = set()
         for row, line in enumerate(lines, 1):
             number = re.sub(r"[ ().-]", "", line.partition("#")[0].strip())
-            if number and not _E164.fullmatch(number):
+            if number and not E164.fullmatch(number):
                 raise BadSetting(f"{self.path}:{row} is no number", hint="write it like +14155550123")
             found.add(number)
         return frozenset(found - {""})
@@ -204,7 +184,7 @@ class DoNotCall:
 
         Raises InputError for what is no number, OSError where the file cannot be written.
         """
-        if not _E164.fullmatch(number):
+        if not E164.fullmatch(number):
             raise InputError(f"{number[:32]!r} is no number that could be rung", hint="write it like +14155550123")
         if self.path.exists() and number in self:
             return
@@ -232,6 +212,8 @@ class DialRules:
 
 def read_allow(words: Iterable[str]) -> frozenset[str]:
     """What `allow` may hold. Raises ValueError with what is wanted."""
+    from phonenumbers import SUPPORTED_REGIONS
+
     given = frozenset(each.strip() for each in words) - {""}
     if not all(each in _WIDENS or each in SUPPORTED_REGIONS for each in given):
         raise ValueError(f"countries like GB, or kinds: {', '.join(sorted(_WIDENS))}")
@@ -244,11 +226,14 @@ def find(number: str) -> Destination:
     Nothing is mended: digits of another script, spaces and line ends are refused, since what was looked at would not be
     what is dialled.
     """
-    if not isinstance(number, str) or not _E164.fullmatch(number):
+    if not isinstance(number, str) or not E164.fullmatch(number):
         shown = number[:32] if isinstance(number, str) else number
         if isinstance(number, str) and _SHORT.fullmatch(number) and number.isascii():
             raise DestinationRefused(f"{shown} {_WHY[Kind.SHORT]}", hint="those are never dialled")
         raise InputError(f"{shown!r} is no number that could be rung", hint="write it like +14155550123")
+    from phonenumbers import NumberParseException, parse, region_code_for_number
+    from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
+
     try:
         parsed = parse(number, None)
     except NumberParseException:
@@ -283,7 +268,7 @@ def check(number: str, *, caller: str, rules: DialRules, now_s: float) -> Destin
         raise DestinationRefused(f"{number} {_WHY[kind]}", hint=f"--allow {kind} rings it")
     if abroad and not named and kind not in (Kind.CARIBBEAN, Kind.INTERNATIONAL, Kind.SATELLITE):
         raise DestinationRefused(
-            f"{number} is in {there.country}, and {caller} is in {own.country or 'no country'}",
+            f"{number} is in {there.country}, and the number to call from is in {own.country or 'no country'}",
             hint=f"--allow {there.country} rings it",
         )
     if rules.do_not_call is not None and number in rules.do_not_call:
@@ -303,6 +288,15 @@ def _check_hour(there: Destination, hours: CallingHours, now_s: float) -> None:
 
 
 def _kind(number: str, parsed: PhoneNumber) -> Kind:
+    from phonenumbers import (
+        PhoneNumberType,
+        is_valid_number,
+        national_significant_number,
+        number_type,
+        region_code_for_country_code,
+    )
+    from phonenumbers.shortnumberinfo import is_emergency_number, is_valid_short_number_for_region
+
     national = national_significant_number(parsed)
     region = region_code_for_country_code(parsed.country_code or 0)
     if is_emergency_number(national, region) or is_valid_short_number_for_region(parsed, region):
@@ -312,4 +306,11 @@ def _kind(number: str, parsed: PhoneNumber) -> Kind:
             return kind
     if not is_valid_number(parsed):
         return Kind.UNASSIGNED
-    return _BY_TYPE.get(number_type(parsed), Kind.ORDINARY)
+    kinds = {
+        PhoneNumberType.PREMIUM_RATE: Kind.PREMIUM,
+        PhoneNumberType.SHARED_COST: Kind.SHARED_COST,
+        PhoneNumberType.PERSONAL_NUMBER: Kind.PERSONAL,
+        PhoneNumberType.PAGER: Kind.SPECIAL,
+        PhoneNumberType.VOICEMAIL: Kind.SPECIAL,
+    }
+    return kinds.get(number_type(parsed), Kind.ORDINARY)

@@ -4,23 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
 from patter_cli import recipes, wiring
 from patter_cli.agent import Agent
+from patter_cli.call_result import CallResult
+from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import ConfigError
+from patter_cli.errors import BadSetting, ConfigError, InputError
 from patter_cli.local_config import GUIDE, carriers_of, from_keywords, public_host
+from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
+from patter_cli.server.dialled import DialledCall
 from patter_cli.server.registration import default_run_folder
 from patter_cli.server.service import Service, ServiceSettings
-from patter_cli.settings import load_settings
+from patter_cli.settings import DEFAULTS, load_settings
 
 Callback = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What `serve` was given, for calls that are made beside it."""
+
+    name: str
+    agent: Agent
+    hooks: Hooks
+    voicemail_message: str
+
+
+class PlacedCall:
+    """A call that was made and goes on."""
+
+    def __init__(self, call: DialledCall) -> None:
+        self._call = call
+
+    @property
+    def call_id(self) -> str:
+        return self._call.ticket.call_id
+
+    async def result(self) -> CallResult:
+        """Wait until it is over; always resolves."""
+        return await self._call.result()
+
+    def cancel(self) -> None:
+        """It is no longer wanted: while it rings it is hung up, later it is said goodbye to."""
+        self._call.cancel()
 
 
 class Patter:
@@ -35,6 +69,7 @@ class Patter:
 
     on_message may also be the https or wss address of another process that answers, or an AnswerService.
 
+    carrier: None: every one whose keys are set.
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
     Every field of LocalConfig is a keyword too. phone_number, webhook_url and require_signature say which number the
     agent answers and where carriers reach it; the keys (openai_key="…" and the rest) are older forms, come before the
@@ -42,7 +77,11 @@ class Patter:
     Raises BadSetting for what is wrong in the environment, ConfigError, InputError for keywords.
     """
 
-    def __init__(self, *, persist: str | Path | bool | None = None, **keywords: Any) -> None:
+    def __init__(
+        self, carrier: Carrier | None = None, *, persist: str | Path | bool | None = None, **keywords: Any
+    ) -> None:
+        self._carrier = carrier
+        self._served: _Served | None = None
         self._config = from_keywords(keywords)
         self._settings = load_settings()
         kept = self._config.persist_root if persist is None else persist
@@ -80,6 +119,7 @@ class Patter:
         on_transcript: Callback | None = None,
         on_message: Callback | AnswerService | str | None = None,
         on_metrics: Callback | None = None,
+        on_machine_detection: Callback | None = None,
         voicemail_message: str = "",
     ) -> None:
         """Answer calls until `disconnect`. Raises PatterError if it cannot start.
@@ -92,22 +132,14 @@ class Patter:
             on_transcript=on_transcript,
             on_message=on_message,
             on_metrics=on_metrics,
+            on_machine_detection=on_machine_detection,
         )
         if self._ready is not None and self._ready.done():
             self._ready = None  # that was another time
         try:
             ready = self._resolved(name, agent, hooks, voicemail_message)
-            carriers = self._carriers or wiring.carriers()
-            config = self._config
-            serving = ServiceSettings(
-                port=port,
-                public_host=public_host(config.webhook_url),
-                require_signature=config.require_signature,
-                numbers={config.phone_number: name} if config.phone_number else {},
-                secret=wiring.signing_secret(self._settings, carriers),
-                run_folder=default_run_folder(),
-            )
-            service = self._service = wiring.service({name: ready}, serving, store=self._store, carried_by=carriers)
+            self._served = _Served(name, agent, hooks, voicemail_message)
+            service = self._service = self._new_service({name: ready}, port)
             await service.start()
         except BaseException as error:
             if not self.ready.done():
@@ -163,12 +195,104 @@ class Patter:
         agent = recipes.with_keys(agent, self._config.keys())
         return wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
 
+    async def call(
+        self,
+        to: str,
+        agent: Agent | None = None,
+        first_message: str = "",
+        from_number: str = "",
+        machine_detection: bool = True,
+        on_machine_detection: Callback | None = None,
+        voicemail_message: str = "",
+        ring_timeout: int | None = 25,
+        variables: Mapping[str, Any] | None = None,
+        wait: bool = False,
+    ) -> PlacedCall | CallResult:
+        """Ring somebody. Returns once the carrier has the call or, with wait, once it is over: whatever became of it.
+
+        to, from_number: E.164; the second is this Patter's phone_number unless given. agent: who talks; None: the one
+        that is served. first_message: in place of the agent's. voicemail_message: what a machine is told after its
+        tone; it implies detection. ring_timeout: seconds, None leaves it to the carrier. variables: filled into prompt
+        and messages. Without `serve` this starts to listen on port 8000 until `disconnect`.
+
+        Raises InputError for whom or how nobody can be rung, ConfigError, CarrierError, NetworkError.
+        """
+        if ring_timeout is not None and (type(ring_timeout) is not int or not 1 <= ring_timeout <= MAX_RING_S):
+            raise InputError(f"ring_timeout is {ring_timeout!r}", hint=f"whole seconds from 1 to {MAX_RING_S}, or None")
+        caller = from_number or self._config.phone_number or self._settings.phone_number
+        if not caller:
+            raise BadSetting("nobody said which number to call from", hint="Patter(phone_number=…), or PHONE_NUMBER")
+        name, ready = self._speaker(agent, on_machine_detection)
+        service = self._service
+        if service is None:
+            service = self._service = self._new_service({name: ready} if ready is not None else {}, DEFAULTS.port)
+            try:
+                await service.start()
+            except BaseException:
+                self._service = None
+                service.close()
+                raise
+        elif ready is not None:
+            await service.warm_agent(ready)
+        dialled = service.dial(
+            PlaceCall(
+                to=to,
+                from_number=caller,
+                agent=name,
+                variables={key: str(value) for key, value in (variables or {}).items()},
+                ring_timeout_s=ring_timeout,
+                detects_machines=machine_detection,
+                first_message=first_message,
+                voicemail_message=voicemail_message,
+            ),
+            ready,
+        )
+        placed = PlacedCall(dialled)
+        if wait:
+            return await placed.result()
+        await dialled.named()
+        return placed
+
     async def disconnect(self) -> None:
         """Let live calls end, then stop. Twice is fine."""
         service, self._service = self._service, None
         if service is not None:
             await service.stop()
             service.ask_to_stop()
+
+    def _new_service(self, agents: dict[str, ReadyAgent], port: int) -> Service:
+        carriers = self._carriers or wiring.carriers()
+        if self._carrier is not None:
+            carriers = {name: each for name, each in carriers.items() if each.local}
+            carriers[self._carrier.name] = self._carrier
+        config = self._config
+        settings = ServiceSettings(
+            port=port,
+            public_host=public_host(config.webhook_url) or self._settings.public_host,
+            require_signature=config.require_signature,
+            numbers=dict.fromkeys((config.phone_number,), next(iter(agents))) if config.phone_number and agents else {},
+            secret=wiring.signing_secret(self._settings, carriers),
+            run_folder=default_run_folder(),
+            rules=wiring.dial_rules(self._settings),
+        )
+        return wiring.service(agents, settings, store=self._store, carried_by=carriers)
+
+    def _speaker(self, agent: Agent | None, on_machine_detection: Callback | None) -> tuple[str, ReadyAgent | None]:
+        """Who talks on a call that we make, by name; None for the agent as it is served. Raises ConfigError."""
+        served = self._served if self._service is not None else None
+        if agent is None and served is None:
+            raise ConfigError("nobody said which agent talks", hint="phone.call(to, agent), or serve one first")
+        hooks = served.hooks if served is not None else Hooks()
+        if agent is None and served is not None and on_machine_detection is None:
+            return served.name, None
+        if on_machine_detection is not None:
+            hooks = replace(hooks, on_machine_detection=on_machine_detection)
+        if agent is None and served is not None:
+            return served.name, self._resolved(served.name, served.agent, hooks, served.voicemail_message)
+        assert agent is not None
+        if agent.llm is not None:
+            hooks = replace(hooks, on_message=None)  # the served agent's own
+        return "agent", self._resolved("agent", agent, hooks)
 
     async def __aenter__(self) -> Patter:
         return self

@@ -8,6 +8,7 @@ the process, so that one which came with a project cannot redirect what we talk 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -16,9 +17,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from patter_cli import registry
+from patter_cli.destinations import E164, CallingHours, read_allow
 from patter_cli.errors import BadSetting, InputError
 from patter_cli.setting_files import ConfigFile, EnvFile
 from patter_cli.text.redact import Redaction
+
+_HOST = re.compile(r"(?:https?://|wss?://)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?)/?")
 
 Source = Literal["flag", "environment", ".env", "patter.toml", "default"]
 
@@ -83,6 +87,30 @@ def _redaction(value: Any) -> Redaction:
         raise ValueError("one of " + ", ".join(each.value for each in Redaction)) from error
 
 
+def _number(value: Any) -> str:
+    if not isinstance(value, str) or not E164.fullmatch(value):
+        raise ValueError("a number like +14155550123")
+    return value
+
+
+def _host(value: Any) -> str:
+    found = _HOST.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a host name like phone.example.com, without a path")
+    return found[1].lower()
+
+
+def _allow(value: Any) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(isinstance(each, str) for each in words):
+        words = ("?",)
+    return tuple(sorted(read_allow(words)))
+
+
+def _hours(value: Any) -> CallingHours | None:
+    return CallingHours.parse(value if isinstance(value, str) else "")
+
+
 def _whole(least: int, most: int | None = None) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         try:
@@ -124,6 +152,16 @@ class Settings:
     """Where calls are kept; None: nobody said."""
     redact: Redaction = Redaction.OFF
     """What is struck out of calls as they are kept."""
+    phone_number: str = ""
+    """The number of ours that calls are made from."""
+    public_host: str = ""
+    """The host name under which carriers reach us; "": nobody does."""
+    allow: tuple[str, ...] = ()
+    """Which countries and kinds of numbers may be rung beside the own country's ordinary ones."""
+    hours: CallingHours | None = field(default_factory=CallingHours)
+    """When people may be rung, by the clock where they are; None: at any time."""
+    do_not_call: Path | None = None
+    """The file of numbers that want no calls; None: the one in the user's data folder."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -155,6 +193,11 @@ ROWS: Mapping[str, Row] = {
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),
+    "phone_number": Row(flag="phone_number", variable="PHONE_NUMBER", read=_number),
+    "public_host": Row(flag="webhook_url", variable="WEBHOOK_URL", section=("serve",), read=_host),
+    "allow": Row(flag="allow", variable="PATTER_ALLOW", section=("call",), read=_allow),
+    "hours": Row(flag="hours", variable="PATTER_CALLING_HOURS", section=("call",), read=_hours),
+    "do_not_call": Row(flag="do_not_call", variable="PATTER_DO_NOT_CALL", section=("call",), read=_path),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

@@ -31,9 +31,19 @@ class ToolContext(CallEvent):
     caller: str
     callee: str
     history: Sequence[Mapping[str, Any]]
+    direction: str
+    """Or "outbound": who is on the other side is the callee then."""
 
-    def __init__(self, *, call_id: str, caller: str, callee: str, history: Sequence[Mapping[str, Any]] = ()) -> None:
-        super().__init__(call_id=call_id, caller=caller, callee=callee, history=list(history))
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        caller: str,
+        callee: str,
+        history: Sequence[Mapping[str, Any]] = (),
+        direction: str = "inbound",
+    ) -> None:
+        super().__init__(call_id=call_id, caller=caller, callee=callee, history=list(history), direction=direction)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
+from patter_cli.destinations import DialRules, DoNotCall
 from patter_cli.engine.answer_service import AnswerService, ready_service
 from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
@@ -31,6 +32,7 @@ from patter_cli.engine.ready import CallTexts, Check, ReadyAgent
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, PatterError
+from patter_cli.opting_out import bind_opt_out
 from patter_cli.settings import DEFAULTS, ROWS, Settings
 from patter_cli.text.preamble import with_preamble
 from patter_cli.text.redact import Redaction
@@ -90,6 +92,16 @@ def check_folder(folder: Path) -> None:
     from patter_cli.stores.folder import check_folder
 
     check_folder(folder)
+
+
+def do_not_call(settings: Settings) -> DoNotCall:
+    """The list of who wants no calls."""
+    return DoNotCall(settings.do_not_call or default_folder() / "do-not-call.txt")
+
+
+def dial_rules(settings: Settings) -> DialRules:
+    """Whom this user's servers may ring."""
+    return DialRules(allow=frozenset(settings.allow), hours=settings.hours, do_not_call=do_not_call(settings))
 
 
 def kept_calls(settings: Settings) -> CallStore:
@@ -195,7 +207,8 @@ def ready_agent(
     open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
     open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
     breakers = Breakers()
-    tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
+    unwanted = do_not_call(settings)
+    tools = ready_tools(bind_opt_out(agent.tools, unwanted), webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
     if agent.voice and recipes.stands_in(agent.voice, (recipes.several(agent.tts) or open_tts)[0]):
         notes["voice"] = f"voice {agent.voice}: a vendor's, who needs a key; the built-in one speaks instead"
@@ -203,7 +216,7 @@ def ready_agent(
     def resolve(changed: Agent, parameters: Mapping[str, str], texts: CallTexts) -> ReadyAgent:
         known = tools
         if changed.tools != agent.tools:
-            known = ready_tools(changed.tools, webhook_secret=settings.webhook_secret)
+            known = ready_tools(bind_opt_out(changed.tools, unwanted), webhook_secret=settings.webhook_secret)
         if changed.tts is not agent.tts:
             recipes.check(name, "tts", recipes.several(changed.tts))
         if changed.llm is not agent.llm:

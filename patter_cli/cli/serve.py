@@ -23,6 +23,9 @@ def serve(
     agent: AgentName = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = DEFAULTS.host,
     port: Annotated[int, typer.Option(help="Port to listen on; 0: any that is free.")] = DEFAULTS.port,
+    webhook_url: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Where carriers reach this machine.", show_default=False)
+    ] = None,
     max_calls: Annotated[
         int | None, typer.Option(help="Calls at the same time; without it as many as this machine carries.", min=1)
     ] = DEFAULTS.max_calls,
@@ -94,6 +97,8 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
             drain_timeout_s=settings.drain_timeout_s,
             secret=wiring.signing_secret(settings, carriers),
             run_folder=default_run_folder(),
+            public_host=settings.public_host,
+            rules=wiring.dial_rules(settings),
         ),
         store=wiring.kept_calls(settings),
         observers=(TranscriptLines(named=True),),

@@ -141,7 +141,9 @@ class AuthorPerformer:
     def _tool_context(self) -> ToolContext:
         info = self._call.info
         history = self._call.told_history()
-        return ToolContext(call_id=info.call_id, caller=info.caller, callee=info.callee, history=history)
+        return ToolContext(
+            call_id=info.call_id, caller=info.caller, callee=info.callee, history=history, direction=info.direction
+        )
 
     async def _run_tool(self, command: order.RunTool) -> None:
         await self._settle(ACTS_S)

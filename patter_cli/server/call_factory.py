@@ -68,13 +68,17 @@ class CallFactory:
         """
         await asyncio.to_thread(close_abandoned, self._store)
         for agent in self._agents.values():
-            ears, voices = (agent.stt, *agent.stt_fallbacks), (agent.tts, *agent.tts_fallbacks)
-            await asyncio.gather(*(each.warm() for each in ears), *(each.warm() for each in voices))
-            await asyncio.gather(*(each.warm() for each in agent.models))
-            if agent.end_of_turn is not None:
-                await agent.end_of_turn.warm()
-            if agent.plan.first_message:
-                await self._prepare(agent, (agent.plan.first_message,))
+            await self.warm_agent(agent)
+
+    async def warm_agent(self, agent: ReadyAgent) -> None:
+        """The same for one agent. Raises PatterError."""
+        ears, voices = (agent.stt, *agent.stt_fallbacks), (agent.tts, *agent.tts_fallbacks)
+        await asyncio.gather(*(each.warm() for each in ears), *(each.warm() for each in voices))
+        await asyncio.gather(*(each.warm() for each in agent.models))
+        if agent.end_of_turn is not None:
+            await agent.end_of_turn.warm()
+        if agent.plan.first_message:
+            await self._prepare(agent, (agent.plan.first_message,))
 
     async def awaited_work_s(self) -> dict[str, float]:
         """By agent: what its caller waits for in a turn, in seconds of a core of this machine. After `warm`."""

@@ -211,6 +211,10 @@ class Service:
         """How many calls of the agent there may be at once, if there are no others. Once warm."""
         return self._admission.carries(agent)
 
+    async def warm_agent(self, agent: ReadyAgent) -> None:
+        """Load what an agent needs that is not served here. Raises PatterError."""
+        await self._calls.warm_agent(agent)
+
     async def start(self) -> None:
         """Load what is not loaded and listen. Raises PatterError.
 

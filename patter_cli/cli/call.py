@@ -1,0 +1,212 @@
+"""patter call: ring somebody with an agent, or everybody in a list, and stay until it is over."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from patter_cli.cli.general import AgentName
+from patter_cli.settings import DEFAULTS, Settings
+
+if TYPE_CHECKING:
+    from patter_cli.call_result import CallResult
+    from patter_cli.server.control_messages import PlaceCall
+
+EXAMPLES = (
+    "Examples: patter call +14155550123 reminder --var name=Anna · patter call +14155550123 --dry-run · "
+    "patter call --csv people.csv reminder --concurrency 5"
+)
+LONGEST_UNASKED = 10
+"""A list that rings more people than this wants a yes."""
+
+
+def call(
+    settings: Settings,
+    number: Annotated[
+        str | None, typer.Argument(metavar="[NUMBER]", help="Whom to ring, like +14155550123.", show_default=False)
+    ] = None,
+    agent: AgentName = None,
+    amd: Annotated[bool, typer.Option("--amd/--no-amd", help="Find out whether a machine picks up.")] = True,
+    voicemail_message: Annotated[str, typer.Option(help="What a machine is told, after its tone.")] = "",
+    first_message: Annotated[str, typer.Option(help="What is said first, in place of the agent's greeting.")] = "",
+    from_number: Annotated[
+        str, typer.Option("--from", help="Which of your numbers to call from. (PHONE_NUMBER)", show_default=False)
+    ] = "",
+    ring_timeout: Annotated[str, typer.Option(help="Seconds that it may ring; none: as the carrier likes.")] = "25",
+    var: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of prompt and words.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not stay; needs a server that runs.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what the carrier would be asked.")] = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Ring everybody in a file with a column number; the others are variables.", show_default=False
+        ),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="With --csv: calls at the same time.", min=1)] = 1,
+    calls_per_second: Annotated[float, typer.Option(help="With --csv: new calls in a second.", min=0.01)] = 1.0,
+    retries: Annotated[int, typer.Option(help="With --csv: again, where it was busy or nobody came.", min=0)] = 0,
+    yes: Annotated[bool, typer.Option("--yes", help="With --csv: ring more than ten without asking.")] = False,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHAT", help="Ring also this country (GB) or kind of number (premium)."),
+    ] = None,
+    hours: Annotated[str, typer.Option(help="When people may be rung, by their own clock; any: always.")] = str(
+        DEFAULTS.hours
+    ),
+    webhook_url: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Where the carrier reaches this machine.", show_default=False)
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of a server of its own; 0: any that is free.")] = DEFAULTS.port,
+    json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Ring NUMBER with the agent and stay until the call is over.
+
+    A server that runs already makes the call; without one this starts its own. Exit code: 0 somebody or a machine
+    answered, 1 nobody did, 4 the carrier failed.
+    """
+    from patter_cli.cli.outgoing import chosen_agent, running_server
+    from patter_cli.errors import InputError
+    from patter_cli.server.run import run
+
+    if csv is not None and number is not None and agent is None:
+        number, agent = None, number  # patter call --csv FILE AGENT
+    if (number is None) is (csv is None):
+        raise InputError("whom shall it ring?", hint="patter call +14155550123 AGENT, or --csv FILE AGENT")
+    caller = from_number or settings.phone_number
+    if not caller:
+        raise InputError("nobody said which number to call from", hint="--from +1…, or PHONE_NUMBER=+1…")
+    server = None if dry_run else running_server(agent)
+    name = server[1] if server is not None else chosen_agent(agent)
+    wanted = _wanted(number or caller, caller, name, amd, voicemail_message, first_message, ring_timeout, var or [])
+    if server is not None:
+        wanted = _widened(wanted, settings)
+    if detach and (server is None or csv is not None):
+        raise InputError("there is no server that would go on with the call", hint="patter serve, in another terminal")
+    if dry_run:
+        _show_request(wanted, name, settings)
+    elif csv is not None:
+        from patter_cli.cli.campaign import Pace, read_people
+
+        people = read_people(csv)
+        pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=retries)
+        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server)))
+    else:
+        result = run(_one(wanted, name, settings, server, detach))
+        if result is not None:
+            raise typer.Exit(_told(result, json_))
+
+
+def _wanted(
+    number: str, caller: str, agent: str, amd: bool, voicemail: str, first: str, ring: str, variables: list[str]
+) -> PlaceCall:
+    from patter_cli.errors import InputError
+    from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
+
+    if ring != "none" and (not re.fullmatch("[0-9]{1,3}", ring) or not 1 <= int(ring) <= MAX_RING_S):
+        raise InputError(f"--ring-timeout cannot be {ring!r}", hint=f"seconds from 1 to {MAX_RING_S}, or none")
+    pairs = [each.partition("=") for each in variables]
+    for written, (key, sign, _) in zip(variables, pairs, strict=True):
+        if not sign or not key.isidentifier():
+            raise InputError(f"--var cannot be {written!r}", hint="--var name=value")
+    return PlaceCall(
+        to=number,
+        from_number=caller,
+        agent=Path(agent).stem,
+        variables={key: value for key, _, value in pairs},
+        ring_timeout_s=None if ring == "none" else int(ring),
+        detects_machines=amd,
+        first_message=first,
+        voicemail_message=voicemail,
+    )
+
+
+def _widened(wanted: PlaceCall, settings: Settings) -> PlaceCall:
+    """What this command's rules say, for a server that has its own."""
+    from dataclasses import replace
+
+    hours = "" if settings.origin("hours").source == "default" else str(settings.hours or "any")
+    return replace(wanted, allow=settings.allow, hours=hours)
+
+
+def _show_request(wanted: PlaceCall, agent: str, settings: Settings) -> None:
+    import asyncio
+    from dataclasses import asdict
+
+    from patter_cli.cli.outgoing import new_service
+
+    async def request() -> str:
+        service = new_service(agent, settings, observers=(), max_calls=1)
+        try:
+            _, ticket, asked = service.prepare_dial(wanted)
+        finally:
+            service.close()
+        shown = {"carrier": ticket.carrier, **asdict(asked)}
+        for name in ("answer_url", "callback_url"):
+            shown[name] = re.sub(r"(call=).*", r"\1****", shown[name])
+        return json.dumps(shown, indent=2)
+
+    print(asyncio.run(request()))
+
+
+async def _one(wanted: PlaceCall, agent: str, settings: Settings, server: object, detach: bool) -> CallResult | None:
+    from patter_cli.cli.outgoing import Outgoing, RunningServer, new_service, see_through, started
+    from patter_cli.observe.lines import TranscriptLines
+
+    async def ring(outgoing: Outgoing) -> CallResult | None:
+        call_id = await outgoing.dial(wanted)
+        if detach:
+            print(call_id)
+            return None
+        print(f"{call_id}: {wanted.agent} rings {wanted.to}", file=sys.stderr)
+        return await see_through(outgoing, call_id)
+
+    if isinstance(server, tuple):
+        return await ring(RunningServer(server[0]))
+    service = new_service(agent, settings, observers=(TranscriptLines(),), max_calls=1)
+    async with started(service) as own:
+        return await ring(own)
+
+
+async def _campaign(
+    people: object, wanted: PlaceCall, agent: str, pace: object, yes: bool, settings: Settings, server: object
+) -> int:
+    from patter_cli.cli import campaign
+    from patter_cli.cli.outgoing import RunningServer, new_service, started
+    from patter_cli.destinations import DialRules
+
+    assert isinstance(people, campaign.People)
+    assert isinstance(pace, campaign.Pace)
+    from patter_cli import wiring
+
+    rules: DialRules = wiring.dial_rules(settings)
+    work = campaign.Campaign(people, wanted, pace, rules)
+    forecast = work.forecast()
+    print(forecast.render(), file=sys.stderr)
+    if len(forecast.to_ring) > LONGEST_UNASKED and not yes:
+        if not sys.stdin.isatty():
+            from patter_cli.errors import InputError
+
+            raise InputError(f"that rings {len(forecast.to_ring)} people", hint="--yes rings them")
+        typer.confirm("Ring them?", abort=True, err=True)
+    if isinstance(server, tuple):
+        return await work.run(RunningServer(server[0]))
+    service = new_service(agent, settings, observers=(), max_calls=pace.concurrency)
+    async with started(service) as own:
+        return await work.run(own)
+
+
+def _told(result: CallResult, as_json: bool) -> int:
+    """Say what became of it. Returns the exit code."""
+    if as_json:
+        print(json.dumps(result.render(), ensure_ascii=False))
+    else:
+        by = f" by a {result.answered_by}" if result.answered_by in ("human", "machine", "fax") else ""
+        print(f"{result.outcome}{by} after {result.duration:.1f} s: {result.reason}")
+    if result.outcome in ("answered", "voicemail"):
+        return 0
+    return 4 if result.outcome in ("failed", "interrupted") else 1

@@ -1,0 +1,142 @@
+"""Whoever makes the calls of `patter call`: a server that runs already, or one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from patter_cli import wiring
+from patter_cli.call_result import CallResult, read_result
+from patter_cli.cli.discovery import find_agents, load_agent
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import ConfigError, InputError, PatterError
+from patter_cli.observe.bus import Observer
+from patter_cli.server.control import ask
+from patter_cli.server.control_messages import AskResult, Cancel, PlaceCall
+from patter_cli.server.registration import Registration, default_run_folder, running
+from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.settings import Settings
+
+POLL_S = 0.3
+
+
+class Outgoing(Protocol):
+    """Makes calls."""
+
+    async def dial(self, wanted: PlaceCall) -> str:
+        """Ring somebody; returns our call id once the carrier has the call. Raises PatterError."""
+
+    async def result(self, call_id: str) -> CallResult:
+        """Wait for the end. Raises NotReachable where the server is gone."""
+
+    async def cancel(self, call_id: str) -> None:
+        """It is no longer wanted. Raises PatterError."""
+
+
+class RunningServer:
+    """One that runs already."""
+
+    def __init__(self, server: Registration) -> None:
+        self._server = server
+
+    async def dial(self, wanted: PlaceCall) -> str:
+        return str((await ask(self._server, wanted))["call_id"])
+
+    async def result(self, call_id: str) -> CallResult:
+        while True:
+            told = (await ask(self._server, AskResult(call_id=call_id)))["result"]
+            if told is not None:
+                return read_result(told)
+            await asyncio.sleep(POLL_S)
+
+    async def cancel(self, call_id: str) -> None:
+        await ask(self._server, Cancel(call_id=call_id))
+
+
+class OwnServer:
+    """One of this command's."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def dial(self, wanted: PlaceCall) -> str:
+        return await self._service.place(wanted)
+
+    async def result(self, call_id: str) -> CallResult:
+        while True:
+            told = self._service.result(call_id)
+            if told is not None:
+                return read_result(told)
+            await asyncio.sleep(POLL_S)
+
+    async def cancel(self, call_id: str) -> None:
+        self._service.cancel(call_id)
+
+
+def running_server(agent: str | None) -> tuple[Registration, str] | None:
+    """The newest server that can ring somebody with this agent, and the agent's name; None if there is none."""
+    if not hasattr(asyncio, "open_unix_connection"):
+        return None
+    for each in reversed(running(default_run_folder())):
+        name = Path(agent).stem if agent is not None else each.agents[0] if len(each.agents) == 1 else None
+        if name in each.agents and set(each.carriers) != {wiring.built_in_line().name}:
+            return each, str(name)
+    return None
+
+
+def chosen_agent(agent: str | None) -> str:
+    """Which agent to load. Raises InputError where nobody said and there is not exactly one."""
+    if agent is not None:
+        return agent
+    names = [each.name for each in find_agents(Path.cwd()) if each.error is None]
+    if len(names) != 1:
+        raise InputError("which agent shall talk?", hint=f"patter call NUMBER {names[0] if names else 'AGENT'}")
+    return names[0]
+
+
+def new_service(agent: str, settings: Settings, *, observers: tuple[Observer, ...], max_calls: int) -> Service:
+    """A server that could ring somebody with this agent. Raises PatterError."""
+    carriers = wiring.carriers()
+    if all(each.local for each in carriers.values()):
+        raise ConfigError("no carrier's keys are set", hint="export those of your carrier, then: patter doctor")
+    if not settings.public_host:
+        raise ConfigError("the carrier cannot reach this machine", hint="--webhook-url HOST, or WEBHOOK_URL=HOST")
+    loaded = load_agent(agent)
+    ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
+    serving = ServiceSettings(
+        host=settings.host,
+        port=settings.port,
+        max_calls=max(settings.max_calls, max_calls),
+        drain_timeout_s=settings.drain_timeout_s,
+        public_host=settings.public_host,
+        secret=wiring.signing_secret(settings, carriers),
+        run_folder=default_run_folder(),
+        rules=wiring.dial_rules(settings),
+    )
+    return wiring.service(
+        {loaded.name: ready}, serving, store=wiring.kept_calls(settings), observers=observers, carried_by=carriers
+    )
+
+
+@asynccontextmanager
+async def started(service: Service) -> AsyncIterator[OwnServer]:
+    """A server while it is needed."""
+    await service.warm()
+    try:
+        await service.start()
+        yield OwnServer(service)
+    finally:
+        await service.stop()
+
+
+async def see_through(outgoing: Outgoing, call_id: str) -> CallResult:
+    """Stay until a call is over; interrupted, call it off, and do not leave before that has been asked for."""
+    try:
+        return await outgoing.result(call_id)
+    except asyncio.CancelledError:
+        with suppress(PatterError):
+            await outgoing.cancel(call_id)
+        raise
