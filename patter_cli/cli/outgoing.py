@@ -109,7 +109,7 @@ def new_service(agent: str, settings: Settings, *, observers: tuple[Observer, ..
     serving = ServiceSettings(
         host=settings.host,
         port=settings.port,
-        max_calls=max(settings.max_calls, max_calls),
+        max_calls=None if settings.max_calls is None else max(settings.max_calls, max_calls),
         drain_timeout_s=settings.drain_timeout_s,
         public_host=settings.public_host,
         secret=wiring.signing_secret(settings, carriers),

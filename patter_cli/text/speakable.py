@@ -95,9 +95,11 @@ _COLUMN = re.compile(r"[ \t]*\|[ \t]*")
 # Emphasis marks, whole or one half of a pair that a sentence break left behind. A mark between blanks ("5 * 3") or
 # inside a word ("snake_case") is prose.
 _EMPHASIS = (
-    re.compile(r"\*{2,}|~~|`+"),
+    re.compile(r"~~|`+"),
+    re.compile(r"\*{2,}"),
     re.compile(r"(?<![\w*])\*(?=[^\s*])|(?<=[^\s*])\*(?![\w*])"),
     re.compile(r"(?<!\w)_+(?=[^\s_])|(?<=[^\s_])_+(?!\w)"),
+    re.compile(r"\*{2,}"),  # those that had other marks between them
 )
 
 _PICTURE = (

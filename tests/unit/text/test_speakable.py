@@ -93,3 +93,9 @@ def test_any_text_comes_out_clean(text: str) -> None:
 def test_hostile_text_is_answered(hostile: str) -> None:
     """Long runs of openings give an answer, not a hang."""
     assert len(speakable(hostile)) <= len(hostile)
+
+
+@pytest.mark.parametrize("text", ["*`*", "*~~*", "**`**`**"])
+def test_marks_between_marks_leave_none(text: str) -> None:
+    """What is left when one kind of mark is taken out is not read as another."""
+    assert speakable(text) == ""
