@@ -264,7 +264,10 @@ class VoiceDetector:
 
     def _level_db_of(self, end_ms: int) -> float:
         """The level of this window; infinite if it was not cut here."""
-        return next((level for at, level, _ in reversed(self._levels) if at == end_ms), math.inf)
+        for at, level, _ in reversed(self._levels):
+            if at <= end_ms:
+                return level if at == end_ms else math.inf
+        return math.inf
 
     def _begins(self) -> bool:
         if self._loudest_db < self._wanted_db:
