@@ -81,7 +81,8 @@ async def test_a_whole_call_is_heard_and_told() -> None:
     assert names[0] == "start"
     assert names[-1] == "end"
     start, end = told[0][1], told[-1][1]
-    assert set(start) == {"call_id", "caller", "callee", "direction", "carrier", "custom_params", "agent"}
+    keys = {"call_id", "caller", "callee", "direction", "carrier", "custom_params", "agent", "history"}
+    assert set(start) == keys
     assert (start.caller, start["callee"], start.direction, start.carrier) == ("shop", "shop", "inbound", "loopback")
     assert {
         *("call_id", "caller", "callee", "direction", "duration", "outcome", "reason"),
