@@ -37,8 +37,8 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.providers import moonshine
-from patter_cli.providers.inference import Rank
 from patter_cli.providers.moonshine_model import Model
+from patter_cli.providers.pool import Owner, Rank
 from patter_cli.providers.short_answers import offered
 from patter_cli.providers.silero import VoiceModel
 from patter_cli.simulate.line import QUALITIES, LineFilter
@@ -80,7 +80,7 @@ class Ears:
     def idle(self) -> bool:
         return not self.under_way
 
-    def submit(self, work: Callable[[], T], rank: Rank) -> Future[T]:
+    def submit(self, work: Callable[[], T], rank: Rank, owner: Owner | None = None) -> Future[T]:
         """Run it here; the answer comes later."""
         future: Future[T] = Future()
         self.under_way += 1
