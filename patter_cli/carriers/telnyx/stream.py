@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import re
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from typing import Final, Literal, TypeAlias, TypeGuard
 
 from patter_cli.audio.frame import FRAME_MS, ULAW_8K, AudioFormat, Encoding
 from patter_cli.audio.wire import wire_codec
+from patter_cli.carriers.stream_json import MAX_PARAMETERS, JsonObject, is_mark, is_text, parse_message, read_base64
 from patter_cli.contracts.carrier.stream import (
     ClearOut,
     DtmfIn,
@@ -42,12 +43,8 @@ MAX_TEXT_CHARS: Final = 64 * 1024
 MAX_LINE_TEXT_CHARS: Final = 2 * 1024 * 1024
 """The same for what a server may send to the line: 30 s of L16 at 16 kHz, the most that Telnyx takes, are 1.3 MB."""
 MAX_MESSAGE_MS: Final = 30_000
-MAX_MARK_CHARS: Final = 256
-MAX_PARAMETERS: Final = 64
-MAX_PARAMETER_CHARS: Final = 4096
 DTMF_DIGITS: Final = frozenset("0123456789*#ABCD")
 
-_JsonObject: TypeAlias = dict[str, object]
 
 CALL_ID: Final = re.compile(r"v[0-9]{1,2}:[A-Za-z0-9_-]{1,250}={0,2}")
 """A call_control_id: a version and base64url. Nothing in it could leave a path's segment once it is escaped."""
@@ -57,8 +54,6 @@ _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 ALAW_8K: Final = AudioFormat(encoding=Encoding.ALAW, rate_hz=8000)
 _NAMES: Final = {Encoding.ULAW: "PCMU", Encoding.ALAW: "PCMA", Encoding.L16: "L16", Encoding.L16_LE: "L16"}
-
-_read_json: Final = json.JSONDecoder().decode
 
 
 def format_of(codec: Codec, byte_order: ByteOrder) -> AudioFormat:
@@ -98,7 +93,7 @@ class TelnyxStream:
 
         Once the stream has started, messages of another stream and a second start are Refused.
         """
-        message = _parse(text, MAX_TEXT_CHARS)
+        message = parse_message(text, MAX_TEXT_CHARS)
         return message if isinstance(message, Refused) else self._read(message)
 
     def media(self, payload: bytes) -> str:
@@ -114,7 +109,7 @@ class TelnyxStream:
     def clear(self) -> str:
         return '{"event":"clear"}'
 
-    def _read(self, message: _JsonObject) -> StreamMessage:
+    def _read(self, message: JsonObject) -> StreamMessage:
         event = message.get("event")
         if not isinstance(event, str):
             return Refused(why="no event")
@@ -141,14 +136,14 @@ class TelnyxStream:
                 return self._media(message, body)
             case "mark":
                 name = body.get("name")
-                return MarkIn(name=name) if _is_mark(name) else Refused(why="mark without a name")
+                return MarkIn(name=name) if is_mark(name) else Refused(why="mark without a name")
             case "dtmf":
                 digit = body.get("digit")
                 return DtmfIn(digit=digit) if _is_digit(digit) else Refused(why="dtmf without a digit")
             case _:
                 return self._start(stream_id, body)
 
-    def _start(self, stream_id: str, body: _JsonObject) -> StreamMessage:
+    def _start(self, stream_id: str, body: JsonObject) -> StreamMessage:
         if self._stream_id:
             return Refused(why="second start")
         call_id = body.get("call_control_id")
@@ -179,14 +174,14 @@ class TelnyxStream:
             self._translate = self._codec.encode(other.decode(bytes(range(256))))
         return ""
 
-    def _media(self, message: _JsonObject, body: _JsonObject) -> StreamMessage:
+    def _media(self, message: JsonObject, body: JsonObject) -> StreamMessage:
         if body.get("track", "inbound") != "inbound":
             return Ignored(event="media of another track")
         sequence = _read_number(message.get("sequence_number"))
         timestamp_ms = _read_number(body.get("timestamp"))
         if sequence is None or timestamp_ms is None:
             return Refused(why="media without its numbers")
-        payload = _read_base64(body.get("payload"))
+        payload = read_base64(body.get("payload"))
         if payload is None:
             return Refused(why="bad base64")
         payload = self._codec.whole(payload)
@@ -213,7 +208,7 @@ class TelnyxLine:
 
     def start(self, *, call_id: str, parameters: dict[str, str]) -> str:
         self._call_id = call_id
-        start: _JsonObject = {
+        start: JsonObject = {
             "user_id": "00000000-0000-4000-8000-000000000002",
             "call_control_id": call_id,
             "media_format": {"encoding": codec_of(self._format), "sample_rate": self._format.rate_hz, "channels": 1},
@@ -241,7 +236,7 @@ class TelnyxLine:
 
     def receive(self, text: str) -> LineMessage:
         """Read what the server sent. Total. What Telnyx would answer with an error is Refused, with its code."""
-        message = _parse(text, MAX_LINE_TEXT_CHARS)
+        message = parse_message(text, MAX_LINE_TEXT_CHARS)
         if isinstance(message, Refused):
             return Refused(why=f"100003 malformed_frame: {message.why}")
         event = message.get("event")
@@ -252,8 +247,8 @@ class TelnyxLine:
             return Refused(why="100003 malformed_frame: an event that Telnyx does not take")
         if event == "mark":
             name = body.get("name")
-            return MarkOut(name=name) if _is_mark(name) else Refused(why="100003 malformed_frame: mark without a name")
-        payload = _read_base64(body.get("payload"))
+            return MarkOut(name=name) if is_mark(name) else Refused(why="100003 malformed_frame: mark without a name")
+        payload = read_base64(body.get("payload"))
         if payload is None:
             return Refused(why="100004 invalid_media: bad base64")
         if not FRAME_MS <= len(payload) / self._format.bytes_per_ms <= MAX_MESSAGE_MS:
@@ -264,16 +259,6 @@ class TelnyxLine:
         self._sequence += 1
         message = {"event": event, "sequence_number": str(self._sequence), event: body, "stream_id": self._stream_id}
         return json.dumps(message, separators=(",", ":"))
-
-
-def _parse(text: str, max_chars: int) -> _JsonObject | Refused:
-    if len(text) > max_chars:
-        return Refused(why="too long")
-    try:
-        message = _read_json(text)
-    except (ValueError, RecursionError):  # RecursionError: brackets in brackets, thousands deep
-        return Refused(why="not JSON")
-    return message if isinstance(message, dict) else Refused(why="not a JSON object")
 
 
 def _error(value: object) -> str:
@@ -298,7 +283,7 @@ def _read_parameters(value: object) -> dict[str, str] | None:
         return None
     if len(pairs) > MAX_PARAMETERS:
         return None
-    read = {name: content for name, content in pairs if _is_text(name) and _is_text(content)}
+    read = {name: content for name, content in pairs if is_text(name) and is_text(content)}
     return read if len(read) == len(pairs) else None
 
 
@@ -308,27 +293,5 @@ def _read_number(value: object) -> int | None:
     return int(text) if isinstance(text, str) and _NUMBER.fullmatch(text) else None
 
 
-def _read_base64(value: object) -> bytes | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return a2b_base64(value, strict_mode=True)
-    except ValueError:
-        return None
-
-
 def _is_digit(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value in DTMF_DIGITS
-
-
-def _is_mark(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS and _is_unicode(value)
-
-
-def _is_text(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and len(value) <= MAX_PARAMETER_CHARS and _is_unicode(value)
-
-
-def _is_unicode(text: str) -> bool:
-    """JSON can escape half a character; nothing behind us could write that to a file or a socket."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)

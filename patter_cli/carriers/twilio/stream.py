@@ -12,9 +12,10 @@ from __future__ import annotations
 import json
 import re
 from binascii import a2b_base64, b2a_base64
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeGuard
 
 from patter_cli.audio.frame import ULAW_8K
+from patter_cli.carriers.stream_json import MAX_PARAMETERS, JsonObject, is_mark, is_text, parse_message, read_base64
 from patter_cli.contracts.carrier.stream import (
     ClearOut,
     DtmfIn,
@@ -39,16 +40,12 @@ MAX_TEXT_CHARS: Final = 64 * 1024
 MAX_LINE_TEXT_CHARS: Final = 1024 * 1024
 """The same for what a server may send to the line: 98 s of audio at once."""
 
-MAX_MARK_CHARS: Final = 256
-MAX_PARAMETERS: Final = 64
-MAX_PARAMETER_CHARS: Final = 4096
 DTMF_DIGITS: Final = frozenset("0123456789*#")
 """The keys of a telephone. A to D are tones too, but no caller has them."""
 
 _MULAW: Final = frozenset({"audio/x-mulaw", "audio/mulaw", "audio/x-ulaw", "audio/ulaw", "audio/pcmu", "mulaw", "pcmu"})
 """What people call mu-law; Twilio says the first. Source of PCMU: RFC 3551, 4.5.14."""
 
-_JsonObject: TypeAlias = dict[str, object]
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """Twilio's are two letters and 32 hexadecimal digits; of other lines we ask that an id needs no escaping anywhere."""
@@ -61,8 +58,6 @@ _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 """What a number on this wire looks like; it fits any clock, and is short enough to be read at once."""
 
 _WRITTEN_WHOLE: Final = re.compile(r"\s*([0-9]{1,15})(?:\.0*)?\s*", re.ASCII)
-
-_read_json: Final = json.JSONDecoder().decode
 
 
 class TwilioStream:
@@ -88,7 +83,7 @@ class TwilioStream:
             else:
                 sequence, timestamp_ms = head.groups()
                 return MediaIn(payload, int(timestamp_ms), int(sequence)) if payload else Refused(why="empty payload")
-        message = _parse(text, MAX_TEXT_CHARS)
+        message = parse_message(text, MAX_TEXT_CHARS)
         return message if isinstance(message, Refused) else self._read(message)
 
     def media(self, payload: bytes) -> str:
@@ -110,7 +105,7 @@ class TwilioStream:
             raise InternalError("nothing can be sent before the stream has started")
         return f'{{"event":"{event}","streamSid":"{self._stream_id}"{rest}}}'
 
-    def _read(self, message: _JsonObject) -> StreamMessage:
+    def _read(self, message: JsonObject) -> StreamMessage:
         event = message.get("event")
         if not isinstance(event, str):
             return Refused(why="no event")
@@ -145,7 +140,7 @@ class TwilioStream:
             case _:
                 return self._start(stream_id, body)
 
-    def _start(self, stream_id: str, body: _JsonObject) -> StreamMessage:
+    def _start(self, stream_id: str, body: JsonObject) -> StreamMessage:
         if self._stream_id:
             return Refused(why="second start")
         call_id = body.get("callSid")
@@ -225,10 +220,10 @@ class TwilioLine:
                 return MediaOut(a2b_base64(text[len(head) : -3], strict_mode=True))
             except ValueError:
                 pass  # the long way says what is wrong
-        message = _parse(text, MAX_LINE_TEXT_CHARS)
+        message = parse_message(text, MAX_LINE_TEXT_CHARS)
         return message if isinstance(message, Refused) else self._read(message)
 
-    def _read(self, message: _JsonObject) -> LineMessage:
+    def _read(self, message: JsonObject) -> LineMessage:
         event = message.get("event")
         if event != "media" and event != "mark" and event != "clear":
             return Refused(why="an event that Twilio does not take")
@@ -244,26 +239,16 @@ class TwilioLine:
             return Refused(why=f"{event} with missing or unexpected fields")
         value = body[field]
         if event == "mark":
-            return MarkOut(name=value) if _is_mark(value) else Refused(why="mark without a name")
-        payload = _read_base64(value)
+            return MarkOut(name=value) if is_mark(value) else Refused(why="mark without a name")
+        payload = read_base64(value)
         return Refused(why="bad base64") if payload is None else MediaOut(payload)
 
     def _next(self) -> str:
         self._sequence += 1
         return str(self._sequence)
 
-    def _render(self, message: _JsonObject) -> str:
+    def _render(self, message: JsonObject) -> str:
         return json.dumps({**message, "streamSid": self._stream_id}, separators=(",", ":"))
-
-
-def _parse(text: str, max_chars: int) -> _JsonObject | Refused:
-    if len(text) > max_chars:
-        return Refused(why="too long")
-    try:
-        message = _read_json(text)
-    except (ValueError, RecursionError):  # RecursionError: brackets in brackets, thousands deep
-        return Refused(why="not JSON")
-    return message if isinstance(message, dict) else Refused(why="not a JSON object")
 
 
 def _wrong_format(value: object) -> str:
@@ -285,14 +270,14 @@ def _shown(value: object) -> str:
     return json.dumps(value)[:40]
 
 
-def _read_media(message: _JsonObject, body: _JsonObject) -> StreamMessage:
+def _read_media(message: JsonObject, body: JsonObject) -> StreamMessage:
     if body.get("track", "inbound") != "inbound":
         return Ignored(event="media of another track")
     sequence = _read_number(message.get("sequenceNumber"))
     timestamp_ms = _read_number(body.get("timestamp"))
     if sequence is None or timestamp_ms is None:
         return Refused(why="media without its numbers")
-    payload = _read_base64(body.get("payload"))
+    payload = read_base64(body.get("payload"))
     if payload is None:
         return Refused(why="bad base64")
     if not payload:
@@ -300,9 +285,9 @@ def _read_media(message: _JsonObject, body: _JsonObject) -> StreamMessage:
     return MediaIn(payload, timestamp_ms, sequence)
 
 
-def _read_mark(body: _JsonObject) -> StreamMessage:
+def _read_mark(body: JsonObject) -> StreamMessage:
     name = body.get("name")
-    return MarkIn(name=name) if _is_mark(name) else Refused(why="mark without a name")
+    return MarkIn(name=name) if is_mark(name) else Refused(why="mark without a name")
 
 
 def _read_parameters(value: object) -> dict[str, str] | str:
@@ -312,11 +297,11 @@ def _read_parameters(value: object) -> dict[str, str] | str:
     if len(value) > MAX_PARAMETERS:
         return f" has more than {MAX_PARAMETERS} names"
     for name, content in value.items():
-        if not _is_text(name):
+        if not is_text(name):
             return " has a name that is too long, or no text"
         if not isinstance(content, str):
             return f".{name[:40]} is {_shown(content)}, not a text"
-        if not _is_text(content):
+        if not is_text(content):
             return f".{name[:40]} is too long, or no text"
     return value
 
@@ -334,31 +319,9 @@ def _read_whole(value: object) -> int | None:
     return int(match[1]) if match else None
 
 
-def _read_base64(value: object) -> bytes | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return a2b_base64(value, strict_mode=True)
-    except ValueError:
-        return None
-
-
 def _is_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _is_digit(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and value in DTMF_DIGITS
-
-
-def _is_mark(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS and _is_unicode(value)
-
-
-def _is_text(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and len(value) <= MAX_PARAMETER_CHARS and _is_unicode(value)
-
-
-def _is_unicode(text: str) -> bool:
-    """JSON can escape half a character; nothing behind us could write that to a file or a socket."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
