@@ -121,6 +121,7 @@ class EngineCaller:
         self._voiced_until = min(max(event.at_ms, 0), call.now)
         self._hummed = self._hummed and event.hummed
         call.quiet_since = max(call.quiet_since, self._voiced_until)
+        self._overlap.voice_ended()
         if call.agent.now is AgentState.HELD:
             self._wait_for_a_verdict()
         elif self._floor.yields:

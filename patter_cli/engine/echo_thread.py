@@ -13,6 +13,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts.echo import EchoCanceller
@@ -87,9 +88,10 @@ class EchoLane:
             log.exception("the echo canceller failed")
             out = near, True
         self._cleaned.append(out)
-        if not self._called_back and self._loop is not None and not self._loop.is_closed():
+        if not self._called_back and self._loop is not None:
             self._called_back = True
-            self._loop.call_soon_threadsafe(self._take_back)
+            with suppress(RuntimeError):  # the loop is closed: so is the call, and the thread has others
+                self._loop.call_soon_threadsafe(self._take_back)
 
     def _take_back(self) -> None:
         self._called_back = False  # before the last look, or a frame could be left behind

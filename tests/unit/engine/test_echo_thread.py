@@ -86,3 +86,23 @@ async def test_a_canceller_that_fails_lets_its_frames_pass(caplog: pytest.LogCap
             await asyncio.sleep(0.005)
     assert sorted(heard) == [1, 11]
     assert "the echo canceller failed" in caplog.text
+
+
+def test_a_loop_that_is_gone_takes_nobody_with_it() -> None:
+    """A process may have had a loop before; the thread goes on for the calls of the next."""
+    thread = EchoThread()
+
+    async def leave() -> EchoLane:
+        return EchoLane(Canceller(), lambda samples, trusted: None, thread)
+
+    async def stay() -> list[int]:
+        heard: list[int] = []
+        lane = EchoLane(Canceller(), lambda samples, trusted: heard.append(int(samples[0])), thread)
+        lane.push(frame(1), frame(2))
+        async with asyncio.timeout(5):
+            while not heard:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        return heard
+
+    asyncio.run(leave()).push(frame(1), frame(1))
+    assert asyncio.run(stay()) == [3]
