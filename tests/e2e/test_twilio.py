@@ -16,6 +16,7 @@ from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.contracts.store import CallStore
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected
+from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import CallRejected
 from patter_cli.server.control_messages import PlaceCall
@@ -97,7 +98,7 @@ async def twilio(*answers: Any, store: CallStore | None = None, **settings: Any)
         )
         service = wiring.service(
             {"shop": shop},
-            ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, **settings),
+            ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, rules=DialRules(hours=None), **settings),
             store=store,
             observers=(log,),
             voice=LOUDNESS,
