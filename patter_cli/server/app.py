@@ -41,13 +41,14 @@ def create_app(
     live: CallRegistry,
     version: str,
     webhook: Callable[[Request], Awaitable[Response]] | None = None,
-    hosts: frozenset[str] = frozenset(),
+    hosts: Callable[[], frozenset[str]] = frozenset,
     limits: Limits | None = None,
 ) -> Asgi:
     """Build the application that `run.Server` serves.
 
     webhook: takes what carriers post to /webhooks/{carrier}/{kind}; None: there is no such route.
-    hosts: what requests may name beside loopback: our public host. None: this machine only.
+    hosts: what requests may name beside loopback, in lower case, asked for each: our public host. None: this machine
+    only.
     """
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse
@@ -63,8 +64,6 @@ def create_app(
     if webhook is not None:
         routes.append(Route("/webhooks/{carrier}/{kind}", webhook, methods=["POST"]))
     for stream in streams:
-        if stream.local_only and hosts:
-            continue  # a public host brings strangers, and not every tunnel says that it carried them
         media: Asgi = MediaSocket(stream.codec, stream.entrance, open_call, live, bounds)
-        routes.append(WebSocketRoute(stream.path, LocalOnly(media) if stream.local_only else media))
-    return Guard(Starlette(routes=routes), hosts=frozenset(map(str.lower, hosts)), limits=bounds)
+        routes.append(WebSocketRoute(stream.path, LocalOnly(media, hosts) if stream.local_only else media))
+    return Guard(Starlette(routes=routes), hosts=hosts, limits=bounds)

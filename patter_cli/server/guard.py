@@ -28,11 +28,11 @@ _TUNNEL_HEADERS = (b"cf-ray", b"cf-connecting-ip", b"x-forwarded-for", b"forward
 class Guard:
     """Wraps the application.
 
-    hosts: names or addresses, in lower case, that a request may name beside loopback ones: our public host, and the
-    address we were told to bind. While there is none, only this machine is served.
+    hosts: to names or addresses, in lower case, that a request may name beside loopback ones: our public host, and the
+    address we were told to bind. They may change; while there is none, only this machine is served.
     """
 
-    def __init__(self, app: Asgi, *, hosts: frozenset[str], limits: Limits) -> None:
+    def __init__(self, app: Asgi, *, hosts: Callable[[], frozenset[str]], limits: Limits) -> None:
         self._app = app
         self._hosts = hosts
         self._limits = limits
@@ -52,9 +52,9 @@ class Guard:
             return 431, "the headers are too big"
         host = _header(scope, b"host")
         name = _host_name(host)
-        if name is None or not (_is_loopback(name) or name in self._hosts):
+        if name is None or not (_is_loopback(name) or name in self._hosts()):
             return 421, "this server does not answer for that host"
-        if not self._hosts and not _from_loopback(scope):
+        if not self._hosts() and not _from_loopback(scope):
             return 403, "only this machine is served"
         origin = _header(scope, b"origin")
         if scope["type"] == "websocket" and origin and not self._ours(origin, host):
@@ -66,7 +66,7 @@ class Guard:
         with suppress(ValueError):
             parts = urlsplit(origin.lower())
             return parts.scheme in ("http", "https") and (
-                parts.netloc == host.lower() or (parts.hostname or "") in self._hosts
+                parts.netloc == host.lower() or (parts.hostname or "") in self._hosts()
             )
         return False
 
@@ -100,15 +100,20 @@ class Guard:
 
 
 class LocalOnly:
-    """Wraps a route that asks for no secret: there for this machine, and not found through a tunnel."""
+    """Wraps a route that asks for no secret: there for this machine, and not found through a tunnel.
 
-    def __init__(self, app: Asgi) -> None:
+    hosts: as the guard's. While there is one, nobody finds the route: a public host brings strangers, and not every
+    tunnel says that it carried them.
+    """
+
+    def __init__(self, app: Asgi, hosts: Callable[[], frozenset[str]] = frozenset) -> None:
         self._app = app
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = _host_name(_header(scope, b"host"))
         carried = any(_header(scope, header) for header in _TUNNEL_HEADERS)
-        if name is not None and _is_loopback(name) and _from_loopback(scope) and not carried:
+        if name is not None and _is_loopback(name) and _from_loopback(scope) and not carried and not self._hosts():
             await self._app(scope, receive, send)
         else:
             await _answer(scope, receive, send, 404, "not found")

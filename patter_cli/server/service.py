@@ -12,42 +12,22 @@ import logging
 import secrets
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
-from patter_cli.call_result import CallResult
-from patter_cli.contracts.carrier.carrier import (
-    AnswerPlan,
-    AnswersByCommand,
-    Carrier,
-    CarrierFact,
-    CarrierRequest,
-    OutboundCall,
-    SignsStreams,
-)
+from patter_cli.contracts.carrier.carrier import Carrier, CarrierFact, CarrierRequest, OutboundCall, SignsStreams
 from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.core.outcome import Direction
-from patter_cli.destinations import CallingHours, DialRules, read_allow
-from patter_cli.destinations import check as check_destination
-from patter_cli.engine.ready import CallTexts, ReadyAgent
-from patter_cli.errors import (
-    BadSetting,
-    BadSignature,
-    CallRejected,
-    InputError,
-    PatterError,
-    UnknownAgent,
-    UnknownProvider,
-)
+from patter_cli.destinations import DialRules
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import BadSetting, UnknownProvider
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter, Losses
+from patter_cli.server.addresses import Addresses
 from patter_cli.server.admission import WINDOW_S, Admission, SpeechThreads
 from patter_cli.server.app import StreamRoute, create_app
 from patter_cli.server.awaited_streams import AwaitedStreams
@@ -55,33 +35,20 @@ from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.control import ControlSocket
-from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
+from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.dialled import DialledCall
+from patter_cli.server.dialler import Dialler
 from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
+from patter_cli.server.reception import Reception
 from patter_cli.server.run import SWITCH_S, Server
-from patter_cli.server.tickets import (
-    LIFE_S,
-    CallTicket,
-    UsedTickets,
-    check,
-    new_ticket,
-    resume_ticket,
-    sign,
-    stream_ticket,
-)
-from patter_cli.server.webhooks import DIALLED, Webhooks
+from patter_cli.server.tickets import CallTicket, UsedTickets
+from patter_cli.server.webhooks import Webhooks
 from patter_cli.version import VERSION
 
 log = logging.getLogger("patter.server")
 
 TOLD_S = 1.0
 """What observers get for the rest once everything else is over."""
-RESULTS: Final = 10_000
-"""Calls we made whose end is remembered for whoever asks."""
-MARGIN_S: Final = 60
-"""By how much the carrier's own limit on a call is longer than ours, which says goodbye."""
-QUEUE_S: Final = 120
-"""What a call may take beyond its ring before it is answered: carriers queue calls above their pace."""
 LOOK_S = 0.05
 """How often it is looked how late the event loop is."""
 
@@ -97,7 +64,7 @@ class ServiceSettings:
     """At the same time; None: as many as this machine carries."""
     drain_timeout_s: float = 30.0
     public_host: str = ""
-    """The host name under which carriers reach us; "": this machine only."""
+    """The host name under which carriers reach us at first; "": this machine only. See `Service.addresses`."""
     numbers: Mapping[str, str] = field(default_factory=dict)
     """Which agent answers which number (E.164); where there is one agent, it answers every number."""
     require_signature: bool = True
@@ -139,36 +106,58 @@ class Service:
         self._carriers = dict(carriers)
         self._bus = Bus(*observers)
         self._journals = JournalWriter(self._bus)
+        self.addresses = Addresses(
+            host=settings.host, port=lambda: self.port, secret=settings.secret, public_host=settings.public_host
+        )
+        """Where carriers reach us; `move` it where a tunnel gets another name."""
         self._calls = CallFactory(
             agents=self._agents,
             model=voice_model,
             store=store,
             journals=self._journals,
             carriers=self._carriers,
-            callback_url=self._callback_url,
+            callback_url=self.addresses.callback_url,
         )
         self._speech = speech
         self._admission = Admission(max_calls=settings.max_calls, cores=speech.threads if speech is not None else 1)
         self.live = CallRegistry(admission=self._admission)
-        hosts = frozenset({settings.public_host} if settings.public_host else ())
-        webhooks = Webhooks(
-            self._carriers,
-            address=lambda: self._address("http"),
-            require_signature=settings.require_signature,
-            decide=self._decide,
-            on_fact=self._on_fact,
-            now_s=time.time,
-        )
         folder = settings.run_folder
         used = UsedTickets(folder / "tickets" if folder is not None else None)
         self._awaited = AwaitedStreams(self._carriers, used)
+        self._dialler = Dialler(
+            agents=self._agents,
+            carriers=self._carriers,
+            calls=self._calls,
+            live=self.live,
+            addresses=self.addresses,
+            secret=settings.secret,
+            rules=settings.rules,
+        )
+        reception = Reception(
+            agents=self._agents,
+            numbers=settings.numbers,
+            carriers=self._carriers,
+            live=self.live,
+            dialler=self._dialler,
+            awaited=self._awaited,
+            addresses=self.addresses,
+            secret=settings.secret,
+        )
+        webhooks = Webhooks(
+            self._carriers,
+            address=lambda: self.addresses.base("http"),
+            require_signature=settings.require_signature,
+            decide=reception.decide,
+            on_fact=self._on_fact,
+            now_s=time.time,
+        )
         app = create_app(
             open_call=self._open,
             streams=self._routes(used),
             live=self.live,
             version=VERSION,
             webhook=webhooks.receive if any(not each.local for each in self._carriers.values()) else None,
-            hosts=hosts,
+            hosts=self.addresses.hosts,
         )
         self._server = Server(
             app,
@@ -177,10 +166,6 @@ class Service:
             port=settings.port,
             drain_timeout_s=settings.drain_timeout_s,
         )
-        self._dialled: dict[str, DialledCall] = {}
-        """The calls we make, by call id, from the dial to their end."""
-        self._results: OrderedDict[str, CallResult] = OrderedDict()
-        self._ending: set[asyncio.Task[None]] = set()
         self._warm = False
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
@@ -240,109 +225,26 @@ class Service:
         ]
         return {"draining": self.live.draining, "calls": calls}
 
-    async def place(self, wanted: PlaceCall) -> str:
-        """Ring somebody for another process; returns our call id once the carrier has the call.
+    # --- calls that we make: see Dialler ---------------------------------------------------------------------------
 
-        Raises CallRejected, InputError, CarrierError, NotReachable.
-        """
-        call = self.dial(wanted)
-        await call.named()
-        return call.ticket.call_id
+    async def place(self, wanted: PlaceCall) -> str:
+        return await self._dialler.place(wanted)
 
     def dial(self, wanted: PlaceCall, agent: ReadyAgent | None = None) -> DialledCall:
-        """Begin to ring somebody. agent: who talks, in place of one that is served; what `wanted` says of its words
-        holds all the same. Raises CallRejected, InputError."""
-        ready, ticket, request = self.prepare_dial(wanted, agent)
-        self.live.check_room(ticket.agent)
-        call = self._calls.dial(ticket, ready, request)
-        self.live.dial(call)
-        self._dialled[ticket.call_id] = call
-        task = asyncio.create_task(self._see_off(call))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return call
+        return self._dialler.dial(wanted, agent)
 
     def prepare_dial(
         self, wanted: PlaceCall, agent: ReadyAgent | None = None
     ) -> tuple[ReadyAgent, CallTicket, OutboundCall]:
-        """Everything that a dial needs, and nothing done yet: the agent of this call, its ticket, and what the carrier
-        would be asked for. Raises CallRejected, InputError."""
-        self._check_destination(wanted)
-        ready = agent or self._agents.get(wanted.agent)
-        if ready is None:
-            raise UnknownAgent(f"no agent {wanted.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
-        carrier = next((each for each in self._carriers.values() if not each.local), None)
-        if carrier is None or not self._settings.public_host:
-            raise CallRejected("this server can ring nobody", hint="that takes a carrier and a public address")
-        texts = CallTexts(
-            first_message=wanted.first_message,
-            voicemail_message=wanted.voicemail_message,
-            variables=wanted.variables,
-            detects_machines=wanted.detects_machines or bool(wanted.voicemail_message.strip()),
-        )
-        ready = ready.for_call(texts)
-        ticket = new_ticket(
-            carrier=carrier.name,
-            carrier_call_id="",
-            direction=Direction.OUTBOUND,
-            caller=wanted.from_number,
-            callee=wanted.to,
-            agent=wanted.agent,
-            variables=wanted.variables,
-            now_s=time.time(),
-            life_s=LIFE_S + QUEUE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
-        )
-        request = OutboundCall(
-            to=wanted.to,
-            from_number=wanted.from_number,
-            answer_url=self._answer_url(carrier.name, ticket),
-            callback_url=f"{self._callback_url(carrier.name)}?{DIALLED}={sign(ticket, self._settings.secret)}",
-            ring_timeout_s=wanted.ring_timeout_s,
-            max_duration_s=ready.plan.pace.max_duration_ms // 1000 + MARGIN_S,
-            detects_machines=texts.detects_machines,
-        )
-        return ready, ticket, request
+        return self._dialler.prepare(wanted, agent)
 
     def result(self, call_id: str) -> dict[str, Any] | None:
-        """What became of a call that we made, JSON-able; None while it lasts. Raises InputError for one that is not
-        known."""
-        if call_id in self._dialled:
-            return None
-        if call_id not in self._results:
-            raise InputError(f"no call {call_id[:64]!r} was made here", hint="patter logs list")
-        return self._results[call_id].render()
+        return self._dialler.result(call_id)
 
     def cancel(self, call_id: str) -> None:
-        """A call that we make is no longer wanted; one that is over is fine. Raises InputError as `result` does."""
-        if self.result(call_id) is None:
-            self._dialled[call_id].cancel()
+        self._dialler.cancel(call_id)
 
-    async def _see_off(self, call: DialledCall) -> None:
-        """Keep what became of a call that we made, and let go of it."""
-        result, call_id = await call.result(), call.ticket.call_id
-        self._results[call_id] = result
-        if len(self._results) > RESULTS:
-            self._results.popitem(last=False)
-        del self._dialled[call_id]
-        self.live.dialled(call_id)
-        self._calls.forget(call_id)
-
-    def _check_destination(self, wanted: PlaceCall) -> None:
-        rules = self._settings.rules
-        try:
-            allow = rules.allow | read_allow(wanted.allow)
-            hours = CallingHours.parse(wanted.hours) if wanted.hours else rules.hours
-        except ValueError as error:
-            raise InputError("the rules for this call cannot be read", hint=f"they are {error}") from error
-        rules = replace(rules, allow=allow, hours=hours)
-        check_destination(wanted.to, caller=wanted.from_number, rules=rules, now_s=time.time())
-
-    def _open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> Call:
-        """A stream has begun: it is a new call, or the line of one that we made."""
-        dialled = self._dialled.get(ticket.call_id)
-        if dialled is not None:
-            return self._calls.join(dialled, ticket, started, codec, sender)
-        return self._calls.open(ticket, started, codec, sender)
+    # --- the end ---------------------------------------------------------------------------------------------------
 
     def ask_to_stop(self) -> None:
         """Whoever runs this service is to stop it, as on Ctrl-C."""
@@ -351,15 +253,11 @@ class Service:
     async def shutdown(self) -> None:
         """Let live calls end within the drain time, then stop. Twice is fine."""
         await self._server.shutdown()
-        await self._cut_dialled()
+        await self._dialler.cut()
 
     async def cut(self) -> None:
         """Stop within a second, whoever is talking."""
-        await asyncio.gather(self._server.cut(), self._cut_dialled())
-
-    async def _cut_dialled(self) -> None:
-        """Calls of ours without a line are on no connection that the server could cut."""
-        await asyncio.gather(*(call.cut() for call in list(self._dialled.values()) if not call.has_line))
+        await asyncio.gather(self._server.cut(), self._dialler.cut())
 
     def close(self) -> None:
         """Let go of threads; the server must have stopped. Journals get a moment to be written. Twice is fine."""
@@ -439,115 +337,23 @@ class Service:
             return None
 
         def check_upgrade(token: str, headers: Mapping[str, str]) -> None:
-            url = self._stream_url(carrier.name, token)
+            url = self.addresses.stream_url(carrier.name, token)
             request = CarrierRequest(method="GET", url=url, headers=headers, body=b"")
             carrier.verify_stream(request, time.time())
 
         return check_upgrade
 
-    def _decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
-        """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
-        with, or that it is to be resumed with."""
-        try:
-            ticket = self._ticket(carrier, plan, dialled)
-            token = sign(ticket, self._settings.secret)
-            # Once: a stream that breaks off again is not there to be had.
-            resume_url = "" if ticket.resumes else self._answer_url(carrier, resume_ticket(ticket, time.time()))
-        except PatterError as error:
-            log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
-            return plan
-        if isinstance(self._carriers[carrier], AnswersByCommand):
-            self._awaited.expect(ticket)  # others go on with the rest of their answer
-        return replace(plan, stream_url=self._stream_url(carrier, token), resume_url=resume_url)
-
-    def _answer_url(self, carrier: str, ticket: CallTicket) -> str:
-        return f"{self._address('http')}/webhooks/{carrier}/voice?{DIALLED}={sign(ticket, self._settings.secret)}"
-
-    def _callback_url(self, carrier: str) -> str:
-        return f"{self._address('http')}/webhooks/{carrier}/status"
-
-    def _stream_url(self, carrier: str, token: str) -> str:
-        return f"{self._address('ws')}/ws/{carrier}/stream/{token}"
-
-    def _address(self, scheme: str) -> str:
-        """Where a carrier reaches us. scheme: ws or http, which is secured wherever the address is public."""
-        if self._settings.public_host:
-            return f"{scheme}s://{self._settings.public_host}"
-        return f"{scheme}://{self._settings.host}:{self.port}"
-
-    def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
-        """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""
-        now_s = time.time()
-        if dialled:
-            ours = check(dialled, self._settings.secret, now_s)
-            if ours.carrier != carrier:
-                raise BadSignature("the call was dialled with another carrier")
-            if ours.resumes:
-                self.live.check_room(ours.agent)
-                return self._resumed(ours, plan.carrier_call_id, now_s)
-            call = self._dialled.get(ours.call_id)
-            if call is not None:
-                call.picked_up(plan.carrier_call_id)
-            elif ours.call_id in self._results:
-                raise CallRejected("the call was given up before it was answered")
-            else:
-                self.live.check_room(ours.agent)
-            return stream_ticket(ours, plan.carrier_call_id, now_s)
-        agent = self._agent_for(plan.callee)
-        self.live.check_room(agent)
-        return new_ticket(
-            carrier=carrier,
-            carrier_call_id=plan.carrier_call_id,
-            direction=plan.direction,
-            caller=plan.caller,
-            callee=plan.callee,
-            agent=agent,
-            variables=plan.variables,
-            now_s=now_s,
-        )
-
-    def _resumed(self, ours: CallTicket, carrier_call_id: str, now_s: float) -> CallTicket:
-        """The ticket of a call whose stream broke off and who is on the line still. Raises CallRejected if it has had
-        its end: the carrier was asked to hang up, and has not."""
-        if self.live.has_finished(ours.carrier, carrier_call_id):
-            raise CallRejected("it has come to its end here")
-        log.warning("the stream of call %s broke off; it goes on", ours.resumes)
-        return new_ticket(
-            carrier=ours.carrier,
-            carrier_call_id=carrier_call_id,
-            direction=ours.direction,
-            caller=ours.caller,
-            callee=ours.callee,
-            agent=ours.agent,
-            variables=ours.variables,
-            now_s=now_s,
-            resumes=ours.resumes,
-        )
-
-    def _agent_for(self, number: str) -> str:
-        if number in self._settings.numbers:
-            return self._settings.numbers[number]
-        if len(self._agents) == 1:
-            return next(iter(self._agents))
-        raise CallRejected(f"no agent answers {number[:32]!r}", hint="name one for it under [numbers]")
+    def _open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> Call:
+        """A stream has begun: it is the line of a call that we made, or a new call."""
+        ours = self._dialler.take_line(ticket, started, codec, sender)
+        return ours if ours is not None else self._calls.open(ticket, started, codec, sender)
 
     def _on_fact(self, carrier: str, reported: CarrierFact, dialled: str) -> None:
         """dialled: the ticket that the report's call was dialled with, or "" """
-        call = self._dialled_call(carrier, reported.carrier_call_id, dialled)
-        if call is not None and call.report(reported):
+        if self._dialler.report(carrier, reported, dialled):
             return
         event = event_of(reported)
         if event is None:
             self.live.hung_up(carrier, reported.carrier_call_id)
         else:
             self.live.tell(carrier, reported.carrier_call_id, event)
-
-    def _dialled_call(self, carrier: str, carrier_call_id: str, dialled: str) -> DialledCall | None:
-        """The call of ours that a report is about: it may be here before the carrier's name for the call is."""
-        if not dialled:
-            return None
-        with suppress(BadSignature):  # old reports are of calls that are over
-            ticket = check(dialled, self._settings.secret, time.time())
-            if ticket.carrier == carrier:
-                return self._dialled.get(ticket.call_id)
-        return None

@@ -19,11 +19,9 @@ from starlette.responses import Response
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, CarrierRequest, WebhookReply
 from patter_cli.errors import BadSignature, CarrierError, ConfigError
+from patter_cli.server.addresses import DIALLED
 
 log = logging.getLogger("patter.server")
-
-DIALLED: Final = "call"
-"""The query's name for the ticket that a call was dialled with, or is asked for again with."""
 
 REMEMBERED: Final = 10_000
 """Calls whose answer is kept for the carrier's second try. An answer takes some 500 bytes."""

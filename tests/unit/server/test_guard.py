@@ -53,7 +53,8 @@ class Request:
         self.body = (await receive())["body"] if scope["type"] == "http" else b""
 
     async def through(self, *, hosts: Iterable[str] = (), limits: Limits | None = None) -> int:
-        await Guard(self.app, hosts=frozenset(hosts), limits=limits or Limits())(self.scope, self.receive, self.send)
+        guard = Guard(self.app, hosts=lambda: frozenset(hosts), limits=limits or Limits())
+        await guard(self.scope, self.receive, self.send)
         return self.status
 
 
@@ -123,3 +124,12 @@ async def test_local_only(headers: dict[str, str], client: str, status: int) -> 
     request = Request("websocket", client=client, headers=headers)
     await LocalOnly(request.app)(request.scope, request.receive, request.send)
     assert request.status == status
+
+
+async def test_a_route_for_this_machine_is_gone_while_strangers_can_reach_us() -> None:
+    """A tunnel that opens while we run hides the routes without a secret; once it is gone they are back."""
+    for name, status in (("", 200), ("phone.example", 404), ("", 200)):
+        hosts = frozenset({name} if name else ())
+        request = Request("websocket")
+        await LocalOnly(request.app, lambda hosts=hosts: hosts)(request.scope, request.receive, request.send)
+        assert request.status == status

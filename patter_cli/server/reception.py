@@ -1,0 +1,111 @@
+"""Reception: what becomes of a call that waits at a carrier. It gets a ticket for its stream, or is declined."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, Carrier
+from patter_cli.errors import BadSignature, CallRejected, PatterError
+from patter_cli.server.addresses import Addresses
+from patter_cli.server.awaited_streams import AwaitedStreams
+from patter_cli.server.calls import CallRegistry
+from patter_cli.server.dialler import Dialler
+from patter_cli.server.tickets import CallTicket, check, new_ticket, resume_ticket, sign, stream_ticket
+
+log = logging.getLogger("patter.server")
+
+
+class Reception:
+    """One server's."""
+
+    def __init__(
+        self,
+        *,
+        agents: Mapping[str, object],
+        numbers: Mapping[str, str],
+        carriers: Mapping[str, Carrier],
+        live: CallRegistry,
+        dialler: Dialler,
+        awaited: AwaitedStreams,
+        addresses: Addresses,
+        secret: bytes,
+    ) -> None:
+        """agents: by name. numbers: which of them answers which number (E.164). secret: signs tickets."""
+        self._agents = agents
+        self._numbers = numbers
+        self._carriers = carriers
+        self._live = live
+        self._dialler = dialler
+        self._awaited = awaited
+        self._addresses = addresses
+        self._secret = secret
+
+    def decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
+        """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
+        with, or that it is to be resumed with."""
+        try:
+            ticket = self._ticket(carrier, plan, dialled)
+            token = sign(ticket, self._secret)
+            # Once: a stream that breaks off again is not there to be had.
+            again = None if ticket.resumes else resume_ticket(ticket, time.time())
+            resume_url = self._addresses.answer_url(carrier, again) if again is not None else ""
+        except PatterError as error:
+            log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
+            return plan
+        if isinstance(self._carriers[carrier], AnswersByCommand):
+            self._awaited.expect(ticket)  # others go on with the rest of their answer
+        return replace(plan, stream_url=self._addresses.stream_url(carrier, token), resume_url=resume_url)
+
+    def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
+        """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""
+        now_s = time.time()
+        if dialled:
+            ours = check(dialled, self._secret, now_s)
+            if ours.carrier != carrier:
+                raise BadSignature("the call was dialled with another carrier")
+            if ours.resumes:
+                self._live.check_room(ours.agent)
+                return self._resumed(ours, plan.carrier_call_id, now_s)
+            if not self._dialler.picked_up(ours.call_id, plan.carrier_call_id):
+                self._live.check_room(ours.agent)
+            return stream_ticket(ours, plan.carrier_call_id, now_s)
+        agent = self._agent_for(plan.callee)
+        self._live.check_room(agent)
+        return new_ticket(
+            carrier=carrier,
+            carrier_call_id=plan.carrier_call_id,
+            direction=plan.direction,
+            caller=plan.caller,
+            callee=plan.callee,
+            agent=agent,
+            variables=plan.variables,
+            now_s=now_s,
+        )
+
+    def _resumed(self, ours: CallTicket, carrier_call_id: str, now_s: float) -> CallTicket:
+        """The ticket of a call whose stream broke off and who is on the line still. Raises CallRejected if it has had
+        its end: the carrier was asked to hang up, and has not."""
+        if self._live.has_finished(ours.carrier, carrier_call_id):
+            raise CallRejected("it has come to its end here")
+        log.warning("the stream of call %s broke off; it goes on", ours.resumes)
+        return new_ticket(
+            carrier=ours.carrier,
+            carrier_call_id=carrier_call_id,
+            direction=ours.direction,
+            caller=ours.caller,
+            callee=ours.callee,
+            agent=ours.agent,
+            variables=ours.variables,
+            now_s=now_s,
+            resumes=ours.resumes,
+        )
+
+    def _agent_for(self, number: str) -> str:
+        if number in self._numbers:
+            return self._numbers[number]
+        if len(self._agents) == 1:
+            return next(iter(self._agents))
+        raise CallRejected(f"no agent answers {number[:32]!r}", hint="name one for it under [numbers]")
