@@ -1,15 +1,16 @@
 """Echo cancellation for a line that turns out to need it: found by comparing what was played with what comes back.
 
-Theory of operation. Most lines cancel their own echo, and a canceller costs a quarter of a millisecond a frame. So at
-first the line is only searched: a canceller listens, and what it is given passes through it unchanged until it has
-found our voice in what the line brings. Then it stays for the rest of the call. Where nothing is found in TRIAL_MS of
-our voice the search rests, for a caller may put the telephone on the table later. And while the line brings next to
-nothing in answer to our voice there is nothing to search: a clean line costs a look at its level.
+Theory of operation. Most lines cancel their own echo, and a canceller costs a quarter of a millisecond a frame. So the
+line is first looked at, now and then and cheaply, for something of our voice in what it brings (audio/echo_gate.py). If
+there seems to be, it is searched: a canceller listens, and what it is given passes through it unchanged until it has
+found our voice. Then it stays for the rest of the call. Where nothing is found in TRIAL_MS of our voice the search
+rests, for a caller may put the telephone on the table later. And while the line brings next to nothing in answer to
+our voice there is nothing to look for: a clean line costs a look at its level.
 
-    quiet --the line brings something--> trial --found--> cancelling
-      ^  ^                               |  | nothing in TRIAL_MS
-      |  +-- nothing for TRAIL_MS -------+  |
-      +----- REST_MS of our voice ----------+
+    quiet --something of ours?--> trial --found--> cancelling
+      ^  ^                         |  | nothing in TRIAL_MS
+      |  +-- nothing for TRAIL_MS -+  |
+      +----- REST_MS of our voice ----+
 
 Our first words are a question, not an answer: for UNSURE_MS of our voice nobody knows yet whose voice comes back, and
 it is not taken for the caller's, nor is what comes within TRAIL_MS of our voice. A caller who really speaks goes on,
@@ -25,7 +26,9 @@ from typing import Protocol
 import numpy as np
 
 from patter_cli.audio.echo import NlmsEchoCanceller
-from patter_cli.audio.frame import Samples
+from patter_cli.audio.echo_gate import HOP_MS, LOOK_MS, EchoGate
+from patter_cli.audio.frame import FRAME_MS, Samples
+from patter_cli.audio.wire import LineAudio, joined
 
 TRIAL_MS = 4000
 """How much of our voice is searched for; -12 dB are found in 0.2 s, -34 dB in about 2. Source: tests.bench.lines."""
@@ -36,8 +39,10 @@ UNSURE_MS = 700
 FAINT = 1e-4
 """The line's power against the loudest of ours of late, below which it is left alone: an echo 40 dB below our voice is
 no voice to any detector."""
-KEPT_MS = 600
-"""How much of the past a search is given to begin with: the longest delay it can find, and a little."""
+NOTHING = 16.0
+"""A line of no more power than this brings silence."""
+KEPT_MS = LOOK_MS
+"""How much of the past a search is given to begin with: what the look that called for it has seen."""
 TRAIL_MS = 300
 """How long after our voice its echo may come: a bad mobile line takes 240 ms. Longer would cost callers who answer at
 once their first words, for engine.listen keeps little more of the past."""
@@ -58,7 +63,8 @@ class FindingCanceller(Protocol):
 class AutoEchoCanceller:
     """One call's; keeps contracts.echo.EchoCanceller. Nothing is changed on a line without echo.
 
-    Costs about 0.08 ms a frame of our voice and 0.16 MB while it searches, next to nothing else.
+    Costs about 0.06 ms for HOP_MS of our voice while the line brings something, 0.08 ms a frame and 0.16 MB while it
+    searches, next to nothing else.
     """
 
     def __init__(
@@ -82,12 +88,19 @@ class AutoEchoCanceller:
         """Samples of our voice that the trial still takes."""
         self._rest = 0
         """The same of a rest."""
-        self._past: deque[tuple[Samples, Samples]] = deque()
-        """Near and far of late, as long as a trial may follow."""
-        self._past_samples = 0
+        self._line: deque[LineAudio] = deque()
+        """What it brought of late, as long as a trial may follow."""
+        self._line_samples = 0
+        self._past: tuple[Samples, Samples] | None = None
+        """Near and far that a trial begins with, until it has."""
         self._kept = rate_hz * KEPT_MS // 1000
+        self._gate = EchoGate(rate_hz)
+        self._hop = rate_hz * HOP_MS // 1000
+        self._frame = rate_hz * FRAME_MS // 1000
+        self._unseen = 0
+        """Samples since the last look."""
         self._faint = 0
-        """Samples since the line last brought something."""
+        """Samples of a trial since the line last brought something."""
         self._loudest = 0.0
         """The greatest power of our voice of late."""
 
@@ -103,66 +116,93 @@ class AutoEchoCanceller:
         """Whether it searches or cancels."""
         return self._canceller is not None
 
+    def passes(self, near: LineAudio, sounds: bool, played: Callable[[int], Samples]) -> bool:
+        """See contracts/echo.py. Here the line is looked at."""
+        if self._canceller is not None:
+            return False
+        self._count(near.count, sounds)
+        if self._rest > 0 or self._silent >= self._reach:
+            self._forget()
+            return True
+        self._keep(near)
+        self._unseen += near.count
+        if self._unseen >= self._hop:
+            self._unseen = 0
+            self._look(played)
+        return True
+
     def process(self, near: Samples, far: Samples) -> Samples:
-        """See contracts/echo.py."""
-        if self._cancelling and self._canceller is not None:
+        """See contracts/echo.py. near and far: what `passes` has just not let go past."""
+        if self._canceller is None:
+            return near
+        if self._cancelling:
             return self._canceller.process(near, far)
-        count = len(near)
-        sounds = bool(np.count_nonzero(far))  # a third of what `any` takes
+        self._count(len(near), bool(np.count_nonzero(far)))  # a third of what `any` takes
+        self._loudest = max(self._loudest, _power(far))
+        self._faint = 0 if _power(near) > FAINT * self._loudest else self._faint + len(near)
+        if self._rest <= 0 and self._faint < self._reach:
+            return self._search(self._canceller, near, far)
+        self._canceller = None
+        self._forget()
+        return near
+
+    def _count(self, count: int, sounds: bool) -> None:
         if sounds:
             self._silent = 0
             self._unsure -= count
             self._rest -= count
+            self._trial -= 0 if self._canceller is None else count
         else:
             self._silent = min(self._reach, self._silent + count)
-        if self._rest > 0 or (self._canceller is None and self._silent >= self._reach):
-            self._forget()
-            return near
-        self._look(near, far)
-        if self._canceller is not None and self._faint >= self._reach:
-            self._canceller = None
-        if self._canceller is not None:
-            return self._search(self._canceller, near, far, sounds)
-        self._keep(near, far)
-        if not self._faint:
-            self._canceller = self._make(self._rate_hz)  # what is kept is searched with the next frame: it takes long
-        return near
 
-    def _look(self, near: Samples, far: Samples) -> None:
-        """Compare the line's level with our voice's."""
-        self._loudest = max(self._loudest, _power(far))
-        self._faint = 0 if _power(near) > FAINT * self._loudest else self._faint + len(near)
-
-    def _keep(self, near: Samples, far: Samples) -> None:
+    def _keep(self, near: LineAudio) -> None:
         """Remember what a trial will begin with."""
-        self._past.append((near, far))
-        self._past_samples += len(near)
-        while self._past_samples > self._kept:
-            self._past_samples -= len(self._past.popleft()[0])
+        self._line.append(near)
+        self._line_samples += near.count
+        while self._line_samples - self._line[0].count >= self._kept:
+            self._line_samples -= self._line.popleft().count
+
+    def _look(self, played: Callable[[int], Samples]) -> None:
+        """Begin a trial if the last hop of the line is loud enough to hold an echo, and seems to."""
+        line = joined(self._line)[-self._kept :]
+        loudest = _loudest(line[-self._hop :], self._frame)
+        if loudest <= NOTHING:
+            return
+        far = played(self._kept)
+        self._loudest = max(self._loudest, _loudest(far, self._frame))
+        if loudest > FAINT * self._loudest and self._gate.look(line[-self._hop :], far):
+            self._forget()
+            self._faint = 0
+            self._past = line, far[-len(line) :]
+            self._canceller = self._make(self._rate_hz)  # the past is searched with the next frame: it takes long
 
     def _forget(self) -> None:
-        self._past.clear()
-        self._past_samples = 0
-        self._loudest = 0.0
+        if self._line_samples:
+            self._line.clear()
+            self._line_samples = self._unseen = 0
+            self._loudest = 0.0
+            self._gate.forget()
 
-    def _search(self, canceller: FindingCanceller, near: Samples, far: Samples, sounds: bool) -> Samples:
-        for before, played in self._past:
-            canceller.process(before, played)
-        self._past.clear()
-        self._past_samples = 0
+    def _search(self, canceller: FindingCanceller, near: Samples, far: Samples) -> Samples:
+        if self._past is not None:
+            canceller.process(*self._past)
+            self._past = None
         out = canceller.process(near, far)
-        if sounds:
-            self._trial -= len(near)
         delay_ms = canceller.delay_ms
         if delay_ms is not None:
             self._cancelling = True
-            self._forget()
             self._found(round(delay_ms))
         elif self._trial <= 0:
             self._canceller = None
             self._trial = self._rate_hz * TRIAL_MS // 1000
             self._rest = self._rate_hz * REST_MS // 1000
         return out
+
+
+def _loudest(samples: Samples, frame: int) -> float:
+    """The greatest mean power of a frame of so many samples, of which there are whole ones."""
+    linear = samples[len(samples) % frame :].astype(np.float32).reshape(-1, frame)
+    return float(np.einsum("ij,ij->i", linear, linear).max()) / frame
 
 
 def _power(samples: Samples) -> float:

@@ -30,6 +30,7 @@ the room by then, and what it leaves would sound like somebody speaking. All of 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from patter_cli.audio.delay import MOVED_SAMPLES, REACH_MS, DelayFinder, best_ma
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.residual import ResidualSuppressor
 from patter_cli.audio.signal import Signal, Spectrum, fast_size, power, to_samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.errors import InputError
 
 BLOCK_MS = 20
@@ -173,6 +175,10 @@ class NlmsEchoCanceller:
     def heavy(self) -> bool:
         """Always; a far that is silent for long costs little."""
         return True
+
+    def passes(self, near: LineAudio, sounds: bool, played: Callable[[int], Samples]) -> bool:
+        """Never: what was played before may still come back."""
+        return False
 
     def for_line(self, sample_rate: int) -> NlmsEchoCanceller:
         """A new one, tuned as this one, for a line of this rate; a room that was measured keeps its length in ms."""

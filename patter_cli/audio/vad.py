@@ -1,8 +1,9 @@
 """When the caller speaks: windows for a voice model, and speech edges from its probabilities.
 
-Theory of operation. The model scores windows of many calls in one inference, so a call's detector works in two
-steps. `windows` cuts what the line brings into windows and says which are plainly silent: those need no inference,
-their probability is 0. `decide` takes the probabilities back, in order, and turns them into edges with hysteresis:
+Theory of operation. Windows of many calls are measured at once and scored in one inference, so a call's detector works
+in three steps. `cut` cuts what the line brings into windows. `is_silent` takes their levels and says which are plainly
+silent: those need no inference, their probability is 0. `decide` takes the probabilities back, in order, and turns them
+into edges with hysteresis:
 speech begins after a run of windows above `on_probability`, and is dated back to the window where the run began to
 rise; it ends when `hangover_ms` have passed with nothing above `off_probability`, and is dated to the last such
 window. Edges are in media time (samples heard), not in the time we got round to them, so a burst after a freeze of
@@ -30,6 +31,7 @@ from typing import TypeAlias
 import numpy as np
 
 from patter_cli.audio.frame import FloatSamples, Samples
+from patter_cli.audio.g711 import decode_ulaw
 
 _FULL_SCALE = np.float32(1 / 32768)
 
@@ -65,7 +67,7 @@ class VadPolicy:
     Source: tests/bench/barge_in.py, 540 human onsets: those dated over 60 ms late fell from 15.5 to 8.3 %."""
 
     words_db: float = 7.5
-    """By how much one window of a voice that says words, seen through `_high_db`, is above the background's average.
+    """By how much one window of a voice that says words, seen through `levels_db`, is above the background's average.
     Source: tests/bench/onsets.py --gap-s 20; over babble 155 of 164 hums stay below it and 3 of 180 interruptions do,
     over a mobile line 144 of 179 and none."""
     background_windows: int = 30
@@ -78,8 +80,10 @@ class VadPolicy:
     """A line that brings less than this has no background."""
 
 
-_REMEMBERED = 80
-"""Windows whose level is kept: more than may wait for their probability at once."""
+_REMEMBERED = 32
+"""Windows whose level is kept: a second, for a voice that begins is dated back by a few."""
+_WAITING = 80
+"""Windows that may wait for their probability at once."""
 
 QUIET_WINDOWS = 5
 """So many windows in a row that bring nothing are no lost frames but silence."""
@@ -116,6 +120,12 @@ class VoiceStopped:
     """Nothing in it rose above the background where consonants and the upper half of vowels are: an "mm-hm"."""
 
 
+Piece: TypeAlias = Samples | bytes
+"""A stretch of a line: int16, shape (n,), or G.711, n bytes."""
+
+Cut: TypeAlias = tuple[list[Piece], int]
+"""A window as it was cut: window_samples in pieces, and media time of its end in ms."""
+
 VoiceEdge: TypeAlias = VoiceStarted | VoiceStopped
 
 
@@ -128,7 +138,8 @@ class VoiceDetector:
         self._rate_hz = rate_hz
         self._size = window_samples
         self._window_ms = window_samples * 1000 // rate_hz
-        self._partial: Samples = np.empty(window_samples, np.int16)
+        self._partial: list[Piece] = []
+        """What the next window has so far."""
         self._fill = 0
         self._cut = 0
         """Windows cut so far."""
@@ -143,7 +154,7 @@ class VoiceDetector:
         self._last_voiced_ms = 0
         self._levels: deque[tuple[int, float, bool]] = deque(maxlen=_REMEMBERED)
         """Of the last windows cut: end_ms, level in dB, silent. Probabilities come later, hence the length."""
-        self._highs: deque[tuple[int, float]] = deque(maxlen=_REMEMBERED)
+        self._highs: deque[tuple[int, float]] = deque(maxlen=_WAITING)
         """Of the windows that wait for their probability: end_ms, level of the high frequencies in dB."""
         self._background_db: float | None = None
         """The line's high frequencies while nobody speaks."""
@@ -168,26 +179,44 @@ class VoiceDetector:
         """Media time of the end of the last window above off_probability; 0 before there was one."""
         return self._last_voiced_ms
 
-    def windows(self, samples: Samples) -> list[Window]:
+    def cut(self, piece: Piece) -> list[Cut]:
         """Take the next samples of the line and return the windows they complete, usually none or one.
 
-        samples: int16, shape (n,), any n, at the model's rate, joining the last ones without a hole.
+        piece: of any length, at the model's rate, joining the last one without a hole.
         """
-        out: list[Window] = []
-        at = 0
-        while at < len(samples):
-            count = min(self._size - self._fill, len(samples) - at)
-            self._partial[self._fill : self._fill + count] = samples[at : at + count]
-            self._fill += count
-            at += count
-            if self._fill == self._size:
-                full = self._partial * _FULL_SCALE
-                self._fill = 0
-                self._cut += 1
-                end_ms = self._cut * self._size * 1000 // self._rate_hz
-                self._highs.append((end_ms, _high_db(full)))
-                out.append(Window(full, end_ms, self._is_silent(full, end_ms)))
+        out: list[Cut] = []
+        while len(piece) + self._fill >= self._size:
+            missing = self._size - self._fill
+            self._partial.append(piece[:missing])
+            piece = piece[missing:]
+            self._cut += 1
+            out.append((self._partial, self._cut * self._size * 1000 // self._rate_hz))
+            self._partial, self._fill = [], 0
+        if len(piece):
+            self._partial.append(piece)
+            self._fill += len(piece)
         return out
+
+    def windows(self, piece: Piece) -> list[Window]:
+        """`cut`, and each window measured and judged at once. Bytes are mu-law."""
+        out: list[Window] = []
+        for pieces, end_ms in self.cut(decode_ulaw(piece) if isinstance(piece, bytes) else piece.copy()):
+            full = to_float(np.concatenate(pieces))
+            ((level_db, high_db),) = levels_db(full[np.newaxis])
+            out.append(Window(full, end_ms, self.is_silent(level_db, high_db, end_ms)))
+        return out
+
+    def is_silent(self, level_db: float, high_db: float, end_ms: int) -> bool:
+        """Take the levels of the next window, see `levels_db`, and judge it against the line's noise floor, which
+        follows."""
+        policy = self._policy
+        silent = level_db < max(policy.silent_db, self._floor_db + policy.floor_margin_db)
+        rise = policy.floor_rise_db_per_s * self._window_ms / 1000.0
+        followed = min(level_db, self._floor_db + rise, policy.floor_cap_db)
+        self._floor_db = max(followed, policy.silent_db - policy.floor_margin_db)
+        self._levels.append((end_ms, level_db, silent))
+        self._highs.append((end_ms, high_db))
+        return silent
 
     def decide(self, probability: float, end_ms: int) -> VoiceEdge | None:
         """Take the probability of the next window, in order, 0 for a silent one, and say if it makes an edge."""
@@ -276,21 +305,18 @@ class VoiceDetector:
         strong = sum(p > self._policy.strong_probability for p in self._recent)
         return above == len(self._recent) or strong >= STRONG_WINDOWS
 
-    def _is_silent(self, window: FloatSamples, end_ms: int) -> bool:
-        """Judge a window's level against the line's noise floor, and let the floor follow."""
-        policy = self._policy
-        power = float(np.dot(window, window)) / self._size
-        level_db = 10.0 * math.log10(power + 1e-12)
-        silent = level_db < max(policy.silent_db, self._floor_db + policy.floor_margin_db)
-        rise = policy.floor_rise_db_per_s * self._window_ms / 1000.0
-        followed = min(level_db, self._floor_db + rise, policy.floor_cap_db)
-        self._floor_db = max(followed, policy.silent_db - policy.floor_margin_db)
-        self._levels.append((end_ms, level_db, silent))
-        return silent
+
+def to_float(windows: Samples) -> FloatSamples:
+    """int16 of any shape as float32 of the same, -1..1: what the model takes."""
+    return windows * _FULL_SCALE
 
 
-def _high_db(window: FloatSamples) -> float:
-    """The level of a window's second difference: 34 dB less of a hum at 250 Hz than of a consonant at 2 kHz."""
-    steps = window[1:] - window[:-1]
-    bends = steps[1:] - steps[:-1]
-    return 10.0 * math.log10(float(np.dot(bends, bends)) / len(window) + 1e-9)
+def levels_db(windows: FloatSamples) -> list[tuple[float, float]]:
+    """The level of each window in dB, and that of its second difference: 34 dB less of a hum at 250 Hz than of a
+    consonant at 2 kHz. float32, shape (n, window_samples), -1..1."""
+    steps = windows[:, 1:] - windows[:, :-1]
+    bends = steps[:, 1:] - steps[:, :-1]
+    size = windows.shape[1]
+    powers = np.einsum("ij,ij->i", windows, windows) / size + 1e-12
+    bent = np.einsum("ij,ij->i", bends, bends) / size + 1e-9
+    return list(zip((10.0 * np.log10(powers)).tolist(), (10.0 * np.log10(bent)).tolist(), strict=True))

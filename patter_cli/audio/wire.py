@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from patter_cli.audio.g711 import (
     encode_ulaw,
 )
 
+Decode: TypeAlias = Callable[[bytes], Samples]
+
 
 @dataclass(frozen=True, slots=True)
 class WireCodec:
     """Samples to wire bytes and back, at the line's own rate."""
 
     format: AudioFormat
-    decode: Callable[[bytes], Samples]
+    decode: Decode
     """Whole samples as int16, shape (n,). Every byte is valid: never raises."""
     encode: Callable[[Samples], bytes]
     """int16, shape (n,), as wire bytes."""
@@ -42,6 +45,41 @@ class WireCodec:
         """Without the half sample that a careless sender may leave at the end: it would shift all that follows."""
         odd = len(payload) % len(self.silence)
         return payload[:-odd] if odd else payload
+
+
+class LineAudio:
+    """What a line brought: wire audio that becomes samples when somebody asks, or samples that something has changed.
+
+    Most of a call nobody does: the caller is silent, and a window of that is judged together with those of other calls.
+    """
+
+    __slots__ = ("_samples", "coded", "count", "decode")
+
+    def __init__(self, samples: Samples | None = None, *, coded: bytes = b"", wire: WireCodec | None = None) -> None:
+        """samples: int16, shape (n,); or else coded, whole samples as they were on the wire."""
+        self.coded = coded
+        """Empty for samples that are not what was on the wire any more."""
+        self._samples = samples
+        self.decode = None if wire is None else wire.decode
+        """Reads `coded`."""
+        self.count = len(coded) // len(wire.silence) if wire is not None else len(self.samples)
+        """Of samples."""
+
+    @property
+    def samples(self) -> Samples:
+        """int16, shape (n,), at the line's rate; to be read only."""
+        if self._samples is None:
+            assert self.decode is not None
+            self._samples = self.decode(self.coded)
+        return self._samples
+
+
+def joined(stretches: Sequence[LineAudio]) -> Samples:
+    """The samples of stretches that follow each other, one at least; those that nobody has decoded stay so."""
+    decode = stretches[-1].decode
+    if decode is not None and all(each.coded for each in stretches):
+        return decode(b"".join([each.coded for each in stretches]))
+    return np.concatenate([each.samples for each in stretches])
 
 
 def wire_codec(format: AudioFormat) -> WireCodec:

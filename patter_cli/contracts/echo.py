@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 
 
 class EchoCanceller(Protocol):
@@ -17,6 +19,13 @@ class EchoCanceller(Protocol):
     @property
     def heavy(self) -> bool:
         """Whether the next frame will cost much more than a look at its level."""
+
+    def passes(self, near: LineAudio, sounds: bool, played: Callable[[int], Samples]) -> bool:
+        """Whether the next frame may go past it as it is; if not, `process` wants it.
+
+        sounds: whether we are heard in that time. played: gives what of us was heard in the last n samples of time, up
+        to the frame's end: int16, shape (n,).
+        """
 
     def process(self, near: Samples, far: Samples) -> Samples:
         """Take our echo out of what the line brings.

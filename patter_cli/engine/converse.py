@@ -20,7 +20,7 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
-from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
+from patter_cli.audio.wire import ULAW_8K_WIRE, LineAudio, WireCodec
 from patter_cli.contracts import s2s
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSession, EngineSetup, SpeechEngine
@@ -92,8 +92,9 @@ class Converse:
 
     # --- the caller's sound ----------------------------------------------------------------------------------
 
-    def push(self, samples: Samples) -> None:
+    def push(self, audio: LineAudio) -> None:
         """The caller's next samples, at the line's rate."""
+        samples = audio.samples
         self._heard_samples += len(samples)
         if self._session is not None and self._listens:
             self._session.push(self._resampler.process(samples))

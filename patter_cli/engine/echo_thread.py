@@ -14,8 +14,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.contracts.echo import EchoCanceller
 
 log = logging.getLogger(__name__)
@@ -28,11 +30,11 @@ class EchoThread:
     """One process's thread; it starts with the first heavy frame and never keeps the process alive."""
 
     def __init__(self) -> None:
-        self._work: deque[tuple[EchoLane, Samples, Samples]] = deque()
+        self._work: deque[tuple[EchoLane, LineAudio, Samples]] = deque()
         self._more = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def put(self, lane: EchoLane, near: Samples, far: Samples) -> None:
+    def put(self, lane: EchoLane, near: LineAudio, far: Samples) -> None:
         """Have a frame cleaned, after those before it."""
         self._work.append((lane, near, far))
         self._more.set()
@@ -49,41 +51,69 @@ class EchoThread:
                 lane.clean(near, far)
 
 
+class Played(Protocol):
+    """What is played to the caller, by samples of call time."""
+
+    def sounds(self, start: int, count: int) -> bool: ...
+
+    def read(self, start: int, count: int) -> Samples: ...
+
+
 class EchoLane:
     """One call's way through the canceller. hear: gets each cleaned frame and whether it may be trusted, in order."""
 
     def __init__(
-        self, canceller: EchoCanceller, hear: Callable[[Samples, bool], None], thread: EchoThread | None = None
+        self,
+        canceller: EchoCanceller,
+        played: Played,
+        hear: Callable[[LineAudio, bool], None],
+        thread: EchoThread | None = None,
     ) -> None:
         """thread: None: all is done at once, where the frame comes in."""
         self._canceller = canceller
+        self._played = played
+        self._end = 0
+        """Of the frame that is looked at, in samples of call time."""
         self._hear = hear
         self._thread = thread
         self._loop = asyncio.get_running_loop() if thread is not None else None
         self._waiting = 0
         """Frames that are in the thread or have not come back."""
-        self._cleaned: deque[tuple[Samples, bool]] = deque()
+        self._cleaned: deque[tuple[LineAudio, bool]] = deque()
         self._called_back = False
         self._closed = False
 
-    def push(self, near: Samples, far: Samples) -> None:
-        """Take the next frame and what was played in the same samples of time."""
+    def push(self, near: LineAudio, start: int) -> None:
+        """Take the next frame. start: its first sample in call time."""
+        self._end = start + near.count
+        if not self._waiting and self._canceller.passes(near, self._played.sounds(start, near.count), self._until_now):
+            self._hear(near, self._canceller.trusted)
+            return
+        far = self._played.read(start, near.count)
         if self._thread is None or not (self._waiting or self._canceller.heavy):
-            self._hear(self._canceller.process(near, far), self._canceller.trusted)
+            self._hear(self._process(near, far), self._canceller.trusted)
         elif self._waiting < WAITING:
             self._waiting += 1
             self._thread.put(self, near, far)
         else:
             self._hear(near, False)
 
+    def _until_now(self, count: int) -> Samples:
+        return self._played.read(self._end - count, count)
+
     def close(self) -> None:
         """Nothing is heard any more."""
         self._closed = True
 
-    def clean(self, near: Samples, far: Samples) -> None:
+    def _process(self, near: LineAudio, far: Samples) -> LineAudio:
+        """A frame without our echo: itself if there was none."""
+        samples = self._canceller.process(near.samples, far)
+        return near if samples is near.samples else LineAudio(samples)
+
+    def clean(self, near: LineAudio, far: Samples) -> None:
         """In the thread: clean a frame and send it back."""
         try:
-            out = self._canceller.process(near, far), self._canceller.trusted
+            out = self._process(near, far), self._canceller.trusted
         except Exception:
             log.exception("the echo canceller failed")
             out = near, True
@@ -96,10 +126,10 @@ class EchoLane:
     def _take_back(self) -> None:
         self._called_back = False  # before the last look, or a frame could be left behind
         while self._cleaned:
-            samples, trusted = self._cleaned.popleft()
+            audio, trusted = self._cleaned.popleft()
             self._waiting -= 1
             if not self._closed:
-                self._hear(samples, trusted)
+                self._hear(audio, trusted)
 
 
 THREAD = EchoThread()

@@ -14,6 +14,7 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import resample_all
+from patter_cli.audio.wire import LineAudio
 from patter_cli.contracts.eou import EndOfTurnModel
 from patter_cli.core.events import EndOfTurnPredicted, Event
 
@@ -47,8 +48,9 @@ class EndOfTurnDetector:
         """The turn's first sample, counted from the call's first; None before the caller has spoken."""
         self._asking: asyncio.Task[None] | None = None
 
-    def push(self, samples: Samples) -> None:
-        """Take the next samples of the line, int16."""
+    def push(self, audio: LineAudio) -> None:
+        """Take the next samples of the line."""
+        samples = audio.samples
         size = len(self._ring)
         kept = samples[-size:]
         at = (self._heard_samples + len(samples) - len(kept)) % size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.engine.inbound import AudioSink
 
 
@@ -12,9 +12,9 @@ class AudioFanout:
     def __init__(self, *sinks: AudioSink) -> None:
         self._sinks = sinks
 
-    def push(self, samples: Samples) -> None:
+    def push(self, audio: LineAudio) -> None:
         for sink in self._sinks:
-            sink.push(samples)
+            sink.push(audio)
 
     def speech_started(self, onset_ms: int) -> None:
         for sink in self._sinks:

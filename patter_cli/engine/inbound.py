@@ -7,11 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from patter_cli.audio.frame import Samples
 from patter_cli.audio.jitter import JitterBuffer, JitterCounts
 from patter_cli.audio.resample import Resampler
-from patter_cli.audio.vad import VoiceEdge, VoiceStarted
-from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec
+from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted
+from patter_cli.audio.wire import ULAW_8K_WIRE, Decode, LineAudio, WireCodec
 from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
@@ -28,7 +27,7 @@ itself, and each move makes it look again."""
 class AudioSink(Protocol):
     """Who wants the caller's samples and to know when they are speech."""
 
-    def push(self, samples: Samples) -> None: ...
+    def push(self, audio: LineAudio) -> None: ...
 
     def speech_started(self, onset_ms: int) -> None: ...
 
@@ -38,7 +37,7 @@ class AudioSink(Protocol):
 class VadStream(Protocol):
     """Finds speech in one call's samples."""
 
-    def push(self, samples: Samples) -> None: ...
+    def push(self, piece: Piece) -> None: ...
 
     def close(self) -> None: ...
 
@@ -49,7 +48,8 @@ class VadSource(Protocol):
     @property
     def rate_hz(self) -> int: ...
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream: ...
+    def listen(self, on_edge: Callable[[VoiceEdge], None], decode: Decode) -> VadStream:
+        """decode: reads what is pushed as bytes, one a sample."""
 
 
 class InboundPath:
@@ -84,11 +84,11 @@ class InboundPath:
         self._wire = wire
         self._jitter = JitterBuffer(bytes_per_ms=wire.bytes_per_ms, silence=wire.silence)
         self._to_ear = Resampler(wire.rate_hz, room.rate_hz)
-        self._ear = room.listen(self._on_edge)
+        self._ear = room.listen(self._on_edge, wire.decode)
+        self._ear_takes_wire = len(wire.silence) == 1 and wire.rate_hz == room.rate_hz
         self._offset_ms: float | None = None
         self._shift_ms = 0
-        self._lane = None if echo is None or far is None else EchoLane(echo, self._hear, echo_thread)
-        self._far = far
+        self._lane = None if echo is None or far is None else EchoLane(echo, far, self._hear, echo_thread)
         self._filter = audio_filter
         self._samples_per_ms = wire.rate_hz / 1000
         self._received = 0
@@ -110,26 +110,30 @@ class InboundPath:
             if abs(offset - self._aligned_ms) > SLACK_MS:
                 self._aligned_ms = offset
         for payload in released:
-            samples = self._wire.decode(payload)
-            if self._lane is None or self._far is None:
-                self._hear(samples, True)
+            audio = LineAudio(coded=payload, wire=self._wire)
+            if self._lane is None:
+                self._hear(audio, True)
             else:
                 start = self._received + round(self._aligned_ms * self._samples_per_ms)
-                self._received += len(samples)
-                self._lane.push(samples, self._far.read(start, len(samples)))
+                self._received += audio.count
+                self._lane.push(audio, start)
 
     def close(self) -> None:
         if self._lane is not None:
             self._lane.close()
         self._ear.close()
 
-    def _hear(self, samples: Samples, trusted: bool) -> None:
+    def _hear(self, audio: LineAudio, trusted: bool) -> None:
         """The next samples, without our echo. trusted: a voice in them may be the caller's."""
         if self._filter is not None:
-            samples = self._filter.process(samples)
-        self._hearing.push(samples)
-        # A canceller that still learns leaves so much of us that the ear would take it for the caller.
-        self._ear.push(self._to_ear.process(samples if trusted else np.zeros_like(samples)))
+            audio = LineAudio(self._filter.process(audio.samples))
+        self._hearing.push(audio)
+        if trusted and audio.coded and self._ear_takes_wire:
+            self._ear.push(audio.coded)
+        else:
+            # A canceller that still learns leaves so much of us that the ear would take it for the caller.
+            samples = audio.samples
+            self._ear.push(self._to_ear.process(samples if trusted else np.zeros_like(samples)))
 
     def _on_edge(self, edge: VoiceEdge) -> None:
         offset = self._offset_ms or 0.0

@@ -6,10 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
-import numpy as np
-
-from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
+from patter_cli.audio.wire import LineAudio, joined
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.stt import Final, Recognised, SpeechToText, SttSession
 from patter_cli.core.events import Event, HearingUsed, ListenFailed, TranscriptFinal, TranscriptPartial
@@ -44,7 +42,7 @@ class Listener:
         self._rate_hz = line_rate_hz
         self._resampler = Resampler(line_rate_hz, recipe.rate_hz)
         self._session: SttSession | None = None
-        self._ring: deque[Samples] = deque()
+        self._ring: deque[LineAudio] = deque()
         self._ring_samples = 0
         self._ring_room = line_rate_hz * RING_MS // 1000
         self._heard_samples = 0
@@ -62,17 +60,19 @@ class Listener:
         self._deaf = False
         """Nothing will be opened any more."""
 
-    def push(self, samples: Samples) -> None:
+    def push(self, audio: LineAudio) -> None:
         """Take the next samples of the line."""
-        self._heard_samples += len(samples)
-        if self._gate_open and self._session is not None:
-            self._session.push(self._resampler.process(samples))
-            self._sent_samples += len(samples)
+        count = audio.count
+        self._heard_samples += count
+        if self._session is not None and (self._speaking or not self._recipe.speech_only):
+            self._session.push(self._resampler.process(audio.samples))
+            self._sent_samples += count
             return
-        self._ring.append(samples)
-        self._ring_samples += len(samples)
-        while self._ring and self._ring_samples - len(self._ring[0]) >= self._ring_room:
-            self._ring_samples -= len(self._ring.popleft())
+        ring = self._ring
+        ring.append(audio)
+        self._ring_samples += count
+        while ring and self._ring_samples - ring[0].count >= self._ring_room:
+            self._ring_samples -= ring.popleft().count
 
     def speech_started(self, onset_ms: int) -> None:
         """A voice began at this media time: let it through, with what came shortly before."""
@@ -199,7 +199,7 @@ class Listener:
         """Give the session what the ring holds from this media time on."""
         if self._session is None or not self._ring:
             return
-        kept = np.concatenate(list(self._ring))
+        kept = joined(self._ring)
         first = self._heard_samples - len(kept)
         wanted = max(0, from_ms * self._rate_hz // 1000 - first)
         self._ring.clear()

@@ -1,11 +1,14 @@
 """What the caller's phone plays and when, by our clock: the reference of the echo canceller.
 
 The pacer knows when each chunk will be played, for it is played in order and in real time. Here the chunks lie on a
-line of samples by call time, of which a second is kept of the past and a second may be in the future (sent, not played
-yet). A clear or a pause cuts the line: from then on there is silence.
+line of samples by call time, of which a second of the past is kept, and as much of the future as was sent. A clear or a
+pause cuts the line: from then on there is silence. A chunk is what the pacer sent, decoded when somebody asks for it,
+which on most lines is hardly ever; and while we are silent this holds nothing.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 import numpy as np
 
@@ -19,71 +22,83 @@ AHEAD_MS = 1000
 
 
 class PlayoutReference:
-    """One call's reference, in samples of the line's rate since the call's start. 32 kB at 8 kHz."""
+    """One call's reference, in samples of the line's rate since the call's start."""
 
     def __init__(self, wire: WireCodec = ULAW_8K_WIRE) -> None:
         """wire: what was sent is decoded by it, for what the phone plays has been through the wire's encoding."""
         self._rate = wire.rate_hz / 1000
+        self._silence = wire.silence
         self._decode = wire.decode
-        self._ring: Samples = np.zeros((PAST_MS + AHEAD_MS) * wire.rate_hz // 1000, np.int16)
-        self._nothing: Samples = np.zeros(0, np.int16)
+        self._kept = (PAST_MS + AHEAD_MS) * wire.rate_hz // 1000
+        self._past = PAST_MS * wire.rate_hz // 1000
+        self._chunks: deque[_Chunk] = deque()
+        """In order, not overlapping; silence between."""
         self._end = 0
-        """All from here on is silence; the ring holds what came before."""
+        """All from here on is silence."""
 
     def sent(self, payload: bytes, start_ms: float) -> float:
         """Wire audio was sent that plays from start_ms of call time on, or behind what was sent before.
 
         Returns when it ends, which is where the next chunk of the same breath begins.
         """
-        samples = self._decode(payload)
+        count = len(payload) // len(self._silence)
         start = max(round(start_ms * self._rate), self._end)
-        self._extend(start)
-        self._write(start, samples[-len(self._ring) :])
-        return start_ms + len(samples) / self._rate
+        self._end = start + count
+        if payload.strip(self._silence):
+            self._chunks.append(_Chunk(start, self._end, payload))
+        while self._chunks and self._chunks[0].end <= self._end - self._kept:
+            self._chunks.popleft()
+        return start_ms + count / self._rate
 
     def silence(self, from_ms: float) -> None:
         """The carrier was told to clear: nothing is played from here on."""
         cut = max(0, round(from_ms * self._rate))
-        if cut < self._end:
-            self._write(max(cut, self._end - len(self._ring)), None)
-            self._end = cut
+        if cut >= self._end:
+            return
+        self._end = cut
+        while self._chunks and self._chunks[-1].start >= cut:
+            self._chunks.pop()
+        if self._chunks and self._chunks[-1].end > cut:
+            last = self._chunks[-1]
+            last.payload = last.payload[: (cut - last.start) * len(self._silence)]
+            last.end = cut
+
+    def sounds(self, start: int, count: int) -> bool:
+        """Whether anything but silence is played in these samples of call time, as far as is remembered."""
+        if start >= self._end:
+            if self._chunks and start >= self._end + self._past:
+                self._chunks.clear()
+            return False
+        for chunk in reversed(self._chunks):
+            if chunk.end <= start:
+                return False
+            if chunk.start < start + count:
+                return True
+        return False
 
     def read(self, start: int, count: int) -> Samples:
         """What is played in these samples of call time; zeros where nothing is or nobody remembers.
 
-        start: any integer. Returns int16, shape (count,), to be read only.
+        start: any integer. Returns int16, shape (count,).
         """
-        begin, end = max(start, 0, self._end - len(self._ring)), min(start + count, self._end)
-        if begin >= end:  # most of a call: the same silence for all of it
-            if len(self._nothing) != count:
-                self._nothing = np.zeros(count, np.int16)
-                self._nothing.setflags(write=False)
-            return self._nothing
-        out = np.zeros(count, np.int16)
-        for at, piece in self._pieces(begin, end):
-            out[at - start : at - start + len(piece)] = piece
+        out: Samples = np.zeros(count, np.int16)
+        width = len(self._silence)
+        for chunk in reversed(self._chunks):
+            if chunk.end <= start:
+                break
+            first, last = max(start, chunk.start), min(start + count, chunk.end)
+            if first < last:
+                payload = chunk.payload[(first - chunk.start) * width : (last - chunk.start) * width]
+                out[first - start : last - start] = self._decode(payload)
         return out
 
-    def _extend(self, to: int) -> None:
-        """Make the line silent up to here."""
-        for _, piece in self._pieces(max(self._end, to - len(self._ring)), to):
-            piece[:] = 0
-        self._end = max(self._end, to)
 
-    def _write(self, start: int, samples: Samples | None) -> None:
-        """Put samples at a place and end the line behind them; None: blank what is there up to the end."""
-        end = self._end if samples is None else start + len(samples)
-        for at, piece in self._pieces(start, end):
-            piece[:] = 0 if samples is None else samples[at - start : at - start + len(piece)]
-        self._end = end
+class _Chunk:
+    """One message's audio. start, end: samples of call time."""
 
-    def _pieces(self, begin: int, end: int) -> list[tuple[int, Samples]]:
-        """The ring's own memory for a stretch no longer than the ring: one piece, or two where it wraps."""
-        out: list[tuple[int, Samples]] = []
-        size = len(self._ring)
-        while begin < end:
-            at = begin % size
-            count = min(end - begin, size - at)
-            out.append((begin, self._ring[at : at + count]))
-            begin += count
-        return out
+    __slots__ = ("end", "payload", "start")
+
+    def __init__(self, start: int, end: int, payload: bytes) -> None:
+        self.start = start
+        self.end = end
+        self.payload = payload

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from patter_cli.audio.beep import ToneDetector
-from patter_cli.audio.frame import FRAME_MS, Samples
+from patter_cli.audio.frame import FRAME_MS
+from patter_cli.audio.wire import LineAudio
 from patter_cli.core.answering import Heard, SteadyTone, WhoAnswered
 from patter_cli.core.events import Event, Ms
 from patter_cli.engine.clock import CallAlarm, CallClock
@@ -31,12 +32,12 @@ class ScreeningEar:
         self._post(event)
         self._tell(event)
 
-    def push(self, samples: Samples) -> None:
-        """Take the next samples of the line, int16; nothing once it is known that a human has it."""
+    def push(self, audio: LineAudio) -> None:
+        """Take the next samples of the line; nothing once it is known that a human has it."""
         if self._who.settled:
             return
         self._who.line_up(self._clock.now())
-        for tone in self._tones.push(samples):
+        for tone in self._tones.push(audio.samples):
             self._tell(SteadyTone(hz=tone.hz, length_ms=tone.length_ms, answers_fax=tone.answers_fax))
 
     def speech_started(self, onset_ms: int) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
+from types import TracebackType
 
-from patter_cli.audio.frame import AudioFormat
+from patter_cli.audio.frame import AudioFormat, Samples
 from patter_cli.audio.resample import Resampler, resample_all
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
 from patter_cli.contracts.provider import name_of
-from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes, whole_clause
+from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, WordTimes, whole_clause
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceLate, VoiceUsed, WordsTimed
 from patter_cli.engine.fallback import VOICE, Breakers, Chain
@@ -75,6 +76,49 @@ class TtsCache:
                 await session.aclose()
         except TimeoutError as error:
             raise TimedOut("the voice does not answer", provider=name_of(voice)) from error
+
+
+class _Patience:
+    """`async with`: who waits in it for CHUNK_S without a `renew` gets a TimeoutError unless there is a reason to wait.
+
+    One timer for a clause and nothing for each of its pieces. busy: asked every LATE_S of waiting; true starts it anew.
+    """
+
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        self._busy = busy
+        self._limit = asyncio.timeout(None)
+        self._waited_s = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def renew(self) -> None:
+        self._waited_s = -LATE_S  # the present stretch does not count: it began before
+
+    async def __aenter__(self) -> _Patience:
+        await self._limit.__aenter__()
+        self._arm()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            await self._limit.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise TimeoutError(f"no sound came for {CHUNK_S:g} s") from late
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LATE_S, self._look)
+
+    def _look(self) -> None:
+        self._waited_s += LATE_S
+        if self._waited_s > 0 and self._busy():
+            self._waited_s = 0.0
+        if self._waited_s < CHUNK_S:
+            self._arm()
+        else:
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
 
 class Speaker:
@@ -218,48 +262,42 @@ class Speaker:
         async with asyncio.timeout(CHUNK_S):
             session = self._session = self._session or await self._voice.open()
         resampler = Resampler(self._voice.rate_hz, self._wire.rate_hz)
-        if isinstance(session, QueuedVoice):
-            session.needed_in(self._outbound.queued_ms)
+        queued = session if isinstance(session, QueuedVoice) else None
+        if queued is not None:
+            queued.needed_in(self._outbound.queued_ms)
         pieces = session.synthesize(clause.text)
         self._characters.add(self._voice, len(clause.text))
+        first = True
         try:
-            first = True
-            more = True
-            while more:
-                piece = await self._next(clause, session, pieces)
-                more = piece is not None
-                if isinstance(piece, WordTimes):
-                    self._post_times(clause, piece)
-                    continue
-                samples = resampler.flush() if piece is None else resampler.process(piece)
-                if len(samples):
-                    if first:
-                        self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
-                        first = False
-                    self._outbound.play(clause.response_id, clause.clause, self._wire.encode(samples))
+            async with _Patience(lambda: self._is_busy(clause, queued)) as patience:
+                async for piece in pieces:
+                    patience.renew()
+                    if isinstance(piece, WordTimes):
+                        self._post_times(clause, piece)
+                    else:
+                        first = self._play(clause, resampler.process(piece), first)
+            self._play(clause, resampler.flush(), first)
         finally:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
 
-    async def _next(self, clause: Speak, session: TtsSession, pieces: AsyncIterator[Voiced]) -> Voiced | None:
-        """The next piece, or None at the end. Raises TimeoutError when it does not come and nobody is at work on it."""
-        coming = asyncio.ensure_future(anext(pieces, None))
-        waited_s = 0.0
-        try:
-            while not (await asyncio.wait({coming}, timeout=LATE_S))[0]:
-                waited_s += LATE_S
-                if isinstance(session, QueuedVoice) and session.at_work:
-                    waited_s = 0.0
-                    if not self._outbound.queued_ms:
-                        self._post(VoiceLate(response_id=clause.response_id, clause=clause.clause))
-                elif waited_s >= CHUNK_S:
-                    raise TimeoutError(f"no sound came for {CHUNK_S:g} s")
-            return coming.result()
-        finally:
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait({coming})
+    def _play(self, clause: Speak, samples: Samples, first: bool) -> bool:
+        """Queue a clause's next sound. Returns whether the first is still to come."""
+        if not len(samples):
+            return first
+        if first:
+            self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
+        self._outbound.play(clause.response_id, clause.clause, self._wire.encode(samples))
+        return False
+
+    def _is_busy(self, clause: Speak, queued: QueuedVoice | None) -> bool:
+        """Whether a late sound is on its way, this machine being busy; the call is told if nothing is heard."""
+        if queued is None or not queued.at_work:
+            return False
+        if not self._outbound.queued_ms:
+            self._post(VoiceLate(response_id=clause.response_id, clause=clause.clause))
+        return True
 
     async def _let_go(self) -> None:
         session, self._session = self._session, None

@@ -7,11 +7,13 @@ that is no multiple of 10 ms is passed on as it is: a carrier sends 20.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.errors import InputError, MissingExtra
 from patter_cli.extras import install_command
 
@@ -41,6 +43,10 @@ class EchoCanceller:
     def heavy(self) -> bool:
         """Until it has failed."""
         return self._module is not None
+
+    def passes(self, near: LineAudio, sounds: bool, played: Callable[[int], Samples]) -> bool:
+        """Never: what was played before may still come back."""
+        return False
 
     def process(self, near: Samples, far: Samples) -> Samples:
         """See contracts/echo.py."""

@@ -40,7 +40,7 @@ from patter_cli.server.dialled import DialledCall
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
 from patter_cli.server.reception import Reception
-from patter_cli.server.run import SWITCH_S, Server
+from patter_cli.server.run import Server, tune_process
 from patter_cli.server.tickets import CallTicket, UsedTickets
 from patter_cli.server.webhooks import Webhooks
 from patter_cli.version import VERSION
@@ -203,11 +203,11 @@ class Service:
     async def start(self) -> None:
         """Load what is not loaded and listen. Raises PatterError.
 
-        Threads get shorter turns from now on, in all of this process: see server.run.SWITCH_S.
+        All of this process is set up for calls from now on: see server.run.tune_process.
         """
-        sys.setswitchinterval(min(SWITCH_S, sys.getswitchinterval()))
         if not self._warm:
             await self.warm()
+        tune_process()
         await self._server.start()
         await self._be_found()
         self._tasks = [asyncio.create_task(self._calls.prepare_lines())]

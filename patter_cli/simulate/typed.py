@@ -18,7 +18,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from patter_cli.audio.frame import ULAW_8K, Samples
-from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
+from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted, VoiceStopped
+from patter_cli.audio.wire import Decode
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import Ignored, MarkIn, StreamMessage
 from patter_cli.contracts.provider import Keyless
@@ -217,13 +218,13 @@ class _TypedRoom:
     def __init__(self) -> None:
         self.on_edge: Callable[[VoiceEdge], None] = lambda edge: None
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> _NoEar:
+    def listen(self, on_edge: Callable[[VoiceEdge], None], decode: Decode) -> _NoEar:
         self.on_edge = on_edge
         return _NoEar()
 
 
 class _NoEar:
-    def push(self, samples: Samples) -> None:
+    def push(self, piece: Piece) -> None:
         pass
 
     def close(self) -> None:

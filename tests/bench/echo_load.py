@@ -15,21 +15,37 @@ from dataclasses import replace
 import numpy as np
 
 from patter_cli.audio.auto_echo import AutoEchoCanceller
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.engine.echo_thread import EchoLane, EchoThread
-from tests.bench.echo_scene import Scene, make
+from tests.bench.echo_scene import Call, Scene, make
 
 SECONDS = 8.0
 FRAME_S = 0.02
+
+
+class Played:
+    """What the calls' phones play: all the same."""
+
+    def __init__(self, call: Call) -> None:
+        self._far = call.far
+
+    def sounds(self, start: int, count: int) -> bool:
+        return bool(self._far[start : start + count].any())
+
+    def read(self, start: int, count: int) -> Samples:
+        before: Samples = np.zeros(max(0, -start), np.int16)
+        return np.concatenate((before, self._far[max(0, start) : start + count]))
 
 
 async def hold(calls: int, thread: EchoThread | None) -> tuple[float, float, float]:
     """(loop lateness p50 and p99 in ms, cores)."""
     scene = make(replace(Scene(agent="two_cities"), rate_hz=8000, delay_ms=120, level_db=-12, seconds=SECONDS))
     lanes = [
-        EchoLane(AutoEchoCanceller(8000, lambda delay_ms: None), lambda samples, trusted: None, thread)
+        EchoLane(AutoEchoCanceller(8000, lambda delay_ms: None), Played(scene), lambda audio, trusted: None, thread)
         for _ in range(calls)
     ]
-    near, far = (each[: len(each) // 160 * 160].reshape(-1, 160) for each in (scene.near, scene.far))
+    near = scene.near[: len(scene.near) // 160 * 160].reshape(-1, 160)
     late: list[float] = []
 
     async def watch() -> None:
@@ -40,9 +56,9 @@ async def hold(calls: int, thread: EchoThread | None) -> tuple[float, float, flo
 
     async def feed(lane: EchoLane, phase: float) -> None:
         began = time.perf_counter() + phase
-        for number, (a, b) in enumerate(zip(near, far, strict=True)):
+        for number, frame in enumerate(near):
             await asyncio.sleep(max(0.0, began + number * FRAME_S - time.perf_counter()))
-            lane.push(a, b)
+            lane.push(LineAudio(frame), number * 160)
 
     watching = asyncio.create_task(watch())
     cpu, began = time.process_time(), time.perf_counter()

@@ -7,6 +7,7 @@ added; the sum goes through mu-law again. At 16 kHz the line is linear. All of i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.util import find_spec
@@ -20,6 +21,7 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.signal import Signal, to_samples
 from patter_cli.audio.wav import read_wav
+from patter_cli.audio.wire import LineAudio
 from patter_cli.contracts.tts import whole_clause
 
 SPEECH_DB = -20.0
@@ -40,7 +42,24 @@ REPLY = (
 class Canceller(Protocol):
     """What is measured."""
 
+    def passes(self, near: LineAudio, sounds: bool, played: Callable[[int], Samples]) -> bool: ...
+
     def process(self, near: Samples, far: Samples) -> Samples: ...
+
+
+class Fed:
+    """Gives a canceller the frames of a call as a call does."""
+
+    def __init__(self, canceller: Canceller) -> None:
+        self._canceller = canceller
+        self._played: Samples = np.zeros(16_000, np.int16)
+
+    def process(self, near: Samples, far: Samples) -> Samples:
+        """What is heard of a frame of the line, far being played meanwhile."""
+        self._played = np.concatenate((self._played[len(far) :], far))
+        if self._canceller.passes(LineAudio(near), bool(far.any()), lambda count: self._played[-count:]):
+            return near
+        return self._canceller.process(near, far)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +139,8 @@ def run(canceller: Canceller, call: Call, frame_ms: int = 20) -> Samples:
     """Hold the call, frame by frame."""
     size = call.scene.rate_hz * frame_ms // 1000
     cuts = range(size, len(call.near), size)
-    pairs = zip(np.split(call.near, cuts), np.split(call.far, cuts), strict=True)
-    return np.concatenate([canceller.process(near, far) for near, far in pairs])
+    pairs, fed = zip(np.split(call.near, cuts), np.split(call.far, cuts), strict=True), Fed(canceller)
+    return np.concatenate([fed.process(near, far) for near, far in pairs])
 
 
 def erle_db(call: Call, out: Samples, from_s: float = 2.0, to_s: float | None = None) -> float:

@@ -26,6 +26,7 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.jitter import JitterBuffer
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.vad import VadPolicy, VoiceDetector, VoiceEdge
+from patter_cli.audio.wire import ULAW_8K_WIRE, LineAudio
 from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
 from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.core.journal import render_entry
@@ -110,7 +111,7 @@ async def measure_inbound() -> None:
     jitter = JitterBuffer()
     messages = [message for message in map(codec.receive, texts) if isinstance(message, MediaIn)]
     assert len(messages) == total
-    samples = [decode_ulaw(message.payload) for message in messages]
+    audio = [LineAudio(coded=message.payload, wire=ULAW_8K_WIRE) for message in messages]
     stages = 0.0
     stages += median_us("bytes of the socket -> text", lambda at: reader.feed(frames[at]))
     stages += median_us("text -> message", lambda at: codec.receive(texts[at]))
@@ -119,12 +120,12 @@ async def measure_inbound() -> None:
         lambda at: jitter.push(messages[at].sequence, 20 * at, messages[at].payload),
     )
     to_samples = stages
-    stages += median_us("G.711", lambda at: decode_ulaw(messages[at].payload))
+    median_us("G.711, if somebody listens", lambda at: decode_ulaw(messages[at].payload))
     to_samples = stages
     detector = VoiceDetector(VadPolicy())
-    stages += median_us("windows for the detector", lambda at: detector.windows(samples[at]))
+    stages += median_us("cut into windows for the detector", lambda at: detector.cut(messages[at].payload))
     listener = Listener(LocalSTT(), line_rate_hz=8000, post=lambda event: None)
-    stages += median_us("listener, nobody speaks: kept for later", lambda at: listener.push(samples[at]))
+    stages += median_us("listener, nobody speaks: kept for later", lambda at: listener.push(audio[at]))
     print(f"  {'the stages together':42} {stages:8.2f}")
     print(f"  {'up to samples':42} {to_samples:8.2f}{'':15}{plain / to_samples:5.1f} times as fast as plain")
 

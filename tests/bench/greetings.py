@@ -22,7 +22,8 @@ import numpy as np
 
 from patter_cli.audio.frame import FRAME_MS, ULAW_8K, Samples
 from patter_cli.audio.g711 import encode_ulaw
-from patter_cli.audio.vad import VoiceDetector, VoiceEdge
+from patter_cli.audio.vad import Piece, VoiceDetector, VoiceEdge
+from patter_cli.audio.wire import Decode
 from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
 from patter_cli.contracts.llm import Text
 from patter_cli.core import commands as order
@@ -230,12 +231,12 @@ class Far:
 
     async def hang_up(self) -> None: ...
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> Far:
+    def listen(self, on_edge: Callable[[VoiceEdge], None], decode: Decode) -> Far:
         self.edge = on_edge
         return self
 
-    def push(self, samples: Samples) -> None:
-        for window in self.detector.windows(samples):
+    def push(self, piece: Piece) -> None:
+        for window in self.detector.windows(piece):
             probability = 0.0
             if not window.silent:
                 scored, (self.state,) = models()[0].score(window.samples[np.newaxis], [self.state])

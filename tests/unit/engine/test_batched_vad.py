@@ -107,10 +107,11 @@ async def test_the_windows_of_several_calls_go_in_one_batch(rig: Rig) -> None:
 
 
 async def test_silence_needs_no_model_but_keeps_its_place(rig: Rig) -> None:
-    """It is decided at once if nothing waits, and in its turn behind what does."""
+    """It is decided without one, in its turn."""
     ear = rig.ear("a")
     push(ear, SILENCE, SILENCE)
-    assert not ear.queue
+    await rig.scored(ear)
+    assert rig.room.batches == 0
     push(ear, *[VOICE] * 4, *[SILENCE] * 8)
     await rig.scored(ear)
     assert rig.of("a") == [VoiceStarted(onset_ms=64), VoiceStopped(last_voiced_ms=192)]

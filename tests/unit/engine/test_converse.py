@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from patter_cli.audio.wire import LineAudio
 from patter_cli.contracts import s2s
 from patter_cli.contracts.llm import ChatMessage, ToolCall, Usage
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup, spoken_history
@@ -406,7 +407,7 @@ def test_what_waits_for_a_session_is_bounded() -> None:
     """A second of sound, and a few requests."""
     rig = Rig(adopt=False)
     for _ in range(WAITING_MS // 20 * 3):
-        rig.converse.push(np.ones(160, np.int16))
+        rig.converse.push(LineAudio(np.ones(160, np.int16)))
     for _ in range(REQUESTS + 5):
         rig.told(order.CommitSpeech())
     rig.converse.speech_started(0)
@@ -423,7 +424,7 @@ def test_where_turns_are_ours_only_voices_go_in() -> None:
         rig = Rig(plan=replace(plan, engine=EnginePlan(server_turns=server_turns)))
         frame = np.ones(160, np.int16)
         for number in range(150):
-            rig.converse.push(frame)
+            rig.converse.push(LineAudio(frame))
             if number == 54:
                 rig.converse.speech_started(1000)  # it was noticed 100 ms later
             elif number == 74:

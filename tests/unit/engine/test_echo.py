@@ -16,7 +16,8 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.signal import Signal, to_samples
-from patter_cli.audio.vad import VoiceDetector, VoiceEdge
+from patter_cli.audio.vad import Piece, VoiceDetector, VoiceEdge
+from patter_cli.audio.wire import Decode, LineAudio
 from patter_cli.contracts.carrier.stream import Ignored, MediaIn, StreamMessage
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
@@ -63,14 +64,14 @@ class PatientRoom:
 
     rate_hz = RATE
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream:
+    def listen(self, on_edge: Callable[[VoiceEdge], None], decode: Decode) -> VadStream:
         model, detector = voice_model(), VoiceDetector()
 
         class OneEar:
             state = model.initial_state()
 
-            def push(self, samples: Samples) -> None:
-                for window in detector.windows(samples):
+            def push(self, piece: Piece) -> None:
+                for window in detector.windows(piece):
                     probability = 0.0
                     if not window.silent:
                         scores, states = model.score(window.samples[None], [self.state])
@@ -133,8 +134,8 @@ class Round:
         )
         self.noise = np.random.default_rng(5)
 
-    def push(self, samples: Samples) -> None:
-        self.heard.append(samples)
+    def push(self, audio: LineAudio) -> None:
+        self.heard.append(audio.samples)
 
     def speech_started(self, onset_ms: int) -> None: ...
 

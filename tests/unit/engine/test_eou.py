@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.core.events import EndOfTurnPredicted, Event
 from patter_cli.engine.eou import ANSWER_S, PRE_ROLL_MS, UNSHOWN_MS, EndOfTurnDetector
 from patter_cli.errors import BadReply
@@ -51,7 +52,7 @@ class Rig:
     def hear(self, first: int, count: int) -> None:
         """Samples that count up, in messages of 20 ms."""
         for at in range(first, first + count, 160):
-            self.ear.push(np.arange(at, min(at + 160, first + count), dtype=np.int16))
+            self.ear.push(LineAudio(np.arange(at, min(at + 160, first + count), dtype=np.int16)))
 
 
 def test_the_model_is_shown_the_turn_with_what_came_just_before() -> None:
@@ -96,7 +97,7 @@ def test_how_the_line_is_cut_does_not_matter(cuts: list[int]) -> None:
         rig.ear.speech_started(0)
         line = (np.arange(sum(cuts)) % 30_000).astype(np.int16)
         for piece in np.split(line, np.cumsum(cuts)[:-1]):
-            rig.ear.push(piece)
+            rig.ear.push(LineAudio(piece))
         rig.ear.predict(0)
         await asyncio.sleep(1)
         np.testing.assert_array_equal(rig.model.shown[0], line[: max(0, len(line) - UNSHOWN)][-RATE_HZ:])

@@ -11,7 +11,8 @@ import pytest
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.jitter import RESYNC_MS
-from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
+from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted, VoiceStopped
+from patter_cli.audio.wire import Decode, LineAudio
 from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
@@ -63,12 +64,13 @@ class Rig:
         )
         self.sequence = 0
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream:
+    def listen(self, on_edge: Callable[[VoiceEdge], None], decode: Decode) -> VadStream:
         self.edge = on_edge
         rig = self
 
         class OneEar:
-            def push(self, samples: Samples) -> None:
+            def push(self, piece: Piece) -> None:
+                samples = decode_ulaw(piece) if isinstance(piece, bytes) else piece
                 rig.ear_heard += len(samples)
                 rig.ear_loud = bool(samples.any())
 
@@ -77,8 +79,8 @@ class Rig:
 
         return OneEar()
 
-    def push(self, samples: Samples) -> None:
-        self.heard.append(samples)
+    def push(self, audio: LineAudio) -> None:
+        self.heard.append(audio.samples)
 
     def speech_started(self, onset_ms: int) -> None:
         self.told.append(f"started {onset_ms}")
@@ -109,6 +111,9 @@ class _Canceller:
         self.rig = rig
         self.trusted = True
         self.heavy = False
+
+    def passes(self, near: LineAudio, sounds: bool, played: Callable[[int], Samples]) -> bool:
+        return False
 
     def process(self, near: Samples, far: Samples) -> Samples:
         self.rig.order.append("echo")

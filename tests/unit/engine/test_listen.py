@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.frame import Samples
+from patter_cli.audio.wire import LineAudio
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.core.events import Event, ListenFailed, TranscriptFinal, TranscriptPartial
 from patter_cli.engine.fallback import EARS
@@ -96,7 +97,7 @@ class Rig:
 
     def hear(self, ms: int) -> None:
         for _ in range(ms // 20):
-            self.listener.push(FRAME)
+            self.listener.push(LineAudio(FRAME))
 
 
 def test_between_utterances_nothing_is_sent_and_an_utterance_has_its_pre_roll() -> None:

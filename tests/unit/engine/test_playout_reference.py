@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.audio.frame import Samples
-from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
+from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.pacer import Pacer
 from patter_cli.contracts.carrier.stream import Ignored, StreamMessage
 from patter_cli.engine.clock import CallClock
@@ -54,6 +54,18 @@ def test_after_a_clear_the_reference_is_silence() -> None:
     far.sent(wire(40, 1), 150.0)
     assert not far.read(960, 240).any()
     assert np.array_equal(far.read(1200, 320), decode_ulaw(wire(40, 1)))
+
+
+def test_silence_is_told_as_such() -> None:
+    """Before, between, behind and once it is forgotten: there is nothing to compare the line with."""
+    far = PlayoutReference()
+    far.sent(wire(60), 100.0)
+    far.sent(wire(60), 200.0)
+    far.sent(ULAW_SILENCE * 480, 260.0)
+    sounding = [at for at in range(0, 400, 10) if far.sounds(at * 8, 160)]
+    assert sounding == [*range(90, 160, 10), *range(190, 260, 10)]
+    assert not far.sounds((320 + PAST_MS) * 8, 160)
+    assert not far.sounds(100 * 8, 160)
 
 
 def test_a_clear_of_a_silent_line_changes_nothing() -> None:
@@ -112,6 +124,8 @@ def test_it_agrees_with_a_line_that_never_forgets(steps: list[tuple[str, float, 
         at = round(now * 8)
         start = max(0, at - PAST_MS * 8)
         assert np.array_equal(far.read(start, at + 4000 - start), model.line[start : at + 4000])
+        for first in range(at - 800, at + 800, 160):  # frame by frame, as it is read
+            assert np.array_equal(far.read(first, 160), model.line[first : first + 160]) or first < 0
 
 
 class Wire:

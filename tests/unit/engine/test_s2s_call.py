@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.frame import L16_16K, ULAW_8K, AudioFormat, Samples
-from patter_cli.audio.vad import VoiceEdge, VoiceStarted, VoiceStopped
-from patter_cli.audio.wire import wire_codec
+from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted, VoiceStopped
+from patter_cli.audio.wire import Decode, wire_codec
 from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
 from patter_cli.contracts.s2s import EngineAbilities
 from patter_cli.core import commands as order
@@ -140,11 +140,11 @@ class Call:
 
     async def transfer(self, number: str) -> None: ...
 
-    def listen(self, on_edge: Callable[[VoiceEdge], None]) -> VadStream:
+    def listen(self, on_edge: Callable[[VoiceEdge], None], decode: Decode) -> VadStream:
         self.edge = on_edge
         return self
 
-    def push(self, samples: Samples) -> None: ...
+    def push(self, piece: Piece) -> None: ...
 
     def close(self, summary: Mapping[str, Any] | None = None) -> None:
         self.summary = summary or self.summary

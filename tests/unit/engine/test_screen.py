@@ -6,6 +6,7 @@ import asyncio
 
 import numpy as np
 
+from patter_cli.audio.wire import LineAudio
 from patter_cli.core.answering import HELLO_MS, PLAIN_MS
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted, TranscriptFinal, TranscriptPartial
@@ -36,7 +37,7 @@ class Rig:
         """The line brings this, in frames of 20 ms."""
         for at in range(0, len(samples), 160):
             await asyncio.sleep(0.02)
-            self.ear.push(samples[at : at + 160].astype(np.int16))
+            self.ear.push(LineAudio(samples[at : at + 160].astype(np.int16)))
 
 
 def beep(ms: int) -> np.ndarray:
