@@ -47,6 +47,11 @@ def dtmf(digits: str, rate_hz: int, *, tone_ms: int = 100, gap_ms: int = 100, le
     return _samples(np.concatenate(parts) if parts else np.zeros(0))
 
 
+def beep(hz: float, duration_ms: int, rate_hz: int, *, level_db: float = -12.0) -> Samples:
+    """One steady tone, as of an answering machine or a fax. level_db: its peak, full scale 0."""
+    return _samples(_tones((hz,), duration_ms, rate_hz, level_db))
+
+
 def ringback(duration_ms: int, rate_hz: int, *, level_db: float = -19.0) -> Samples:
     """What a caller hears while it rings: two seconds on, four off. level_db: of each tone, full scale 0."""
     return _samples(_cadence(_RINGBACK_HZ, duration_ms, rate_hz, level_db, on_ms=2000, off_ms=4000))

@@ -76,3 +76,12 @@ def test_hold_music() -> None:
     assert len(music) == 72000
     assert np.abs(music.astype(np.int32)).max() < 20000
     assert all(np.std(piece) > 100 for piece in np.split(music, 90))
+
+
+def test_a_beep_is_one_tone() -> None:
+    """As long, as high and as loud as it was wanted."""
+    sound = tone.beep(1000, 400, 8000, level_db=-12)
+    spectrum = np.abs(np.fft.rfft(sound.astype(float)))
+    assert len(sound) == 3200
+    assert spectrum.argmax() * 8000 / 3200 == 1000
+    assert np.abs(sound.astype(int)).max() == pytest.approx(32767 * 10 ** (-12 / 20), rel=0.01)
