@@ -103,6 +103,8 @@ class LabCall:
         self.changes = [Change(stage=Stage.QUEUED, at_s=asyncio.get_running_loop().time())]
         self.ending: Ending | None = None
         self.ended_by: By | None = None
+        self.unplayed_ms = 0.0
+        """What was still to be played when it ended."""
         self.over = asyncio.Event()
         self.line: Line | None = None
         """From the answer on."""
@@ -168,6 +170,7 @@ class LabCall:
         if not self.live:
             return
         self.ending, self.ended_by = ending, by
+        self.unplayed_ms = self.line.queued_ms if self.line is not None else 0.0
         current = asyncio.current_task()
         for task in self._tasks:
             if task is not current:

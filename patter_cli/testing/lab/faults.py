@@ -12,6 +12,8 @@ class Faults:
 
     answer_delay_s: float = 0.0
     """Before each answer of its interface."""
+    most_requests: int | None = None
+    """More at the same time are refused; None: as many as come."""
     report_copies: int = 1
     """So many times each report is posted; 0: reports get lost. A call that waits for its answer is asked for once."""
     report_delay_s: float = 0.0

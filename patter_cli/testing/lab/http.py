@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -104,7 +105,11 @@ class WebServer:
             if reply.lost:
                 writer.transport.abort()
                 return
-            headers = [*reply.headers.items(), ("content-length", str(len(reply.body)))]
+            headers = [
+                ("date", formatdate(usegmt=True)),
+                ("content-length", str(len(reply.body))),
+                *reply.headers.items(),
+            ]
             writer.write(http.send(h11.Response(status_code=reply.status, headers=headers)) or b"")
             if request.method != "HEAD":
                 writer.write(http.send(h11.Data(data=reply.body)) or b"")

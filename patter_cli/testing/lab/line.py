@@ -159,8 +159,10 @@ class Line:
         source = self._begin(_OWN, None)
         self.take(source, MediaOut(source.codec.encode(samples)))
         self.take(source, MarkOut(name=_PLAYED))
-        await self.until(lambda: _PLAYED in source.marks or self._source is not source)
-        self.detach(source)
+        try:
+            await self.until(lambda: _PLAYED in source.marks or self._source is not source)
+        finally:
+            self.detach(source)
 
     def press_for_agent(self, digits: str) -> None:
         """The carrier presses keys on behalf of the other side."""

@@ -71,6 +71,8 @@ class CarrierLab(ABC):
         self.posted: list[Posted] = []
         self.warnings: list[str] = []
         """What the carrier's own console would show: what it threw away, and why."""
+        self.under_way = 0
+        """Requests that are being answered."""
         self._next_answers: deque[LabReply] = deque()
         self._to_lose = 0
         self._voice = voice
@@ -102,10 +104,10 @@ class CarrierLab(ABC):
         """End every call without a word and stop. Raises what went wrong in the lab itself."""
         for call in self.calls.values():
             call.end(Ending.FAILED, By.CARRIER)
-        for task in tuple(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._tasks:  # a stream that is left takes its leave in a task of its own
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(tuple(self._tasks))
         await self._web.stop()
         if self._client is not None:
             await self._client.aclose()
@@ -123,6 +125,11 @@ class CarrierLab(ABC):
     def live(self) -> list[LabCall]:
         """The calls that are not over."""
         return [each for each in self.calls.values() if each.live]
+
+    @property
+    def too_many(self) -> bool:
+        """More requests are under way than the faults let in."""
+        return self.faults.most_requests is not None and self.under_way > self.faults.most_requests
 
     @abstractmethod
     async def answer(self, request: LabRequest) -> LabReply:
@@ -223,11 +230,15 @@ class CarrierLab(ABC):
 
     async def _handle(self, request: LabRequest) -> LabReply:
         self.asked.append(request)
-        if self.faults.answer_delay_s:
-            await asyncio.sleep(self.faults.answer_delay_s)
-        if self._next_answers:
-            return self._next_answers.popleft()
-        reply = await self.answer(request)
+        self.under_way += 1
+        try:
+            if self.faults.answer_delay_s:
+                await asyncio.sleep(self.faults.answer_delay_s)
+            if self._next_answers:
+                return self._next_answers.popleft()
+            reply = await self.answer(request)
+        finally:
+            self.under_way -= 1
         if self._to_lose:
             self._to_lose -= 1
             return LOST
