@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "Examples: patter call +14155550123 reminder --var name=Anna · patter call +14155550123 --dry-run · "
-    "patter call --csv people.csv reminder --concurrency 5"
+    "patter call --csv people.csv reminder --concurrency 5 · patter call +12025550102 reminder --carrier lab"
 )
 LONGEST_UNASKED = 10
 """A list that rings more people than this wants a yes."""
@@ -62,13 +62,21 @@ def call(
         str | None, typer.Option(metavar="HOST", help="Where the carrier reaches this machine.", show_default=False)
     ] = None,
     port: Annotated[int, typer.Option(help="Port of a server of its own; 0: any that is free.")] = DEFAULTS.port,
+    carrier: Annotated[
+        str, typer.Option(help="Which carrier, if the keys of several are set; lab: one on this machine, no account.")
+    ] = "",
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Ring NUMBER with the agent and stay until the call is over.
 
     A server that runs already makes the call; without one this starts its own. Exit code: 0 somebody or a machine
     answered, 1 nobody did, 4 the carrier failed.
+
+    With --carrier lab nothing leaves this machine, and the number's last two digits say who picks up: 01 a human, 02
+    a machine with a beep, 03 one without, 04 one that talks for 25 s, 05 a slow human, 06 one who says nothing, 07 a
+    fax, 08 busy, 09 nobody, 10 unreachable, 11 hangs up at once, 12 has no time, 13 a menu, 14 declines.
     """
+    from patter_cli.cli.lab import NUMBER, is_lab, lab_settings
     from patter_cli.cli.outgoing import chosen_agent, running_server
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
@@ -77,10 +85,14 @@ def call(
         number, agent = None, number  # patter call --csv FILE AGENT
     if (number is None) is (csv is None):
         raise InputError("whom shall it ring?", hint="patter call +14155550123 AGENT, or --csv FILE AGENT")
-    caller = from_number or settings.phone_number
+    lab = is_lab(carrier)
+    caller = from_number or settings.phone_number or (NUMBER if lab else "")
     if not caller:
         raise InputError("nobody said which number to call from", hint="--from +1…, or PHONE_NUMBER=+1…")
-    server = None if dry_run else running_server(agent)
+    if lab and (dry_run or detach):
+        raise InputError("the lab is there for as long as the call", hint="leave out --dry-run and --detach")
+    server = None if dry_run or lab else running_server(agent, carrier)
+    settings = lab_settings(settings) if lab else settings
     name = server[1] if server is not None else chosen_agent(agent)
     wanted = _wanted(number or caller, caller, name, amd, voicemail_message, first_message, ring_timeout, var or [])
     if server is not None:
@@ -88,15 +100,15 @@ def call(
     if detach and (server is None or csv is not None):
         raise InputError("there is no server that would go on with the call", hint="patter serve, in another terminal")
     if dry_run:
-        _show_request(wanted, name, settings)
+        _show_request(wanted, name, settings, carrier)
     elif csv is not None:
         from patter_cli.cli.campaign import Pace, read_people
 
         people = read_people(csv)
         pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=retries)
-        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server)))
+        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier)))
     else:
-        result = run(_one(wanted, name, settings, server, detach))
+        result = run(_one(wanted, name, settings, server, detach, carrier))
         if result is not None:
             raise typer.Exit(_told(result, json_))
 
@@ -133,14 +145,14 @@ def _widened(wanted: PlaceCall, settings: Settings) -> PlaceCall:
     return replace(wanted, allow=settings.allow, hours=hours)
 
 
-def _show_request(wanted: PlaceCall, agent: str, settings: Settings) -> None:
+def _show_request(wanted: PlaceCall, agent: str, settings: Settings, carrier: str) -> None:
     import asyncio
     from dataclasses import asdict
 
     from patter_cli.cli.outgoing import new_service
 
     async def request() -> str:
-        service = new_service(agent, settings, observers=(), max_calls=1)
+        service = new_service(agent, settings, observers=(), max_calls=1, carrier=carrier)
         try:
             _, ticket, asked = service.prepare_dial(wanted)
         finally:
@@ -153,7 +165,10 @@ def _show_request(wanted: PlaceCall, agent: str, settings: Settings) -> None:
     print(asyncio.run(request()))
 
 
-async def _one(wanted: PlaceCall, agent: str, settings: Settings, server: object, detach: bool) -> CallResult | None:
+async def _one(
+    wanted: PlaceCall, agent: str, settings: Settings, server: object, detach: bool, carrier: str
+) -> CallResult | None:
+    from patter_cli.cli.lab import is_lab, lab_server
     from patter_cli.cli.outgoing import Outgoing, RunningServer, new_service, see_through, started
     from patter_cli.observe.lines import TranscriptLines
 
@@ -167,15 +182,29 @@ async def _one(wanted: PlaceCall, agent: str, settings: Settings, server: object
 
     if isinstance(server, tuple):
         return await ring(RunningServer(server[0]))
-    service = new_service(agent, settings, observers=(TranscriptLines(),), max_calls=1)
+    told = (TranscriptLines(),)
+    if is_lab(carrier):
+        async with lab_server(
+            carrier, agent, settings, number=wanted.from_number, observers=told, max_calls=1
+        ) as registration:
+            return await ring(RunningServer(registration))
+    service = new_service(agent, settings, observers=told, max_calls=1, carrier=carrier)
     async with started(service) as own:
         return await ring(own)
 
 
 async def _campaign(
-    people: object, wanted: PlaceCall, agent: str, pace: object, yes: bool, settings: Settings, server: object
+    people: object,
+    wanted: PlaceCall,
+    agent: str,
+    pace: object,
+    yes: bool,
+    settings: Settings,
+    server: object,
+    carrier: str,
 ) -> int:
     from patter_cli.cli import campaign
+    from patter_cli.cli.lab import is_lab, lab_server
     from patter_cli.cli.outgoing import RunningServer, new_service, started
     from patter_cli.destinations import DialRules
 
@@ -195,7 +224,12 @@ async def _campaign(
         typer.confirm("Ring them?", abort=True, err=True)
     if isinstance(server, tuple):
         return await work.run(RunningServer(server[0]))
-    service = new_service(agent, settings, observers=(), max_calls=pace.concurrency)
+    if is_lab(carrier):
+        async with lab_server(
+            carrier, agent, settings, number=wanted.from_number, observers=(), max_calls=pace.concurrency
+        ) as registration:
+            return await work.run(RunningServer(registration))
+    service = new_service(agent, settings, observers=(), max_calls=pace.concurrency, carrier=carrier)
     async with started(service) as own:
         return await work.run(own)
 

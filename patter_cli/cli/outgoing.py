@@ -76,13 +76,16 @@ class OwnServer:
         self._service.cancel(call_id)
 
 
-def running_server(agent: str | None) -> tuple[Registration, str] | None:
-    """The newest server that can ring somebody with this agent, and the agent's name; None if there is none."""
+def running_server(agent: str | None, carrier: str = "") -> tuple[Registration, str] | None:
+    """The newest server that can ring somebody with this agent, and the agent's name; None if there is none.
+
+    carrier: it must be this one's; "": anybody's."""
     if not hasattr(asyncio, "open_unix_connection"):
         return None
     for each in reversed(running(default_run_folder())):
         name = Path(agent).stem if agent is not None else each.agents[0] if len(each.agents) == 1 else None
-        if name in each.agents and set(each.carriers) != {wiring.built_in_line().name}:
+        real = set(each.carriers) - {wiring.built_in_line().name}
+        if name in each.agents and real and (not carrier or real == {carrier}):
             return each, str(name)
     return None
 
@@ -97,11 +100,14 @@ def chosen_agent(agent: str | None) -> str:
     return names[0]
 
 
-def new_service(agent: str, settings: Settings, *, observers: tuple[Observer, ...], max_calls: int) -> Service:
-    """A server that could ring somebody with this agent. Raises PatterError."""
-    carriers = wiring.carriers()
+def new_service(
+    agent: str, settings: Settings, *, observers: tuple[Observer, ...], max_calls: int, carrier: str = ""
+) -> Service:
+    """A server that could ring somebody with this agent. carrier: through this one alone. Raises PatterError."""
+    carriers = {name: each for name, each in wiring.carriers().items() if each.local or carrier in ("", name)}
     if all(each.local for each in carriers.values()):
-        raise ConfigError("no carrier's keys are set", hint="export those of your carrier, then: patter doctor")
+        hint = f"export those of {carrier or 'your carrier'}, then: patter doctor; or without any: --carrier lab"
+        raise ConfigError(f"no {carrier or 'carrier'} keys are set", hint=hint)
     if not settings.public_host:
         raise ConfigError("the carrier cannot reach this machine", hint="--webhook-url HOST, or WEBHOOK_URL=HOST")
     loaded = load_agent(agent)

@@ -1,0 +1,79 @@
+"""patter call --carrier lab: a real number of nobody's, with no account and nothing but this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_call_command import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """With no carrier, no number and no public host, at hours when nobody real may be rung."""
+    desk = Desk(tmp_path)
+    for name in ("ACME_KEY", "PHONE_NUMBER", "WEBHOOK_URL", "PATTER_CALLING_HOURS"):
+        desk.environment.pop(name, None)
+    return desk
+
+
+def test_one_call(desk: Desk) -> None:
+    """It returns what a real one would."""
+    code, out, err = desk.patter("call", "+12025550108", "hum", "--carrier", "lab")
+    assert code == 1, err
+    assert out.splitlines()[-1].startswith("busy after 0.0 s")
+
+
+@pytest.mark.slow
+def test_a_machine_gets_its_message(desk: Desk) -> None:
+    """It is what a real call prints, keeps and returns; also at a number that is in no plan."""
+    code, out, err = desk.patter(
+        *("call", "+15550100002", "hum", "--amd", "--voicemail-message", "Please call {name} back."),
+        *("--carrier", "lab", "--json"),
+    )
+    assert code == 0, err
+    result = json.loads(out.splitlines()[-1])
+    assert (result["outcome"], result["answered_by"]) == ("voicemail", "machine")
+    assert "Please call you back." in out
+    (record,) = (desk.folder / "kept").rglob("record.json")
+    kept = json.loads(record.read_text())
+    assert (kept["callee"], kept["caller"], kept["carrier"]) == ("+15550100002", "+12025550100", "twilio")
+
+
+@pytest.mark.slow
+def test_a_human_is_talked_to(desk: Desk) -> None:
+    """Until they hang up."""
+    code, out, err = desk.patter("call", "+12025550101", "hum", "--carrier", "lab")
+    assert code == 0, err
+    assert out.splitlines()[-1].startswith("answered by a human")
+
+
+def test_a_list_is_rung_to_its_end(desk: Desk) -> None:
+    """Busy lines and dead ones, several at a time; each has its result."""
+    numbers = [f"+1{area}5550{place}" for area in (202, 212, 312, 415) for place in ("108", "110")]
+    path = desk.people(*numbers)
+    code, _, err = desk.patter(
+        *("call", "--csv", str(path), "hum", "--carrier", "lab", "--yes"),
+        *("--concurrency", "4", "--calls-per-second", "20"),
+    )
+    assert code in (0, 1, 4), err
+    outcomes = {row["number"].lstrip("'"): row["outcome"] for row in desk.results()}
+    assert outcomes == {number: "busy" if number.endswith("08") else "failed" for number in numbers}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--carrier", "lap"), "did you mean lab?"),
+        (("--carrier", "lab", "--detach"), "leave out --dry-run and --detach"),
+        (("--carrier", "lab", "--hours", "00:00-00:01", "--allow", "GB"), "where +12025550108 may be"),
+        ((), "which number to call from"),
+    ],
+)
+def test_what_cannot_be_is_said(desk: Desk, arguments: tuple[str, ...], words: str) -> None:
+    """Before anything is loaded or rung; hours that somebody names hold in the lab too."""
+    code, _, err = desk.patter("call", "+12025550108", "hum", *arguments)
+    assert code == 2, err
+    assert words in err
