@@ -79,7 +79,7 @@ class Shop:
         """Ring somebody, to the end; and what the lab knows of it."""
         call = self.service.dial(PlaceCall(to=to, from_number=NUMBER, agent="shop", **more))
         name = await call.named()
-        result = await asyncio.wait_for(call.result(), 30.0)
+        result = await asyncio.wait_for(call.result(), 60.0)
         return result, self.lab.calls[name]
 
     def heard(self, call: LabCall) -> str:
@@ -168,13 +168,8 @@ async def test_a_machine_is_left_a_message_after_its_beep() -> None:
     async with shop(MACHINE) as here:
         result, call = await here.calls(voicemail_message="Please call ada.")
         assert (result.outcome, result.answered_by) == ("voicemail", "machine")
-        line = call.line
-        assert line is not None
-        beep = line.sounds[-1]
-        assert letters_in(sound(call)[: round(beep.end_ms) * 8]).count("please") == 0
-        after = letters_in(sound(call)[round(beep.end_ms) * 8 // 160 * 160 :])
-        assert after.count("please call ada.") == 1
-        assert call.unplayed_ms == 0
+        assert here.heard(call).count("please") == 1
+        assert left_after_its_last_sound(call)
 
 
 async def test_a_machine_without_a_message_is_hung_up_on() -> None:
@@ -239,6 +234,53 @@ async def test_two_calls_never_mix() -> None:
         assert "hello one caller." in here.heard(first)
         assert "hello other caller." in here.heard(second)
         assert "other" not in here.heard(first)
+
+
+async def talk(text: str) -> Samples:
+    """As long as a person takes to say it, and no single tone."""
+    ms = 55 * len(text)
+    return tone(300, ms, 6000) + tone(457, ms, 6000)
+
+
+@pytest.mark.slow
+async def test_everybody_of_the_lab_at_once() -> None:
+    """Fourteen calls at the same time, each to its own end."""
+    async with shop() as here:
+        here.lab._voice = talk
+        ends = list(people.PEOPLE)
+        results = await asyncio.gather(
+            *(here.calls(f"+120255501{each}", voicemail_message="Please call ada.") for each in ends)
+        )
+        told = {
+            end: (result.outcome, result.answered_by, call.ended_by)
+            for end, (result, call) in zip(ends, results, strict=True)
+        }
+        assert told == {
+            "01": ("answered", "human", By.PERSON),
+            "02": ("voicemail", "machine", By.AGENT),
+            "03": ("voicemail", "machine", By.AGENT),
+            "04": ("voicemail", "machine", By.AGENT),
+            "05": ("answered", "human", By.PERSON),
+            "06": ("answered", "", By.PERSON),
+            "07": ("failed", "fax", By.AGENT),
+            "08": ("busy", "", By.CARRIER),
+            "09": ("no_answer", "", By.CARRIER),
+            "10": ("failed", "", By.CARRIER),
+            "11": ("answered", "", By.PERSON),
+            "12": ("answered", "", By.PERSON),
+            "13": ("answered", "human", By.AGENT),
+            "14": ("answered", "human", By.PERSON),
+        }
+        for _, machine in results[1:4]:
+            assert here.heard(machine).count("please call ada.") == 1
+            assert left_after_its_last_sound(machine)
+
+
+def left_after_its_last_sound(call: LabCall) -> bool:
+    """Whether the message began when a machine had said all that it says."""
+    assert call.line is not None
+    over = round(call.line.sounds[-1].end_ms) * 8 // 160 * 160
+    return letters_in(sound(call)[over:]).count("please call ada.") == 1 and call.unplayed_ms == 0
 
 
 # --- somebody rings us --------------------------------------------------------------------------------------------
