@@ -169,6 +169,7 @@ class MediaStream:
     _resampler: Resampler | None = None
     _kept: str = ""
     _sent: int = 0
+    _complaints: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Until one of the two sides ends it."""
@@ -250,11 +251,17 @@ class MediaStream:
             return
         wanted = self.writer.wanted
         if wanted.mode != "rtp":
-            self.warn("media in the mode mp3 that is no MP3 is ignored: stream_bidirectional_mode is not rtp")
+            self._complain("media that is no MP3 is ignored: stream_bidirectional_mode is not rtp")
         elif wanted.target_legs == "opposite" and not self.writer.leg.bridged_with:
-            self.warn("media is played to the opposite leg, and there is none: stream_bidirectional_target_legs")
+            self._complain("media is played to the opposite leg, and there is none: stream_bidirectional_target_legs")
         elif self._source is not None:
             self.line.take(self._source, message)
+
+    def _complain(self, what: str) -> None:
+        """Once, not fifty times a second."""
+        if what not in self._complaints:
+            self._complaints.add(what)
+            self.warn(what)
 
     async def _send(self) -> None:
         try:
