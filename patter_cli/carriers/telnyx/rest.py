@@ -41,7 +41,6 @@ WORDS: Final = 300
 
 CALL_IS_OVER: Final = "90018"
 NOT_ANSWERED_YET: Final = "90034"
-_UNAUTHORIZED: Final = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +112,18 @@ class Account:
 
     def refused(self, reply: Reply, what: str) -> CallRejected:
         """The error that a refusal stands for. what: has not been done, as in "ring +1555…"."""
-        if reply.status in _UNAUTHORIZED or reply.says("10009"):
+        if reply.status == 401 or reply.says("10009"):
             return CallRejected(
                 f"Telnyx would not {what}: it does not accept the key ({reply.status})", hint="check TELNYX_API_KEY"
             )
+        allowed = "see in the portal whether the key in TELNYX_API_KEY may do this, and whether the number is yours"
         first = next(iter(reply.errors), {})
         words = f"{first.get('title') or ''} {first.get('detail') or ''}"
         said = " ".join("".join(each if each.isprintable() else " " for each in words).split())
         said = said.replace(self.api_key, "****")[:WORDS]
         code = f", {str(first['code'])[:16]}" if first.get("code") else ""
-        return CallRejected(f"Telnyx would not {what} ({reply.status}{code})" + (f": {said}" if said else ""))
+        told = f"Telnyx would not {what} ({reply.status}{code})" + (f": {said}" if said else "")
+        return CallRejected(told, hint=allowed if reply.status == 403 else "")
 
     async def _ask(
         self, method: str, address: str, body: Mapping[str, Any] | None, *, repeatable: bool, answer_s: float

@@ -27,6 +27,8 @@ from patter_cli.testing.lab.telnyx.webhooks import Courier
 
 PATIENCE_S: Final = 60.0
 """How long somebody who rings waits for an answer."""
+CHANNEL_LIMIT: Final = "403"
+"""Source: Telnyx docs, concurrent call limits: 403, user channel limit exceeded, D1."""
 
 _REJECTIONS: Final = {"USER_BUSY": HangUpCause.BUSY, "NOT_FOUND": HangUpCause.NOT_FOUND}
 
@@ -160,7 +162,7 @@ class LegExchange:
             self._teller.tell(party, "call.initiated", leg.initiated())
         others = sum(each.leg.alive and not each.leg.incoming for each in self.parties.values()) - 1
         if self._account.max_calls is not None and others >= self._account.max_calls:
-            party.cause = HangUpCause.REJECTED
+            party.cause, party.sip_cause = HangUpCause.REJECTED, CHANNEL_LIMIT
             call.end(Ending.FAILED, By.CARRIER)
         if call.person is UNREACHABLE:
             party.cause = HangUpCause.NOT_FOUND

@@ -9,6 +9,7 @@ Nothing in it is shared with the adapter: it is written from Telnyx's own docume
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -92,6 +93,16 @@ class TelnyxLab(CarrierLab):
     def events(self, call: LabCall) -> list[Event]:
         """All that happened to a call, in order, delivered or not."""
         return [event for control_id, event in self.courier.events if control_id == call.call_id]
+
+    async def told(self) -> None:
+        """Returns when everything that has happened by now was delivered, or given up."""
+        parties = self.exchange.parties.values()
+        closing = {each.streaming for each in parties if each.streaming is not None and not each.leg.alive}
+        if closing:
+            await asyncio.wait(closing)
+        last = {each.last for each in parties if each.last is not None}
+        if last:
+            await asyncio.wait(last)
 
     def trouble(self, what: str, *troubles: Trouble) -> None:
         """Have the next requests for something go wrong, one after the other. what: a command's verb, or "/calls"."""

@@ -178,15 +178,15 @@ class Leg:
             "custom_headers": self._headers(),
         }
 
-    def hung_up(self, cause: HangUpCause, source: str) -> dict[str, Any]:
-        """source: "caller", "callee" or "unknown"."""
+    def hung_up(self, cause: HangUpCause, source: str, sip_cause: str = "") -> dict[str, Any]:
+        """source: "caller", "callee" or "unknown". sip_cause: "": what goes with the cause."""
         return {
             **self.about(),
             "state": "hangup",
             "start_time": moment(self.started_s),
             "hangup_cause": cause.value,
             "hangup_source": source,
-            "sip_hangup_cause": SIP_CODES[cause],
+            "sip_hangup_cause": sip_cause or SIP_CODES[cause],
             "call_quality_stats": None,
             "custom_headers": self._headers(),
         }

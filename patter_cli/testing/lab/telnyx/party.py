@@ -36,7 +36,11 @@ class Party:
     """Where the ending alone does not say it."""
     taken: bool = False
     """Somebody has told the exchange to answer it."""
+    sip_cause: str = ""
+    """Where the cause alone does not say it."""
     stream: MediaStream | None = None
+    streaming: asyncio.Task[None] | None = None
+    """Opens, carries and ends the stream."""
     recording: Recording | None = None
     recording_format: str = "wav"
     speech: asyncio.Task[None] | None = None
@@ -48,7 +52,7 @@ class Party:
         """The payload of its last event."""
         call = self.call
         assert call.ending is not None
-        return self.leg.hung_up(self.cause or _CAUSES[call.ending], _source(call))
+        return self.leg.hung_up(self.cause or _CAUSES[call.ending], _source(call), self.sip_cause)
 
 
 class Teller:

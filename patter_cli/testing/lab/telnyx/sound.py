@@ -37,7 +37,7 @@ class LegSound:
     def start_stream(self, party: Party, wanted: StreamWanted) -> None:
         """Open a media socket; what becomes of it is told."""
         party.leg.stream_id = str(uuid4())
-        self._lab.spawn(self._stream(party, wanted, party.leg.stream_id))
+        party.streaming = self._lab.spawn(self._stream(party, wanted, party.leg.stream_id))
 
     async def _stream(self, party: Party, wanted: StreamWanted, stream_id: str) -> None:
         leg, line = party.leg, party.call.line
