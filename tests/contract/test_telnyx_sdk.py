@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import pytest
 import telnyx
 from pydantic import TypeAdapter
@@ -42,11 +41,10 @@ from telnyx.types.call_streaming_stopped_webhook_event import CallStreamingStopp
 from websockets.asyncio.server import ServerConnection, serve
 
 from patter_cli import Telnyx
-from patter_cli.audio.frame import Samples
 from patter_cli.contracts.carrier.carrier import CarrierRequest
-from patter_cli.testing.lab.http import LabReply, LabRequest, WebServer
 from patter_cli.testing.lab.people import HangUp, Pause, Person, Press, Say, Tone
 from patter_cli.testing.lab.telnyx.lab import TelnyxLab
+from tests.lab import HOST, Office, quick, until
 
 EVENTS: dict[str, Any] = {
     "call.initiated": CallInitiatedWebhookEvent,
@@ -68,7 +66,6 @@ EVENTS: dict[str, Any] = {
     "streaming.stopped": CallStreamingStoppedWebhookEvent,
     "streaming.failed": CallStreamingFailedWebhookEvent,
 }
-HOST = "voice.example.com"
 WEBHOOK = f"https://{HOST}/webhooks/telnyx/voice"
 
 CHATTY = Person(name="chatty", picks_up_ms=100, steps=(Say("x" * 10), Pause(20_000)))
@@ -77,35 +74,24 @@ MACHINE = Person(
 )
 PRESSES = Person(name="presses keys", picks_up_ms=100, steps=(Pause(600), Press("4#"), Pause(300), HangUp()))
 
-Hook: TypeAlias = tuple[Mapping[str, str], str]
-
-
-async def babble(text: str) -> Samples:
-    """40 ms a character, of every pitch."""
-    return (np.random.default_rng(1).standard_normal(len(text) * 320) * 4000).astype(np.int16)
-
-
-async def until(condition: Callable[[], bool], within_s: float = 8.0) -> None:
-    for _ in range(round(within_s / 0.02)):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it never came")
-
 
 class World:
     """The lab, Telnyx's own client, and a server of theirs that takes webhooks and a stream."""
 
-    def __init__(self, lab: TelnyxLab, client: AsyncTelnyx, hooks: list[Hook], streamed: list[Any]) -> None:
+    def __init__(self, lab: TelnyxLab, client: AsyncTelnyx, office: Office, streamed: list[Any]) -> None:
         self.lab = lab
         self.client = client
-        self.hooks = hooks
+        self.office = office
         self.streamed = streamed
 
+    @property
+    def came(self) -> list[dict[str, Any]]:
+        """The events that came."""
+        return [json.loads(each.body)["data"] for each in self.office.got]
+
     def told(self, kind: str) -> list[dict[str, Any]]:
-        """The payloads of the events of a kind that came."""
-        came = [json.loads(body)["data"] for _, body in self.hooks]
-        return [each["payload"] for each in came if each["event_type"] == kind]
+        """The payloads of those of a kind."""
+        return [each["payload"] for each in self.came if each["event_type"] == kind]
 
     async def until(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         await until(lambda: len(self.told(kind)) >= count)
@@ -122,12 +108,7 @@ class World:
 @asynccontextmanager
 async def world(warnings: int = 0) -> AsyncIterator[World]:
     """warnings: what Telnyx's console would have shown by the end."""
-    hooks: list[Hook] = []
     streamed: list[Any] = []
-
-    async def take(request: LabRequest) -> LabReply:
-        hooks.append((request.headers, request.body.decode()))
-        return LabReply()
 
     async def stream(socket: ServerConnection) -> None:
         async for text in socket:
@@ -137,21 +118,20 @@ async def world(warnings: int = 0) -> AsyncIterator[World]:
                 await socket.send(json.dumps({"event": "media", "media": {"payload": b64encode(b"\0" * 800).decode()}}))
                 await socket.send(json.dumps({"event": "mark", "mark": {"name": "played"}}))
 
-    web = WebServer(take)
-    await web.start()
     async with (
-        TelnyxLab(webhook_url=WEBHOOK, reach={HOST: web.port}, voice=babble) as lab,
+        Office() as office,
+        quick(TelnyxLab, office.port, webhook_url=WEBHOOK) as lab,
         serve(stream, "127.0.0.1", 0) as sockets,
     ):
         lab.reach["stream.example.com"] = next(iter(sockets.sockets)).getsockname()[1]
         client = AsyncTelnyx(api_key=lab.api_key, public_key=lab.public_key, base_url=lab.base_url, max_retries=2)
         try:
-            yield World(lab, client, hooks, streamed)
+            yield World(lab, client, office, streamed)
         finally:
             await client.close()
-    await web.stop()
     assert len(lab.warnings) == warnings, lab.warnings
-    for headers, body in hooks:  # every one of them, with every field that it has
+    for each in office.got:  # every one of them, with every field that it has
+        headers, body = each.headers, each.body.decode()
         await client.webhooks.unwrap(body, headers=headers)  # type: ignore[misc]
         with pytest.raises(WebhookVerificationError):
             await client.webhooks.unwrap(body + " ", headers=headers)  # type: ignore[misc]
@@ -243,7 +223,7 @@ async def detected(mode: str, kinds: list[str]) -> None:
         await here.dial(MACHINE, answering_machine_detection=mode)
         (ended,) = await here.until(f"call.machine.{kinds[-1]}")
         assert ended["result"] == "beep_detected"
-        came = [json.loads(body)["data"] for _, body in here.hooks]
+        came = here.came
         machine = [each["event_type"] for each in came if ".machine." in each["event_type"]]
         assert machine == [f"call.machine.{each}" for each in kinds]
         verdict = next(each["payload"]["result"] for each in came if each["event_type"].endswith("detection.ended"))

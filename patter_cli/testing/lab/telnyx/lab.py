@@ -109,7 +109,7 @@ class TelnyxLab(CarrierLab):
         self.api.trouble(what, *troubles)
 
     async def answer(self, request: LabRequest) -> LabReply:
-        return self.api.handle(request)
+        return self.api.handle(request, too_many=self.too_many)
 
     def ring(self, number: str, person: Person, *, caller: str = "+12025550199") -> LabCall:
         row = self.account.number(number)
