@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from patter_cli import Telnyx, wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.call_result import CallResult
+from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.core import events as fact
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
@@ -24,7 +27,8 @@ from patter_cli.testing.lab.people import FAX_HZ, HangUp, Listen, Pause, Person,
 from patter_cli.testing.lab.telnyx.faults import TelnyxFaults
 from patter_cli.testing.lab.telnyx.lab import TelnyxLab
 from patter_cli.testing.lab.telnyx.rest import Trouble
-from tests.e2e.conftest import LOUDNESS, SENTENCES, Log, agent, letters_in, spoken, tone
+from tests.e2e.conftest import LOUDNESS, SENTENCES, Log, agent, letters_in, spoken, tone, understood
+from tests.lab import until
 
 HOST = "voice.example.com"
 HOURS, GOODBYE = "What are your opening hours?", "Goodbye."
@@ -58,8 +62,9 @@ SAYS_GOODBYE = picks_up(Listen(quiet_ms=400), Say(GOODBYE), Pause(20_000))
 class Telephone:
     """The service, and the lab that carries its calls."""
 
-    def __init__(self, service: Service, lab: TelnyxLab, log: Log) -> None:
+    def __init__(self, service: Service, carrier: Telnyx, lab: TelnyxLab, log: Log) -> None:
         self.service = service
+        self.carrier = carrier
         self.lab = lab
         self.log = log
 
@@ -125,7 +130,7 @@ async def telephone(
         lab.reach[HOST] = service.port
         lab.account.applications[lab.connection_id]["webhook_event_url"] = f"https://{HOST}/webhooks/telnyx/voice"
         try:
-            yield Telephone(service, lab, log)
+            yield Telephone(service, carrier, lab, log)
             await lab.told()
         finally:
             await service.cut()
@@ -339,3 +344,111 @@ async def test_a_stranger_who_posts_events_rings_nobody() -> None:
         assert {each.status for each in here.lab.posted} == {403}
         assert here.lab.leg(call).asked == []
     assert here.log.calls == {}
+
+
+# --- somebody else on the line ---------------------------------------------------------------------------------------
+
+HUMAN_AGENT = "+12125550150"
+WANTS_SOMEBODY = picks_up(
+    Listen(quiet_ms=400), Say("Can you put me through?"), Listen(quiet_ms=600), Pause(1500), HangUp()
+)
+ANSWERS_FOR_US = picks_up(Pause(300), Say("okay"), Pause(20_000))
+
+
+def puts_through(event: Any) -> str:
+    event.transfer_call(HUMAN_AGENT)
+    return "One moment."
+
+
+async def test_a_caller_is_put_through() -> None:
+    """Human and caller hear each other, and our part is over; when one hangs up, both lines are free."""
+    async with telephone(puts_through, transfer_numbers=[HUMAN_AGENT]) as here:
+        here.lab.people[HUMAN_AGENT] = ANSWERS_FOR_US
+        caller = await here.ring(WANTS_SOMEBODY)
+        human = next(each for each in here.lab.calls.values() if each is not caller)
+        await asyncio.wait_for(human.over.wait(), 3.0)
+        assert caller.line is not None
+        assert heard(caller).startswith("hello caller.one moment.")
+        assert understood(caller.line.heard_audio()[-8 * 2500 :]) == "okay"
+        assert "call.bridged" in here.kinds(caller)
+        assert "call.bridged" in here.kinds(human)
+        assert here.kinds(human)[-1] == "call.hangup"
+        assert caller.ended_by is By.PERSON
+        assert "hangup" not in here.lab.leg(caller).asked
+    (entries,) = here.log.calls.values()
+    assert "TransferFinished" in [type(each.event).__name__ for each in entries]
+
+
+async def test_a_caller_who_cannot_be_put_through_is_back_with_the_agent() -> None:
+    """Busy, and the agent is told so; the line was never taken away."""
+    asks_again = picks_up(
+        Listen(quiet_ms=400), Say("Can you put me through?"), Listen(quiet_ms=1500), Say(GOODBYE), Pause(20_000)
+    )
+
+    def answer(event: Any) -> str:
+        if event.text == GOODBYE:
+            event.end_call()
+            return "Bye bye caller."
+        return puts_through(event)
+
+    async with telephone(answer, transfer_numbers=[HUMAN_AGENT]) as here:
+        here.lab.people[HUMAN_AGENT] = picks_up(refuses=Refusal.BUSY)
+        caller = await here.ring(asks_again)
+        assert heard(caller).startswith("hello caller.one moment.")
+        assert heard(caller).endswith("bye bye caller.")
+        assert caller.ended_by is By.AGENT
+    (entries,) = here.log.calls.values()
+    assert [type(each.event).__name__ for each in entries].count("TransferFailed") == 1
+
+
+# --- what else our adapter asks for ----------------------------------------------------------------------------------
+
+
+async def test_a_live_call_is_acted_on() -> None:
+    """Keys are heard at the other end; what is recorded is there afterwards, in two channels, and is told of."""
+    async with telephone() as here:
+        made = here.place(picks_up(Pause(3000), HangUp()), detects_machines=False)
+        await until(lambda: any(each.line is not None for each in here.lab.calls.values()))
+        (call,) = here.lab.calls.values()
+        control = here.carrier.control(CallHandle(carrier_call_id=call.call_id, callback_url=""))
+        await control.start_recording()
+        await control.send_digits("1w2#")
+        await asyncio.sleep(1.0)
+        await control.stop_recording()
+        (recording,) = await here.carrier.recordings(call.call_id)
+        assert recording.channels == 2
+        assert recording.url == f"https://recordings.telnyx.example/{recording.recording_id}.wav"
+        with wave.open(io.BytesIO(here.lab.files[recording.recording_id])) as file:
+            assert (file.getnchannels(), file.getframerate()) == (2, 8000)
+            assert 0.9 < file.getnframes() / 8000 < 1.4
+        await made
+        assert call.line is not None
+        assert call.line.keys_heard == "12#"
+        assert "call.recording.saved" in here.kinds(call)
+        await control.hang_up()  # it is over already, and that is fine
+
+
+async def test_a_number_is_pointed_at_us_and_given_back() -> None:
+    """A call rings the new address, and after that nobody's."""
+    async with telephone() as here:
+        lab, old = here.lab, "https://old.example.com/"
+        lab.account.applications[lab.connection_id]["webhook_event_url"] = old
+        token = await here.carrier.attach(lab.number, f"https://{HOST}/webhooks/telnyx/voice")
+        call = await here.ring(ASKS)
+        assert heard(call) == "hello caller.from nine until six."
+        await here.carrier.restore(token)
+        assert lab.account.applications[lab.connection_id]["webhook_event_url"] == old
+        with pytest.raises(CallRejected, match="no number of this"):
+            await here.carrier.attach("+12025550188", old)
+
+
+@pytest.mark.slow
+async def test_a_machine_that_talks_for_25_s() -> None:
+    """Its tone is waited for, and the message is left once, after it."""
+    talks = picks_up(Pause(300), Say(words(25.0)), Pause(700), Tone(hz=1400.0, ms=400), Pause(5000), HangUp())
+    async with telephone() as here:
+        here.lab.people[CALLEE] = talks
+        result = await asyncio.wait_for(here.place(talks, voicemail_message=MESSAGE), 60.0)
+        call = here.lab.calls[result.carrier_call_id]
+        assert (result.outcome, result.answered_by) == ("voicemail", "machine")
+        assert heard(call).count("please call ada back.") == 1
