@@ -264,6 +264,33 @@ async def test_a_goodbye_is_heard_before_we_hang_up() -> None:
         assert made[0].outcome == "answered"
 
 
+async def test_a_call_is_called_off_while_it_rings() -> None:
+    """Telnyx is told, and whoever would have picked up does not."""
+    async with telephone() as here:
+        here.lab.people[CALLEE] = picks_up(picks_up_ms=None)
+        call = here.service.dial(PlaceCall(to=CALLEE, from_number=here.lab.number, agent="shop"))
+        rung = here.lab.calls[await call.named()]
+        call.cancel()
+        assert (await asyncio.wait_for(call.result(), 3.0)).outcome == "canceled"
+        await asyncio.wait_for(rung.over.wait(), 3.0)
+        assert here.lab.events(rung)[-1].payload["hangup_cause"] == "originator_cancel"
+
+
+async def test_a_caller_whom_nobody_answers_gives_up() -> None:
+    """The application ends a call that gets no command in time; nothing of it reaches an agent."""
+    async with telephone() as here:
+        application = here.lab.account.applications[here.lab.connection_id]
+        application.update(first_command_timeout=True, first_command_timeout_secs=1)
+        del here.lab.reach[HOST]
+        application["webhook_event_url"] = "http://127.0.0.1:9/"
+        call = await here.ring(ASKS)
+        assert here.lab.events(call)[-1].payload["hangup_cause"] == "originator_cancel"
+        assert here.kinds(call) == ["call.initiated", "call.hangup"]
+        await here.lab.told()
+        assert here.log.calls == {}
+        here.lab.warnings.clear()
+
+
 async def test_a_caller_presses_keys() -> None:
     """Each comes on the stream and as an event, and is one key to the agent."""
     presses = picks_up(Listen(quiet_ms=300), Press("42#"), Listen(quiet_ms=800, within_ms=4000), HangUp())

@@ -179,7 +179,7 @@ class LegExchange:
         patience_s = PATIENCE_S
         application = self._account.applications.get(party.leg.connection_id, {})
         if application.get("first_command_timeout"):
-            patience_s = min(patience_s, application["first_command_timeout_secs"])
+            patience_s = min(patience_s, application.get("first_command_timeout_secs") or PATIENCE_S)
         with suppress(TimeoutError):
             await asyncio.wait_for(party.call.over.wait(), patience_s)
         await preparing

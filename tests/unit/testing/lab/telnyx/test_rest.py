@@ -7,9 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from patter_cli.testing.lab.http import LabReply, LabRequest
 from patter_cli.testing.lab.telnyx.account import Account
+from patter_cli.testing.lab.telnyx.fields import APPLICATION as APPLICATION_FIELDS
+from patter_cli.testing.lab.telnyx.fields import COMMANDS
+from patter_cli.testing.lab.telnyx.fields import DIAL as DIAL_FIELDS
 from patter_cli.testing.lab.telnyx.leg import Leg, LegState, StreamWanted
 from patter_cli.testing.lab.telnyx.rest import TelnyxApi, Trouble
 
@@ -414,3 +419,35 @@ def test_fields_that_the_schema_does_not_have_are_named(desk: Desk) -> None:
     """Telnyx does not say what it does with them; a test can want none."""
     desk.ask("POST", "/calls", {**DIAL, "callbackUrl": "x"})
     assert [(each.what, each.unknown) for each in desk.api.asked] == [("/calls", ("callbackUrl",))]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 20_000) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+VERBS = st.sampled_from(sorted(COMMANDS))
+
+
+@given(verb=VERBS, state=st.sampled_from(LegState), known=st.data(), more=st.dictionaries(st.text(max_size=5), JSON))
+@settings(max_examples=120, deadline=None)
+def test_no_command_breaks_the_api(verb: str, state: LegState, known: st.DataObject, more: dict[str, Any]) -> None:
+    """Whatever its fields hold: it is done, or refused with a reason."""
+    desk = Desk()
+    names = known.draw(st.lists(st.sampled_from(sorted(COMMANDS[verb])), max_size=4, unique=True))
+    usable = st.sampled_from([CALLEE, "wss://a.example/", "https://a.example/", "wav", "dual", "12", "eA==", 1, True])
+    body = {**more, **{name: known.draw(JSON | usable) for name in names}}
+    reply = desk.command(desk.leg(state), verb, body)
+    assert reply.status == 200 or reasons(reply)
+
+
+@given(known=st.data(), more=st.dictionaries(st.text(max_size=5), JSON, max_size=2))
+@settings(max_examples=80, deadline=None)
+def test_no_dial_breaks_the_api(known: st.DataObject, more: dict[str, Any]) -> None:
+    """The same of the other requests that have a body."""
+    desk = Desk()
+    for path, table in (("/calls", DIAL_FIELDS), (f"/call_control_applications/{APPLICATION}", APPLICATION_FIELDS)):
+        names = known.draw(st.lists(st.sampled_from(sorted(table)), max_size=4, unique=True))
+        body = {**DIAL, **more, **{name: known.draw(JSON) for name in names}}
+        reply = desk.ask("POST" if path == "/calls" else "PATCH", path, body)
+        assert reply.status == 200 or reasons(reply)
