@@ -70,7 +70,7 @@ WEBHOOK = f"https://{HOST}/webhooks/telnyx/voice"
 
 CHATTY = Person(name="chatty", picks_up_ms=100, steps=(Say("x" * 10), Pause(20_000)))
 MACHINE = Person(
-    name="machine", picks_up_ms=100, steps=(Pause(100), Say("x" * 90), Pause(300), Tone(ms=300), Pause(20_000))
+    name="machine", picks_up_ms=100, steps=(Pause(100), Say("x" * 450), Pause(300), Tone(ms=300), Pause(20_000))
 )
 PRESSES = Person(name="presses keys", picks_up_ms=100, steps=(Pause(600), Press("4#"), Pause(300), HangUp()))
 
@@ -182,6 +182,24 @@ async def test_it_dials_and_hangs_up() -> None:
             await here.client.calls.actions.hangup(call_id)
     assert [each["event"] for each in here.streamed[:2]] == ["connected", "start"]
     assert here.streamed[-1]["event"] == "stop"
+
+
+async def test_a_stream_that_is_lost_is_told_as_failed() -> None:
+    """The call goes on, and may have another; one that its server closes has just stopped."""
+    async with world() as here:
+        call_id = await here.dial(CHATTY, **STREAM)
+        await here.until("streaming.started")
+        stream = here.lab.stream(here.lab.calls[call_id])
+        assert stream is not None
+        stream.drop()
+        (failed,) = await here.until("streaming.failed")
+        assert failed["failure_reason"] == "connection_lost"
+        await here.client.calls.actions.start_streaming(call_id, **STREAM)  # type: ignore[arg-type]
+        await here.until("streaming.started", 2)
+        await here.client.calls.actions.stop_streaming(call_id)
+        await here.until("streaming.stopped")
+        await here.client.calls.actions.hangup(call_id)
+        await here.until("call.hangup")
 
 
 async def test_it_answers_a_call() -> None:

@@ -53,9 +53,7 @@ class LegSound:
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             self._lab.warn(f"the stream of {leg.control_id[:12]} cannot be opened: {error}")
             leg.stream_id = ""
-            params = {"stream_url": wanted.url, "track": wanted.track}
-            failed = {"failure_reason": "connection_failed", "stream_id": stream_id, "stream_type": "websocket"}
-            self._teller.tell(party, "streaming.failed", {**failed, "stream_params": params})
+            self._failed(party, wanted, stream_id, "connection_failed")
             return
         party.stream = MediaStream(
             socket=socket,
@@ -70,11 +68,21 @@ class LegSound:
         self._teller.tell(party, "streaming.started", {"stream_url": wanted.url})
         if not party.call.live:
             party.stream.stop()
+        lost = False
         try:
-            await party.stream.run()
+            lost = await party.stream.run()
         finally:
             party.stream, leg.stream_id = None, ""
-            self._teller.tell(party, "streaming.stopped", {"stream_url": wanted.url})
+            if lost and party.call.live:
+                self._failed(party, wanted, stream_id, "connection_lost")
+            else:
+                self._teller.tell(party, "streaming.stopped", {"stream_url": wanted.url})
+
+    def _failed(self, party: Party, wanted: StreamWanted, stream_id: str, reason: str) -> None:
+        """The call goes on without it. Telnyx does not say which of its events follows a socket that is lost."""
+        params = {"stream_url": wanted.url, "track": wanted.track}
+        failed = {"failure_reason": reason, "stream_id": stream_id, "stream_type": "websocket"}
+        self._teller.tell(party, "streaming.failed", {**failed, "stream_params": params})
 
     # --- recordings --------------------------------------------------------------------------------------------------
 

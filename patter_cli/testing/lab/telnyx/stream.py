@@ -171,8 +171,8 @@ class MediaStream:
     _sent: int = 0
     _complaints: set[str] = field(default_factory=set)
 
-    async def run(self) -> None:
-        """Until one of the two sides ends it."""
+    async def run(self) -> bool:
+        """Until one of the two sides ends it. Returns whether it was lost: neither side said so."""
         self._outbox.put_nowait(self.writer.connected())
         self._outbox.put_nowait(self.writer.start())
         self.attach()
@@ -180,13 +180,14 @@ class MediaStream:
         try:
             async for text in self.socket:
                 self._receive(text)
-        except ConnectionClosed:
-            pass
+        except ConnectionClosed as closed:
+            return closed.rcvd is None and not self.stopping
         finally:
             self.detach()
             self._outbox.put_nowait(None)
             await asyncio.wait({sending})
             await self.socket.close()
+        return False
 
     def attach(self) -> None:
         """From now on, or again, the line is this stream's."""
@@ -207,7 +208,6 @@ class MediaStream:
 
     def drop(self) -> None:
         """The network ends it: no `stop`, no closing handshake."""
-        self.stopping = True
         self.socket.transport.abort()
 
     # --- what the line has for the socket ------------------------------------------------------------------------
