@@ -183,6 +183,15 @@ async def test_a_call_without_its_stream_is_hung_up(api: TelnyxApi) -> None:
     assert api.verbs == ["streaming_start", "hangup"]
 
 
+async def test_a_call_that_is_over_has_no_answer(api: TelnyxApi) -> None:
+    """Whoever it was has hung up meanwhile: that is nobody's mistake, and there is nothing to hang up."""
+    for verb in ("answer", "reject", "streaming_start"):
+        api.will(f"POST {ESCAPED}/{verb}", refusal(422, "90018"))
+    for each in (plan(), plan(stream_url=""), plan(Direction.OUTBOUND)):
+        await telnyx(api).carry_out(each)
+    assert api.verbs == ["answer", "reject", "streaming_start"]
+
+
 @pytest.mark.parametrize("trouble", [DROP, SILENCE, Answer(status=503), Answer(status=429), Answer(body=[1])])
 async def test_a_command_is_tried_again_as_the_same_command(api: TelnyxApi, trouble: Answer | str) -> None:
     """Its id tells Telnyx that it has done it already, should only its answer have been lost."""

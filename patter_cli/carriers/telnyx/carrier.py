@@ -12,6 +12,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from patter_cli import keys
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.carriers.telnyx import numbers, webhook
 from patter_cli.carriers.telnyx.control import TelnyxControl, hang_up
-from patter_cli.carriers.telnyx.rest import BASE_URL, NOT_ANSWERED_YET, Account, Reply, checked_call_id
+from patter_cli.carriers.telnyx.rest import BASE_URL, CALL_IS_OVER, NOT_ANSWERED_YET, Account, Reply, checked_call_id
 from patter_cli.carriers.telnyx.stream import CALL_ID, ByteOrder, Codec, TelnyxLine, TelnyxStream, codec_of, format_of
 from patter_cli.contracts.carrier.carrier import (
     AnswerPlan,
@@ -141,7 +142,8 @@ class Telnyx:
         """Answer with a stream, start one, or decline. A call that gets no stream is hung up. Raises CarrierError."""
         account, call_id = self._account(), checked_call_id(plan.carrier_call_id)
         if not plan.stream_url:
-            await _decline(account, plan)
+            with suppress(_CallIsOver):
+                await _decline(account, plan)
             return
         answers = plan.direction is Direction.INBOUND
         at_once = answers and self.format.rate_hz == 8000
@@ -151,6 +153,8 @@ class Telnyx:
                 await _command(account, call_id, "answer", body, "answer the call")
             if not at_once:
                 await self._start_stream(account, call_id, plan.stream_url)
+        except _CallIsOver:
+            log.info("call %s was over before it had its stream", call_id)
         except CarrierError:
             try:
                 await hang_up(account, call_id)
@@ -230,7 +234,7 @@ class Telnyx:
         body = {**self._stream(url), "stream_bidirectional_sampling_rate": self.format.rate_hz}
         reply = await _once_answered(account, call_id, "streaming_start", body)
         if not reply.ok:
-            raise account.refused(reply, "start the stream")
+            raise _refusal(account, reply, "start the stream")
 
     def _stream(self, url: str) -> dict[str, Any]:
         """Both directions by name: Telnyx's own choices are MP3, the leg's codec and the other leg."""
@@ -255,6 +259,14 @@ class Telnyx:
         return value
 
 
+class _CallIsOver(CarrierError):
+    """Whoever it was has hung up, and there is nobody left to answer."""
+
+
+def _refusal(account: Account, reply: Reply, what: str) -> CarrierError:
+    return _CallIsOver("the call is over") if reply.says(CALL_IS_OVER) else account.refused(reply, what)
+
+
 def _given(value: str | None, variable: str) -> str:
     found = value or keys.look_up(variable)
     if not found:
@@ -266,7 +278,7 @@ async def _command(account: Account, call_id: str, verb: str, body: dict[str, An
     """Once for the call, however many of its webhooks come and whoever reads them."""
     reply = await account.command(call_id, verb, body, once=verb)
     if not reply.ok:
-        raise account.refused(reply, what)
+        raise _refusal(account, reply, what)
 
 
 async def _decline(account: Account, plan: AnswerPlan) -> None:
