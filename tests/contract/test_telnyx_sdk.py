@@ -163,7 +163,9 @@ async def test_it_dials_and_hangs_up() -> None:
         assert status.data is not None
         assert status.data.is_alive
         await here.client.calls.actions.send_dtmf(call_id, digits="12#", duration_millis=250)
-        assert here.lab.calls[call_id].line.keys_heard == "12#"  # type: ignore[union-attr]
+        line = here.lab.calls[call_id].line
+        assert line is not None
+        await until(lambda: line.keys_heard == "12#")
         reply = await here.client.calls.actions.hangup(call_id, command_id="h")
         assert reply.data is not None
         assert reply.data.result == "ok"
@@ -272,9 +274,11 @@ async def test_it_records_speaks_and_connects() -> None:
         assert recording.id is not None
         assert here.lab.files[recording.id][:4] == b"RIFF"
         here.lab.people["+12025550143"] = CHATTY
-        await actions.transfer(call_id, to="+12025550143", target_leg_client_state="dA==")
+        await actions.transfer(call_id, to="+12025550143", target_leg_client_state="dA==", send_digits_on_answer="w42")
         bridged = await here.until("call.bridged", 2)
         assert {each["client_state"] for each in bridged} == {"cg==", "dA=="}
+        *_, target = here.lab.calls.values()
+        await until(lambda: target.line is not None and target.line.keys_heard == "42")
         await actions.hangup(call_id)
         over = await here.until("call.hangup", 2)
         assert {each["hangup_cause"] for each in over} == {"normal_clearing"}

@@ -27,6 +27,8 @@ from patter_cli.testing.lab.telnyx.webhooks import Courier
 
 PATIENCE_S: Final = 60.0
 """How long somebody who rings waits for an answer."""
+PAUSES_S: Final = {"w": 0.5, "W": 1.0}
+"""Between keys."""
 CHANNEL_LIMIT: Final = "403"
 """Source: Telnyx docs, concurrent call limits: 403, user channel limit exceeded, D1."""
 
@@ -87,9 +89,7 @@ class LegExchange:
             stream.stop()
 
     def press(self, leg: Leg, digits: str) -> None:
-        line = self._of(leg).call.line
-        if line is not None:
-            line.press_for_agent("".join(each for each in digits if each not in "wW"))
+        self._lab.spawn(self._press(self._of(leg), digits))
 
     def start_recording(self, leg: Leg, how: Mapping[str, Any]) -> None:
         self._sound.start_recording(self._of(leg), how)
@@ -196,10 +196,18 @@ class LegExchange:
             party.leg.answered_s = self._teller.now_s()
             self._teller.tell(party, "call.answered", party.leg.has_answered())
             self._lab.spawn(self._limit(party))
+            self._lab.spawn(self._press(party, party.leg.digits_on_answer))
             for each in party.on_answer:
                 each()
         elif call.stage is Stage.OVER:
             self._over(party)
+
+    async def _press(self, party: Party, digits: str) -> None:
+        for digit in digits:
+            if digit in PAUSES_S:
+                await asyncio.sleep(PAUSES_S[digit])
+            elif party.call.live and party.call.line is not None:
+                party.call.line.press_for_agent(digit)
 
     async def _limit(self, party: Party) -> None:
         with suppress(TimeoutError):

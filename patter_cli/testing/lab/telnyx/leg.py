@@ -104,6 +104,8 @@ class Leg:
     ring_s: int = DEFAULT_RING_S
     limit_s: int = MAX_CALL_S
     detection: str = "disabled"
+    digits_on_answer: str = ""
+    """Keys that are pressed once it is answered."""
     headers: tuple[tuple[str, str], ...] = ()
     """The caller's own X- headers."""
     stream_id: str = ""

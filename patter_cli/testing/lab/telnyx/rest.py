@@ -204,6 +204,7 @@ class TelnyxApi:
             ring_s=body.get("timeout_secs") or DEFAULT_RING_S,
             limit_s=body.get("time_limit_secs") or MAX_CALL_S,
             detection=body.get("answering_machine_detection") or "disabled",
+            digits_on_answer=body.get("send_digits_on_answer") or "",
         )
         self.legs[leg.control_id] = leg
         return leg
