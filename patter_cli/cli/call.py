@@ -72,9 +72,9 @@ def call(
     A server that runs already makes the call; without one this starts its own. Exit code: 0 somebody or a machine
     answered, 1 nobody did, 4 the carrier failed.
 
-    With --carrier lab nothing leaves this machine, and the number's last two digits say who picks up: 01 a human, 02
-    a machine with a beep, 03 one without, 04 one that talks for 25 s, 05 a slow human, 06 one who says nothing, 07 a
-    fax, 08 busy, 09 nobody, 10 unreachable, 11 hangs up at once, 12 has no time, 13 a menu, 14 declines.
+    With --carrier lab, or lab:telnyx, nothing leaves this machine, and the number's last two digits say who picks up:
+    01 a human, 02 a machine with a beep, 03 one without, 04 one that talks for 25 s, 05 a slow human, 06 one who says
+    nothing, 07 a fax, 08 busy, 09 nobody, 10 unreachable, 11 hangs up at once, 12 has no time, 13 a menu, 14 declines.
     """
     from patter_cli.cli.lab import NUMBER, is_lab, lab_settings
     from patter_cli.cli.outgoing import chosen_agent, running_server

@@ -26,7 +26,7 @@ from patter_cli.server.service import ServiceSettings
 from patter_cli.settings import Settings
 from patter_cli.testing.lab.server import CarrierLab
 
-LABS: Final = {"lab": "twilio", "lab:twilio": "twilio"}
+LABS: Final = {"lab": "twilio", "lab:twilio": "twilio", "lab:telnyx": "telnyx"}
 """What people write -> whom the lab plays."""
 HOST: Final = "lab.example"
 """Under which name the lab knows this machine; it leads nowhere else."""
@@ -91,15 +91,22 @@ async def lab_server(
 
 
 def _lab(plays: str, number: str) -> CarrierLab:
+    from patter_cli.testing.lab.telnyx.lab import TelnyxLab
     from patter_cli.testing.lab.twilio.lab import TwilioLab
 
-    return TwilioLab(numbers=(number,))
+    return TelnyxLab(number=number) if plays == "telnyx" else TwilioLab(numbers=(number,))
 
 
 def _carrier(lab: CarrierLab, plays: str) -> Carrier:
     """Our end of it, with the lab's account."""
+    from patter_cli.testing.lab.telnyx.lab import TelnyxLab
     from patter_cli.testing.lab.twilio.lab import TwilioLab
 
-    assert isinstance(lab, TwilioLab)
-    made: Carrier = registry.find("carrier", plays).load()(lab.account_sid, lab.auth_token, base_url=lab.base_url)
+    keys: tuple[str, ...]
+    if isinstance(lab, TelnyxLab):
+        keys = (lab.api_key, lab.connection_id, lab.public_key)
+    else:
+        assert isinstance(lab, TwilioLab)
+        keys = (lab.account_sid, lab.auth_token)
+    made: Carrier = registry.find("carrier", plays).load()(*keys, base_url=lab.base_url)
     return made

@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.test_call_command import Desk
 
+BOTH = pytest.mark.parametrize("lab", ["lab", "lab:telnyx"])
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
@@ -19,19 +21,21 @@ def desk(tmp_path: Path) -> Desk:
     return desk
 
 
-def test_one_call(desk: Desk) -> None:
+@BOTH
+def test_one_call(desk: Desk, lab: str) -> None:
     """It returns what a real one would."""
-    code, out, err = desk.patter("call", "+12025550108", "hum", "--carrier", "lab")
+    code, out, err = desk.patter("call", "+12025550108", "hum", "--carrier", lab)
     assert code == 1, err
     assert out.splitlines()[-1].startswith("busy after 0.0 s")
 
 
+@BOTH
 @pytest.mark.slow
-def test_a_machine_gets_its_message(desk: Desk) -> None:
+def test_a_machine_gets_its_message(desk: Desk, lab: str) -> None:
     """It is what a real call prints, keeps and returns; also at a number that is in no plan."""
     code, out, err = desk.patter(
         *("call", "+15550100002", "hum", "--amd", "--voicemail-message", "Please call {name} back."),
-        *("--carrier", "lab", "--json"),
+        *("--carrier", lab, "--json"),
     )
     assert code == 0, err
     result = json.loads(out.splitlines()[-1])
@@ -39,7 +43,8 @@ def test_a_machine_gets_its_message(desk: Desk) -> None:
     assert "Please call you back." in out
     (record,) = (desk.folder / "kept").rglob("record.json")
     kept = json.loads(record.read_text())
-    assert (kept["callee"], kept["caller"], kept["carrier"]) == ("+15550100002", "+12025550100", "twilio")
+    plays = "telnyx" if "telnyx" in lab else "twilio"
+    assert (kept["callee"], kept["caller"], kept["carrier"]) == ("+15550100002", "+12025550100", plays)
 
 
 @pytest.mark.slow
@@ -50,17 +55,47 @@ def test_a_human_is_talked_to(desk: Desk) -> None:
     assert out.splitlines()[-1].startswith("answered by a human")
 
 
-def test_a_list_is_rung_to_its_end(desk: Desk) -> None:
+@BOTH
+def test_a_list_is_rung_to_its_end(desk: Desk, lab: str) -> None:
     """Busy lines and dead ones, several at a time; each has its result."""
     numbers = [f"+1{area}5550{place}" for area in (202, 212, 312, 415) for place in ("108", "110")]
     path = desk.people(*numbers)
     code, _, err = desk.patter(
-        *("call", "--csv", str(path), "hum", "--carrier", "lab", "--yes"),
+        *("call", "--csv", str(path), "hum", "--carrier", lab, "--yes"),
         *("--concurrency", "4", "--calls-per-second", "20"),
     )
     assert code in (0, 1, 4), err
     outcomes = {row["number"].lstrip("'"): row["outcome"] for row in desk.results()}
     assert outcomes == {number: "busy" if number.endswith("08") else "failed" for number in numbers}
+
+
+@BOTH
+@pytest.mark.slow
+def test_everybody_is_rung_at_once(desk: Desk, lab: str) -> None:
+    """Humans, machines and dead lines, with the voices they have: each call has its own end, and each machine its
+    message."""
+    who = {
+        "01": ("answered", "human"),
+        "02": ("voicemail", "machine"),
+        "03": ("voicemail", "machine"),
+        "04": ("voicemail", "machine"),
+        "05": ("answered", "human"),
+        "07": ("failed", "fax"),
+        "08": ("busy", ""),
+        "09": ("no_answer", ""),
+        "10": ("failed", ""),
+        "11": ("answered", ""),
+        "14": ("answered", "human"),
+    }
+    path = desk.people(*(f"+120255501{each}" for each in who))
+    _, _, err = desk.patter(
+        *("call", "--csv", str(path), "hum", "--carrier", lab, "--yes", "--voicemail-message", "Please call back."),
+        *("--concurrency", "14", "--calls-per-second", "20"),
+    )
+    found = {row["number"][-2:]: (row["outcome"], row["answered_by"]) for row in desk.results()}
+    assert found == who, err
+    left = {row["number"][-2:]: row["reason"] for row in desk.results() if row["outcome"] == "voicemail"}
+    assert set(left.values()) == {"message_left"}
 
 
 @pytest.mark.parametrize(
