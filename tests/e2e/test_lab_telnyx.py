@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -260,6 +261,7 @@ async def test_a_goodbye_is_heard_before_we_hang_up() -> None:
         for call in (made[1], rung):
             assert heard(call) == "hello caller.bye bye caller."
             assert call.ended_by is By.AGENT
+            assert call.unplayed_ms == 0
             assert here.lab.leg(call).asked.count("hangup") == 1
         assert made[0].outcome == "answered"
 
@@ -351,6 +353,19 @@ async def test_a_command_that_goes_wrong_is_asked_for_again() -> None:
     troubles = (Trouble.UNAVAILABLE, Trouble.ANSWER_LOST, Trouble.DONE_AND_500, Trouble.NO_ANSWER)
     found = await asyncio.gather(*map(troubled, troubles))
     assert found == [("hello caller.bye bye caller.", ["answer", "hangup"])] * len(troubles)
+
+
+async def test_a_call_that_rings_while_we_cannot_be_reached() -> None:
+    """Telnyx tells it again, and the caller has only waited a little longer."""
+    async with telephone() as here:
+        here.lab.reach[HOST], port = 9, here.lab.reach[HOST]
+        asyncio.get_running_loop().call_later(0.3, here.lab.reach.update, {HOST: port})
+        call = await here.ring(ASKS)
+        assert heard(call) == "hello caller.from nine until six."
+        first, again, *_ = here.lab.posted
+        assert (first.status, again.status) == (0, 200)
+        assert json.loads(again.body)["meta"]["attempt"] == 2
+        here.lab.warnings.clear()
 
 
 async def test_a_dial_whose_answer_is_lost_is_not_dialled_again() -> None:
