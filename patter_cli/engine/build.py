@@ -11,7 +11,7 @@ from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.wire import wire_codec
 from patter_cli.contracts.carrier.carrier import Carrier, OutboundCall
 from patter_cli.contracts.carrier.control import CallControl
-from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.contracts.carrier.stream import AudioLine
 from patter_cli.contracts.s2s import EngineAbilities, EngineSetup, spoken_history
 from patter_cli.core.events import EchoFound
 from patter_cli.core.outcome import Direction
@@ -28,7 +28,7 @@ from patter_cli.engine.filtering import filter_for_call
 from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.listen import Listener
-from patter_cli.engine.outbound import Line, OutboundPath
+from patter_cli.engine.outbound import OutboundPath
 from patter_cli.engine.perform_author import AuthorPerformer
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
@@ -47,8 +47,7 @@ def build_call(
     info: CallInfo,
     agent: ReadyAgent,
     format: AudioFormat,
-    codec: StreamCodec,
-    line: Line,
+    line: AudioLine,
     control: CallControl,
     vad: VadSource,
     cache: TtsCache,
@@ -58,7 +57,7 @@ def build_call(
     """One call on a line that speaks this format; `run` holds it."""
     call = CallContext(info, agent)
     author = AuthorPerformer(call, journal.settle)
-    parts = build_line(call, author, format=format, codec=codec, line=line, control=control, vad=vad, cache=cache)
+    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache)
     return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure), line=parts)
 
 
@@ -98,8 +97,7 @@ def build_line(
     author: AuthorPerformer,
     *,
     format: AudioFormat,
-    codec: StreamCodec,
-    line: Line,
+    line: AudioLine,
     control: CallControl,
     vad: VadSource,
     cache: TtsCache,
@@ -117,7 +115,7 @@ def build_line(
         echo = agent.echo_canceller(wire.rate_hz, found)
     far = None if echo is None else PlayoutReference(wire)
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
-    outbound = OutboundPath(clock=call.clock, codec=codec, line=line, post=post, pacer=pacer, far=far)
+    outbound = OutboundPath(clock=call.clock, line=line, post=post, pacer=pacer, far=far)
 
     screen: ScreeningEar | None = None
     if call.info.direction is Direction.OUTBOUND and agent.plan.screens_machines:

@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from patter_cli.audio.pacer import Pacer
-from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.contracts.carrier.stream import AudioLine
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.playout_reference import PlayoutReference
 
 CLAUSES = 10_000
 """Clauses a reply can have at most, so that reply and clause make one number."""
-
-
-class Line(Protocol):
-    """Where wire text goes: the carrier's socket."""
-
-    def send(self, text: str) -> None: ...
 
 
 class OutboundPath:
@@ -34,15 +27,13 @@ class OutboundPath:
         self,
         *,
         clock: CallClock,
-        codec: StreamCodec,
-        line: Line,
+        line: AudioLine,
         post: Callable[[Event], None],
         pacer: Pacer,
         far: PlayoutReference | None = None,
     ) -> None:
         """far: is told what the caller's phone plays and when, for the echo canceller."""
         self._clock = clock
-        self._codec = codec
         self._line = line
         self._post = post
         self._pacer = pacer
@@ -133,7 +124,7 @@ class OutboundPath:
 
     def _send_clear(self) -> None:
         self._generation += 1
-        self._line.send(self._codec.clear())
+        self._line.clear()
         if self._far is not None:
             self._far.silence(self._clock.now_ms())
 
@@ -158,10 +149,10 @@ class OutboundPath:
         plays_ms = max(now, self._pacer.playing_until_ms)
         for item in self._pacer.release(now):
             if isinstance(item, str):
-                self._line.send(self._codec.mark(f"{item}.{self._generation}"))
+                self._line.mark(f"{item}.{self._generation}")
             else:
                 sent_audio = True
-                self._line.send(self._codec.media(item))
+                self._line.media(item)
                 if self._far is not None:
                     plays_ms = self._far.sent(item, plays_ms)
         if sent_audio and self._unstarted:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
-from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
+from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.provider import awaited_work_s, name_of
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
@@ -141,9 +141,7 @@ class CallFactory:
         except Exception:
             log.exception("the words of %s are not ready before somebody picks up", agent.name)
 
-    def join(
-        self, call: DialledCall, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender
-    ) -> DialledCall:
+    def join(self, call: DialledCall, ticket: CallTicket, started: StreamStarted, sender: Sender) -> DialledCall:
         """Give a call that we made its line. ticket: of the stream. Raises CallRejected where it is over."""
         carrier = self._carriers[ticket.carrier]
         call.take_line(
@@ -151,7 +149,6 @@ class CallFactory:
                 call.parts.call,
                 call.parts.author,
                 format=started.format,
-                codec=codec,
                 line=sender,
                 control=carrier.control(self._handle(ticket, started, sender)),
                 vad=self._room,
@@ -167,7 +164,7 @@ class CallFactory:
                 del self._earlier[next(iter(self._earlier))]
             self._earlier[ticket.call_id] = await asyncio.to_thread(said_in, self._store, ticket.resumes)
 
-    def open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> CallSession:
+    def open(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallSession:
         """Begin the call that a ticket is for: who is on the phone is the ticket's word, never the stream's.
 
         Raises CallRejected for an agent or a carrier that is not served.
@@ -181,7 +178,6 @@ class CallFactory:
             info=replace(_info(ticket), earlier=self._earlier.pop(ticket.call_id, ())),
             agent=ready,
             format=started.format,
-            codec=codec,
             line=sender,
             control=carrier.control(self._handle(ticket, started, sender)),
             vad=self._room,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from patter_cli.contracts.carrier.control import CallLine
-from patter_cli.contracts.carrier.stream import StreamCodec, StreamMessage, StreamStarted
+from patter_cli.contracts.carrier.stream import AudioLine, StreamMessage, StreamStarted
 from patter_cli.core.events import Event
 from patter_cli.errors import CallRejected
 from patter_cli.server.admission import Admission
@@ -26,15 +26,12 @@ TELL_S: Final = 10.0
 """Between two lines about callers that were refused."""
 
 
-class Sender(CallLine, Protocol):
+class Sender(CallLine, AudioLine, Protocol):
     """The way to the caller."""
 
     @property
     def closed(self) -> bool:
         """The caller is gone or the call is over: nothing that is sent arrives."""
-
-    def send(self, text: str) -> None:
-        """Send one message of the codec. Never blocks and never raises; drops what the line cannot take."""
 
 
 class Call(Protocol):
@@ -60,8 +57,8 @@ class Call(Protocol):
         """Say goodbye and end soon: the server is about to stop."""
 
 
-OpenCall: TypeAlias = Callable[[CallTicket, StreamStarted, StreamCodec, Sender], Call]
-"""(ticket, started, codec, sender) to a call. Raises CallRejected where there is no such agent or no room."""
+OpenCall: TypeAlias = Callable[[CallTicket, StreamStarted, Sender], Call]
+"""(ticket, started, sender) to a call. Raises CallRejected where there is no such agent or no room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

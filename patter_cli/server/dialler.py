@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import Carrier, CarrierFact, OutboundCall
-from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
+from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction
 from patter_cli.destinations import CallingHours, DialRules, read_allow
 from patter_cli.destinations import check as check_destination
@@ -159,11 +159,11 @@ class Dialler:
         call = self._of(carrier, dialled)
         return call is not None and call.report(reported)
 
-    def take_line(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> Call | None:
+    def take_line(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> Call | None:
         """Give a call of ours the line that a stream has brought; None if the stream is no such call's. Raises
         CallRejected where that call is over."""
         call = self._dialled.get(ticket.call_id)
-        return self._calls.join(call, ticket, started, codec, sender) if call is not None else None
+        return self._calls.join(call, ticket, started, sender) if call is not None else None
 
     # --- the rest --------------------------------------------------------------------------------------------------
 

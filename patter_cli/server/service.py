@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from patter_cli.contracts.carrier.carrier import Carrier, CarrierFact, CarrierRequest, OutboundCall, SignsStreams
-from patter_cli.contracts.carrier.stream import StreamCodec, StreamStarted
+from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.destinations import DialRules
@@ -343,10 +343,10 @@ class Service:
 
         return check_upgrade
 
-    def _open(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> Call:
+    def _open(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> Call:
         """A stream has begun: it is the line of a call that we made, or a new call."""
-        ours = self._dialler.take_line(ticket, started, codec, sender)
-        return ours if ours is not None else self._calls.open(ticket, started, codec, sender)
+        ours = self._dialler.take_line(ticket, started, sender)
+        return ours if ours is not None else self._calls.open(ticket, started, sender)
 
     def _on_fact(self, carrier: str, reported: CarrierFact, dialled: str) -> None:
         """dialled: the ticket that the report's call was dialled with, or "" """

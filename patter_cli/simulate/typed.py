@@ -21,7 +21,7 @@ from patter_cli.audio.frame import ULAW_8K, Samples
 from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.audio.wire import Decode
 from patter_cli.contracts.carrier.control import CallControl
-from patter_cli.contracts.carrier.stream import Ignored, MarkIn, StreamMessage
+from patter_cli.contracts.carrier.stream import MarkIn
 from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.stt import Final, Recognised
 from patter_cli.core.outcome import Direction
@@ -78,7 +78,6 @@ class TypedCall:
                 revise=revise,
             ),
             format=ULAW_8K,
-            codec=_TypedWire(),
             line=self,
             control=control,
             vad=self._room,
@@ -87,10 +86,15 @@ class TypedCall:
             measure=CallMeasure(),
         )
 
-    def send(self, text: str) -> None:
-        """What the call sends to its line: a mark comes straight back."""
-        if text:
-            asyncio.get_running_loop().call_soon(self._session.on_stream, MarkIn(name=text))
+    def media(self, payload: bytes) -> None:
+        """Nobody listens."""
+
+    def mark(self, name: str) -> None:
+        """It comes straight back."""
+        asyncio.get_running_loop().call_soon(self._session.on_stream, MarkIn(name=name))
+
+    def clear(self) -> None:
+        """Nothing waits to be played."""
 
     def type(self, text: str) -> None:
         """Say a line."""
@@ -192,22 +196,6 @@ def _at_once(plan: CallPlan) -> CallPlan:
         idle_ms=pace.max_duration_ms,
     )
     return replace(plan, pace=quick)
-
-
-class _TypedWire:
-    """A codec whose only messages are marks, written as their names."""
-
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
-
-    def media(self, payload: bytes) -> str:
-        return ""
-
-    def mark(self, name: str) -> str:
-        return name
-
-    def clear(self) -> str:
-        return ""
 
 
 class _TypedRoom:

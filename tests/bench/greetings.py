@@ -24,7 +24,7 @@ from patter_cli.audio.frame import FRAME_MS, ULAW_8K, Samples
 from patter_cli.audio.g711 import encode_ulaw
 from patter_cli.audio.vad import Piece, VoiceDetector, VoiceEdge
 from patter_cli.audio.wire import Decode
-from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import MarkIn, MediaIn
 from patter_cli.contracts.llm import Text
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
@@ -162,7 +162,6 @@ class Far:
             info=CallInfo(call_id="one", caller="+1", callee="+2", direction=Direction.OUTBOUND, carrier="bench"),
             agent=agent,
             format=ULAW_8K,
-            codec=self,
             line=self,
             control=self,  # type: ignore[arg-type]
             vad=self,
@@ -208,26 +207,18 @@ class Far:
             (entry.at, each) for entry in self.entries for each in entry.commands if isinstance(each, order.TakeFor)
         ]
 
-    # Codec, line, control, detector and journal.
+    # Line, control, detector and journal.
 
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
-
-    def media(self, payload: bytes) -> str:
+    def media(self, payload: bytes) -> None:
         now = asyncio.get_running_loop().time()
         self.playing_until = max(now, self.playing_until) + len(payload) / 8000
-        return ""
 
-    def mark(self, name: str) -> str:
+    def mark(self, name: str) -> None:
         loop = asyncio.get_running_loop()
         loop.call_at(max(loop.time(), self.playing_until), self.session.on_stream, MarkIn(name=name))
-        return ""
 
-    def clear(self) -> str:
+    def clear(self) -> None:
         self.playing_until = 0.0
-        return ""
-
-    def send(self, text: str) -> None: ...
 
     async def hang_up(self) -> None: ...
 

@@ -140,7 +140,7 @@ async def ours_call(port: int) -> None:
     live = CallRegistry(max_calls=1000)
     entrance = local_entrance("loopback", lambda agent: True, time.time)
     app = create_app(
-        open_call=lambda _ticket, started, codec, sender: Call(started, codec, sender),
+        open_call=lambda _ticket, started, sender: Call(started, sender),
         streams=[StreamRoute(path="/{agent}", codec=Codec, entrance=entrance, local_only=True)],
         live=live,
         version="0",

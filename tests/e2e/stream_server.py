@@ -16,7 +16,6 @@ from patter_cli.contracts.carrier.stream import (
     Ignored,
     MediaIn,
     Refused,
-    StreamCodec,
     StreamMessage,
     StreamStarted,
     StreamStopped,
@@ -66,9 +65,8 @@ class JsonCodec:
 class EchoCall:
     """A call that gives back what it hears, until its stream is over or it has said goodbye."""
 
-    def __init__(self, started: StreamStarted, codec: StreamCodec, sender: Sender) -> None:
+    def __init__(self, started: StreamStarted, sender: Sender) -> None:
         self.call_id = started.call_id
-        self.codec = codec
         self.sender = sender
         self.heard: list[bytes] = []
         self.stopped = 0
@@ -79,7 +77,7 @@ class EchoCall:
     def on_stream(self, message: StreamMessage) -> None:
         if isinstance(message, MediaIn):
             self.heard.append(message.payload)
-            self.sender.send(self.codec.media(message.payload))
+            self.sender.media(message.payload)
         if isinstance(message, StreamStopped):
             self.stopped += 1
 
@@ -95,7 +93,7 @@ class EchoCall:
 
     def begin_goodbye(self, reason: str) -> None:
         self.goodbyes.append(reason)
-        self.sender.send(self.codec.mark("goodbye"))
+        self.sender.mark("goodbye")
         self.over.set()
 
 
@@ -105,10 +103,10 @@ class Exchange:
     def __init__(self) -> None:
         self.calls: list[EchoCall] = []
 
-    def open_call(self, ticket: CallTicket, started: StreamStarted, codec: StreamCodec, sender: Sender) -> EchoCall:
+    def open_call(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> EchoCall:
         if ticket.agent == "nobody":
             raise CallRejected("there is no agent of that name")
-        call = {"broken": BrokenCall, "deaf": DeafCall}.get(ticket.agent, EchoCall)(started, codec, sender)
+        call = {"broken": BrokenCall, "deaf": DeafCall}.get(ticket.agent, EchoCall)(started, sender)
         self.calls.append(call)
         return call
 

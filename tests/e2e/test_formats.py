@@ -14,7 +14,7 @@ from patter_cli import wiring
 from patter_cli.audio.frame import L16_16K, ULAW_8K, AudioFormat, Encoding
 from patter_cli.audio.resample import resample_all
 from patter_cli.audio.wire import wire_codec
-from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import MarkIn, MediaIn
 from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Direction
@@ -44,21 +44,13 @@ class Line:
 
     # What a call knows of it.
 
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
-
-    def media(self, payload: bytes) -> str:
+    def media(self, payload: bytes) -> None:
         self.played += payload
-        return ""
 
-    def mark(self, name: str) -> str:
+    def mark(self, name: str) -> None:
         asyncio.get_running_loop().call_soon(self.call.on_stream, MarkIn(name=name))
-        return ""
 
-    def clear(self) -> str:
-        return ""
-
-    def send(self, text: str) -> None:
+    def clear(self) -> None:
         pass
 
     async def hang_up(self) -> None:
@@ -115,7 +107,6 @@ async def test_the_same_call_on_every_format(format: AudioFormat) -> None:
         info=CallInfo(call_id="one", caller="+1", callee="shop", direction=Direction.INBOUND, carrier="toy"),
         agent=ready,
         format=format,
-        codec=line,
         line=line,
         control=line,
         vad=vad,

@@ -87,8 +87,22 @@ StreamMessage: TypeAlias = (
 )
 
 
+class AudioLine(Protocol):
+    """The way to the caller's ear, whatever wire it is. Nothing here blocks or raises; what the line cannot take is
+    dropped."""
+
+    def media(self, payload: bytes) -> None:
+        """Audio towards the caller, in the stream's format, any length."""
+
+    def mark(self, name: str) -> None:
+        """To come back as a MarkIn when everything before it has been played, or was cleared."""
+
+    def clear(self) -> None:
+        """Throw away everything that has not been played."""
+
+
 class StreamCodec(Protocol):
-    """One call's end of a media stream: text frames to messages and back. Pure; `receive` never raises.
+    """One call's end of a media stream on a WebSocket: text frames to messages and back. Pure; `receive` never raises.
 
     The outgoing side may only be used after a StreamStarted has been received: it needs the stream's id.
     """

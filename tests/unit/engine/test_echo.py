@@ -18,7 +18,7 @@ from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.signal import Signal, to_samples
 from patter_cli.audio.vad import Piece, VoiceDetector, VoiceEdge
 from patter_cli.audio.wire import Decode, LineAudio
-from patter_cli.contracts.carrier.stream import Ignored, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import MediaIn
 from patter_cli.core.events import Event, SpeechEnded, SpeechStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.inbound import InboundPath, VadStream
@@ -41,22 +41,6 @@ ECHO_DB = -10.0
 @cache
 def voice_model() -> silero.VoiceModel:
     return silero.VoiceModel()
-
-
-class Codec:
-    """Audio as hex, so that the line can read it."""
-
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
-
-    def media(self, payload: bytes) -> str:
-        return "media " + payload.hex()
-
-    def mark(self, name: str) -> str:
-        return f"mark {name}"
-
-    def clear(self) -> str:
-        return "clear"
 
 
 class PatientRoom:
@@ -94,16 +78,21 @@ class Phone:
     played: Signal = field(default_factory=lambda: np.zeros(60 * RATE))
     end: int = 0
 
-    def send(self, text: str) -> None:
-        now = round(self.clock.now_ms() * RATE / 1000)
-        if text == "clear":
-            self.played[now:] = 0
-            self.end = min(self.end, now)
-        elif text.startswith("media "):
-            samples = decode_ulaw(bytes.fromhex(text.removeprefix("media ")))
-            start = max(now, self.end)
-            self.end = start + len(samples)
-            self.played[start : self.end] = samples
+    def media(self, payload: bytes) -> None:
+        samples = decode_ulaw(payload)
+        start = max(self._now(), self.end)
+        self.end = start + len(samples)
+        self.played[start : self.end] = samples
+
+    def mark(self, name: str) -> None:
+        pass
+
+    def clear(self) -> None:
+        self.played[self._now() :] = 0
+        self.end = min(self.end, self._now())
+
+    def _now(self) -> int:
+        return round(self.clock.now_ms() * RATE / 1000)
 
     def hears(self, start: int, count: int) -> Signal:
         """The echo in these samples of call time: two reflections of the speaker, late by the round trip."""
@@ -125,9 +114,7 @@ class Round:
         self.heard: list[Samples] = []
         self.caller = np.zeros(0) if caller is None else caller
         far = PlayoutReference() if cancelled else None
-        self.outbound = OutboundPath(
-            clock=self.clock, codec=Codec(), line=self.phone, post=lambda event: None, pacer=Pacer(), far=far
-        )
+        self.outbound = OutboundPath(clock=self.clock, line=self.phone, post=lambda event: None, pacer=Pacer(), far=far)
         echo = NlmsEchoCanceller(sample_rate=RATE) if cancelled else None
         self.inbound = InboundPath(
             clock=self.clock, room=PatientRoom(), hearing=self, post=self.events.append, echo=echo, far=far

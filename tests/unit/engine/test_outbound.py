@@ -8,29 +8,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from patter_cli.audio.pacer import Pacer
-from patter_cli.contracts.carrier.stream import Ignored, StreamMessage
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.outbound import CLAUSES, OutboundPath
 from tests.unit.engine.conftest import virtually
 
 LEAD_MS, CHUNK_MS, REWIND_MS = 200, 60, 200
-
-
-class PlainCodec:
-    """Audio as its length in ms."""
-
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
-
-    def media(self, payload: bytes) -> str:
-        return f"audio {len(payload) // 8}"
-
-    def mark(self, name: str) -> str:
-        return f"mark {name}"
-
-    def clear(self) -> str:
-        return "clear"
 
 
 class Rig:
@@ -41,9 +24,18 @@ class Rig:
         self.sent: list[tuple[int, str]] = []
         self.events: list[Event] = []
         pacer = Pacer(lead_ms=LEAD_MS, chunk_ms=CHUNK_MS, rewind_ms=REWIND_MS)
-        self.path = OutboundPath(clock=self.clock, codec=PlainCodec(), line=self, post=self.events.append, pacer=pacer)
+        self.path = OutboundPath(clock=self.clock, line=self, post=self.events.append, pacer=pacer)
 
-    def send(self, text: str) -> None:
+    def media(self, payload: bytes) -> None:
+        self._sent(f"audio {len(payload) // 8}")
+
+    def mark(self, name: str) -> None:
+        self._sent(f"mark {name}")
+
+    def clear(self) -> None:
+        self._sent("clear")
+
+    def _sent(self, text: str) -> None:
         self.sent.append((self.clock.now(), text))
 
     def clause(self, response_id: int, clause: int, ms: int) -> None:

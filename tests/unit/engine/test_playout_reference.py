@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
 from patter_cli.audio.pacer import Pacer
-from patter_cli.contracts.carrier.stream import Ignored, StreamMessage
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.outbound import OutboundPath
 from patter_cli.engine.playout_reference import AHEAD_MS, PAST_MS, PlayoutReference
@@ -135,24 +134,14 @@ class Wire:
         self.clock = CallClock(asyncio.get_running_loop())
         self.model = Model()
 
-    def send(self, text: str) -> None:
-        now = self.clock.now_ms()
-        if text == "clear":
-            self.model.silence(now)
-        elif text:
-            self.model.sent(bytes.fromhex(text), max(now, self.model.end / 8))
+    def media(self, payload: bytes) -> None:
+        self.model.sent(payload, max(self.clock.now_ms(), self.model.end / 8))
 
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
+    def mark(self, name: str) -> None:
+        pass
 
-    def media(self, payload: bytes) -> str:
-        return payload.hex()
-
-    def mark(self, name: str) -> str:
-        return ""
-
-    def clear(self) -> str:
-        return "clear"
+    def clear(self) -> None:
+        self.model.silence(self.clock.now_ms())
 
 
 @pytest.mark.parametrize("stop", ["clear", "pause"])
@@ -161,7 +150,7 @@ def test_the_way_out_keeps_the_reference_true(stop: str) -> None:
 
     async def tell() -> None:
         line, far = Wire(), PlayoutReference()
-        path = OutboundPath(clock=line.clock, codec=line, line=line, post=lambda event: None, pacer=Pacer(), far=far)
+        path = OutboundPath(clock=line.clock, line=line, post=lambda event: None, pacer=Pacer(), far=far)
         checked = 0
 
         async def listen(seconds: float) -> None:

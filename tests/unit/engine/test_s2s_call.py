@@ -13,7 +13,7 @@ import pytest
 from patter_cli.audio.frame import L16_16K, ULAW_8K, AudioFormat, Samples
 from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted, VoiceStopped
 from patter_cli.audio.wire import Decode, wire_codec
-from patter_cli.contracts.carrier.stream import Ignored, MarkIn, MediaIn, StreamMessage
+from patter_cli.contracts.carrier.stream import MarkIn, MediaIn
 from patter_cli.contracts.s2s import EngineAbilities
 from patter_cli.core import commands as order
 from patter_cli.core.journal import Entry
@@ -103,7 +103,6 @@ class Call:
             info=CallInfo(call_id="one", caller="+1", callee="luigi", direction="inbound", carrier="toy"),
             agent=agent,
             format=format,
-            codec=self,
             line=self,
             control=self,
             vad=self,
@@ -112,29 +111,21 @@ class Call:
             measure=CallMeasure(),
         )
 
-    # What a call knows of it: codec, line, control, detector and journal in one.
+    # What a call knows of it: line, control, detector and journal in one.
 
-    def receive(self, text: str) -> StreamMessage:
-        return Ignored(event=text)
-
-    def media(self, payload: bytes) -> str:
+    def media(self, payload: bytes) -> None:
         now = asyncio.get_running_loop().time()
         length_s = len(payload) / self.wire.bytes_per_ms / 1000
         self.sent_ms += round(length_s * 1000)
         self.playing_until = max(now, self.playing_until) + length_s
-        return ""
 
-    def mark(self, name: str) -> str:
+    def mark(self, name: str) -> None:
         loop = asyncio.get_running_loop()
         back = loop.call_at(max(loop.time(), self.playing_until), self.session.on_stream, MarkIn(name=name))
         self.marks.append(back)
-        return ""
 
-    def clear(self) -> str:
+    def clear(self) -> None:
         self.playing_until = 0.0
-        return ""
-
-    def send(self, text: str) -> None: ...
 
     async def hang_up(self) -> None: ...
 
