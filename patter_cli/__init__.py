@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from patter_cli.agent import Agent, Guardrail, HangUp, Interrupt, Press, Say, TurnPolicy, guardrail
     from patter_cli.call_result import CallResult
+    from patter_cli.carriers.asterisk.carrier import Asterisk
     from patter_cli.carriers.telnyx.carrier import Telnyx
     from patter_cli.carriers.twilio.carrier import Twilio
     from patter_cli.contracts.llm import ToolCall
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnswerService": "engine.answer_service",
     "Agent": "agent",
+    "Asterisk": "carriers.asterisk.carrier",
     "CallResult": "call_result",
     "ConfigError": "errors",
     "EmbeddedServer": "embedded",
@@ -67,6 +69,7 @@ _HOMES = {
 __all__ = [
     "Agent",
     "AnswerService",
+    "Asterisk",
     "CallResult",
     "ConfigError",
     "EmbeddedServer",

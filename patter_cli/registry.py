@@ -43,7 +43,8 @@ class Row:
 
     name: what an author writes, as in stt="acme". target: "package.module:Class", made without arguments if only its
     name is given. keys: environment variables that its key is looked for in, the current name first; () if it needs
-    none. extra: of our pyproject.toml, if it needs packages that not everybody has.
+    none. extra: of our pyproject.toml, if it needs packages that not everybody has. on_request: it is used only where
+    somebody names it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Row:
     target: str
     keys: tuple[str, ...] = ()
     extra: str = ""
+    on_request: bool = False
 
     def load(self) -> Any:
         """The class, or function, that makes one. Raises MissingExtra, ConfigError."""
@@ -83,6 +85,7 @@ ROWS: tuple[Row, ...] = (
     Row(name="smart-turn", kind="eou", target="patter_cli.providers.smart_turn:SmartTurn", extra="turns"),
     Row(name="webrtc", kind="echo", target="patter_cli.providers.webrtc:EchoCanceller", extra="aec"),
     Row(name="loopback", kind="carrier", target="patter_cli.carriers.loopback.carrier:Carrier"),
+    Row(name="asterisk", kind="carrier", target="patter_cli.carriers.asterisk.carrier:Asterisk", on_request=True),
     Row(
         name="telnyx",
         kind="carrier",
@@ -124,7 +127,7 @@ def with_key(kind: Kind) -> Row | None:
 
 def keyless(kind: Kind) -> Row:
     """The first of a kind that needs no key: what everybody has. Raises UnknownProvider if there is none."""
-    found = next((each for each in rows(kind) if not each.keys), None)
+    found = next((each for each in rows(kind) if not (each.keys or each.on_request)), None)
     if found is None:
         raise UnknownProvider(f"no {_WORDS[kind]} works without a key", hint="name one, and set its key")
     return found

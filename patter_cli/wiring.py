@@ -31,7 +31,7 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import CallTexts, Check, ReadyAgent
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
-from patter_cli.errors import ConfigError, InputError, PatterError
+from patter_cli.errors import ConfigError, InputError, MissingCredential, PatterError
 from patter_cli.opting_out import bind_opt_out
 from patter_cli.settings import DEFAULTS, ROWS, Settings
 from patter_cli.text.preamble import with_preamble
@@ -119,9 +119,18 @@ def built_in_line() -> loopback.Carrier:
     return cast("loopback.Carrier", registry.keyless("carrier").load()())
 
 
-def carriers() -> dict[str, Carrier]:
-    """Every carrier whose keys are set, or that needs none, by name. Raises MissingExtra, ConfigError."""
-    return {row.name: row.load()() for row in registry.rows("carrier") if row.key_set() or not row.keys}
+def carriers(named: str = "") -> dict[str, Carrier]:
+    """Every carrier whose keys are set, or that needs none, by name. named: this one and the built-in line instead.
+
+    Raises UnknownProvider, MissingCredential, MissingExtra, ConfigError.
+    """
+    if named:
+        row, line = registry.find("carrier", named), built_in_line()
+        if row.keys and not row.key_set():
+            raise MissingCredential(f"{named} needs {row.keys[0]}", hint=f"export {row.keys[0]}=…")
+        return {line.name: line, row.name: row.load()()}
+    usable = (row for row in registry.rows("carrier") if row.key_set() or not (row.keys or row.on_request))
+    return {row.name: row.load()() for row in usable}
 
 
 def service(

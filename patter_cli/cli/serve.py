@@ -26,6 +26,10 @@ def serve(
     webhook_url: Annotated[
         str | None, typer.Option(metavar="HOST", help="Where carriers reach this machine.", show_default=False)
     ] = None,
+    carrier: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Whose calls, such as asterisk; without it, of all whose keys are set."),
+    ] = "",
     max_calls: Annotated[
         int | None, typer.Option(help="Calls at the same time; without it as many as this machine carries.", min=1)
     ] = DEFAULTS.max_calls,
@@ -52,7 +56,7 @@ def serve(
         wiring.check_folder(settings.log_dir)
     agents = _agents(agent, settings)
     with Terminal():
-        kept = run(_serve(agents, settings))
+        kept = run(_serve(agents, settings, carrier))
     if not kept:
         raise typer.Exit(1)
 
@@ -79,7 +83,7 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
     return ready
 
 
-async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
+async def _serve(agents: dict[str, ReadyAgent], settings: Settings, carrier: str) -> bool:
     """Whether all calls could be kept."""
     from patter_cli import wiring
     from patter_cli.observe.lines import TranscriptLines
@@ -87,7 +91,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
 
-    carriers = wiring.carriers()
+    carriers = wiring.carriers(carrier)
     service = wiring.service(
         agents,
         ServiceSettings(
@@ -113,6 +117,8 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings) -> bool:
                 print(f"  {note}", file=sys.stderr)
             if settings.max_calls is None:
                 print(f"  up to {service.carries(name)} calls at once, as measured", file=sys.stderr)
+        for name, address in service.direct_addresses.items():
+            print(f"{name} brings its calls to {address}", file=sys.stderr)
         print(f"Call it: patter simulate --url {service.media_url(next(iter(agents)))}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 

@@ -100,12 +100,15 @@ class CallStream(ABC):
     def _sender_for(self, started: StreamStarted) -> StreamSender:
         """The way to the caller, in this format."""
 
-    async def _hold_open(self, wire: OpenWire) -> None:
-        """Hold the connection until it and its call are over."""
+    def _attach(self, wire: OpenWire) -> None:
+        """The connection is there; from now on it may be read."""
         self._open_wire = wire
         if self._cause:  # turned away while the connection was being made
             wire.close(GOING_AWAY)
         self._arm("start", self._limits.start_s, self._never_started)
+
+    async def _hold_open(self, wire: OpenWire) -> None:
+        """Hold the connection until it and its call are over."""
         try:
             await self._started.wait()
             if self._call is not None:

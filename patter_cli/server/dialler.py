@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import Carrier, CarrierFact, OutboundCall
+from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction
 from patter_cli.destinations import CallingHours, DialRules, read_allow
@@ -93,7 +94,9 @@ class Dialler:
             raise UnknownAgent(f"no agent {wanted.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
         carrier = next((each for each in self._carriers.values() if not each.local), None)
         if carrier is None or not self._addresses.public_host:
-            raise CallRejected("this server can ring nobody", hint="that takes a carrier and a public address")
+            one_way = [each.name for each in self._carriers.values() if isinstance(each, DirectCarrier)]
+            why = f": {' and '.join(one_way)} only brings calls here" if one_way else ""
+            raise CallRejected(f"this server can ring nobody{why}", hint="that takes a carrier and a public address")
         texts = CallTexts(
             first_message=wanted.first_message,
             voicemail_message=wanted.voicemail_message,

@@ -101,6 +101,7 @@ class MediaStream(CallStream):
     async def run(self, wire: Wire) -> None:
         """Hold the socket until it and its call are over."""
         self._wire = wire
+        self._attach(wire)
         await self._hold_open(wire)
 
     def on_text(self, text: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, Carrier
+from patter_cli.contracts.carrier.direct import DirectCarrier
+from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.errors import BadSignature, CallRejected, PatterError
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
@@ -58,6 +60,10 @@ class Reception:
         if isinstance(self._carriers[carrier], AnswersByCommand):
             self._awaited.expect(ticket)  # others go on with the rest of their answer
         return replace(plan, stream_url=self._addresses.stream_url(carrier, token), resume_url=resume_url)
+
+    def take(self, carrier: DirectCarrier, started: StreamStarted) -> CallTicket:
+        """The ticket of a call that came with no webhook before it. Raises BadSignature, CallRejected."""
+        return self._ticket(carrier.name, carrier.incoming(started), "")
 
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
         """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""

@@ -14,11 +14,20 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from patter_cli.contracts.carrier.carrier import Carrier, CarrierFact, CarrierRequest, OutboundCall, SignsStreams
+from patter_cli.contracts.carrier.carrier import (
+    Carrier,
+    CarrierFact,
+    CarrierRequest,
+    OutboundCall,
+    SignsStreams,
+    WebSocketCarrier,
+)
+from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
@@ -38,6 +47,7 @@ from patter_cli.server.control import ControlSocket
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.dialler import Dialler
+from patter_cli.server.direct import DirectPort
 from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
 from patter_cli.server.reception import Reception
 from patter_cli.server.run import Server, tune_process
@@ -166,6 +176,11 @@ class Service:
             port=settings.port,
             drain_timeout_s=settings.drain_timeout_s,
         )
+        self._direct = {
+            name: DirectPort(carrier, partial(reception.take, carrier), self._open, self.live)
+            for name, carrier in self._carriers.items()
+            if isinstance(carrier, DirectCarrier)
+        }
         self._warm = False
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
@@ -179,10 +194,16 @@ class Service:
 
     def media_url(self, agent: str) -> str:
         """Where a program on this machine calls the agent."""
-        local = next((each.name for each in self._carriers.values() if each.local), None)
+        carriers = self._carriers.values()
+        local = next((each.name for each in carriers if each.local and isinstance(each, WebSocketCarrier)), None)
         if local is None:
             raise UnknownProvider("no carrier here takes calls from this machine", hint="add the built-in line")
         return f"ws://{self._settings.host}:{self.port}/ws/{local}/{quote(agent)}"
+
+    @property
+    def direct_addresses(self) -> dict[str, str]:
+        """host:port of each carrier that connects to a port of its own, by name; once started."""
+        return {name: each.address for name, each in self._direct.items()}
 
     async def warm(self) -> None:
         """Load models and greetings. Raises PatterError; `start` is then quick."""
@@ -209,6 +230,12 @@ class Service:
             await self.warm()
         tune_process()
         await self._server.start()
+        try:
+            for each in self._direct.values():
+                await each.start()
+        except BaseException:
+            await self.cut()
+            raise
         await self._be_found()
         self._tasks = [asyncio.create_task(self._calls.prepare_lines())]
         if self._admission.measures:
@@ -253,11 +280,11 @@ class Service:
     async def shutdown(self) -> None:
         """Let live calls end within the drain time, then stop. Twice is fine."""
         await self._server.shutdown()
-        await self._dialler.cut()
+        await asyncio.gather(*(each.cut() for each in self._direct.values()), self._dialler.cut())
 
     async def cut(self) -> None:
         """Stop within a second, whoever is talking."""
-        await asyncio.gather(self._server.cut(), self._dialler.cut())
+        await asyncio.gather(self._server.cut(), *(each.cut() for each in self._direct.values()), self._dialler.cut())
 
     def close(self) -> None:
         """Let go of threads; the server must have stopped. Journals get a moment to be written. Twice is fine."""
@@ -314,6 +341,8 @@ class Service:
     def _routes(self, used: UsedTickets) -> list[StreamRoute]:
         routes = []
         for name, carrier in self._carriers.items():
+            if not isinstance(carrier, WebSocketCarrier):
+                continue
             if carrier.local:
                 path, entrance = "{agent}", local_entrance(name, self._agents.__contains__, time.time)
             else:

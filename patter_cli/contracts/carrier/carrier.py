@@ -196,13 +196,8 @@ class Carrier(Protocol):
 
     @property
     def local(self) -> bool:
-        """Its calls come from this machine, straight to a media socket, with no webhook before them."""
-
-    def codec(self) -> StreamCodec:
-        """Our end of a new media stream."""
-
-    def line(self) -> LineCodec:
-        """The carrier's own end of one, for a caller of ours."""
+        """Its calls come straight to us, with no webhook before them, and nobody stands beside them to be asked for
+        others."""
 
     def verify(self, request: CarrierRequest, now_s: float) -> None:
         """Whether the carrier has sent this, by Unix time now. Raises BadSignature, MissingCredential."""
@@ -234,6 +229,17 @@ class Carrier(Protocol):
 
     async def recordings(self, carrier_call_id: str) -> tuple[CarrierRecording, ...]:
         """What the carrier has recorded of a call."""
+
+
+@runtime_checkable
+class WebSocketCarrier(Carrier, Protocol):
+    """A carrier whose media streams are WebSockets that it opens to our server."""
+
+    def codec(self) -> StreamCodec:
+        """Our end of a new media stream."""
+
+    def line(self) -> LineCodec:
+        """The carrier's own end of one, for a caller of ours."""
 
 
 @runtime_checkable
