@@ -103,7 +103,7 @@ class DirectWire(asyncio.Protocol):
     def close(self, code: int, reason: str = "") -> None:
         """Hang up; the other side has a moment to close. It is read meanwhile, and not listened to: to close with
         something unread would reset the connection, and that may overtake the last message."""
-        if self._close_timer is None and not self._transport.is_closing():
+        if not self.closed and not self._transport.is_closing():
             self._transport.write(self.codec.hang_up())
             self._close_timer = self._loop.call_later(self._limits.close_s, self._transport.abort)
         self.closed = True
@@ -141,6 +141,7 @@ class DirectWire(asyncio.Protocol):
         if not self.closed and self._stream is not None:
             self.closed = True
             self._stream.hung_up()
+        self._transport.abort()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
