@@ -42,8 +42,8 @@ MISSING = (
 LOADED = (
     "res_timing_timerfd", "format_wav", "format_sln", "format_pcm", "codec_ulaw", "codec_alaw", "codec_resample",
     "bridge_simple", "func_strings", "func_callerid", "func_channel", "func_logic", "func_uuid", "res_audiosocket",
-    "app_audiosocket", "chan_audiosocket", "app_dial", "func_periodic_hook", "app_mixmonitor", "app_senddtmf",
-    "pbx_config", "pbx_spool",
+    "app_audiosocket", "chan_audiosocket", "app_dial", "app_chanspy", "func_cut", "func_groupcount", "func_uri",
+    "func_periodic_hook", "app_mixmonitor", "app_senddtmf", "pbx_config", "pbx_spool",
 )  # fmt: skip
 DOCS = Path(__file__).parents[2] / "docs" / "asterisk.md"
 STARTS_S = 20.0
@@ -52,13 +52,13 @@ CALLER = "+15550100001"
 NUMBER = "+15550100002"
 
 
-def dialplan(port: int) -> str:
-    """What docs/asterisk.md tells people to write, with another port."""
-    text = DOCS.read_text()
-    block = re.search(r"```ini\n; extensions\.conf\n(.*?)```", text, re.DOTALL)
-    assert block is not None, "docs/asterisk.md has lost its dialplan"
+def dialplan(port: int, which: str = "") -> str:
+    """What docs/asterisk.md tells people to write, with another port. which: "secret" or "wideband"."""
+    title = f"; extensions.conf, {which}" if which else "; extensions.conf"
+    block = re.search(rf"```ini\n{re.escape(title)}\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert block is not None, f"docs/asterisk.md has lost its dialplan {which}"
     assert "127.0.0.1:9092" in block[1]
-    return block[1].replace("127.0.0.1:9092", f"127.0.0.1:{port}")
+    return block[1].replace("127.0.0.1:9092", f"127.0.0.1:{port}") if port else block[1]
 
 
 class Telephone:
@@ -93,10 +93,15 @@ class Telephone:
     def samples(self) -> Samples:
         return np.frombuffer(bytes(self.heard), "<i2").astype(np.int16)
 
-    def loud_since(self, at_s: float) -> float:
-        """When something was heard last, in seconds after a moment of the loop's clock; 0.0: nothing was."""
-        loud = [when - at_s for when, samples in self.arrivals if np.abs(samples.astype(int)).max(initial=0) > 1000]
-        return max((each for each in loud if each > 0), default=0.0)
+    def loud_between(self, start_s: float, end_s: float) -> float:
+        """When something was heard last between two moments of the loop's clock, in seconds after the first."""
+        loud = [when for when, samples in self.arrivals if np.abs(samples.astype(int)).max(initial=0) > 1000]
+        return max((each for each in loud if start_s < each < end_s), default=start_s) - start_s
+
+    def voiced(self) -> Samples:
+        """What was heard, from its first sound on: a way that resamples is late by a part of a frame."""
+        loud = np.flatnonzero(np.abs(self.samples.astype(int)) > 1000)
+        return self.samples[loud[0] :] if len(loud) else self.samples[:0]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -146,7 +151,7 @@ class Asterisk:
         await self.command("dialplan reload")
         call = self.folder / f"{at}.call"
         call.write_text(
-            f"Channel: Local/caller@caller\nCallerID: <{caller}>\nContext: from-phones\n"
+            f"Channel: Local/caller@caller\nCallerID: <{caller}>\nContext: lifted\n"
             f"Extension: {number.removeprefix('+')}\nPriority: 1\nMaxRetries: 0\nWaitTime: 5\n"
         )
         call.rename(self.folder / "spool" / "outgoing" / call.name)
@@ -158,7 +163,11 @@ class Asterisk:
 
     def _write_caller(self, lines: Sequence[str]) -> None:
         steps = "".join(f" same => n,{line}\n" for line in lines)
-        (self.folder / "etc" / "caller.conf").write_text(f"[caller]\nexten => caller,1,Answer()\n{steps}")
+        (self.folder / "etc" / "caller.conf").write_text(
+            f"[caller]\nexten => caller,1,Answer()\n{steps}"
+            # Answer() waits up to 0.5 s for a first sound, which is lost: the telephone is at the ear before ours.
+            "[lifted]\nexten => _X.,1,Wait(0.6)\n same => n,Goto(from-phones,${EXTEN},1)\n"
+        )
 
     async def command(self, text: str) -> str:
         """What Asterisk's console answers."""

@@ -13,6 +13,7 @@ from patter_cli import Asterisk, wiring
 from patter_cli.agent import Agent
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts.store import CallStore
+from patter_cli.core import commands as order
 from patter_cli.engine.hooks import Hooks
 from patter_cli.server.service import Service, ServiceSettings
 from tests.e2e.conftest import LOUDNESS, Log, agent
@@ -42,7 +43,17 @@ class Shop:
             for entries in self.log.calls.values()
             for entry in entries
             for each in entry.commands
-            if type(each).__name__ == "FinishCall"
+            if isinstance(each, order.FinishCall)
+        ]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(role, text) of every call's transcript."""
+        return [
+            (each.role, each.text)
+            for entries in self.log.calls.values()
+            for entry in entries
+            for each in entry.commands
+            if isinstance(each, order.ReportTranscript)
         ]
 
     async def until(self, true: Callable[[], object], within_s: float = 8.0) -> None:
