@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from patter_cli import Asterisk, wiring
+from patter_cli import Asterisk, Patter, wiring
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import BadSignature, CallRejected, PortBusy
+from patter_cli.errors import BadSignature, CallRejected, MissingCredential, PortBusy
 from patter_cli.server.calls import CallRegistry
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.direct import DirectPort
@@ -215,6 +216,30 @@ async def test_stopping_ends_the_calls() -> None:
         assert len(letters_in(peer.samples)) > len("hello there.")
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", here.port)
+
+
+async def test_from_python() -> None:
+    """Patter(carrier=Asterisk(…)) answers Asterisk's calls, beside those of this machine's own line."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with Patter(carrier=Asterisk(port=port)) as phone:
+        speaking = agent("Hello there.")
+        serving = asyncio.create_task(phone.serve(speaking, port=0, on_message=lambda event: "Hum."))
+        assert "/ws/loopback/" in await phone.ready
+        async with connected(port) as peer:
+            peer.send(START)
+            peer.talk()
+            await peer.until(lambda: letters_in(peer.samples) == "hello there.")
+    await serving
+
+
+def test_it_is_there_for_who_names_it() -> None:
+    """No server opens its port unasked; where it is named it is the only one beside this machine's own line."""
+    assert "asterisk" not in wiring.carriers()
+    assert list(wiring.carriers("asterisk")) == ["loopback", "asterisk"]
+    assert wiring.carriers("asterisk")["asterisk"] == Asterisk()
+    with pytest.raises(MissingCredential, match="TWILIO_ACCOUNT_SID"):
+        wiring.carriers("twilio")
 
 
 async def test_nobody_can_be_rung() -> None:

@@ -170,6 +170,8 @@ def test_help_is_cheap() -> None:
         (["serve", "hum", "--host", ""], 2, "--host cannot be ''"),
         (["serve", "hum", "--max-calls", "many"], 2, "--max-calls"),
         (["serve", "hum", "--drain-timeout", "nan"], 2, "--drain-timeout"),
+        (["serve", "hum", "--carrier", "asterix"], 3, "did you mean 'asterisk'?"),
+        (["serve", "hum", "--carrier", "twilio"], 3, "export TWILIO_ACCOUNT_SID="),
         (["serve", "mute"], 3, "nothing to answer with"),
         (["serve", "broken"], 2, "agents/broken.py:2"),
         (["simulate", "latin", "--text"], 2, "this is not UTF-8"),
