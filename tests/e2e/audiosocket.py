@@ -13,6 +13,7 @@ from patter_cli import Asterisk, wiring
 from patter_cli.agent import Agent
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts.store import CallStore
+from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core import commands as order
 from patter_cli.engine.hooks import Hooks
 from patter_cli.server.service import Service, ServiceSettings
@@ -73,6 +74,7 @@ async def shop(
     max_calls: int | None = None,
     numbers: dict[str, str] | None = None,
     given: Agent | None = None,
+    voice: VoiceModel | None = LOUDNESS,
 ) -> AsyncIterator[Shop]:
     log = Log()
     hooks = hooks or Hooks(on_message=lambda event: "From nine until six.")
@@ -81,7 +83,7 @@ async def shop(
         ServiceSettings(port=0, drain_timeout_s=0.0, max_calls=max_calls, numbers=numbers or {}),
         store=store,
         observers=(log,),
-        voice=LOUDNESS,
+        voice=voice,
         carried_by={**wiring.carriers(), "asterisk": carrier or Asterisk(port=0)},
     )
     await service.start()

@@ -6,14 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from patter_cli import Asterisk
+from patter_cli import Asterisk, wiring
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.resample import resample_all
 from patter_cli.audio.wav import read_wav
+from patter_cli.cli.discovery import load_agent
+from patter_cli.contracts.tts import TextToSpeech, whole_clause
 from patter_cli.engine.hooks import Hooks
 from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e import asterisk
@@ -199,3 +204,28 @@ async def test_asterisk_opens_no_port(tmp_path: Path) -> None:
         }
         owned = {str(each.readlink()) for each in Path(f"/proc/{pbx.process.pid}/fd").iterdir()}
         assert not owned & {f"socket:[{inode}]" for inode in listening}
+
+
+@pytest.mark.slow
+async def test_the_receptionist_with_its_own_ears_and_voice(tmp_path: Path) -> None:
+    """The ready agent as it is served: real speech through a real Asterisk, from the greeting to its goodbye."""
+    voice = wiring.built_in_speech()[1]
+    loaded = load_agent("receptionist")
+    given, hooks = replace(loaded.agent, echo_cancellation=False), Hooks(**loaded.hooks)
+    async with exchange(tmp_path / "pbx", given=given, hooks=hooks, voice=None) as (here, pbx), pbx.call() as phone:
+        for number, words in enumerate(("What are your opening hours?", "Thank you, goodbye.")):
+            await here.until(lambda spoken=2 * number + 1: len(here.lines()) >= spoken, 30.0)
+            phone.say(await said_by(voice, words))
+        await asyncio.wait_for(phone.over.wait(), 30)
+        said = [text for role, text in here.lines() if role == "user"]
+        assert said[0] == "What are your opening hours?"
+        assert any("nine until five thirty" in text for _, text in here.lines())
+        await here.until(here.ends)
+        assert here.ends() == [("answered", "agent")]
+
+
+async def said_by(voice: TextToSpeech, text: str) -> Samples:
+    """A text as a telephone takes it."""
+    await voice.warm()
+    samples, _ = await whole_clause(await voice.open(), text)
+    return resample_all(samples, voice.rate_hz, 8000)
