@@ -48,6 +48,9 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option(help="Which line of that kind: the same seed, the same line.", min=0)
     ] = None,
+    carrier: Annotated[
+        str, typer.Option(help="Over this carrier's own wire, which the lab plays on this machine: twilio or telnyx.")
+    ] = "",
     human: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,6 +87,12 @@ def simulate(
         raise InputError("--url calls an agent that is served already", hint=f"leave {agent} out")
     if url and text:
         raise InputError("--text needs no server, and --url is one", hint="leave one of them out")
+    if carrier:
+        from patter_cli.cli.lab import WIRES, check_name
+
+        check_name(carrier, WIRES)
+        if url or text:
+            raise InputError("--carrier is for a call with sound to an agent of one's own", hint="leave it out")
     if out is not None and out == stereo:
         raise InputError(f"--out and --stereo cannot both be {out}", hint="name two files, or leave one out")
     if seed is not None and line is None and scenario is None:
@@ -100,7 +109,7 @@ def simulate(
     humans = [written_human(each) for each in human or []]
     rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings)
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
-    rehearsal.max_ttfa_ms = max_ttfa_ms
+    rehearsal.max_ttfa_ms, rehearsal.carrier = max_ttfa_ms, carrier
     rehearsal.choose_line(line, seed)
     rehearsal.humans_are(humans)
     if text:

@@ -63,6 +63,8 @@ class Simulation:
         self.out: Path | None = None
         """Where what the agent was heard to say goes."""
         self.stereo: Path | None = None
+        self.carrier = ""
+        """Whose wire the call takes, played by the lab; "": the built-in line's."""
         self.quiet = False
         """Print no lines: the JSON comes at the end."""
         self.max_ttfa_ms: int | None = None
@@ -220,20 +222,34 @@ class Simulation:
                 self._tell(f"loading {self._agent.name}'s ears and voice")
                 for note in self._agent.notes.values():
                     self._tell(note)
-                service = wiring.service(
-                    {self._agent.name: self._agent},
-                    ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0),
-                    store=self._store,
-                    observers=self._observers(),
-                )
-                await service.start()
-                try:
-                    yield service.media_url(self._agent.name), recording
-                finally:
-                    await service.stop()
-                    self.kept = not service.losses
+                async with self._served(self._agent) as url:
+                    yield url, recording
             if recording is not None and self._agent is None:
                 await self._overhear(recording)
+
+    @asynccontextmanager
+    async def _served(self, agent: ReadyAgent) -> AsyncIterator[str]:
+        """The address of an agent that we serve ourselves."""
+        if self.carrier:
+            from patter_cli.cli.lab import lab_line
+
+            humans, observers = self._scenario.humans, self._observers()
+            async with lab_line(self.carrier, agent, humans=humans, store=self._store, observers=observers) as line:
+                yield line.url
+            self.kept = not line.service.losses
+            return
+        service = wiring.service(
+            {agent.name: agent},
+            ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0),
+            store=self._store,
+            observers=self._observers(),
+        )
+        await service.start()
+        try:
+            yield service.media_url(agent.name)
+        finally:
+            await service.stop()
+            self.kept = not service.losses
 
     def _observers(self, *, timed: bool = True) -> tuple[Observer, ...]:
         def fold(call_id: str, entry: Entry) -> None:

@@ -98,6 +98,29 @@ def test_everybody_is_rung_at_once(desk: Desk, lab: str) -> None:
     assert set(left.values()) == {"message_left"}
 
 
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+@pytest.mark.slow
+def test_a_conversation_is_held_over_a_carriers_wire(desk: Desk, carrier: str) -> None:
+    """patter simulate --carrier: what is kept says whose call it was, and both sides were heard."""
+    code, out, err = desk.patter("simulate", "hum", "--carrier", carrier, "--say", "Hello, are you there?", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert [turn["agent"] for turn in told["turns"]][-1].startswith("Hum")
+    assert told["caller_waited_ms"][0] > 0
+    (record,) = (desk.folder / "kept").rglob("record.json")
+    assert json.loads(record.read_text())["carrier"] == carrier
+
+
+def test_only_a_carrier_of_the_labs_can_be_simulated(desk: Desk) -> None:
+    """And with sound, to an agent of one's own."""
+    for arguments, words in (
+        (("--carrier", "twillio", "--say", "Hi"), "did you mean twilio?"),
+        (("--carrier", "twilio", "--text"), "a call with sound"),
+    ):
+        code, _, err = desk.patter("simulate", "hum", *arguments)
+        assert (code, words in err) == (2, True), err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -16,19 +16,21 @@ from patter_cli import Twilio, wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel
 from patter_cli.call_result import CallResult
+from patter_cli.cli.lab_telephone import LabTelephone
 from patter_cli.contracts.store import CallStore
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import CallRejected
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.simulate.caller import LineCaller
 from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing.lab import people
 from patter_cli.testing.lab.call import By, Ending, LabCall
 from patter_cli.testing.lab.faults import NO_FAULTS, Faults
 from patter_cli.testing.lab.people import HangUp, Listen, Pause, Person, Play, Press, Tone
 from patter_cli.testing.lab.twilio.lab import NUMBER, TwilioLab
-from tests.e2e.conftest import LOUDNESS, Log, agent, letters_in, spoken, tone
+from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, letters_in, spoken, tone
 from tests.lab import HOST, hum, until
 
 TO = "+12025550101"
@@ -302,6 +304,28 @@ async def test_a_call_comes_in() -> None:
         (number,) = here.lab.numbers.values()
         assert number["voice_url"] == ""
         await until(lambda: not here.service.live.count)
+
+
+async def test_a_telephone_of_ours_is_plugged_into_the_lab() -> None:
+    """Whoever calls it has a call at the carrier: both hear each other, keys go through, and it ends with ours."""
+    async with shop() as here:
+        (number,) = here.lab.numbers.values()
+        number["voice_url"] = f"https://{HOST}/webhooks/twilio/voice"
+        async with LabTelephone(here.lab, NUMBER) as telephone:
+            ear = Earpiece()
+            async with LineCaller(telephone.url, wiring.built_in_line().line(), handset=ear) as line:
+                assert await line.wait_for(lambda: ear.has_heard("hello plain caller."), 6.0)
+                said = voice(HOURS).samples
+                line.say(said)
+                assert await line.wait_for(lambda: ear.has_heard("yes."), 6.0)
+                line.press("5")
+                assert await line.wait_for(lambda: len(here.asked) == 2, 6.0)
+                await asyncio.sleep(0.5)
+                line.say(voice("Goodbye.").samples)
+                assert await line.wait_for(lambda: line.ended is not None, 10.0)
+        (call,) = here.lab.calls.values()
+        assert (call.ended_by, call.line is not None and call.line.keys_pressed) == (By.AGENT, "5")
+        assert ear.text.endswith("yes.")
 
 
 async def test_a_call_that_cannot_be_taken_hears_a_busy_line() -> None:

@@ -105,6 +105,8 @@ class LabCall:
         self.ended_by: By | None = None
         self.unplayed_ms = 0.0
         """What was still to be played when it ended."""
+        self.settled = asyncio.Event()
+        """Somebody has picked up, or nobody will."""
         self.over = asyncio.Event()
         self.line: Line | None = None
         """From the answer on."""
@@ -164,6 +166,7 @@ class LabCall:
         self._tasks.append(asyncio.create_task(self.line.run()))
         self._tasks.append(asyncio.create_task(self._act(self.line, sounds)))
         self._come_to(Stage.IN_PROGRESS)
+        self.settled.set()
 
     def end(self, ending: Ending, by: By) -> None:
         """It is over; a call that is so already stays as it is."""
@@ -176,6 +179,7 @@ class LabCall:
             if task is not current:
                 task.cancel()
         self._come_to(Stage.OVER)
+        self.settled.set()
         self.over.set()
 
     async def limit(self, seconds: float) -> None:

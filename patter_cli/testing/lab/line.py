@@ -196,6 +196,10 @@ class Line:
         self.sounds.append(Sounded(sort=sort, start_ms=said.start_ms, end_ms=said.end_ms))
         await self.until(lambda: self.now_ms >= said.end_ms)
 
+    def speak(self, samples: Samples) -> None:
+        """Let more of a voice sound that comes bit by bit, after what there is of it."""
+        self._mouth.say(samples, self.now_ms)
+
     def press(self, digit: str) -> None:
         """The person presses a key."""
         self.keys_pressed += digit
