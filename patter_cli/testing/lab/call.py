@@ -40,6 +40,8 @@ Voice: TypeAlias = Callable[[str], Awaitable[Samples]]
 """Text to speech: int16, shape (n,), 8 kHz."""
 
 KEY_MS: Final = 200
+MORE_MS: Final = 100
+"""So much that waits to be played is more to be heard; two lines that are connected always have a frame or two."""
 
 
 class Stage(StrEnum):
@@ -245,6 +247,6 @@ async def _listen(line: Line, step: Listen) -> None:
         last_ms = line.ear.last_voiced_ms
         if not spoke or last_ms is None:
             return line.now_ms - began_ms >= step.within_ms
-        return not line.queued_ms and line.now_ms - last_ms >= step.quiet_ms
+        return line.queued_ms < MORE_MS and line.now_ms - last_ms >= step.quiet_ms
 
     await line.until(settled, step.longest_ms)

@@ -46,15 +46,14 @@ class Execution:
         self._call = session.call
 
     async def run(self, verbs: tuple[Verb, ...] | None, *, hangs_up: bool = True) -> None:
-        """Do it. None: there is no document, which is an application error. hangs_up: when it is done."""
+        """Do it. None: there was no document to be had, and the caller hears of that. hangs_up: when it is done."""
         try:
+            if verbs is None:
+                await self._say(APPLICATION_ERROR)
             for _ in range(REDIRECTS):
                 if verbs is None:
-                    raise DocumentError(11200, "there is no document")
-                following = await self._do(verbs)
-                if following is None:
                     break
-                verbs = following
+                verbs = await self._do(verbs)
             else:
                 raise DocumentError(11204, "one document leads to another without end")
         except DocumentError as error:
