@@ -249,6 +249,12 @@ class NotReachable(NetworkError):
     code = "not_reachable"
 
 
+class TunnelDown(NetworkError):
+    """The public address could not be opened, or nothing comes through it."""
+
+    code = "tunnel_down"
+
+
 class PortBusy(NetworkError):
     """Another program listens on the port we were told to use."""
 

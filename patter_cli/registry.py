@@ -22,7 +22,7 @@ from patter_cli.extras import install_command
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["stt", "llm", "tts", "vad", "eou", "echo", "carrier"]
+Kind = Literal["stt", "llm", "tts", "vad", "eou", "echo", "carrier", "tunnel"]
 
 _WORDS: dict[Kind, str] = {
     "stt": "speech-to-text provider",
@@ -32,6 +32,7 @@ _WORDS: dict[Kind, str] = {
     "eou": "end-of-turn model",
     "echo": "echo canceller",
     "carrier": "carrier",
+    "tunnel": "tunnel",
 }
 VENDORS = "patter_cli.vendors"
 CARRIERS = "patter_cli.carriers"
@@ -98,6 +99,9 @@ ROWS: tuple[Row, ...] = (
         target="patter_cli.carriers.twilio.carrier:Twilio",
         keys=("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"),
     ),
+    Row(name="cloudflared", kind="tunnel", target="patter_cli.tunnels.cloudflared:CloudflareTunnel"),
+    Row(name="ngrok", kind="tunnel", target="patter_cli.tunnels.ngrok:NgrokTunnel"),
+    Row(name="fixed", kind="tunnel", target="patter_cli.tunnels.fixed:FixedAddress"),
 )
 """Ours. Of several that could fill a stage which an author left open, the first is taken."""
 

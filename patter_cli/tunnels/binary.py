@@ -1,0 +1,157 @@
+"""Where cloudflared is: on PATH, in our data folder, or fetched into it.
+
+pycloudflared knows which file fits this machine. It takes Cloudflare's latest with no checksum; so what we fetch is
+kept with its SHA-256, told with it each time it runs, and not run any more once it is another file than we fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from patter_cli.errors import ConfigError, reason
+
+VERSION_S: Final = 5.0
+FETCH_S: Final = 30.0
+"""Without a byte."""
+MOST_BYTES: Final = 200 << 20
+_BY_HAND: Final = "install it from https://github.com/cloudflare/cloudflared, or take --webhook-url HOST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """One cloudflared. version: its own word, "" if it says none."""
+
+    path: Path
+    version: str
+    sha256: str
+
+    @property
+    def about(self) -> str:
+        return f"{self.path}, {self.version or 'version unknown'}, sha256 {self.sha256}"
+
+
+def find_cloudflared(program: Path | None, folder: Path | None) -> Binary:
+    """The one that was named, or the first that there is; blocks, up to minutes if it has to be fetched. Raises
+    ConfigError with what to do."""
+    if program is None:
+        on_path = shutil.which("cloudflared")
+        program = Path(on_path) if on_path else None
+    kept = False
+    if program is None:
+        program, kept = _kept(folder), True
+    try:
+        sha256 = _sha256(program)
+    except OSError as error:
+        raise ConfigError(f"{program} cannot be read: {reason(error)}", hint=_BY_HAND) from error
+    if kept:
+        _check(program, sha256)
+    return Binary(path=program, version=_version(program), sha256=sha256)
+
+
+def fetch(url: str, place: Path) -> None:
+    """Fetch cloudflared to a file, or its archive's only file; whole or not at all, and its SHA-256 beside it. Raises
+    ConfigError."""
+    import httpx
+
+    part = place.with_suffix(".part")
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (
+            httpx.stream("GET", url, follow_redirects=True, timeout=FETCH_S) as response,
+            open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700), "wb") as file,
+        ):
+            if response.status_code != 200:
+                raise ConfigError(
+                    f"cloudflared cannot be fetched: {url} answered {response.status_code}", hint=_BY_HAND
+                )
+            for chunk in response.iter_bytes():
+                file.write(chunk)
+                if file.tell() > MOST_BYTES:
+                    raise ConfigError(f"cloudflared cannot be had: {url} has no end", hint=_BY_HAND)
+        if url.endswith(".tgz"):
+            _unpack(part)
+        _beside(place).write_text(_sha256(part), encoding="ascii")
+        os.replace(part, place)
+    except (OSError, httpx.HTTPError, tarfile.TarError) as error:
+        raise ConfigError(f"cloudflared cannot be had from {url}: {reason(error)}", hint=_BY_HAND) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _kept(folder: Path | None) -> Path:
+    from platformdirs import user_data_path
+
+    place = (folder or user_data_path("patter") / "bin") / ("cloudflared.exe" if os.name == "nt" else "cloudflared")
+    if not place.exists():
+        from pycloudflared.util import Info
+
+        machine = platform.machine()
+        try:
+            url = Info(platform.system(), "arm64" if machine == "aarch64" else machine).url
+        except RuntimeError as error:
+            raise ConfigError(f"there is no cloudflared here, and none to fetch: {error}", hint=_BY_HAND) from error
+        fetch(url, place)
+    return place
+
+
+def _check(program: Path, sha256: str) -> None:
+    try:
+        fetched = _beside(program).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        fetched = ""
+    if fetched != sha256:
+        raise ConfigError(
+            f"{program} is not the file that was fetched: its sha256 is {sha256}",
+            hint=f"remove {program}, and it is fetched again",
+        )
+
+
+def _beside(program: Path) -> Path:
+    return program.with_suffix(".sha256")
+
+
+def _unpack(archive: Path) -> None:
+    """Put the program in the place of its archive. Raises OSError, TarError."""
+    program = archive.with_suffix(".program")
+    try:
+        with tarfile.open(archive) as packed:
+            held = packed.extractfile("cloudflared")
+            if held is None:
+                raise tarfile.TarError("no cloudflared is in it")
+            with open(os.open(program, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700), "wb") as file:
+                shutil.copyfileobj(held, file)
+        os.replace(program, archive)
+    except KeyError as error:
+        raise tarfile.TarError("no cloudflared is in it") from error
+    finally:
+        program.unlink(missing_ok=True)
+
+
+def _sha256(place: Path) -> str:
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(program: Path) -> str:
+    """Its first line about itself; "" if it does not say within VERSION_S."""
+    try:
+        asked = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=VERSION_S,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    lines = asked.stdout[:200].decode("utf-8", "replace").splitlines()
+    return lines[0].strip() if asked.returncode == 0 and lines else ""
