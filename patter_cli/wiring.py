@@ -20,6 +20,7 @@ from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
+from patter_cli.contracts.tunnel import Tunnel
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.destinations import DialRules, DoNotCall
@@ -41,6 +42,7 @@ from patter_cli.tools import Tool
 if TYPE_CHECKING:
     from patter_cli.carriers.loopback import carrier as loopback
     from patter_cli.observe.bus import Observer
+    from patter_cli.server.number_setup import NumberSetup
     from patter_cli.server.service import Service, ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -156,6 +158,39 @@ def service(
         observers=observers,
         speech=POOL,
     )
+
+
+def only_carrier(carried_by: Mapping[str, Carrier], name: str) -> dict[str, Carrier]:
+    """One carrier, beside what needs no account. Raises UnknownProvider, MissingCredential."""
+    row = registry.find("carrier", name)
+    if name not in carried_by:
+        raise MissingCredential(f"{name} is not set up", hint=f"it needs {', '.join(row.keys)}")
+    return {key: each for key, each in carried_by.items() if each.local or key == name}
+
+
+def tunnel(name: str) -> Tunnel:
+    """The tunnel that somebody named. Raises UnknownProvider."""
+    return cast(Tunnel, registry.find("tunnel", name).load()())
+
+
+def fixed_address(host: str) -> Tunnel:
+    """A public address that somebody else leads here. Raises BadSetting."""
+    return cast(Tunnel, registry.find("tunnel", "fixed").load()(host))
+
+
+def number_setup(carried_by: Mapping[str, Carrier], number: str) -> NumberSetup:
+    """What points a number at a server. Raises InputError, ConfigError where it is not clear whose number it is."""
+    from patter_cli.server.number_setup import NumberSetup
+
+    found = [each for each in carried_by.values() if not each.local]
+    if not found:
+        raise ConfigError("no carrier's keys are set", hint="export those of your carrier, then: patter doctor")
+    if len(found) > 1:
+        raise ConfigError(
+            f"the keys of {' and '.join(each.name for each in found)} are set: whose is {number}?",
+            hint=f"--carrier {found[0].name}",
+        )
+    return NumberSetup(found[0], number, default_folder() / "numbers")
 
 
 def signing_secret(settings: Settings, carried_by: Mapping[str, Carrier]) -> bytes:

@@ -11,6 +11,7 @@ from patter_cli.server.entrance import Entrance
 from patter_cli.server.guard import Asgi, Guard, LocalOnly
 from patter_cli.server.limits import Limits
 from patter_cli.server.media import CodecFactory, MediaSocket
+from patter_cli.server.proofs import Proofs
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -42,13 +43,14 @@ def create_app(
     version: str,
     webhook: Callable[[Request], Awaitable[Response]] | None = None,
     hosts: Callable[[], frozenset[str]] = frozenset,
+    proofs: Proofs | None = None,
     limits: Limits | None = None,
 ) -> Asgi:
     """Build the application that `run.Server` serves.
 
     webhook: takes what carriers post to /webhooks/{carrier}/{kind}; None: there is no such route.
-    hosts: what requests may name beside loopback, in lower case, asked for each: our public host. None: this machine
-    only.
+    hosts: what requests may name beside loopback, in lower case, asked for each: our public hosts. None: this machine
+    only. proofs: what shows that an address leads here.
     """
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse
@@ -63,6 +65,8 @@ def create_app(
     routes: list[BaseRoute] = [Route("/health", health)]
     if webhook is not None:
         routes.append(Route("/webhooks/{carrier}/{kind}", webhook, methods=["POST"]))
+    if proofs is not None:
+        routes += proofs.routes()
     for stream in streams:
         media: Asgi = MediaSocket(stream.codec, stream.entrance, open_call, live, bounds)
         routes.append(WebSocketRoute(stream.path, LocalOnly(media, hosts) if stream.local_only else media))

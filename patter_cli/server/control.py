@@ -20,19 +20,24 @@ from typing import Any, Final, Protocol
 from patter_cli.errors import BadSetting, NotReachable, PatterError, reason
 from patter_cli.server.control_messages import (
     MAX_LINE_BYTES,
+    Admit,
+    AskProof,
     AskResult,
     BadRequest,
     Cancel,
+    Drop,
     Ping,
     PlaceCall,
     Request,
     Status,
     Stop,
+    Tell,
     read_reply,
     read_request,
     render_reply,
     render_request,
 )
+from patter_cli.server.proofs import Proof
 from patter_cli.server.registration import MAX_SOCKET_CHARS, Registration, private_folder, register
 from patter_cli.version import VERSION
 
@@ -59,6 +64,18 @@ class Controlled(Protocol):
 
     def cancel(self, call_id: str) -> None:
         """It is no longer wanted. Raises InputError."""
+
+    async def admit(self, host: str) -> None:
+        """Requests may name this public host. Raises PatterError."""
+
+    async def tell(self, host: str) -> None:
+        """Carriers are told it."""
+
+    async def drop(self, host: str) -> None:
+        """It is ours no more."""
+
+    async def new_proof(self) -> Proof:
+        """What only this server answers."""
 
     def ask_to_stop(self) -> None:
         """Begin to stop, as on Ctrl-C."""
@@ -168,6 +185,19 @@ class ControlSocket:
             case Cancel(call_id=call_id):
                 self._server.cancel(call_id)
                 return {"canceling": True}
+            case Admit(host=host):
+                await self._server.admit(host)
+                return {"admitted": True}
+            case Tell(host=host):
+                await self._server.admit(host)
+                await self._server.tell(host)
+                return {"told": True}
+            case Drop(host=host):
+                await self._server.drop(host)
+                return {"dropped": True}
+            case AskProof():
+                proof = await self._server.new_proof()
+                return {"token": proof.token, "answer": proof.answer}
             case Stop():
                 self._server.ask_to_stop()
                 return {"stopping": True}

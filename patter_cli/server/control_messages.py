@@ -1,6 +1,7 @@
 """What a second process may ask of a running server, as one JSON line there and one back.
 
-    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "stop", …}
+    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "stop" | "admit" | "tell" | "drop" |
+     "proof", …}
         ->   {"ok": {…}} or {"error": {code, message, hint}}
 
 `read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
@@ -77,6 +78,32 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """Let requests name this public host, so that it can be shown whether it leads to you."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """It does: tell carriers this public host from now on."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """This public host is yours no more."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskProof:
+    """What would only you answer through your public host?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BadRequest:
     """A line that asks for nothing. why: for whoever wrote it."""
 
@@ -84,10 +111,11 @@ class BadRequest:
     why: str
 
 
-Request: TypeAlias = Ping | Status | Stop | PlaceCall | AskResult | Cancel
+Request: TypeAlias = Ping | Status | Stop | PlaceCall | AskResult | Cancel | Admit | Tell | Drop | AskProof
 
-
-_PLAIN: Final[Mapping[str, Request]] = {"ping": Ping(), "status": Status(), "stop": Stop()}
+_PLAIN: Final[Mapping[str, Request]] = {"ping": Ping(), "status": Status(), "stop": Stop(), "proof": AskProof()}
+_OF_HOST: Final[Mapping[str, type[Admit | Tell | Drop]]] = {"admit": Admit, "tell": Tell, "drop": Drop}
+_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?")
 
 
 def read_request(line: bytes, token: str) -> Request | BadRequest:
@@ -107,9 +135,16 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
         if facts.keys() != {"call_id"} or not isinstance(call_id, str):
             return BadRequest(code="bad_input", why=f"{do} takes a call_id, and nothing else")
         return AskResult(call_id=call_id) if do == "result" else Cancel(call_id=call_id)
+    of_host = _OF_HOST.get(do) if isinstance(do, str) else None
+    if of_host is not None:
+        host = facts.get("host")
+        if facts.keys() != {"host"} or not isinstance(host, str) or not _HOST.fullmatch(host):
+            return BadRequest(code="bad_input", why=f"{do} takes a host, and nothing else")
+        return of_host(host=host)
     asked = _PLAIN.get(do) if isinstance(do, str) else None
     if asked is None:
-        return BadRequest(code="bad_input", why="do is ping, status, call, result, cancel or stop")
+        known = ", ".join(sorted({*_PLAIN, *_OF_HOST, "call", "result", "cancel"}))
+        return BadRequest(code="bad_input", why=f"do is one of {known}")
     if facts:
         return BadRequest(code="bad_input", why=f"{do} takes nothing, and {_names(facts)} was given")
     return asked
@@ -125,6 +160,10 @@ def render_request(request: Request, token: str) -> bytes:
             facts = {"do": "status"}
         case Stop():
             facts = {"do": "stop"}
+        case AskProof():
+            facts = {"do": "proof"}
+        case Admit(host=host) | Tell(host=host) | Drop(host=host):
+            facts = {"do": type(request).__name__.lower(), "host": host}
         case PlaceCall():
             facts = {
                 "do": "call",

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from patter_cli.server.addresses import is_public
 from patter_cli.server.limits import Limits
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -29,7 +30,8 @@ class Guard:
     """Wraps the application.
 
     hosts: to names or addresses, in lower case, that a request may name beside loopback ones: our public host, and the
-    address we were told to bind. They may change; while there is none, only this machine is served.
+    address we were told to bind. They may change; while there is none, only this machine is served. Who
+    names one of them, or was carried here, sees only what is public.
     """
 
     def __init__(self, app: Asgi, *, hosts: Callable[[], frozenset[str]], limits: Limits) -> None:
@@ -52,13 +54,16 @@ class Guard:
             return 431, "the headers are too big"
         host = _header(scope, b"host")
         name = _host_name(host)
-        if name is None or not (_is_loopback(name) or name in self._hosts()):
+        hosts = self._hosts()
+        if name is None or not (_is_loopback(name) or name in hosts):
             return 421, "this server does not answer for that host"
-        if not self._hosts() and not _from_loopback(scope):
+        if not hosts and not _from_loopback(scope):
             return 403, "only this machine is served"
         origin = _header(scope, b"origin")
         if scope["type"] == "websocket" and origin and not self._ours(origin, host):
             return 403, "foreign origin"
+        if (name in hosts or _is_carried(scope)) and not is_public(scope["path"]):
+            return 404, "not found"
         return None
 
     def _ours(self, origin: str, host: str) -> bool:
@@ -112,8 +117,8 @@ class LocalOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = _host_name(_header(scope, b"host"))
-        carried = any(_header(scope, header) for header in _TUNNEL_HEADERS)
-        if name is not None and _is_loopback(name) and _from_loopback(scope) and not carried and not self._hosts():
+        here = name is not None and _is_loopback(name) and _from_loopback(scope)
+        if here and not _is_carried(scope) and not self._hosts():
             await self._app(scope, receive, send)
         else:
             await _answer(scope, receive, send, 404, "not found")
@@ -142,6 +147,10 @@ def _is_loopback(name: str) -> bool:
     with suppress(ValueError):
         return ip_address(name).is_loopback
     return name == "localhost"
+
+
+def _is_carried(scope: Scope) -> bool:
+    return any(_header(scope, header) for header in _TUNNEL_HEADERS)
 
 
 def _from_loopback(scope: Scope) -> bool:

@@ -157,7 +157,8 @@ class Serving(Protocol):
 async def run_until_signal(
     server: Serving, *, on_ready: Callable[[], None] = lambda: None, asked: asyncio.Event | None = None
 ) -> bool:
-    """Serve until SIGINT or SIGTERM, which drains; a second one cuts. True if the drain came to its end.
+    """Serve until SIGINT or SIGTERM, which drains; a second one cuts. True if the drain came to its end, or if there
+    was nothing to drain yet.
 
     on_ready: called once the port is open. asked: drains as a first signal does, when somebody sets it.
     """
@@ -170,11 +171,19 @@ async def run_until_signal(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     drain = again = None
+    first = asyncio.create_task(asked.wait())
     try:
         with interrupting():
-            await server.start()
+            start = asyncio.create_task(server.start())
+            await asyncio.wait({start, first}, return_when=asyncio.FIRST_COMPLETED)
+            if not start.done():  # a tunnel may take its time
+                start.cancel()
+                await asyncio.wait({start})
+                if start.cancelled():
+                    return True
+            await start
             on_ready()
-            await asked.wait()
+            await first
             drain = asyncio.create_task(server.shutdown())
             again = asyncio.create_task(asked_again.wait())
             await asyncio.wait({drain, again}, return_when=asyncio.FIRST_COMPLETED)
@@ -185,6 +194,7 @@ async def run_until_signal(
             await drain
             return True
     finally:
+        first.cancel()
         if again is not None:
             again.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -33,7 +33,7 @@ from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import BadSetting, UnknownProvider
+from patter_cli.errors import BadSetting, ConfigError, UnknownProvider
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.server.addresses import Addresses
@@ -49,6 +49,7 @@ from patter_cli.server.dialled import DialledCall
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.direct import DirectPort
 from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
+from patter_cli.server.proofs import Proof, Proofs
 from patter_cli.server.reception import Reception
 from patter_cli.server.run import Server, tune_process
 from patter_cli.server.tickets import CallTicket, UsedTickets
@@ -106,10 +107,7 @@ class Service:
             raise BadSetting(f"port {settings.port} does not exist", hint="choose one from 1 to 65535")
         if not settings.require_signature:
             if settings.public_host:
-                raise BadSetting(
-                    "without signatures anybody could send calls here",
-                    hint="require them, or take no public host",
-                )
+                raise _unsigned()
             log.warning("WEBHOOKS ARE NOT VERIFIED: this server believes everything that this machine sends it")
         self._settings = settings
         self._agents = dict(agents)
@@ -120,6 +118,7 @@ class Service:
             host=settings.host, port=lambda: self.port, secret=settings.secret, public_host=settings.public_host
         )
         """Where carriers reach us; `move` it where a tunnel gets another name."""
+        self._proofs = Proofs(time.monotonic)
         self._calls = CallFactory(
             agents=self._agents,
             model=voice_model,
@@ -155,7 +154,7 @@ class Service:
         )
         webhooks = Webhooks(
             self._carriers,
-            address=lambda: self.addresses.base("http"),
+            address=lambda asked: self.addresses.base("http", asked),
             require_signature=settings.require_signature,
             decide=reception.decide,
             on_fact=self._on_fact,
@@ -168,6 +167,7 @@ class Service:
             version=VERSION,
             webhook=webhooks.receive if any(not each.local for each in self._carriers.values()) else None,
             hosts=self.addresses.hosts,
+            proofs=self._proofs,
         )
         self._server = Server(
             app,
@@ -251,6 +251,31 @@ class Service:
             for each in self.live.calls
         ]
         return {"draining": self.live.draining, "calls": calls}
+
+    # --- where carriers reach us: see Addresses --------------------------------------------------------------------
+
+    async def admit(self, host: str) -> None:
+        """Requests may name this public host from now on. Raises BadSetting."""
+        if not self._settings.require_signature:
+            raise _unsigned()
+        if all(each.local for each in self._carriers.values()):
+            raise ConfigError(
+                "this server has no carrier, so nobody could call through a public address",
+                hint="export the keys of your carrier, and start it again",
+            )
+        self.addresses.admit(host)
+
+    async def tell(self, host: str) -> None:
+        """Carriers are told this public host from now on; `admit` has let it in."""
+        self.addresses.move(host)
+
+    async def drop(self, host: str) -> None:
+        """This public host is ours no more."""
+        self.addresses.drop(host)
+
+    async def new_proof(self) -> Proof:
+        """What only this server answers, to be asked for through its public host."""
+        return self._proofs.new()
 
     # --- calls that we make: see Dialler ---------------------------------------------------------------------------
 
@@ -366,7 +391,7 @@ class Service:
             return None
 
         def check_upgrade(token: str, headers: Mapping[str, str]) -> None:
-            url = self.addresses.stream_url(carrier.name, token)
+            url = self.addresses.stream_url(carrier.name, token, headers.get("host", ""))
             request = CarrierRequest(method="GET", url=url, headers=headers, body=b"")
             carrier.verify_stream(request, time.time())
 
@@ -386,3 +411,7 @@ class Service:
             self.live.hung_up(carrier, reported.carrier_call_id)
         else:
             self.live.tell(carrier, reported.carrier_call_id, event)
+
+
+def _unsigned() -> BadSetting:
+    return BadSetting("without signatures anybody could send calls here", hint="require them, or take no public host")

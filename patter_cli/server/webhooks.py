@@ -34,13 +34,14 @@ class Webhooks:
         self,
         carriers: Mapping[str, Carrier],
         *,
-        address: Callable[[], str],
+        address: Callable[[str], str],
         require_signature: bool,
         decide: Callable[[str, AnswerPlan, str], AnswerPlan],
         on_fact: Callable[[str, CarrierFact, str], None],
         now_s: Callable[[], float],
     ) -> None:
-        """address: https://HOST as the carriers know us. require_signature: False takes what anybody sends.
+        """address: https://HOST as the carrier knows us that asked for this Host. require_signature: False takes what
+        anybody sends.
 
         decide: (carrier's name, a plan that declines, the signed ticket that the carrier was given or "") to what
         becomes of the call. on_fact: (carrier's name, what it reports, the same ticket or ""). now_s: Unix time.
@@ -62,7 +63,7 @@ class Webhooks:
         query = f"?{request.url.query}" if request.url.query else ""
         received = CarrierRequest(
             method=request.method,
-            url=f"{self._address()}{request.url.path}{query}",
+            url=f"{self._address(request.headers.get('host', ''))}{request.url.path}{query}",
             headers=dict(request.headers),
             body=await request.body(),
         )

@@ -26,10 +26,12 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierRecording,
     CarrierRequest,
     Completed,
+    KeepToken,
     MachineDetected,
     OutboundCall,
     Ringing,
     WebhookReply,
+    kept_by_nobody,
 )
 from patter_cli.contracts.carrier.stream import (
     ClearOut,
@@ -219,7 +221,7 @@ class Carrier:
             await asyncio.Event().wait()
         return f"A-{6 + len(self.placed)}"
 
-    async def attach(self, number: str, url: str) -> str:
+    async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         raise CallRejected("Acme has no numbers")
 
     async def restore(self, token: str) -> None:

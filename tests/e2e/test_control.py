@@ -187,7 +187,7 @@ async def test_a_folder_that_is_not_ours_alone_costs_no_call(tmp_path: Path) -> 
     (tmp_path / "run").mkdir()
     (tmp_path / "run").chmod(0o777)
     async with company(run_folder=tmp_path / "run") as here:
-        assert (await here._client.get("/health")).status_code == 200
+        assert (await here._client.get("/health", headers={"host": "localhost"})).status_code == 200
         assert list((tmp_path / "run").iterdir()) == []
 
 

@@ -434,7 +434,8 @@ async def test_loopback_line_is_closed_with_a_public_host(host: str) -> None:
         async with peer(server.port) as client:
             assert " 101 " not in await client.upgrade(host=host)
         assert exchange.calls == []
-        assert " 200 " in await ask(server.port, "GET /health HTTP/1.1\nHost: agent.example")
+        assert " 404 " in await ask(server.port, "GET /health HTTP/1.1\nHost: agent.example")
+        assert " 200 " in await ask(server.port, "GET /health HTTP/1.1\nHost: localhost")
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/redoc", "/", "/ws/loopback/echo", "/%2e%2e", "/%ff"])

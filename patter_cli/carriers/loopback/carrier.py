@@ -13,8 +13,10 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierFact,
     CarrierRecording,
     CarrierRequest,
+    KeepToken,
     OutboundCall,
     WebhookReply,
+    kept_by_nobody,
 )
 from patter_cli.errors import BadSignature, CallRejected
 
@@ -67,7 +69,7 @@ class Carrier:
         """Raises CallRejected."""
         _refuse("ring anybody")
 
-    async def attach(self, number: str, url: str) -> str:
+    async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Raises CallRejected."""
         _refuse("answer a number")
 

@@ -30,8 +30,10 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierFact,
     CarrierRecording,
     CarrierRequest,
+    KeepToken,
     OutboundCall,
     WebhookReply,
+    kept_by_nobody,
 )
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
@@ -204,9 +206,9 @@ class Telnyx:
             raise AnswerLost("Telnyx took the call and did not say which it is")
         return call_id
 
-    async def attach(self, number: str, url: str) -> str:
+    async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Have a number's calls sent to a webhook, by way of our application. Raises CarrierError."""
-        return await numbers.attach(self._account(), self._connection_id(), number, url)
+        return await numbers.attach(self._account(), self._connection_id(), number, url, keep)
 
     async def restore(self, token: str) -> None:
         """Give number and application back what they had. Raises CarrierError."""

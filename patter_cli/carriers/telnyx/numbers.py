@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from patter_cli.carriers.telnyx.rest import Account, Reply
+from patter_cli.contracts.carrier.carrier import KeepToken
 from patter_cli.errors import CallRejected, CarrierError
 
 _NUMBER: Final = "phone_numbers"
 _APPLICATION: Final = "call_control_applications"
 
 
-async def attach(account: Account, application_id: str, number: str, url: str) -> str:
-    """Returns a restore token. Raises CarrierError; what had been changed by then is changed back."""
+async def attach(account: Account, application_id: str, number: str, url: str, keep: KeepToken) -> str:
+    """Returns a restore token, which `keep` gets first. Raises CarrierError; what was changed is changed back."""
     ours = await account.get(_NUMBER, query={"filter[phone_number]": number})
     row = next((each for each in ours.rows if each.get("phone_number", number) == number), None)
     if not ours.ok or row is None or not isinstance(row.get("id"), str):
@@ -36,6 +37,7 @@ async def attach(account: Account, application_id: str, number: str, url: str) -
         "url": url,
     }
     token = json.dumps(was, separators=(",", ":"))
+    keep(token)
     try:
         await _set(account, application_id, {**_settings(application), **_ours(url)})
         if was["connection_id"] != application_id:

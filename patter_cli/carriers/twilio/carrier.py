@@ -20,9 +20,11 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierFact,
     CarrierRecording,
     CarrierRequest,
+    KeepToken,
     OutboundCall,
     RecordingReady,
     WebhookReply,
+    kept_by_nobody,
 )
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
 
@@ -132,9 +134,9 @@ class Twilio:
                 hint="look at the account's calls before it is rung again",
             ) from lost
 
-    async def attach(self, number: str, url: str) -> str:
+    async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Have a number's calls, and their ends, sent to a webhook. Raises CarrierError."""
-        return await numbers.attach(self._account(), number, url)
+        return await numbers.attach(self._account(), number, url, keep)
 
     async def restore(self, token: str) -> None:
         """Give the number back what it had, unless somebody has set it anew since. Raises CarrierError."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from patter_cli.carriers.twilio.rest import Account, Reply
 from patter_cli.carriers.twilio.webhook import E164
+from patter_cli.contracts.carrier.carrier import KeepToken
 from patter_cli.errors import CallRejected, CarrierError
 
 _NUMBER_ID: Final = re.compile(r"PN[0-9a-fA-F]{32}")
@@ -24,8 +25,9 @@ _FIELDS: Final = {
 """What says where a number's calls go, as it is read and as it is set."""
 
 
-async def attach(account: Account, number: str, url: str) -> str:
-    """Send the calls of a number to a webhook, which is told of their end too; returns what `restore` takes.
+async def attach(account: Account, number: str, url: str, keep: KeepToken) -> str:
+    """Send the calls of a number to a webhook, which is told of their end too; returns what `restore` takes, and gives
+    it to `keep` first.
 
     Raises CallRejected for a number that is not the account's, CarrierError where it is not set afterwards.
     """
@@ -51,13 +53,15 @@ async def attach(account: Account, number: str, url: str) -> str:
         "voice_application_sid": "",  # either of the two would have the webhook ignored
         "trunk_sid": "",
     }
+    token = json.dumps({"number_id": number_id, "url": url, "before": before}, separators=(",", ":"))
+    keep(token)
     reply = await _set(account, number_id, ours)
     if not reply.ok:
         raise account.refused(reply, f"set the webhook of {number}")
     now = await account.get("IncomingPhoneNumbers", f"{number_id}.json")
     if now.text("voice_url") != url or now.text("voice_application_sid") or now.text("trunk_sid"):
         raise CarrierError(f"Twilio has taken the webhook of {number}, and does not use it", hint="try it again")
-    return json.dumps({"number_id": number_id, "url": url, "before": before}, separators=(",", ":"))
+    return token
 
 
 async def restore(account: Account, token: str) -> None:

@@ -9,7 +9,7 @@ A carrier is a recipe, frozen and shared: what belongs to one call is in its cod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -187,6 +187,14 @@ class CarrierRecording:
     channels: int
 
 
+KeepToken: TypeAlias = Callable[[str], None]
+"""Takes a restore token, and has it safe when it returns. If it raises, nothing is changed."""
+
+
+def kept_by_nobody(token: str) -> None:
+    """For whoever can live with a number that stays changed."""
+
+
 class Carrier(Protocol):
     """One telephone company. Everything with `await` asks it over the network and raises CarrierError."""
 
@@ -218,8 +226,9 @@ class Carrier(Protocol):
     async def place(self, call: OutboundCall) -> str:
         """Make a call; returns the carrier's call id at once, before anything rings."""
 
-    async def attach(self, number: str, url: str) -> str:
-        """Have calls of a number of ours sent to a webhook. Returns what `restore` needs to undo it."""
+    async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
+        """Have calls of a number of ours sent to a webhook, and read back that it is so. Returns what `restore` needs
+        to undo it; the same is given to `keep` before anything is changed, so that it outlives us if we do not."""
 
     async def restore(self, token: str) -> None:
         """Give a number the webhook back that it had."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from patter_cli.core.outcome import Direction
-from patter_cli.server.addresses import Addresses
+from patter_cli.server.addresses import Addresses, is_public
 from patter_cli.server.tickets import check, new_ticket
 
 SECRET = b"s" * 32
@@ -19,12 +21,58 @@ def test_without_a_public_host_it_is_this_machine() -> None:
 
 
 def test_a_tunnel_gets_another_name() -> None:
-    """Every address that is asked for afterwards is under the new name, and only that one is answered for."""
+    """Every address that is asked for afterwards is under the new name; who still asks under the old one is known."""
     here = Addresses(host="127.0.0.1", port=lambda: 8123, secret=SECRET, public_host="Old.example")
     assert here.hosts() == {"old.example"}
     here.move("new.example")
     assert here.stream_url("acme", "t.t") == "wss://new.example/ws/acme/stream/t.t"
+    assert here.hosts() == {"new.example", "old.example"}
+    assert here.base("http", "OLD.example:443") == "https://old.example"
+    assert here.base("http", "127.0.0.1:8123") == here.base("http", "evil.example") == "https://new.example"
+    here.drop("new.example")
+    assert here.public_host == ""
+    assert here.hosts() == {"old.example"}
+
+
+def test_only_the_last_names_stay_ours() -> None:
+    """A tunnel that dies for ever does not fill anything."""
+    here = Addresses(host="127.0.0.1", port=lambda: 8123, secret=SECRET)
+    for number in range(100):
+        here.move(f"{number}.example")
+    assert here.hosts() == {f"{number}.example" for number in range(92, 100)}
+
+
+def test_a_name_is_let_in_before_carriers_are_told_it() -> None:
+    """So that a round trip can show first that it leads here."""
+    here = Addresses(host="127.0.0.1", port=lambda: 8123, secret=SECRET)
+    here.admit("New.example:8443")
     assert here.hosts() == {"new.example"}
+    assert here.public_host == ""
+    here.move("New.example:8443")
+    assert here.base("ws") == "wss://new.example:8443"
+
+
+@pytest.mark.parametrize(
+    ("path", "public"),
+    [
+        ("/webhooks/twilio/voice", True),
+        ("/webhooks/telnyx/status", True),
+        ("/ws/twilio/stream/abc.def", True),
+        ("/tunnel-check/abc", True),
+        ("/ws/loopback/shop", False),
+        ("/ws/loopback/stream", False),
+        ("/health", False),
+        ("/metrics", False),
+        ("/", False),
+        ("", False),
+        ("/webhooks/twilio/voice/more", False),
+        ("/webhooks//voice", False),
+        ("/x/webhooks/twilio/voice", False),
+    ],
+)
+def test_what_strangers_may_ask_for(path: str, public: bool) -> None:
+    """Webhooks, media and the check of the address: nothing else of the server is there for them."""
+    assert is_public(path) is public
 
 
 def test_a_dialled_call_is_known_by_the_ticket_in_its_addresses() -> None:

@@ -21,11 +21,13 @@ class Request:
         *,
         client: str = "127.0.0.1",
         body: tuple[bytes, ...] = (),
+        path: str = "/webhooks/twilio/voice",
         headers: dict[str, str] | None = None,
     ) -> None:
         named = {"host": "localhost", **(headers or {})}
         self.scope = {
             "type": kind,
+            "path": path,
             "client": (client, 1),
             "headers": [(name.encode(), value.encode()) for name, value in named.items()],
         }
