@@ -160,14 +160,6 @@ def service(
     )
 
 
-def only_carrier(carried_by: Mapping[str, Carrier], name: str) -> dict[str, Carrier]:
-    """One carrier, beside what needs no account. Raises UnknownProvider, MissingCredential."""
-    row = registry.find("carrier", name)
-    if name not in carried_by:
-        raise MissingCredential(f"{name} is not set up", hint=f"it needs {', '.join(row.keys)}")
-    return {key: each for key, each in carried_by.items() if each.local or key == name}
-
-
 def tunnel(name: str) -> Tunnel:
     """The tunnel that somebody named. Raises UnknownProvider."""
     return cast(Tunnel, registry.find("tunnel", name).load()())

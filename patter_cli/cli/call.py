@@ -61,6 +61,7 @@ def call(
     webhook_url: Annotated[
         str | None, typer.Option(metavar="HOST", help="Where the carrier reaches this machine.", show_default=False)
     ] = None,
+    tunnel: Annotated[bool, typer.Option("--tunnel", help="Be reached through a Cloudflare tunnel.")] = False,
     port: Annotated[int, typer.Option(help="Port of a server of its own; 0: any that is free.")] = DEFAULTS.port,
     carrier: Annotated[
         str, typer.Option(help="Which carrier, if the keys of several are set; lab: one on this machine, no account.")
@@ -106,9 +107,9 @@ def call(
 
         people = read_people(csv)
         pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=retries)
-        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier)))
+        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier, tunnel)))
     else:
-        result = run(_one(wanted, name, settings, server, detach, carrier))
+        result = run(_one(wanted, name, settings, server, detach, carrier, tunnel))
         if result is not None:
             raise typer.Exit(_told(result, json_))
 
@@ -166,7 +167,13 @@ def _show_request(wanted: PlaceCall, agent: str, settings: Settings, carrier: st
 
 
 async def _one(
-    wanted: PlaceCall, agent: str, settings: Settings, server: object, detach: bool, carrier: str
+    wanted: PlaceCall,
+    agent: str,
+    settings: Settings,
+    server: object,
+    detach: bool,
+    carrier: str,
+    tunnel: bool,
 ) -> CallResult | None:
     from patter_cli.cli.lab import is_lab, lab_server
     from patter_cli.cli.outgoing import Outgoing, RunningServer, new_service, see_through, started
@@ -188,8 +195,8 @@ async def _one(
             carrier, agent, settings, number=wanted.from_number, observers=told, max_calls=1
         ) as registration:
             return await ring(RunningServer(registration))
-    service = new_service(agent, settings, observers=told, max_calls=1, carrier=carrier)
-    async with started(service) as own:
+    service = new_service(agent, settings, observers=told, max_calls=1, carrier=carrier, tunnel=tunnel)
+    async with started(service, tunnel=tunnel) as own:
         return await ring(own)
 
 
@@ -202,6 +209,7 @@ async def _campaign(
     settings: Settings,
     server: object,
     carrier: str,
+    tunnel: bool,
 ) -> int:
     from patter_cli.cli import campaign
     from patter_cli.cli.lab import is_lab, lab_server
@@ -229,8 +237,8 @@ async def _campaign(
             carrier, agent, settings, number=wanted.from_number, observers=(), max_calls=pace.concurrency
         ) as registration:
             return await work.run(RunningServer(registration))
-    service = new_service(agent, settings, observers=(), max_calls=pace.concurrency, carrier=carrier)
-    async with started(service) as own:
+    service = new_service(agent, settings, observers=(), max_calls=pace.concurrency, carrier=carrier, tunnel=tunnel)
+    async with started(service, tunnel=tunnel) as own:
         return await work.run(own)
 
 

@@ -16,6 +16,7 @@ from patter_cli.errors import ConfigError, InputError, PatterError
 from patter_cli.observe.bus import Observer
 from patter_cli.server.control import ask
 from patter_cli.server.control_messages import AskResult, Cancel, PlaceCall
+from patter_cli.server.reachable import ReachableServer
 from patter_cli.server.registration import Registration, default_run_folder, running
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import Settings
@@ -101,15 +102,22 @@ def chosen_agent(agent: str | None) -> str:
 
 
 def new_service(
-    agent: str, settings: Settings, *, observers: tuple[Observer, ...], max_calls: int, carrier: str = ""
+    agent: str,
+    settings: Settings,
+    *,
+    observers: tuple[Observer, ...],
+    max_calls: int,
+    carrier: str = "",
+    tunnel: bool = False,
 ) -> Service:
-    """A server that could ring somebody with this agent. carrier: through this one alone. Raises PatterError."""
+    """A server that could ring somebody with this agent. carrier: through this one alone. tunnel: it gets its
+    public host later. Raises PatterError."""
     carriers = {name: each for name, each in wiring.carriers().items() if each.local or carrier in ("", name)}
     if all(each.local for each in carriers.values()):
         hint = f"export those of {carrier or 'your carrier'}, then: patter doctor; or without any: --carrier lab"
         raise ConfigError(f"no {carrier or 'carrier'} keys are set", hint=hint)
-    if not settings.public_host:
-        raise ConfigError("the carrier cannot reach this machine", hint="--webhook-url HOST, or WEBHOOK_URL=HOST")
+    if not settings.public_host and not tunnel:
+        raise ConfigError("the carrier cannot reach this machine", hint="--tunnel, or --webhook-url HOST (WEBHOOK_URL)")
     loaded = load_agent(agent)
     ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
     serving = ServiceSettings(
@@ -117,7 +125,7 @@ def new_service(
         port=settings.port,
         max_calls=None if settings.max_calls is None else max(settings.max_calls, max_calls),
         drain_timeout_s=settings.drain_timeout_s,
-        public_host=settings.public_host,
+        public_host="" if tunnel else settings.public_host,
         secret=wiring.signing_secret(settings, carriers),
         run_folder=default_run_folder(),
         rules=wiring.dial_rules(settings),
@@ -128,13 +136,15 @@ def new_service(
 
 
 @asynccontextmanager
-async def started(service: Service) -> AsyncIterator[OwnServer]:
-    """A server while it is needed."""
+async def started(service: Service, *, tunnel: bool = False) -> AsyncIterator[OwnServer]:
+    """A server while it is needed, reached through a tunnel if that is wanted."""
     await service.warm()
+    server = ReachableServer(service, wiring.tunnel("cloudflared")) if tunnel else service
     try:
-        await service.start()
+        await server.start()
         yield OwnServer(service)
     finally:
+        await server.shutdown()
         await service.stop()
 
 

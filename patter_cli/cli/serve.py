@@ -15,7 +15,10 @@ from patter_cli.text.printable import printable_lines
 if TYPE_CHECKING:
     from patter_cli.engine.ready import ReadyAgent
 
-EXAMPLES = "Examples: patter serve receptionist · patter serve agents/receptionist.py --port 9000"
+EXAMPLES = (
+    "Examples: patter serve receptionist · patter serve receptionist --tunnel --number +15550100001 · "
+    "patter serve agents/receptionist.py --port 9000"
+)
 
 
 def serve(
@@ -26,6 +29,10 @@ def serve(
     webhook_url: Annotated[
         str | None, typer.Option(metavar="HOST", help="Where carriers reach this machine.", show_default=False)
     ] = None,
+    tunnel: Annotated[bool, typer.Option("--tunnel", help="Be reached through a Cloudflare tunnel.")] = False,
+    number: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Point this number here; it is given back on exit.")
+    ] = "",
     carrier: Annotated[
         str,
         typer.Option(metavar="NAME", help="Whose calls, such as asterisk; without it, of all whose keys are set."),
@@ -39,8 +46,9 @@ def serve(
 ) -> None:
     """Answer calls with the agent until Ctrl-C; without AGENT, with every agent in agents/.
 
-    Without a carrier the server is on this machine only, and prints the ws:// address that any Media Streams client
-    here may call.
+    With --tunnel a carrier reaches this machine, and the number (--number, or PHONE_NUMBER) is pointed here until it
+    stops. Without a carrier the server is on this machine only, and prints the ws:// address that any Media Streams
+    client here may call.
     """
     from patter_cli import wiring
     from patter_cli.cli.terminal import Terminal
@@ -56,7 +64,7 @@ def serve(
         wiring.check_folder(settings.log_dir)
     agents = _agents(agent, settings)
     with Terminal():
-        kept = run(_serve(agents, settings, carrier))
+        kept = run(_serve(agents, settings, tunnel=tunnel, number=number, carrier=carrier))
     if not kept:
         raise typer.Exit(1)
 
@@ -83,15 +91,17 @@ def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
     return ready
 
 
-async def _serve(agents: dict[str, ReadyAgent], settings: Settings, carrier: str) -> bool:
+async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: bool, number: str, carrier: str) -> bool:
     """Whether all calls could be kept."""
     from patter_cli import wiring
+    from patter_cli.cli.reaching import way_in
     from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
 
     carriers = wiring.carriers(carrier)
+    way = way_in(settings, carriers, tunnel=tunnel, number=number)
     service = wiring.service(
         agents,
         ServiceSettings(
@@ -101,7 +111,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, carrier: str
             drain_timeout_s=settings.drain_timeout_s,
             secret=wiring.signing_secret(settings, carriers),
             run_folder=default_run_folder(),
-            public_host=settings.public_host,
+            public_host="" if tunnel else settings.public_host,
             rules=wiring.dial_rules(settings),
         ),
         store=wiring.kept_calls(settings),
@@ -111,19 +121,21 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, carrier: str
     await service.warm()
 
     def ready() -> None:
+        public = service.addresses.public_host
         for name, agent in agents.items():
-            print(f"{name} answers at {service.media_url(name)}", file=sys.stderr)
+            print(f"{name} answers{'' if public else f' at {service.media_url(name)}'}", file=sys.stderr)
             for note in agent.notes.values():
                 print(f"  {note}", file=sys.stderr)
             if settings.max_calls is None:
                 print(f"  up to {service.carries(name)} calls at once, as measured", file=sys.stderr)
         for name, address in service.direct_addresses.items():
             print(f"{name} brings its calls to {address}", file=sys.stderr)
-        print(f"Call it: patter simulate --url {service.media_url(next(iter(agents)))}", file=sys.stderr)
+        if not public:  # with a public host the line that asks for no secret is closed
+            print(f"Call it: patter simulate --url {service.media_url(next(iter(agents)))}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 
     try:
-        await run_until_signal(service, on_ready=ready, asked=service.asked_to_stop)
+        await run_until_signal(way.lead_to(service), on_ready=ready, asked=service.asked_to_stop)
     finally:
         service.close()
     return not service.losses

@@ -1,0 +1,63 @@
+"""How carriers reach a server that a command starts: a tunnel, or an address of one's own; and a number for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from patter_cli import wiring
+from patter_cli.contracts.carrier.carrier import Carrier
+from patter_cli.contracts.tunnel import Tunnel
+from patter_cli.errors import ConfigError, InputError
+from patter_cli.server.addresses import number_url
+from patter_cli.server.number_setup import NumberSetup
+from patter_cli.server.reachable import LedServer, ReachableServer
+from patter_cli.server.run import Serving
+from patter_cli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayIn:
+    """One server's. tunnel None: only this machine reaches it."""
+
+    tunnel: Tunnel | None
+    numbers: tuple[NumberSetup, ...] = ()
+    carriers: tuple[str, ...] = ()
+
+    def lead_to(self, server: LedServer) -> Serving:
+        """The server, reached while it serves."""
+        if self.tunnel is None:
+            return server
+        # Not every network lets one reach one's own public address: without a number that is no reason to stop.
+        proven = self.tunnel.renewable or bool(self.numbers)
+        return ReachableServer(server, self.tunnel, self.numbers, on_host=self._tell, proven=proven)
+
+    def _tell(self, host: str) -> None:
+        print(f"carriers reach this server at https://{host}", file=sys.stderr)
+        for each in self.numbers:
+            print(f"  {each.number} is pointed at it, and gets back on exit what it had", file=sys.stderr)
+        if not self.numbers:
+            for name in self.carriers:
+                print(f"  the webhook of a {name} number: {number_url(host, name)}", file=sys.stderr)
+
+
+def way_in(settings: Settings, carriers: Mapping[str, Carrier], *, tunnel: bool, number: str = "") -> WayIn:
+    """What the flags ask for, looked at before anything is loaded. number: "" is, with a tunnel, the one of the
+    settings. Raises InputError, ConfigError."""
+    names = tuple(each.name for each in carriers.values() if not each.local)
+    if tunnel and settings.origin("public_host").source == "flag":
+        raise InputError("a tunnel has an address of its own", hint="--tunnel, or --webhook-url HOST")
+    if tunnel and not names:
+        raise ConfigError(
+            "no carrier's keys are set, so nobody could call through a tunnel",
+            hint="export those of your carrier, then: patter doctor",
+        )
+    if number and not tunnel and not settings.public_host:
+        raise InputError(f"{number} cannot be pointed at this machine", hint="--tunnel, or --webhook-url HOST")
+    wanted = number or (settings.phone_number if tunnel else "")
+    numbers = (wiring.number_setup(carriers, wanted),) if wanted else ()
+    if tunnel:
+        return WayIn(tunnel=wiring.tunnel("cloudflared"), numbers=numbers, carriers=names)
+    fixed = wiring.fixed_address(settings.public_host) if settings.public_host and names else None
+    return WayIn(tunnel=fixed, numbers=numbers, carriers=names)
