@@ -6,22 +6,30 @@ nothing at its path.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from patter_cli.server.addresses import CHECK_PATH
+from patter_cli.server.guard import Receive, Scope, Send
+from patter_cli.server.media import refuse_upgrade
+from patter_cli.server.wire import SOCKET, CloseCause, WebSocketStream, Wire
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
-    from starlette.websockets import WebSocket
 
 LIFE_S: Final = 60.0
 MOST: Final = 64
 """Proofs that wait at the same time."""
+ECHO_S: Final = 5.0
+"""For the message that is answered."""
+WORD_CHARS: Final = 64
+"""What is sent back of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +75,55 @@ class Proofs:
                 return PlainTextResponse("not found", 404)
             return PlainTextResponse(answer, headers={"cache-control": "no-store"})
 
-        async def connected(socket: WebSocket) -> None:
-            answer = self.take(socket.path_params["token"], "websocket")
-            if answer is None:
-                await socket.send_denial_response(PlainTextResponse("not found", 404))
-                return
-            await socket.accept()
-            await socket.send_text(answer + (await socket.receive_text())[:64])
-            await socket.close()
-
         path = CHECK_PATH + "/{token}"
-        return [Route(path, asked, methods=["GET"]), WebSocketRoute(path, connected)]
+        return [Route(path, asked, methods=["GET"]), WebSocketRoute(path, _ProofSocket(self))]
+
+
+class _ProofSocket:
+    """The ASGI application of the WebSocket route."""
+
+    def __init__(self, proofs: Proofs) -> None:
+        self._proofs = proofs
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._proofs.take(scope["path_params"]["token"], "websocket")
+        if answer is None:
+            await refuse_upgrade(send, 404, "not found")
+            return
+        echo = _Echo(answer)
+        try:
+            request: WebSocketStream = scope["state"][SOCKET]
+            wire = echo.wire = await request.accept(echo)
+        except ConnectionError:
+            return  # it went away before we had answered
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ECHO_S):
+                await echo.over.wait()
+        wire.close(1000)
+        await wire.wait_lost()
+
+
+class _Echo:
+    """Answers one message."""
+
+    def __init__(self, answer: str) -> None:
+        self._answer = answer
+        self.wire: Wire | None = None
+        self.over = asyncio.Event()
+
+    def on_text(self, text: str) -> None:
+        if self.wire is not None and not self.over.is_set():
+            self.wire.write(self._answer + text[:WORD_CHARS])
+        self.over.set()
+
+    def on_binary(self, data: bytes) -> None:
+        self.over.set()
+
+    def on_blocked(self) -> None:
+        self.over.set()
+
+    def on_writable(self) -> None:
+        return
+
+    def on_gone(self, how: CloseCause) -> None:
+        self.over.set()

@@ -1,0 +1,262 @@
+"""Tunnels of real processes: what counts as one, what is said when there is none, and what becomes of one that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from patter_cli import wiring
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import BadSetting, ConfigError, TunnelDown
+from patter_cli.server.kept_tunnel import Watching
+from patter_cli.server.reachable import ReachableServer
+from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.tunnels.binary import fetch, find_cloudflared
+from patter_cli.tunnels.cloudflared import CloudflareTunnel
+from tests.contract.twilio_api import ACCOUNT, TOKEN
+from tests.e2e.conftest import LOUDNESS, agent
+from tests.e2e.internet import FakeCloudflared, Internet
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
+QUICK = Watching(prove_s=3.0, probe_every_s=0.2, probe_s=1.0, probe_again_s=0.1, pause_s=0.1)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeCloudflared:
+    return FakeCloudflared(tmp_path, "works")
+
+
+@pytest.fixture
+def internet(tmp_path: Path, fake: FakeCloudflared) -> Iterator[Internet]:
+    with Internet(tmp_path, fake) as there:
+        yield there
+
+
+def shop(**settings: Any) -> Service:
+    """A server with one agent, and with Twilio as its carrier, who is never asked for anything."""
+    from patter_cli import Twilio
+
+    carrier = Twilio(ACCOUNT, TOKEN, base_url="http://127.0.0.1:9")
+    ready = wiring.ready_agent("shop", agent("Hello."), Hooks(on_message=lambda event: "Yes."))
+    line = wiring.built_in_line()
+    return wiring.service(
+        {"shop": ready},
+        ServiceSettings(port=0, drain_timeout_s=0.0, **settings),
+        voice=LOUDNESS,
+        carried_by={"twilio": carrier, line.name: line},
+    )
+
+
+@asynccontextmanager
+async def reached(
+    fake: FakeCloudflared, internet: Internet, watching: Watching = QUICK, **settings: Any
+) -> AsyncIterator[tuple[Service, list[str]]]:
+    """The server behind a tunnel, and the hosts that it has had."""
+    hosts: list[str] = []
+    service = shop(**settings)
+    tunnel = CloudflareTunnel(program=fake.program, open_s=2.0)
+    server = ReachableServer(service, tunnel, on_host=hosts.append, way=internet.way, watching=watching)
+    try:
+        await server.start()
+        yield service, hosts
+    finally:
+        await server.cut()
+        service.close()
+
+
+def from_outside(internet: Internet) -> httpx.AsyncClient:
+    return httpx.AsyncClient(proxy=internet.way.proxy, verify=internet.way.tls or True)
+
+
+async def until(held: Any, within_s: float = 10.0) -> bool:
+    ends_at_s = time.monotonic() + within_s
+    while not held() and time.monotonic() < ends_at_s:  # noqa: ASYNC110 - it is another process that we wait for
+        await asyncio.sleep(0.02)
+    return bool(held())
+
+
+async def test_carriers_are_told_an_address_once_a_round_trip_came_back(
+    fake: FakeCloudflared, internet: Internet
+) -> None:
+    """Over HTTP and a WebSocket, to this very server; closing it ends every process that belongs to it."""
+    async with reached(fake, internet) as (service, hosts):
+        assert hosts == ["tunnel-0.trycloudflare.com"]
+        assert service.addresses.base("ws") == "wss://tunnel-0.trycloudflare.com"
+        assert len(fake.alive()) == 2
+        (start,) = fake.starts
+        assert f"http://127.0.0.1:{service.port}" in start["argv"]  # type: ignore[operator]
+        assert "--no-autoupdate" in start["argv"]  # type: ignore[operator]
+    assert await until(lambda: not fake.alive())
+
+
+async def test_strangers_find_webhooks_and_media_and_nothing_else(fake: FakeCloudflared, internet: Internet) -> None:
+    """Through the tunnel the rest of the server is not there, and neither is the line that asks for no secret."""
+    async with reached(fake, internet) as (service, (host,)):
+        async with from_outside(internet) as client:
+            for path in ("/health", "/metrics", "/api/calls", "/", "/docs", "/tunnel-check", "/webhooks/twilio"):
+                assert (await client.get(f"https://{host}{path}")).status_code == 404
+            assert (await client.get(f"https://{host}/tunnel-check/guessed")).status_code == 404
+            assert (
+                await client.post(f"https://{host}/webhooks/twilio/voice", data={"CallSid": "CA1"})
+            ).status_code == 403
+        way = internet.way
+        for path, status in (("/ws/loopback/shop", 404), ("/ws/twilio/stream/guessed", 403), ("/tunnel-check/x", 404)):
+            with pytest.raises(InvalidStatus) as refused:
+                async with connect(f"wss://{host}{path}", ssl=way.tls, proxy=way.proxy):
+                    pass
+            assert refused.value.response.status_code == status, path
+        async with httpx.AsyncClient() as here:
+            assert (await here.get(f"http://127.0.0.1:{service.port}/health")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "hint"),
+    [
+        ("fails", "ended with code 1, and said: .*429", "wait some minutes"),
+        ("no network", "ended with code 1, and said: .*no such host", "does not reach Cloudflare"),
+        ("hangs", "told no address within 2 s", "--webhook-url"),
+        ("garbage", "told no address within 2 s", "--webhook-url"),
+        ("unreachable", "nothing came back within 3 s: tunnel-0.*502", ""),
+        ("no websockets", "lets no WebSocket through: it answers 400", "WebSocket upgrades"),
+        ("ends", "ended with code 3, and said: .*thrown us out", ""),
+    ],
+)
+async def test_a_tunnel_that_fails_says_how(
+    fake: FakeCloudflared, internet: Internet, kind: str, said: str, hint: str
+) -> None:
+    """What it said last, or what did not come back, and what to do; nothing of it is left, and nothing serves."""
+    fake.plan(kind)
+    with pytest.raises(TunnelDown, match=said) as failed:
+        async with reached(fake, internet):
+            pass
+    assert failed.value.exit_code == 6
+    assert failed.value.hint
+    assert hint in failed.value.hint
+    assert await until(lambda: not fake.alive())
+
+
+async def test_a_cloudflared_that_cannot_run_is_named(
+    tmp_path: Path, internet: Internet, fake: FakeCloudflared
+) -> None:
+    """Such as one for another machine."""
+    fake.program.write_bytes(b"\x00\x01\x02")
+    with pytest.raises(TunnelDown, match="cannot be started: Exec format error"):
+        async with reached(fake, internet):
+            pass
+
+
+async def test_a_flood_is_read_to_its_end(fake: FakeCloudflared, internet: Internet) -> None:
+    """100 MB of output block neither the tunnel nor the server, and are not kept."""
+    fake.plan("floods")
+    async with reached(fake, internet) as (_, hosts):
+        late_ms = 0.0
+        begun_s = time.monotonic()
+        while not (fake.folder / "flooded").exists() and time.monotonic() < begun_s + 20:
+            asleep_s = time.monotonic()
+            await asyncio.sleep(0.005)
+            late_ms = max(late_ms, (time.monotonic() - asleep_s - 0.005) * 1000)
+        assert (fake.folder / "flooded").exists()
+        assert late_ms < 250
+        async with from_outside(internet) as client:
+            assert (await client.post(f"https://{hosts[0]}/webhooks/twilio/voice")).status_code == 403
+        assert len(hosts) == 1
+
+
+async def test_a_tunnel_that_dies_is_replaced(fake: FakeCloudflared, internet: Internet) -> None:
+    """Within seconds, though the first that takes its place fails; what was told before stays ours."""
+    fake.plan("works", "fails", "unreachable", "works")
+    watching = Watching(prove_s=1.0, probe_every_s=0.2, probe_again_s=0.1, pause_s=0.1)
+    async with reached(fake, internet, watching) as (service, hosts):
+        os.kill(int(str(fake.starts[0]["pid"])), signal.SIGKILL)
+        assert await until(lambda: len(hosts) == 2)
+        assert hosts[1] == "tunnel-3.trycloudflare.com"
+        assert service.addresses.public_host == hosts[1]
+        assert set(hosts) <= service.addresses.hosts()
+        assert "tunnel-2.trycloudflare.com" not in service.addresses.hosts()
+        assert len(fake.alive()) == 2
+        async with from_outside(internet) as client:
+            assert (await client.post(f"https://{hosts[1]}/webhooks/twilio/voice")).status_code == 403
+
+
+async def test_a_tunnel_that_only_looks_alive_is_replaced(fake: FakeCloudflared, internet: Internet) -> None:
+    """Its program runs, and nothing comes through it."""
+    async with reached(fake, internet) as (_, hosts):
+        (fake.folder / "hosts" / hosts[0]).unlink()
+        assert await until(lambda: len(hosts) == 2)
+        assert await until(lambda: len(fake.alive()) == 2)
+
+
+async def test_without_signatures_there_is_no_tunnel(fake: FakeCloudflared, internet: Internet) -> None:
+    """Anybody could send calls."""
+    with pytest.raises(BadSetting, match="without signatures"):
+        async with reached(fake, internet, require_signature=False):
+            pass
+    assert await until(lambda: not fake.alive())
+
+
+@pytest.fixture
+def download() -> Iterator[tuple[str, dict[str, tuple[int, bytes]]]]:
+    """A web server's address, and what it has by path."""
+    files: dict[str, tuple[int, bytes]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = files.get(self.path, (404, b""))
+            self.send_response(status)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", files
+    server.shutdown()
+
+
+def test_a_fetched_cloudflared_is_known_again(
+    tmp_path: Path, download: tuple[str, dict[str, tuple[int, bytes]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version and checksum are told; once the file is another one it is not run."""
+    address, files = download
+    content = b"#!/bin/sh\necho cloudflared version 2026.2.0\n"
+    files["/cloudflared"] = 200, content
+    program = tmp_path / "bin" / "cloudflared"
+    fetch(f"{address}/cloudflared", program)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    found = find_cloudflared(None, tmp_path / "bin")
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert found.about == f"{program}, cloudflared version 2026.2.0, sha256 {sha256}"
+    program.write_bytes(content + b"rm -rf /\n")
+    with pytest.raises(ConfigError, match="not the file that was fetched"):
+        find_cloudflared(None, tmp_path / "bin")
+
+
+@pytest.mark.parametrize(("path", "said"), [("/missing", "answered 404"), ("/broken.tgz", "cannot be had")])
+def test_a_cloudflared_that_cannot_be_fetched_leaves_nothing(
+    tmp_path: Path, download: tuple[str, dict[str, tuple[int, bytes]]], path: str, said: str
+) -> None:
+    """It says from where, and what to do."""
+    address, files = download
+    files["/broken.tgz"] = 200, b"no archive"
+    with pytest.raises(ConfigError, match=said) as failed:
+        fetch(address + path, tmp_path / "bin" / "cloudflared")
+    assert "--webhook-url" in failed.value.hint
+    assert list((tmp_path / "bin").iterdir()) == []
