@@ -157,8 +157,8 @@ class Serving(Protocol):
 async def run_until_signal(
     server: Serving, *, on_ready: Callable[[], None] = lambda: None, asked: asyncio.Event | None = None
 ) -> bool:
-    """Serve until SIGINT or SIGTERM, which drains; a second one cuts. True if the drain came to its end, or if there
-    was nothing to drain yet.
+    """Serve until SIGINT or SIGTERM, which drains; a second one cuts. True if the drain came to its end. Raises
+    KeyboardInterrupt where it had not started yet.
 
     on_ready: called once the port is open. asked: drains as a first signal does, when somebody sets it.
     """
@@ -180,7 +180,7 @@ async def run_until_signal(
                 start.cancel()
                 await asyncio.wait({start})
                 if start.cancelled():
-                    return True
+                    raise KeyboardInterrupt
             await start
             on_ready()
             await first
