@@ -48,12 +48,12 @@ class Watching:
 
     prove_s: float = PROVE_S
     """What a new address gets for its first round trip."""
-    probe_every_s: float = 8.0
+    probe_every_s: float = 6.0
     probe_s: float = 3.0
     """What one later round trip may take."""
     probe_again_s: float = 0.5
-    misses: int = 2
-    """As many in a row, and it is dead."""
+    misses: int = 3
+    """As many in a row, and it is dead: to replace one that is not costs the calls on it."""
     pause_s: float = 0.5
     """Before the second try to open another; it doubles from there."""
 

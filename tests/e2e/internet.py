@@ -203,11 +203,11 @@ class Internet:
                 writer.write(b"HTTP/1.1 200 connected\r\n\r\n")
                 await writer.drain()
                 await writer.start_tls(self._tls)
-                await asyncio.gather(_pump(reader, near), _pump(far, writer))
+                await asyncio.gather(pump(reader, near), pump(far, writer))
         writer.close()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     with suppress(OSError, RuntimeError):
         while data := await source.read(65536):
             sink.write(data)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,6 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from patter_cli import wiring
+from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, ConfigError, TunnelDown
 from patter_cli.server.kept_tunnel import Watching
@@ -29,7 +32,7 @@ from patter_cli.tunnels.binary import fetch, find_cloudflared
 from patter_cli.tunnels.cloudflared import CloudflareTunnel
 from tests.contract.twilio_api import ACCOUNT, TOKEN
 from tests.e2e.conftest import LOUDNESS, agent
-from tests.e2e.internet import FakeCloudflared, Internet
+from tests.e2e.internet import FakeCloudflared, Internet, pump
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
@@ -260,3 +263,72 @@ def test_a_cloudflared_that_cannot_be_fetched_leaves_nothing(
         fetch(address + path, tmp_path / "bin" / "cloudflared")
     assert "--webhook-url" in failed.value.hint
     assert list((tmp_path / "bin").iterdir()) == []
+
+
+async def test_a_webhook_is_held_against_the_host_that_it_came_for(fake: FakeCloudflared, internet: Internet) -> None:
+    """What the carrier was given under a name that has died since is still good; under a name of others nothing is."""
+    async with reached(fake, internet) as (service, hosts):
+        os.kill(int(str(fake.starts[0]["pid"])), signal.SIGKILL)
+        assert await until(lambda: len(hosts) == 2)
+        fields = {"CallSid": "CA00000000000000000000000000000001", "CallStatus": "completed"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+            for asked, signed_for, status in (
+                (hosts[0], hosts[0], 200),
+                (hosts[1], hosts[1], 200),
+                (hosts[1], hosts[0], 403),
+                ("localhost", hosts[1], 200),  # behind a proxy that writes its own
+                ("localhost", "localhost", 403),
+                ("theirs.example", "theirs.example", 421),
+            ):
+                url = f"https://{signed_for}/webhooks/twilio/status"
+                signed = signature(url + canonical(list(fields.items())), TOKEN)
+                headers = {"host": asked, "x-twilio-signature": signed}
+                reply = await client.post("/webhooks/twilio/status", data=fields, headers=headers)
+                assert reply.status_code == status, (asked, signed_for)
+
+
+class Line:
+    """A tunnel to this machine that never ends by itself; as somebody else's is, unless it is renewable."""
+
+    name = "line"
+
+    def __init__(self, host: str, *, renewable: bool) -> None:
+        self.host = host
+        self.about = "a line"
+        self.renewable = renewable
+
+    async def open(self, port: int) -> Line:
+        return self
+
+    async def lost(self) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def aclose(self) -> None:
+        return
+
+
+async def test_an_address_of_somebody_else_is_told_of_and_not_replaced(
+    fake: FakeCloudflared, internet: Internet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That nothing comes through it is said, and that it is back; the server goes on meanwhile."""
+    async with reached(fake, internet) as (_, (host,)):
+        port = (fake.folder / "hosts" / host).read_text()
+    service = shop(public_host=host)
+    server = ReachableServer(service, Line(host, renewable=False), way=internet.way, watching=QUICK, proven=False)
+    caplog.set_level(logging.WARNING, "patter.server")
+    try:
+        await server.start()
+        assert await until(lambda: f"nothing comes through {host} any more" in caplog.text)
+        carrying = await asyncio.start_server(partial(_carry, service.port), "127.0.0.1", int(port))
+        assert await until(lambda: f"{host} is back" in caplog.text)
+        carrying.close()
+        assert service.addresses.public_host == host
+    finally:
+        await server.cut()
+        service.close()
+
+
+async def _carry(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    far, near = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.gather(pump(reader, near), pump(far, writer))

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 
 from patter_cli.errors import CallRejected, InputError, InternalError, NotReachable, PatterError, UnknownAgent
 from patter_cli.server.control_messages import (
+    Admit,
+    AskProof,
     AskResult,
     BadRequest,
     Cancel,
+    Drop,
     Ping,
     PlaceCall,
     Request,
     Status,
     Stop,
+    Tell,
     read_reply,
     read_request,
     render_reply,
@@ -38,6 +42,10 @@ CALL = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop", va
         CALL,
         AskResult(call_id="C1"),
         Cancel(call_id="C1"),
+        Admit(host="phone.example.com"),
+        Tell(host="phone.example.com:8443"),
+        Drop(host="phone.example.com"),
+        AskProof(),
         PlaceCall(
             to="+442079460018",
             from_number="+12025550100",

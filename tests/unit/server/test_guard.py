@@ -135,3 +135,24 @@ async def test_a_route_for_this_machine_is_gone_while_strangers_can_reach_us() -
         request = Request("websocket")
         await LocalOnly(request.app, lambda hosts=hosts: hosts)(request.scope, request.receive, request.send)
         assert request.status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "header", "status"),
+    [
+        ("/health", "localhost", "", 200),
+        ("/health", "a.example", "", 404),
+        ("/health", "A.example:443", "", 404),
+        ("/health", "localhost", "x-forwarded-for", 404),
+        ("/health", "localhost", "cf-ray", 404),
+        ("/ws/loopback/shop", "a.example", "", 404),
+        ("/api/calls", "a.example", "", 404),
+        ("/webhooks/twilio/voice", "a.example", "cf-ray", 200),
+        ("/ws/telnyx/stream/abc", "a.example", "", 200),
+        ("/tunnel-check/abc", "a.example", "", 200),
+    ],
+)
+async def test_what_is_there_for_strangers(path: str, host: str, header: str, status: int) -> None:
+    """Under a public host, and for whoever was carried here, webhooks and media: the rest is for this machine."""
+    headers = {"host": host, **({header: "192.0.2.1"} if header else {})}
+    assert await Request(path=path, headers=headers, body=(b"",)).through(hosts={"a.example"}) == status
