@@ -272,7 +272,7 @@ def test_nobody_else_looks_into_the_environment() -> None:
         for path in (ROOT / "patter_cli").rglob("*.py")
         if (lines := _looks(ast.parse(path.read_text())))
     }
-    assert set(found) == READERS
+    assert set(found) == READERS | {"tunnels/keeper.py"}  # a program of its own: its command line is what we tell it
 
 
 @pytest.mark.parametrize(
