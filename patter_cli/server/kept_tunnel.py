@@ -80,6 +80,8 @@ class KeptTunnel:
         self._watching = watching or Watching()
         self._proven = proven
         self._open: OpenTunnel | None = None
+        self._address = ""
+        """Where the host is, as long as this machine cannot say."""
 
     @property
     def host(self) -> str:
@@ -136,7 +138,7 @@ class KeptTunnel:
             await asyncio.wait({proof, lost}, return_when=asyncio.FIRST_COMPLETED)
             if not proof.done():
                 raise TunnelDown(lost.result(), hint="run it by hand to see more")
-            proof.result()
+            self._address = proof.result()
         finally:
             for task in (proof, lost):
                 task.cancel()
@@ -178,7 +180,8 @@ class KeptTunnel:
     async def _probe(self, host: str) -> None:
         proof = await self._led.new_proof()
         if proof is not None:
-            await round_trip(host, proof, way=self._way, within_s=self._watching.probe_s)
+            within_s = self._watching.probe_s
+            await round_trip(host, proof, way=self._way, within_s=within_s, address=self._address)
 
     async def _another(self) -> str:
         """Open until one is proven."""

@@ -12,10 +12,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from patter_cli.errors import TunnelDown, reason
 from patter_cli.server.addresses import CHECK_PATH
+from patter_cli.server.late_names import address_of
 from patter_cli.server.proofs import Proof
 
 PROVE_S: Final = 45.0
@@ -38,41 +39,56 @@ class Way:
     tls: ssl.SSLContext | None = None
 
 
-async def prove(host: str, new_proof: NewProof, *, way: Way, within_s: float = PROVE_S) -> None:
-    """Try until a round trip comes back. Raises TunnelDown with the last reason and what to do."""
+class NameUnknown(TunnelDown):
+    """This machine's resolver does not know the host's name."""
+
+
+async def prove(host: str, new_proof: NewProof, *, way: Way, within_s: float = PROVE_S) -> str:
+    """Try until a round trip comes back. Returns the IP address it went to, "" where this machine resolves the name
+    itself. Raises TunnelDown with the last reason and what to do."""
     loop = asyncio.get_running_loop()
     ends_at_s = loop.time() + within_s
+    address = ""
     while True:
         try:
             proof = await new_proof()
             if proof is None:
                 raise TunnelDown("the server is gone", hint="start it again")
-            await round_trip(host, proof, way=way, within_s=min(TRY_S, max(1.0, ends_at_s - loop.time())))
-            return
+            left_s = min(TRY_S, max(1.0, ends_at_s - loop.time()))
+            await round_trip(host, proof, way=way, within_s=left_s, address=address)
+            return address
         except TunnelDown as error:
+            if isinstance(error, NameUnknown):
+                address = await address_of(host.partition(":")[0])
             if loop.time() + PAUSE_S >= ends_at_s:
                 raise TunnelDown(f"nothing came back within {within_s:g} s: {error}", hint=error.hint) from error
         await asyncio.sleep(PAUSE_S)
 
 
-async def round_trip(host: str, proof: Proof, *, way: Way, within_s: float = TRY_S) -> None:
-    """One try. Raises TunnelDown."""
+async def round_trip(host: str, proof: Proof, *, way: Way, within_s: float = TRY_S, address: str = "") -> None:
+    """One try. address: where the host is; "": it is resolved. Raises TunnelDown."""
     tls = way.tls if way.tls is not None else await asyncio.to_thread(_tls)
     try:
         async with asyncio.timeout(within_s):
-            await _over_http(host, proof, way.proxy, tls)
-            await _over_websocket(host, proof, way.proxy, tls)
+            await _over_http(host, address, proof, way.proxy, tls)
+            await _over_websocket(host, address, proof, way.proxy, tls)
     except TimeoutError as error:
         raise TunnelDown(f"{host} does not answer within {within_s:g} s", hint=_LOOK) from error
 
 
-async def _over_http(host: str, proof: Proof, proxy: str | None, tls: ssl.SSLContext) -> None:
+async def _over_http(host: str, address: str, proof: Proof, proxy: str | None, tls: ssl.SSLContext) -> None:
     import httpx
 
+    name, colon, port = host.partition(":")
     try:
         async with (
             httpx.AsyncClient(verify=tls, proxy=proxy, timeout=None) as client,
-            client.stream("GET", f"https://{host}{CHECK_PATH}/{proof.token}", headers=_HEADERS) as response,
+            client.stream(
+                "GET",
+                f"https://{address or name}{colon}{port}{CHECK_PATH}/{proof.token}",
+                headers={**_HEADERS, "host": host},
+                extensions={"sni_hostname": name},
+            ) as response,
         ):
             body = b""
             async for chunk in response.aiter_raw():
@@ -87,11 +103,12 @@ async def _over_http(host: str, proof: Proof, proxy: str | None, tls: ssl.SSLCon
         raise TunnelDown(f"another server answers at https://{host}", hint="is it the address of this machine?")
 
 
-async def _over_websocket(host: str, proof: Proof, proxy: str | None, tls: ssl.SSLContext) -> None:
+async def _over_websocket(host: str, address: str, proof: Proof, proxy: str | None, tls: ssl.SSLContext) -> None:
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidStatus, WebSocketException
 
     word = secrets.token_hex(8)
+    at: dict[str, Any] = {"host": address} if address else {}
     try:
         async with connect(
             f"wss://{host}{CHECK_PATH}/{proof.token}",
@@ -101,6 +118,7 @@ async def _over_websocket(host: str, proof: Proof, proxy: str | None, tls: ssl.S
             close_timeout=0.5,
             max_size=_ANSWER_BYTES,
             user_agent_header="patter-cli",
+            **at,
         ) as socket:
             await socket.send(word)
             answer = await socket.recv()
@@ -118,7 +136,7 @@ async def _over_websocket(host: str, proof: Proof, proxy: str | None, tls: ssl.S
 def _unreachable(host: str, error: Exception) -> TunnelDown:
     why = reason(error)
     if why == "no such host is known":
-        return TunnelDown(f"the name {host} does not resolve: {why}", hint="a new name takes a while: try it again")
+        return NameUnknown(f"the name {host} does not resolve: {why}", hint="a new name takes a while: try it again")
     return TunnelDown(f"{host} cannot be reached: {why}", hint=_LOOK)
 
 

@@ -162,8 +162,10 @@ class Internet:
         self.authority = folder / "authority.pem"
         self._tls = _certified(self.authority, folder / "key.pem")
         self._loop = asyncio.new_event_loop()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self.port = 0
+        self.tls_port = 0
+        """Where TLS for tunnel-0 is ended without a proxy before it."""
 
     @property
     def way(self) -> Way:
@@ -187,8 +189,15 @@ class Internet:
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        proxy = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        direct = await asyncio.start_server(self._direct, "127.0.0.1", 0, ssl=self._tls)
+        self._servers = [proxy, direct]
+        self.port, self.tls_port = (each.sockets[0].getsockname()[1] for each in self._servers)
+
+    async def _direct(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = int((self._hosts / "tunnel-0.trycloudflare.com").read_text())
+        far, near = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pump(reader, near), pump(far, writer))
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

@@ -27,6 +27,7 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, ConfigError, TunnelDown
 from patter_cli.server.kept_tunnel import Watching
 from patter_cli.server.reachable import ReachableServer
+from patter_cli.server.round_trip import Way, round_trip
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.tunnels.binary import fetch, find_cloudflared
 from patter_cli.tunnels.cloudflared import CloudflareTunnel
@@ -332,3 +333,13 @@ async def test_an_address_of_somebody_else_is_told_of_and_not_replaced(
 async def _carry(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     far, near = await asyncio.open_connection("127.0.0.1", port)
     await asyncio.gather(pump(reader, near), pump(far, writer))
+
+
+async def test_a_name_that_this_machine_does_not_know_yet(fake: FakeCloudflared, internet: Internet) -> None:
+    """A round trip to its address, under its name: the certificate and the server's guard see the name."""
+    async with reached(fake, internet) as (service, (host,)):
+        way = Way(tls=internet.way.tls)
+        at = f"{host}:{internet.tls_port}"
+        await round_trip(at, await service.new_proof(), way=way, address="127.0.0.1")
+        with pytest.raises(TunnelDown, match="certificate"):
+            await round_trip(f"localhost:{internet.tls_port}", await service.new_proof(), way=way, address="127.0.0.1")
