@@ -6,6 +6,7 @@ terminal reaches us first and the tunnel carries the goodbyes; the program is in
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -19,7 +20,12 @@ GENTLY_S = 2.0
 
 def main() -> int:
     try:
-        program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+        program = subprocess.Popen(
+            sys.argv[1:],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_die_with_keeper if sys.platform == "linux" else None,  # no thread has been started yet
+        )
     except OSError as error:
         print(f"{sys.argv[1]} cannot be started: {error.strerror}", file=sys.stderr)
         return 127
@@ -27,6 +33,11 @@ def main() -> int:
     code = program.wait()
     _signal(program, "SIGKILL")  # whatever it has left behind in its group
     return code if code >= 0 else 128 - code
+
+
+def _die_with_keeper() -> None:
+    """In the program, before it begins. Source: Linux, prctl(2), PR_SET_PDEATHSIG."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _end_with_the_leash(program: "subprocess.Popen[bytes]") -> None:

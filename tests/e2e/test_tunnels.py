@@ -24,8 +24,9 @@ from websockets.exceptions import InvalidStatus
 from patter_cli import wiring
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import BadSetting, ConfigError, TunnelDown
+from patter_cli.errors import BadSetting, CallRejected, ConfigError, TunnelDown
 from patter_cli.server.kept_tunnel import Watching
+from patter_cli.server.number_setup import NumberSetup
 from patter_cli.server.reachable import ReachableServer
 from patter_cli.server.round_trip import Way, round_trip
 from patter_cli.server.service import Service, ServiceSettings
@@ -34,6 +35,7 @@ from patter_cli.tunnels.cloudflared import CloudflareTunnel
 from tests.contract.twilio_api import ACCOUNT, TOKEN
 from tests.e2e.conftest import LOUDNESS, agent
 from tests.e2e.internet import FakeCloudflared, Internet, pump
+from tests.e2e.numbers_api import BEFORE, NUMBER, NumbersApi
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
@@ -343,3 +345,89 @@ async def test_a_name_that_this_machine_does_not_know_yet(fake: FakeCloudflared,
         await round_trip(at, await service.new_proof(), way=way, address="127.0.0.1")
         with pytest.raises(TunnelDown, match="certificate"):
             await round_trip(f"localhost:{internet.tls_port}", await service.new_proof(), way=way, address="127.0.0.1")
+
+
+async def test_a_tunnel_whose_keeper_is_killed_is_not_left_behind(fake: FakeCloudflared, internet: Internet) -> None:
+    """Whoever frees memory may have chosen that one: the tunnel goes with it, and is replaced."""
+    async with reached(fake, internet) as (_, hosts):
+        program = int(str(fake.starts[0]["pid"]))
+        keeper = int(Path(f"/proc/{program}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(keeper, signal.SIGKILL)
+        assert await until(lambda: len(hosts) == 2)
+        assert program not in fake.alive()
+
+
+class Slow:
+    """A server that takes its time to let live calls end."""
+
+    port = 1
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.may_end = asyncio.Event()
+
+    async def start(self) -> None:
+        self.told.append("start")
+
+    async def shutdown(self) -> None:
+        self.told.append("shutdown")
+        await self.may_end.wait()
+
+    async def cut(self) -> None:
+        self.told.append("cut")
+
+    async def admit(self, host: str) -> None:
+        self.told.append(f"admit {host}")
+
+    async def tell(self, host: str) -> None:
+        self.told.append(f"tell {host}")
+
+    async def drop(self, host: str) -> None:
+        self.told.append(f"drop {host}")
+
+    async def new_proof(self) -> None:
+        return None
+
+
+async def test_new_calls_go_elsewhere_while_live_ones_end(tmp_path: Path) -> None:
+    """The number is given back first and the tunnel is closed last, since live calls come through it."""
+    with NumbersApi() as api:
+        slow = Slow()
+        number = NumberSetup(api.carrier, NUMBER, tmp_path)
+        server = ReachableServer(slow, Line("line.example", renewable=True), [number], proven=False)
+        await server.start()
+        assert api.number["voice_url"] == "https://line.example/webhooks/twilio/voice"
+        stopping = asyncio.create_task(server.shutdown())
+        assert await until(lambda: "shutdown" in slow.told)
+        assert api.number == BEFORE
+        assert slow.told == ["start", "admit line.example", "tell line.example", "shutdown"]
+        slow.may_end.set()
+        await stopping
+        assert slow.told[-1] == "drop line.example"
+
+
+async def test_a_second_ctrl_c_gives_the_number_back_too(tmp_path: Path) -> None:
+    """Whoever is talking is cut off; nobody's next call is."""
+    with NumbersApi() as api:
+        slow = Slow()
+        number = NumberSetup(api.carrier, NUMBER, tmp_path)
+        server = ReachableServer(slow, Line("line.example", renewable=True), [number], proven=False)
+        await server.start()
+        stopping = asyncio.create_task(server.shutdown())
+        await asyncio.sleep(0)
+        stopping.cancel()
+        await server.cut()
+        assert api.number == BEFORE
+
+
+async def test_a_number_that_cannot_be_pointed_leaves_no_tunnel(tmp_path: Path) -> None:
+    """What was begun is undone: the server stops, and the tunnel is closed."""
+    with NumbersApi() as api:
+        slow = Slow()
+        wrong = NumberSetup(api.carrier, "+15550100009", tmp_path)
+        right = NumberSetup(api.carrier, NUMBER, tmp_path)
+        server = ReachableServer(slow, Line("line.example", renewable=True), [right, wrong], proven=False)
+        with pytest.raises(CallRejected, match="not a number of this account"):
+            await server.start()
+        assert slow.told[-2:] == ["drop line.example", "cut"]
+        assert api.number == BEFORE
