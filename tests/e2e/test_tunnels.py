@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,7 +40,8 @@ from tests.e2e.numbers_api import BEFORE, NUMBER, NumbersApi
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
-QUICK = Watching(prove_s=3.0, probe_every_s=0.2, probe_s=1.0, probe_again_s=0.1, pause_s=0.1)
+QUICK = Watching(prove_s=20.0, probe_every_s=0.2, probe_s=4.0, probe_again_s=0.1, pause_s=0.1)
+IMPATIENT = replace(QUICK, prove_s=3.0)
 
 
 @pytest.fixture
@@ -70,12 +72,12 @@ def shop(**settings: Any) -> Service:
 
 @asynccontextmanager
 async def reached(
-    fake: FakeCloudflared, internet: Internet, watching: Watching = QUICK, **settings: Any
+    fake: FakeCloudflared, internet: Internet, watching: Watching = QUICK, open_s: float = 20.0, **settings: Any
 ) -> AsyncIterator[tuple[Service, list[str]]]:
     """The server behind a tunnel, and the hosts that it has had."""
     hosts: list[str] = []
     service = shop(**settings)
-    tunnel = CloudflareTunnel(program=fake.program, open_s=2.0)
+    tunnel = CloudflareTunnel(program=fake.program, open_s=open_s)
     server = ReachableServer(service, tunnel, on_host=hosts.append, way=internet.way, watching=watching)
     try:
         await server.start()
@@ -148,7 +150,7 @@ async def test_a_tunnel_that_fails_says_how(
     """What it said last, or what did not come back, and what to do; nothing of it is left, and nothing serves."""
     fake.plan(kind)
     with pytest.raises(TunnelDown, match=said) as failed:
-        async with reached(fake, internet):
+        async with reached(fake, internet, IMPATIENT, open_s=2.0):
             pass
     assert failed.value.exit_code == 6
     assert failed.value.hint
@@ -177,7 +179,7 @@ async def test_a_flood_is_read_to_its_end(fake: FakeCloudflared, internet: Inter
             await asyncio.sleep(0.005)
             late_ms = max(late_ms, (time.monotonic() - asleep_s - 0.005) * 1000)
         assert (fake.folder / "flooded").exists()
-        assert late_ms < 250
+        assert late_ms < 1000
         async with from_outside(internet) as client:
             assert (await client.post(f"https://{hosts[0]}/webhooks/twilio/voice")).status_code == 403
         assert len(hosts) == 1
@@ -186,8 +188,7 @@ async def test_a_flood_is_read_to_its_end(fake: FakeCloudflared, internet: Inter
 async def test_a_tunnel_that_dies_is_replaced(fake: FakeCloudflared, internet: Internet) -> None:
     """Within seconds, though the first that takes its place fails; what was told before stays ours."""
     fake.plan("works", "fails", "unreachable", "works")
-    watching = Watching(prove_s=1.0, probe_every_s=0.2, probe_again_s=0.1, pause_s=0.1)
-    async with reached(fake, internet, watching) as (service, hosts):
+    async with reached(fake, internet, IMPATIENT) as (service, hosts):
         os.kill(int(str(fake.starts[0]["pid"])), signal.SIGKILL)
         assert await until(lambda: len(hosts) == 2)
         assert hosts[1] == "tunnel-3.trycloudflare.com"
