@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from patter_cli.errors import ConfigError, reason
+from patter_cli.errors import ConfigError, TunnelDown, reason
 
 VERSION_S: Final = 5.0
 FETCH_S: Final = 30.0
@@ -40,7 +40,7 @@ class Binary:
 
 def find_cloudflared(program: Path | None, folder: Path | None) -> Binary:
     """The one that was named, or the first that there is; blocks, up to minutes if it has to be fetched. Raises
-    ConfigError with what to do."""
+    TunnelDown, ConfigError, with what to do."""
     if program is None:
         on_path = shutil.which("cloudflared")
         program = Path(on_path) if on_path else None
@@ -58,7 +58,7 @@ def find_cloudflared(program: Path | None, folder: Path | None) -> Binary:
 
 def fetch(url: str, place: Path) -> None:
     """Fetch cloudflared to a file, or its archive's only file; whole or not at all, and its SHA-256 beside it. Raises
-    ConfigError."""
+    TunnelDown, ConfigError."""
     import httpx
 
     part = place.with_suffix(".part")
@@ -69,19 +69,19 @@ def fetch(url: str, place: Path) -> None:
             open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o700), "wb") as file,
         ):
             if response.status_code != 200:
-                raise ConfigError(
-                    f"cloudflared cannot be fetched: {url} answered {response.status_code}", hint=_BY_HAND
-                )
+                raise TunnelDown(f"cloudflared cannot be fetched: {url} answered {response.status_code}", hint=_BY_HAND)
             for chunk in response.iter_bytes():
                 file.write(chunk)
                 if file.tell() > MOST_BYTES:
-                    raise ConfigError(f"cloudflared cannot be had: {url} has no end", hint=_BY_HAND)
+                    raise TunnelDown(f"cloudflared cannot be had: {url} has no end", hint=_BY_HAND)
         if url.endswith(".tgz"):
             _unpack(part)
         _beside(place).write_text(_sha256(part), encoding="ascii")
         os.replace(part, place)
-    except (OSError, httpx.HTTPError, tarfile.TarError) as error:
-        raise ConfigError(f"cloudflared cannot be had from {url}: {reason(error)}", hint=_BY_HAND) from error
+    except OSError as error:
+        raise ConfigError(f"cloudflared cannot be kept in {place}: {reason(error)}", hint=_BY_HAND) from error
+    except (httpx.HTTPError, tarfile.TarError) as error:
+        raise TunnelDown(f"cloudflared cannot be had from {url}: {reason(error)}", hint=_BY_HAND) from error
     finally:
         part.unlink(missing_ok=True)
 

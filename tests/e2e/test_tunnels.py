@@ -263,7 +263,7 @@ def test_a_cloudflared_that_cannot_be_fetched_leaves_nothing(
     """It says from where, and what to do."""
     address, files = download
     files["/broken.tgz"] = 200, b"no archive"
-    with pytest.raises(ConfigError, match=said) as failed:
+    with pytest.raises(TunnelDown, match=said) as failed:
         fetch(address + path, tmp_path / "bin" / "cloudflared")
     assert "--webhook-url" in failed.value.hint
     assert list((tmp_path / "bin").iterdir()) == []
