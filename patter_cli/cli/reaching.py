@@ -31,10 +31,13 @@ class WayIn:
             return server
         # Not every network lets one reach one's own public address: without a number that is no reason to stop.
         proven = self.tunnel.renewable or bool(self.numbers)
-        return ReachableServer(server, self.tunnel, self.numbers, on_host=self._tell, proven=proven)
+        reached = ReachableServer(
+            server, self.tunnel, self.numbers, on_host=lambda host: self._tell(host, reached.about), proven=proven
+        )
+        return reached
 
-    def _tell(self, host: str) -> None:
-        print(f"carriers reach this server at https://{host}", file=sys.stderr)
+    def _tell(self, host: str, about: str) -> None:
+        print(f"carriers are told https://{host}: {about}", file=sys.stderr)
         for each in self.numbers:
             print(f"  {each.number} is pointed at it, and gets back on exit what it had", file=sys.stderr)
         if not self.numbers:

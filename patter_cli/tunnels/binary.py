@@ -6,17 +6,23 @@ kept with its SHA-256, told with it each time it runs, and not run any more once
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import os
 import platform
 import shutil
 import subprocess
 import tarfile
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from patter_cli.errors import ConfigError, TunnelDown, reason
+
+log = logging.getLogger("patter.tunnel")
 
 VERSION_S: Final = 5.0
 FETCH_S: Final = 30.0
@@ -36,6 +42,28 @@ class Binary:
     @property
     def about(self) -> str:
         return f"{self.path}, {self.version or 'version unknown'}, sha256 {self.sha256}"
+
+
+async def found_cloudflared(program: Path | None, folder: Path | None) -> Binary:
+    """`find_cloudflared`, in a thread that nobody has to wait for: a download may take minutes."""
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[Binary] = loop.create_future()
+
+    def tell(binary: Binary | None, error: BaseException | None) -> None:
+        if not found.done():
+            found.set_exception(error) if error is not None else found.set_result(cast(Binary, binary))
+
+    def find() -> None:
+        binary, failed = None, None
+        try:
+            binary = find_cloudflared(program, folder)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            failed = error
+        with suppress(RuntimeError):  # the loop is gone
+            loop.call_soon_threadsafe(tell, binary, failed)
+
+    threading.Thread(target=find, daemon=True, name="patter-cloudflared-binary").start()
+    return await found
 
 
 def find_cloudflared(program: Path | None, folder: Path | None) -> Binary:
@@ -98,6 +126,7 @@ def _kept(folder: Path | None) -> Path:
             url = Info(platform.system(), "arm64" if machine == "aarch64" else machine).url
         except RuntimeError as error:
             raise ConfigError(f"there is no cloudflared here, and none to fetch: {error}", hint=_BY_HAND) from error
+        log.warning("there is no cloudflared here: it is fetched from %s, once", url)
         fetch(url, place)
     return place
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from patter_cli.errors import TunnelDown
-from patter_cli.tunnels.binary import Binary, find_cloudflared
+from patter_cli.tunnels.binary import Binary, found_cloudflared
 from patter_cli.tunnels.child import Child
 
 OPEN_S: Final = 30.0
@@ -61,7 +61,7 @@ class CloudflareTunnel:
 
     async def open(self, port: int) -> QuickTunnel:
         """Run it. Raises TunnelDown, ConfigError."""
-        binary = await asyncio.to_thread(find_cloudflared, self.program, self.folder)
+        binary = await found_cloudflared(self.program, self.folder)
         child = Child(
             # A config file of the user's, for a tunnel of another kind, would have its rules in place of our address.
             [
