@@ -26,8 +26,10 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierFact,
     CarrierRecording,
     CarrierRequest,
+    KeepToken,
     OutboundCall,
     WebhookReply,
+    kept_by_nobody,
 )
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction
@@ -130,7 +132,7 @@ class Asterisk:
         """Raises CallRejected."""
         _refuse("ring anybody", "have Asterisk ring them: channel originate … application AudioSocket …")
 
-    async def attach(self, number: str, url: str) -> str:
+    async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Raises CallRejected."""
         _refuse("be told about a number", "the dialplan says which numbers come here")
 
