@@ -204,6 +204,15 @@ def read_form(request: LabRequest, fields: Mapping[str, Field]) -> Form:
     return Form(pairs)
 
 
+def read_query(request: LabRequest, known: set[str]) -> dict[str, str]:
+    """Raises Refused for what there is not."""
+    wanted = dict(parse_qsl(request.query, keep_blank_values=True))
+    for name in wanted:
+        if name not in known and name != "PageSize":
+            raise invalid(f"Unknown parameter '{name}'")
+    return wanted
+
+
 def check_call(form: Form) -> None:
     """What is wanted of a new call beyond its single fields. Raises Refused."""
     if "To" not in form:

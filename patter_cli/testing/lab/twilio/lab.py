@@ -14,7 +14,6 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, urlencode
 
 from patter_cli.testing.lab.call import By, Ending, LabCall, Stage, Voice
 from patter_cli.testing.lab.faults import NO_FAULTS, Faults
@@ -22,8 +21,10 @@ from patter_cli.testing.lab.http import LabReply, LabRequest, json_reply
 from patter_cli.testing.lab.people import Person
 from patter_cli.testing.lab.server import CarrierLab
 from patter_cli.testing.lab.twilio import forms
-from patter_cli.testing.lab.twilio.forms import E164, NOT_FOUND, Form, Refused, invalid, read_form
+from patter_cli.testing.lab.twilio.forms import NOT_FOUND, Form, Refused, invalid, read_form, read_query
 from patter_cli.testing.lab.twilio.recording import Recording
+from patter_cli.testing.lab.twilio.recordings import RecordingRoutes
+from patter_cli.testing.lab.twilio.resources import ROOT, new_number, page_of, render_call
 from patter_cli.testing.lab.twilio.session import TwilioCall
 from patter_cli.testing.lab.twilio.twiml import DocumentError, Verb, read_document
 
@@ -31,9 +32,6 @@ ACCOUNT_SID: Final = "AC00000000000000000000000000000001"
 AUTH_TOKEN: Final = "the-labs-auth-token-0001"
 NUMBER: Final = "+12025550100"
 """The account's number, if nothing else is said."""
-_ROOT: Final = "/2010-04-01/Accounts"
-_PAGE: Final = 50
-_LONGEST_PAGE: Final = 1000
 
 Route: TypeAlias = Callable[..., Awaitable[LabReply]]
 
@@ -60,11 +58,12 @@ class TwilioLab(CarrierLab):
         self.auth_token = auth_token
         self.sessions: dict[str, TwilioCall] = {}
         """By CallSid, in the order in which they were made."""
-        self.numbers = {each["sid"]: each for each in (self._new_number(number) for number in numbers)}
+        made = (new_number(self.new_sid("PN"), account_sid, number) for number in numbers)
+        self.numbers = {each["sid"]: each for each in made}
         """The account's numbers as its interface shows them, by sid."""
         self._calls_per_s = calls_per_s
         self._next_slot_s = 0.0
-        self._deleted: set[str] = set()
+        recordings = RecordingRoutes(self)
         call, recording = "(CA[0-9a-f]{32})", "(RE[0-9a-f]{32})"
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
             (method, re.compile(path), route)
@@ -74,13 +73,13 @@ class TwilioLab(CarrierLab):
                 ("GET", r"/Calls\.json", self._list_calls),
                 ("GET", rf"/Calls/{call}\.json", self._show_call),
                 ("POST", rf"/Calls/{call}\.json", self._update_call),
-                ("POST", rf"/Calls/{call}/Recordings\.json", self._start_recording),
-                ("GET", rf"/Calls/{call}/Recordings\.json", self._list_recordings),
-                ("POST", rf"/Calls/{call}/Recordings/(RE[0-9a-f]{{32}}|Twilio\.CURRENT)\.json", self._change_recording),
-                ("GET", r"/Recordings\.json", self._list_recordings),
-                ("GET", rf"/Recordings/{recording}\.json", self._show_recording),
-                ("DELETE", rf"/Recordings/{recording}\.json", self._delete_recording),
-                ("GET", rf"/Recordings/{recording}(?:\.wav)?", self._fetch_recording),
+                ("POST", rf"/Calls/{call}/Recordings\.json", recordings.start),
+                ("GET", rf"/Calls/{call}/Recordings\.json", recordings.list),
+                ("POST", rf"/Calls/{call}/Recordings/(RE[0-9a-f]{{32}}|Twilio\.CURRENT)\.json", recordings.change),
+                ("GET", r"/Recordings\.json", recordings.list),
+                ("GET", rf"/Recordings/{recording}\.json", recordings.show),
+                ("DELETE", rf"/Recordings/{recording}\.json", recordings.delete),
+                ("GET", rf"/Recordings/{recording}(?:\.wav)?", recordings.fetch),
                 ("GET", r"/IncomingPhoneNumbers\.json", self._list_numbers),
                 ("GET", r"/IncomingPhoneNumbers/(PN[0-9a-f]{32})\.json", self._show_number),
                 ("POST", r"/IncomingPhoneNumbers/(PN[0-9a-f]{32})\.json", self._update_number),
@@ -152,7 +151,13 @@ class TwilioLab(CarrierLab):
 
     def recording_url(self, recording: Recording) -> str:
         """Where its media is: no extension, as Twilio's callbacks have it."""
-        return f"{self.base_url}{_ROOT}/{self.account_sid}/Recordings/{recording.sid}"
+        return f"{self.base_url}{ROOT}/{self.account_sid}/Recordings/{recording.sid}"
+
+    def session(self, sid: str) -> TwilioCall:
+        """A call by its sid. Raises Refused."""
+        if sid not in self.sessions:
+            raise Refused(*NOT_FOUND)
+        return self.sessions[sid]
 
     # --- the interface ----------------------------------------------------------------------------------------
 
@@ -168,7 +173,7 @@ class TwilioLab(CarrierLab):
             raise Refused(401, 20003, "Authentication Error - invalid username")
         if self.too_many:
             raise Refused(429, 20429, "Too Many Requests")
-        path = request.path.removeprefix(f"{_ROOT}/{self.account_sid}")
+        path = request.path.removeprefix(f"{ROOT}/{self.account_sid}")
         if path == request.path:
             raise Refused(*NOT_FOUND)
         fitting = [(method, found, route) for method, each, route in self._routes if (found := each.fullmatch(path))]
@@ -188,7 +193,7 @@ class TwilioLab(CarrierLab):
                 "auth_token": "",
                 "date_created": date,
                 "date_updated": date,
-                "uri": f"{_ROOT}/{self.account_sid}.json",
+                "uri": f"{ROOT}/{self.account_sid}.json",
                 "subresource_uris": {},
             },
         )
@@ -216,15 +221,15 @@ class TwilioLab(CarrierLab):
                 wanted=form,
             )
         )
-        reply = json_reply(201, session.render())
+        reply = json_reply(201, render_call(session))
         self.spawn(session.dial())
         return reply
 
     async def _show_call(self, request: LabRequest, sid: str) -> LabReply:
-        return json_reply(200, self._session(sid).render())
+        return json_reply(200, render_call(self.session(sid)))
 
     async def _update_call(self, request: LabRequest, sid: str) -> LabReply:
-        session = self._session(sid)
+        session = self.session(sid)
         form = read_form(request, forms.UPDATE_CALL)
         forms.check_twiml_length(form)
         if "Twiml" in form and "Url" in form:
@@ -249,94 +254,24 @@ class TwilioLab(CarrierLab):
             session.status_method = form.get("StatusCallbackMethod", "POST")
         if "TimeLimit" in form:
             self.spawn(call.limit(max(0.0, form.number("TimeLimit", 0) - call.duration_s)))
-        return json_reply(200, session.render())
+        return json_reply(200, render_call(session))
 
     async def _list_calls(self, request: LabRequest) -> LabReply:
         fields = {"To": "to", "From": "from", "Status": "status", "ParentCallSid": "parent_call_sid"}
-        wanted = self._query(
-            request, {*fields, "StartTime", "StartTime>", "StartTime<", "EndTime", "Page", "PageToken"}
-        )
+        wanted = read_query(request, {*fields, "StartTime", "StartTime>", "StartTime<", "EndTime", "Page", "PageToken"})
         found = [
             shown
-            for shown in (each.render() for each in reversed(self.sessions.values()))
+            for shown in (render_call(each) for each in reversed(self.sessions.values()))
             if all(shown[field] == wanted[name] for name, field in fields.items() if name in wanted)
         ]
-        return self._page(request, "Calls.json", "calls", found, wanted)
-
-    # Recordings.
-
-    async def _start_recording(self, request: LabRequest, sid: str) -> LabReply:
-        session = self._session(sid)
-        form = read_form(request, forms.START_RECORDING)
-        if session.call.stage is not Stage.IN_PROGRESS:
-            raise invalid("Requested resource is not eligible for recording", 21220)
-        recording = session.record(form, source="StartCallRecordingAPI", channels=form.get("RecordingChannels", "mono"))
-        return json_reply(201, self._render(recording))
-
-    async def _change_recording(self, request: LabRequest, sid: str, which: str) -> LabReply:
-        session = self._session(sid)
-        form = read_form(request, forms.UPDATE_RECORDING)
-        recording = next(
-            (
-                each
-                for each in session.recordings
-                if each.sid == which or (which == "Twilio.CURRENT" and each.end_ms is None)
-            ),
-            None,
-        )
-        if recording is None:
-            raise Refused(*NOT_FOUND)
-        if not session.call.live or session.call.line is None or recording.end_ms is not None:
-            raise invalid("The recording is not in a state that can be changed", 21220)
-        match form.get("Status"):
-            case "paused":
-                recording.pause(session.call.line.now_ms)
-            case "in-progress":
-                recording.resume(session.call.line.now_ms)
-            case "stopped":
-                session.finish_recording(recording)
-            case _:
-                raise invalid("Status is required")
-        return json_reply(200, self._render(recording))
-
-    async def _list_recordings(self, request: LabRequest, sid: str = "") -> LabReply:
-        wanted = self._query(request, {"CallSid", "DateCreated", "DateCreated>", "DateCreated<", "Page", "PageToken"})
-        sid = sid or wanted.get("CallSid", "")
-        sessions = [self._session(sid)] if sid else list(self.sessions.values())
-        found = [
-            self._render(each)
-            for session in sessions
-            for each in reversed(session.recordings)
-            if each.sid not in self._deleted
-        ]
-        path = request.path.removeprefix(f"{_ROOT}/{self.account_sid}/")
-        return self._page(request, path, "recordings", found, wanted)
-
-    async def _show_recording(self, request: LabRequest, sid: str) -> LabReply:
-        return json_reply(200, self._render(self._recording(sid)[1]))
-
-    async def _delete_recording(self, request: LabRequest, sid: str) -> LabReply:
-        self._recording(sid)
-        self._deleted.add(sid)
-        return LabReply(status=204)
-
-    async def _fetch_recording(self, request: LabRequest, sid: str) -> LabReply:
-        session, recording = self._recording(sid)
-        if recording.status != "completed" or session.call.line is None:
-            raise Refused(*NOT_FOUND)
-        wanted = self._query(request, {"RequestedChannels"})
-        channels = wanted.get("RequestedChannels", str(recording.channels))
-        if channels not in ("1", "2") or (channels == "2" and recording.track != "both"):
-            raise invalid("The requested channels are not available")
-        content = recording.wav(session.call.line, int(channels))
-        return LabReply(headers={"content-type": "audio/x-wav"}, body=content)
+        return page_of(self.account_sid, "Calls.json", "calls", found, wanted)
 
     # Numbers.
 
     async def _list_numbers(self, request: LabRequest) -> LabReply:
-        wanted = self._query(request, {"PhoneNumber", "FriendlyName", "Beta", "Origin", "Page", "PageToken"})
+        wanted = read_query(request, {"PhoneNumber", "FriendlyName", "Beta", "Origin", "Page", "PageToken"})
         found = [each for each in self.numbers.values() if wanted.get("PhoneNumber", "") in each["phone_number"]]
-        return self._page(request, "IncomingPhoneNumbers.json", "incoming_phone_numbers", found, wanted)
+        return page_of(self.account_sid, "IncomingPhoneNumbers.json", "incoming_phone_numbers", found, wanted)
 
     async def _show_number(self, request: LabRequest, sid: str) -> LabReply:
         return json_reply(200, self._number(sid))
@@ -363,25 +298,10 @@ class TwilioLab(CarrierLab):
         self.calls[session.sid] = session.call
         return session
 
-    def _session(self, sid: str) -> TwilioCall:
-        if sid not in self.sessions:
-            raise Refused(*NOT_FOUND)
-        return self.sessions[sid]
-
-    def _recording(self, sid: str) -> tuple[TwilioCall, Recording]:
-        for session in self.sessions.values():
-            for each in session.recordings:
-                if each.sid == sid and sid not in self._deleted:
-                    return session, each
-        raise Refused(*NOT_FOUND)
-
     def _number(self, sid: str) -> dict[str, Any]:
         if sid not in self.numbers:
             raise Refused(*NOT_FOUND)
         return self.numbers[sid]
-
-    def _render(self, recording: Recording) -> dict[str, Any]:
-        return recording.render(self.account_sid, formatdate(recording.created_s))
 
     def _read(self, document: str) -> tuple[Verb, ...]:
         """Raises Refused for one that cannot be read."""
@@ -389,68 +309,3 @@ class TwilioLab(CarrierLab):
             return read_document(document, self.warnings)
         except DocumentError as error:
             raise invalid(str(error), error.code) from error
-
-    def _query(self, request: LabRequest, known: set[str]) -> dict[str, str]:
-        """Raises Refused for what there is not."""
-        wanted = dict(parse_qsl(request.query, keep_blank_values=True))
-        for name in wanted:
-            if name not in known and name != "PageSize":
-                raise invalid(f"Unknown parameter '{name}'")
-        return wanted
-
-    def _page(
-        self, request: LabRequest, path: str, name: str, found: list[dict[str, Any]], wanted: Mapping[str, str]
-    ) -> LabReply:
-        """One page of a list."""
-        try:
-            size, page = int(wanted.get("PageSize", _PAGE)), int(wanted.get("Page", 0))
-        except ValueError as error:
-            raise invalid("Page and PageSize are numbers") from error
-        if not 1 <= size <= _LONGEST_PAGE or page < 0:
-            raise invalid(f"PageSize is from 1 to {_LONGEST_PAGE}")
-        shown = found[page * size : (page + 1) * size]
-
-        def uri(number: int) -> str:
-            query = {**wanted, "PageSize": size, "Page": number, "PageToken": f"PA{number}"}
-            return f"{_ROOT}/{self.account_sid}/{path}?{urlencode(query)}"
-
-        return json_reply(
-            200,
-            {
-                name: shown,
-                "page": page,
-                "page_size": size,
-                "start": page * size,
-                "end": page * size + max(0, len(shown) - 1),
-                "uri": uri(page),
-                "first_page_uri": uri(0),
-                "next_page_uri": uri(page + 1) if (page + 1) * size < len(found) else None,
-                "previous_page_uri": uri(page - 1) if page else None,
-            },
-        )
-
-    def _new_number(self, number: str) -> dict[str, Any]:
-        if not E164.fullmatch(number):
-            raise ValueError(f"{number!r} is no number")
-        sid, date = self.new_sid("PN"), formatdate(0)
-        return {
-            "sid": sid,
-            "account_sid": self.account_sid,
-            "phone_number": number,
-            "friendly_name": number,
-            "voice_url": "",
-            "voice_method": "POST",
-            "voice_fallback_url": "",
-            "voice_fallback_method": "POST",
-            "voice_caller_id_lookup": False,
-            "voice_application_sid": None,
-            "trunk_sid": None,
-            "status_callback": "",
-            "status_callback_method": "POST",
-            "capabilities": {"voice": True, "sms": True, "mms": True, "fax": False},
-            "date_created": date,
-            "date_updated": date,
-            "status": "in-use",
-            "uri": f"{_ROOT}/{self.account_sid}/IncomingPhoneNumbers/{sid}.json",
-            "subresource_uris": {},
-        }

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from patter_cli.testing.lab.call import By, Ending, LabCall, Stage
-from patter_cli.testing.lab.people import Person, TakenFor
+from patter_cli.testing.lab.people import Person
 from patter_cli.testing.lab.server import Posted
+from patter_cli.testing.lab.twilio.detection import find_who
 from patter_cli.testing.lab.twilio.execute import Execution
 from patter_cli.testing.lab.twilio.forms import Form
 from patter_cli.testing.lab.twilio.recording import Recording
 from patter_cli.testing.lab.twilio.signing import HEADER, sign
 from patter_cli.testing.lab.twilio.twiml import DocumentError, Verb, read_document, read_reply
-from patter_cli.testing.lab.verdict import GreetingEnd, Thresholds, greeting_end, who
 
 if TYPE_CHECKING:
     from patter_cli.testing.lab.twilio.lab import TwilioLab
@@ -35,11 +35,6 @@ _ENDINGS: Final[Mapping[Ending, tuple[str, str]]] = {
     Ending.FAILED: ("failed", "404"),
 }
 """A call's last status, and the SIP code beside it."""
-_GREETING_ENDS: Final = {
-    GreetingEnd.BEEP: "machine_end_beep",
-    GreetingEnd.SILENCE: "machine_end_silence",
-    GreetingEnd.UNKNOWN: "unknown",
-}
 
 
 class TwilioCall:
@@ -280,70 +275,14 @@ class TwilioCall:
                 self.lab.warn(f"21626: there is no StatusCallbackEvent {each}")
         return events or ("completed",)
 
-    def render(self) -> dict[str, Any]:
-        """The object of the interface."""
-        path = f"/2010-04-01/Accounts/{self.lab.account_sid}/Calls/{self.sid}"
-        over, answered = not self.call.live, self.call.line is not None
-        return {
-            "sid": self.sid,
-            "account_sid": self.lab.account_sid,
-            "parent_call_sid": self.parent or None,
-            "to": self.to_number,
-            "to_formatted": self.to_number,
-            "from": self.from_number,
-            "from_formatted": self.from_number,
-            "phone_number_sid": self.lab.number_sid(self.call.ours),
-            "status": self.status,
-            "start_time": formatdate(self.created_s, usegmt=False) if answered else None,
-            "end_time": formatdate(time.time()) if over else None,
-            "duration": str(round(self.call.duration_s)) if over else None,
-            "price": None,
-            "price_unit": "USD",
-            "direction": self.direction,
-            "answered_by": self.answered_by or None,
-            "annotation": None,
-            "api_version": "2010-04-01",
-            "forwarded_from": None,
-            "group_sid": None,
-            "caller_name": None,
-            "queue_time": "0",
-            "trunk_sid": None,
-            "date_created": formatdate(self.created_s),
-            "date_updated": formatdate(time.time()),
-            "uri": f"{path}.json",
-            "subresource_uris": {"recordings": f"{path}/Recordings.json"},
-        }
-
     # --- who picked up ----------------------------------------------------------------------------------------
 
     async def _find_who(self) -> bool:
         """False: the call ended before that was known."""
-        line = self.call.line
-        if line is None:
+        found = await find_who(self.call, self.wanted)
+        if found is None:
             return False
-        wanted = self.wanted
-        limits = Thresholds(
-            speech_ms=wanted.number("MachineDetectionSpeechThreshold", 2400),
-            speech_end_ms=wanted.number("MachineDetectionSpeechEndThreshold", 1200),
-            silence_ms=wanted.number("MachineDetectionSilenceTimeout", 5000),
-            give_up_ms=wanted.number("MachineDetectionTimeout", 30) * 1000,
-        )
-        taken_for = self.call.person.taken_for
-
-        def found() -> str:
-            taken = who(line.sounds, line.now_ms, limits, taken_for)
-            if taken is None:
-                return ""
-            if taken is not TakenFor.MACHINE:
-                return taken.value
-            if wanted.get("MachineDetection") == "Enable":
-                return "machine_start"
-            end = greeting_end(line.sounds, line.now_ms, limits)
-            return "" if end is None else _GREETING_ENDS[end]
-
-        if not await line.until(lambda: bool(found())):
-            return False
-        self.answered_by, self.verdict_ms = found(), round(line.now_ms)
+        self.answered_by, self.verdict_ms = found
         return True
 
     async def _report_verdict(self) -> None:
