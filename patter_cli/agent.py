@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"(?<!\{)\{([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+TRANSFER_NUMBER = re.compile(E164.pattern + r"(?:;ext=[0-9*#w]{1,32})?")
+"""A number, and perhaps the extension that is dialled once it has answered. Source: RFC 3966."""
 """A phone number as carriers want it; use with fullmatch. Source: ITU-T E.164."""
 
 
@@ -137,7 +139,7 @@ class Agent:
             if isinstance(getattr(self, name), list | tuple) and not getattr(self, name):
                 raise InputError(f"{name} is an empty list", hint=f"leave {name} out to have it chosen for you")
         for number in self.transfer_numbers or ():
-            if not isinstance(number, str) or not E164.fullmatch(number):
+            if not isinstance(number, str) or not TRANSFER_NUMBER.fullmatch(number):
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")
         if isinstance(self.keyterms, str) or not all(isinstance(each, str) for each in self.keyterms):
             raise InputError(f"keyterms cannot be {self.keyterms!r}", hint='keyterms=["Bright Smile", "Dr. Nguyen"]')

@@ -82,6 +82,11 @@ class TransferRinging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferLeftLine:
+    """The carrier is asked for a transfer in a way that takes the caller off this line, whoever answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DtmfSent:
     """The answer to one SendDtmf: the far end has heard the keys."""
 

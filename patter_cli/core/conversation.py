@@ -70,6 +70,10 @@ class Conversation:
                 return self._messages[index]
         return None
 
+    def last_tool(self, name: str) -> ToolUse | None:
+        """The last call of a tool; None if it was never called."""
+        return next((m.tool for m in reversed(self._messages) if m.tool is not None and m.tool.name == name), None)
+
     def unanswered(self) -> list[str]:
         """The caller's last lines that nothing of the agent's was heard after."""
         lines: list[str] = []

@@ -92,6 +92,10 @@ class Endings:
         call.state.move(CallState.ENDING)
         call.deadlines.set(Timer.GOODBYE, call.now + HANG_UP_GRACE_MS)
 
+    def expect_closing(self, reason: str) -> None:
+        """Should the line close now, this is why; "": whatever it is then said to be."""
+        self._reason = reason
+
     # --- why -------------------------------------------------------------------------------------------------
 
     def time_warning_due(self) -> None:

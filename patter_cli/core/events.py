@@ -18,6 +18,7 @@ from patter_cli.core.carrier_events import (
     RecordingFailed,
     RecordingReady,
     Ringing,
+    TransferLeftLine,
     TransferRinging,
 )
 from patter_cli.core.conversation import Message
@@ -45,7 +46,9 @@ class CallConnected:
     plan: CallPlan
     wall_time: float
     earlier: tuple[Message, ...] = ()
-    """What was said before, in a call whose stream broke off and that goes on with this one."""
+    """What was said before, in a call that goes on with this one: its stream broke off, or a transfer failed."""
+    returned: TransferOutcome | None = None
+    """The caller comes back from a transfer, which had come to this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -516,6 +519,7 @@ Event: TypeAlias = (
     | MachineDetected
     | BeepHeard
     | TransferRinging
+    | TransferLeftLine
     | DtmfSent
     | DtmfFailed
     | RecordingReady

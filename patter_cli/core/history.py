@@ -68,6 +68,11 @@ class History:
         self.conversation.add(Message(role=role, text=text, timestamp=self._timestamp, interrupted=interrupted))
         self._call.issue(order.ReportTranscript(role=role, text=text, interrupted=interrupted, at_ms=self._call.now))
 
+    def correct_tool(self, name: str, result: str) -> None:
+        """What the last call of this tool is known to have come to, after what was said before was resumed."""
+        if (tool := self.conversation.last_tool(name)) is not None:
+            self.finish_tool(tool.id, result)
+
     # --- words that come late --------------------------------------------------------------------------------
 
     def reserve(self, role: str, *, interrupted: bool = False) -> int:

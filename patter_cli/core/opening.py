@@ -10,15 +10,20 @@ from patter_cli.core.deadlines import Timer
 from patter_cli.core.events import Ms
 from patter_cli.core.floor import CallState
 from patter_cli.core.history import History
+from patter_cli.core.outcome import TransferOutcome
 from patter_cli.core.reply import Purpose
 from patter_cli.core.screening import Screening
+from patter_cli.core.tool_calls import TRANSFER_CALL
+from patter_cli.core.transfers import not_connected
 from patter_cli.core.turns import Turns
 
 
 class Opening:
     """Takes the call from connected to active."""
 
-    __slots__ = ("_call", "_connected_at", "_floor", "_history", "_ready", "_resumed", "_screening", "_turns")
+    __slots__ = (
+        "_call", "_connected_at", "_floor", "_history", "_ready", "_resumed", "_returned", "_screening", "_turns"
+    )  # fmt: skip
 
     def __init__(self, call: Call, history: History, floor: AgentFloor, turns: Turns, screening: Screening) -> None:
         self._call = call
@@ -28,6 +33,7 @@ class Opening:
         self._screening = screening
         self._connected_at: Ms = 0
         self._resumed = False
+        self._returned: TransferOutcome | None = None
         self._ready: bool | None = None
         """The plan holds; None: nobody was asked to prepare the call yet."""
 
@@ -39,6 +45,9 @@ class Opening:
         self._history.wall_time = event.wall_time
         self._history.resume(event.earlier)
         self._resumed = bool(event.earlier)
+        self._returned = event.returned
+        if event.returned is not None:
+            self._history.correct_tool(TRANSFER_CALL, not_connected(event.returned))
         self.stream_up()
 
     def prepare(self) -> None:
@@ -92,7 +101,10 @@ class Opening:
             return
         if call.plan.records:
             call.issue(order.StartRecording())
-        greeting = call.plan.lines.resumed if self._resumed else call.plan.first_message
+        lines = call.plan.lines
+        greeting = lines.resumed if self._resumed else call.plan.first_message
+        if self._returned is not None:
+            greeting = lines.no_transfer
         greets = bool(greeting.strip())
         if greets and call.plan.engine is not None:
             reply = self._floor.open_engine_reply(Purpose.GREETING)

@@ -3,6 +3,9 @@
 The caller hears the other telephone ring, so this is the one time in a call when nothing of ours need be heard. It has
 a deadline of its own, anew when the carrier says that it rings; at its end the caller is taken back, and it is to ring
 there no longer. The model is told what became of it, so that it does not promise the same again.
+
+A carrier may take the caller off our line for it. Then this call is over, and if nobody was reached the caller comes
+back as another one, which has this one's history and is told what became of the transfer (opening.py).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call
-from patter_cli.core.carrier_events import TransferRinging
+from patter_cli.core.carrier_events import TransferLeftLine, TransferRinging
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.endings import Endings
 from patter_cli.core.floor import CallState
@@ -23,7 +26,7 @@ from patter_cli.core.tool_calls import failed
 TRANSFER_MS = 40_000
 """How long it may take to ring, and then to be answered, before we take the caller back."""
 
-_WHY = {
+WHY = {
     TransferOutcome.BUSY: "the line is busy",
     TransferOutcome.NO_ANSWER: "nobody answered",
     TransferOutcome.DECLINED: "whoever was rung declined",
@@ -67,6 +70,11 @@ class Transfers:
             self._rings = True
             call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
 
+    def left(self, event: TransferLeftLine) -> None:
+        """Whatever becomes of it, this line is over; should it come to nothing, the caller comes back on another."""
+        if self._call.state.now is CallState.TRANSFERRING:
+            self._endings.expect_closing("transferred")
+
     def finished(self, event: fact.TransferFinished) -> None:
         if self._call.state.now is CallState.TRANSFERRING:
             self._endings.await_closing("transferred")
@@ -77,14 +85,19 @@ class Transfers:
         if call.state.now is not CallState.TRANSFERRING:
             return
         call.state.move(CallState.ACTIVE)
+        self._endings.expect_closing("")
         call.deadlines.cancel(Timer.TRANSFER)
         call.quiet_since = call.now
         if self._pending_action:
-            why = _WHY.get(event.outcome) or event.message or "it could not be connected"
-            self._history.finish_tool(self._pending_action, failed(f"not connected: {why}"))
+            self._history.finish_tool(self._pending_action, not_connected(event.outcome, event.message))
         self._floor.read_out(call.plan.lines.no_transfer, Purpose.LINE)
 
     def due(self) -> None:
         """Nobody took the caller in time."""
         self._call.issue(order.CancelTransfer())
         self.failed(fact.TransferFailed(message="no answer", outcome=TransferOutcome.NO_ANSWER))
+
+
+def not_connected(outcome: TransferOutcome, message: str = "") -> str:
+    """What the model is told of a transfer that failed. message: the carrier's words, where none of ours fit."""
+    return failed(f"not connected: {WHY.get(outcome) or message or 'it could not be connected'}")

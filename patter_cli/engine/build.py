@@ -36,7 +36,7 @@ from patter_cli.engine.perform_dial import DialPerformer
 from patter_cli.engine.perform_media import MediaPerformer
 from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.engine.ready import CallInfo, ReadyAgent
-from patter_cli.engine.record import CallRecorder, Journal, Measure
+from patter_cli.engine.record import CallRecorder, Journal, Left, Measure, nobody_asks
 from patter_cli.engine.screen import ScreeningEar
 from patter_cli.engine.speak import Speaker, TtsCache
 from patter_cli.engine.think import Brain, Thinker
@@ -53,12 +53,13 @@ def build_call(
     cache: TtsCache,
     journal: Journal,
     measure: Measure,
+    left: Left = nobody_asks,
 ) -> CallSession:
-    """One call on a line that speaks this format; `run` holds it."""
+    """One call on a line that speaks this format; `run` holds it. left: is told what was said, at its end."""
     call = CallContext(info, agent)
     author = AuthorPerformer(call, journal.settle)
     parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache)
-    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure), line=parts)
+    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +80,12 @@ def build_dialled_call(
     request: OutboundCall,
     journal: Journal,
     measure: Measure,
+    left: Left = nobody_asks,
 ) -> DialParts:
     """One call that we make, held from the dial on; `build_line` makes what it gets once somebody has picked up."""
     call = CallContext(info, agent)
     dial = DialPerformer(call, carrier, request)
-    author, recorder = AuthorPerformer(call, journal.settle), CallRecorder(call, journal, measure)
+    author, recorder = AuthorPerformer(call, journal.settle), CallRecorder(call, journal, measure, left)
     return DialParts(
         call=call,
         author=author,

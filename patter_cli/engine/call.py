@@ -162,6 +162,7 @@ class CallSession:
                 plan=self._call.agent.plan,
                 wall_time=self._recorder.wall_time,
                 earlier=info.earlier,
+                returned=info.returned,
             )
         )
 

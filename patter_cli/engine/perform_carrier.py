@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from patter_cli.contracts.carrier.control import CallControl
+from patter_cli.contracts.carrier.control import CallControl, LeavesLine
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed, TransferLeftLine
 from patter_cli.core.commands import Command
 from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.context import CallContext
@@ -54,6 +54,8 @@ class CarrierPerformer:
         return True
 
     async def _transfer(self, number: str) -> None:
+        if isinstance(self._control, LeavesLine) and self._control.leaves_line:
+            self._call.post(TransferLeftLine())  # beforehand: the line may be closed before we have our answer
         try:
             async with asyncio.timeout(TRANSFER_S):
                 await self._control.transfer(number)

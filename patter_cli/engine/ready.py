@@ -13,7 +13,7 @@ from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.core.conversation import Message
-from patter_cli.core.outcome import Direction
+from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.hooks import Hooks
@@ -34,7 +34,9 @@ class CallInfo:
     """What the carrier calls the call; "": nobody carries it."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     earlier: tuple[Message, ...] = ()
-    """What was said before its stream broke off, of a call that goes on."""
+    """What was said before, of a call that goes on: its stream broke off, or a transfer failed."""
+    returned: TransferOutcome | None = None
+    """What had become of the transfer that the caller comes back from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

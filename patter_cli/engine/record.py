@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
 
 from patter_cli.audio.jitter import JitterCounts
 from patter_cli.call_result import CallResult
 from patter_cli.core.commands import Command
+from patter_cli.core.conversation import Message
 from patter_cli.core.events import CallConnected, Event, Ms
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
@@ -38,13 +39,22 @@ class Measure(Protocol):
         """What the call costs so far, as JSON values."""
 
 
+Left: TypeAlias = Callable[[tuple[Message, ...]], None]
+"""Is told what was said on a call, once it is over."""
+
+
+def nobody_asks(said: tuple[Message, ...]) -> None:
+    """A call that does not go on as another one."""
+
+
 NO_LINE = JitterCounts(reordered=0, duplicated=0, late=0, lost_ms=0, resyncs=0)
 
 
 class CallRecorder:
     """One call's."""
 
-    def __init__(self, call: CallContext, journal: Journal, measure: Measure) -> None:
+    def __init__(self, call: CallContext, journal: Journal, measure: Measure, left: Left = nobody_asks) -> None:
+        self._left = left
         self._call = call
         self._journal = journal
         self._measure = measure
@@ -111,6 +121,7 @@ class CallRecorder:
     def close(self, counts: JitterCounts | None) -> None:
         """Write the record. counts: what the line did to us; None where there never was one."""
         info = self._call.info
+        self._left(self._call.history)
         line = counts or NO_LINE
         self._journal.close(
             {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
@@ -15,6 +17,7 @@ from patter_cli.contracts.provider import awaited_work_s, name_of
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.conversation import Message
+from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call, build_dialled_call, build_line
 from patter_cli.engine.call import CallSession
@@ -24,9 +27,10 @@ from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
 from patter_cli.observe.interrupted import close_abandoned, said_in
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
+from patter_cli.server.addresses import Addresses
 from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
-from patter_cli.server.tickets import CallTicket
+from patter_cli.server.tickets import CallTicket, resume_ticket
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +49,22 @@ class CallFactory:
         store: CallStore,
         journals: JournalWriter,
         carriers: Mapping[str, Carrier],
-        callback_url: Callable[[str], str],
+        addresses: Addresses,
     ) -> None:
-        """callback_url: where a carrier, by its name, reports what it learns."""
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
         self._journals = journals
         self._carriers = carriers
-        self._callback_url = callback_url
+        self._addresses = addresses
         self._phrasebook = TtsCache()
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
         self._preparing: set[asyncio.Task[None]] = set()
         self._earlier: dict[str, tuple[Message, ...]] = {}
         """By call: what was said before it broke off, until it is opened."""
+        self._left: OrderedDict[str, tuple[Message, ...]] = OrderedDict()
+        """The same by the call that ended, as long as it may go on."""
 
     async def warm(self) -> None:
         """Load models and voices, and say every agent's greeting once. Raises PatterError.
@@ -124,6 +129,7 @@ class CallFactory:
             request=request,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
+            left=partial(self._leave, ticket.call_id),
         )
         return DialledCall(ticket, parts)
 
@@ -162,7 +168,16 @@ class CallFactory:
         if ticket.resumes:
             while len(self._earlier) >= MAX_RECALLED:
                 del self._earlier[next(iter(self._earlier))]
-            self._earlier[ticket.call_id] = await asyncio.to_thread(said_in, self._store, ticket.resumes)
+            said = self._left.pop(ticket.resumes, None)
+            if said is None:  # another process had it, or has it still
+                said = await asyncio.to_thread(said_in, self._store, ticket.resumes)
+            self._earlier[ticket.call_id] = said
+
+    def _leave(self, call_id: str, said: tuple[Message, ...]) -> None:
+        """A call is over, as far as we are concerned."""
+        self._left[call_id] = said
+        if len(self._left) > MAX_RECALLED:
+            self._left.popitem(last=False)
 
     def open(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallSession:
         """Begin the call that a ticket is for: who is on the phone is the ticket's word, never the stream's.
@@ -175,7 +190,11 @@ class CallFactory:
         if carrier is None:
             raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
         return build_call(
-            info=replace(_info(ticket), earlier=self._earlier.pop(ticket.call_id, ())),
+            info=replace(
+                _info(ticket),
+                earlier=self._earlier.pop(ticket.call_id, ()),
+                returned=TransferOutcome(ticket.returned) if ticket.returned else None,
+            ),
             agent=ready,
             format=started.format,
             line=sender,
@@ -184,14 +203,18 @@ class CallFactory:
             cache=self._phrasebook,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
+            left=partial(self._leave, ticket.call_id),
         )
 
     def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:
+        local = self._carriers[ticket.carrier].local
+        again = None if local else resume_ticket(ticket, time.time())
         return CallHandle(
             carrier_call_id=ticket.carrier_call_id,
             stream_id=started.stream_id,
             line=sender,
-            callback_url=self._callback_url(ticket.carrier),
+            callback_url=self._addresses.callback_url(ticket.carrier, again) if again is not None else "",
+            return_url=self._addresses.answer_url(ticket.carrier, again) if again is not None else "",
         )
 
     def close(self) -> None:

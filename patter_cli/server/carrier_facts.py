@@ -12,6 +12,8 @@ from patter_cli.core.outcome import AnsweredBy, TransferOutcome, VerdictSource
 _MISSED: Final = {
     told.CallEnd.BUSY: TransferOutcome.BUSY,
     told.CallEnd.NO_ANSWER: TransferOutcome.NO_ANSWER,
+    told.CallEnd.DECLINED: TransferOutcome.DECLINED,
+    told.CallEnd.COMPLETED: TransferOutcome.DROPPED,
     told.CallEnd.CANCELED: TransferOutcome.FAILED,
     told.CallEnd.FAILED: TransferOutcome.FAILED,
 }
@@ -32,9 +34,9 @@ def event_of(reported: told.CarrierFact) -> Event | None:
             return fact.BeepHeard(source=VerdictSource.CARRIER, raw=raw)
         case told.RecordingReady(recording_id=recording_id, url=url, duration_ms=duration_ms):
             return fact.RecordingReady(recording_id=recording_id, url=url, duration_ms=duration_ms)
-        case told.TransferConnected() | told.TransferEnded(how=told.CallEnd.COMPLETED):
+        case told.TransferConnected():
             return TransferFinished()
-        case told.TransferEnded(how=how):
+        case told.TransferEnded(how=how):  # after it was connected, nobody of ours is there who could be told
             return TransferFailed(message=how.value.replace("_", " "), outcome=_MISSED[how])
         case told.Completed():
             return None

@@ -22,6 +22,7 @@ log = logging.getLogger("patter.server")
 _CUT_S = 0.3
 _NOBODY = {
     told.CallEnd.BUSY: Outcome.BUSY,
+    told.CallEnd.DECLINED: Outcome.BUSY,
     told.CallEnd.NO_ANSWER: Outcome.NO_ANSWER,
     told.CallEnd.CANCELED: Outcome.CANCELED,
     told.CallEnd.FAILED: Outcome.FAILED,

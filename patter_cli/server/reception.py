@@ -10,6 +10,7 @@ from dataclasses import replace
 from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, Carrier
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
+from patter_cli.core.outcome import TransferOutcome
 from patter_cli.errors import BadSignature, CallRejected, PatterError
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
@@ -51,8 +52,8 @@ class Reception:
         try:
             ticket = self._ticket(carrier, plan, dialled)
             token = sign(ticket, self._secret)
-            # Once: a stream that breaks off again is not there to be had.
-            again = None if ticket.resumes else resume_ticket(ticket, time.time())
+            # Once: a stream that breaks off again is not there to be had. A transfer says nothing against it.
+            again = None if ticket.resumes and not ticket.returned else resume_ticket(ticket, time.time())
             resume_url = self._addresses.answer_url(carrier, again) if again is not None else ""
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
@@ -74,10 +75,12 @@ class Reception:
                 raise BadSignature("the call was dialled with another carrier")
             if ours.resumes:
                 self._live.check_room(ours.agent)
-                return self._resumed(ours, plan.carrier_call_id, now_s)
+                return self._resumed(ours, plan, now_s)
             if not self._dialler.picked_up(ours.call_id, plan.carrier_call_id):
                 self._live.check_room(ours.agent)
             return stream_ticket(ours, plan.carrier_call_id, now_s)
+        if plan.returned is not None:
+            raise BadSignature("a transfer that is not one of ours")
         agent = self._agent_for(plan.callee)
         self._live.check_room(agent)
         return new_ticket(
@@ -91,15 +94,20 @@ class Reception:
             now_s=now_s,
         )
 
-    def _resumed(self, ours: CallTicket, carrier_call_id: str, now_s: float) -> CallTicket:
-        """The ticket of a call whose stream broke off and who is on the line still. Raises CallRejected if it has had
-        its end: the carrier was asked to hang up, and has not."""
-        if self._live.has_finished(ours.carrier, carrier_call_id):
+    def _resumed(self, ours: CallTicket, plan: AnswerPlan, now_s: float) -> CallTicket:
+        """The ticket of a call that is on the line still, after its stream broke off or nobody took it over. Raises
+        CallRejected if it has had its end: the carrier was asked to hang up, and has not; or they had their talk."""
+        if plan.returned is TransferOutcome.CONNECTED:
+            raise CallRejected("the caller was put through, and that is over")
+        if plan.returned is not None:
+            log.info("call %s comes back from a transfer: %s", ours.resumes, plan.returned)
+        elif self._live.has_finished(ours.carrier, plan.carrier_call_id):
             raise CallRejected("it has come to its end here")
-        log.warning("the stream of call %s broke off; it goes on", ours.resumes)
+        else:
+            log.warning("the stream of call %s broke off; it goes on", ours.resumes)
         return new_ticket(
             carrier=ours.carrier,
-            carrier_call_id=carrier_call_id,
+            carrier_call_id=plan.carrier_call_id,
             direction=ours.direction,
             caller=ours.caller,
             callee=ours.callee,
@@ -107,6 +115,7 @@ class Reception:
             variables=ours.variables,
             now_s=now_s,
             resumes=ours.resumes,
+            returned=plan.returned or "",
         )
 
     def _agent_for(self, number: str) -> str:

@@ -125,7 +125,7 @@ class Service:
             store=store,
             journals=self._journals,
             carriers=self._carriers,
-            callback_url=self.addresses.callback_url,
+            addresses=self.addresses,
         )
         self._speech = speech
         self._admission = Admission(max_calls=settings.max_calls, cores=speech.threads if speech is not None else 1)

@@ -61,7 +61,9 @@ class CallTicket:
     expires_at_s: int
     """Unix time."""
     resumes: str = ""
-    """The call of ours whose stream broke off and that goes on with this one; "": it begins."""
+    """The call of ours that goes on with this one: its stream broke off, or a transfer failed; "": it begins."""
+    returned: str = ""
+    """The TransferOutcome of what the caller comes back from."""
 
 
 def new_ticket(
@@ -76,6 +78,7 @@ def new_ticket(
     now_s: float,
     life_s: int = LIFE_S,
     resumes: str = "",
+    returned: str = "",
 ) -> CallTicket:
     """A ticket with a token and a call id of its own, good for life_s from now_s (Unix time)."""
     return CallTicket(
@@ -91,11 +94,13 @@ def new_ticket(
         variables=dict(variables),
         expires_at_s=int(now_s) + life_s,
         resumes=resumes,
+        returned=returned,
     )
 
 
 def resume_ticket(ticket: CallTicket, now_s: float) -> CallTicket:
-    """What a call that has this ticket's stream is asked for again with, should the stream break off. It opens none."""
+    """What a call that has this ticket's stream is asked for again with, should the stream break off or a transfer
+    fail; and what is reported of it later. It opens no stream."""
     return replace(
         ticket,
         token=secrets.token_hex(16),

@@ -17,7 +17,7 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 
 OURS = frozenset(
     """type call_id tool_call_id carrier_call_id recording_id agent carrier direction language model provider role rule
-    name outcome reason cause source answered_by raw url pace lines blocked checks tools line metrics cost
+    name outcome returned reason cause source answered_by raw url pace lines blocked checks tools line metrics cost
     recording_path""".split()
 )
 """Fields whose value, and all below it, nobody on the phone has made."""

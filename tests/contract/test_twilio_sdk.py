@@ -15,6 +15,7 @@ from patter_cli import Twilio
 from patter_cli.carriers.twilio import answer
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.contracts.carrier.carrier import AnswerPlan
+from patter_cli.contracts.carrier.control import TransferTarget
 from patter_cli.core.outcome import Direction
 from tests.unit.carriers.twilio.requests import ACCOUNT, TOKEN, form, get
 
@@ -79,10 +80,22 @@ def test_it_would_write_the_same_document_for_a_call_that_is_declined() -> None:
 
 
 def test_it_would_write_the_same_transfer() -> None:
-    """With the number as a noun of its own."""
+    """With the number as a noun of its own, with and without a way back."""
     theirs = VoiceResponse()
     dial = Dial(answer_on_bridge=True, timeout=answer.TRANSFER_RING_S, time_limit=answer.TRANSFER_S)
     dial.number("+15550100003")
     theirs.append(dial)
     theirs.say(answer.AFTER_TRANSFER)
-    assert canonicalize(answer.transfer("+15550100003")) == canonicalize(str(theirs))
+    target = TransferTarget(number="+15550100003")
+    assert canonicalize(answer.transfer(target)) == canonicalize(str(theirs))
+    back = VoiceResponse()
+    dial = Dial(
+        answer_on_bridge=True,
+        timeout=answer.TRANSFER_RING_S,
+        time_limit=answer.TRANSFER_S,
+        action="https://voice.example.com/back",
+        method="POST",
+    )
+    dial.number("+15550100003")
+    back.append(dial)
+    assert canonicalize(answer.transfer(target, "https://voice.example.com/back")) == canonicalize(str(back))

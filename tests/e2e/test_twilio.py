@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from patter_cli import wiring
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.contracts.store import CallStore
+from patter_cli.core import commands as order
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected
+from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import CallRejected
@@ -27,6 +30,8 @@ from tests.contract.twilio_api import CALL, CALLS, TOKEN, Api, twilio_api
 from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, spoken
 
 HOST = "phone.example"
+COLLEAGUE = "+12025550177;ext=12"
+TRANSFER = "Can you put me through?"
 VOICE = "/webhooks/twilio/voice"
 INCOMING = {
     "CallSid": CALL,
@@ -90,11 +95,15 @@ async def twilio(*answers: Any, store: CallStore | None = None, **settings: Any)
         asked.append(event)
         if event.text == "Goodbye.":
             event.end_call()
+        if event.text == TRANSFER:
+            event.transfer_call(COLLEAGUE)
         return "Yes."
 
     async with twilio_api(*answers) as api:
         shop = wiring.ready_agent(
-            "shop", agent("Hello {tier} caller.", variables={"tier": "plain"}), Hooks(on_message=answer)
+            "shop",
+            agent("Hello {tier} caller.", variables={"tier": "plain"}, transfer_numbers=[COLLEAGUE]),
+            Hooks(on_message=answer),
         )
         service = wiring.service(
             {"shop": shop},
@@ -197,8 +206,8 @@ def way_back(document: Element) -> str:
 
 
 async def test_a_call_whose_stream_breaks_off_goes_on_once() -> None:
-    """Twilio says sorry and asks again: the same agent has the same caller, as a call of its own. When that breaks off
-    too, Twilio says goodbye."""
+    """Twilio says sorry and asks again: the same agent has the same caller, as a call of its own, and does not greet
+    them again though nothing is kept. When that breaks off too, Twilio says goodbye."""
     async with twilio() as here:
         document = await here.told(f"{VOICE}?tier=gold")
         async with here.line(document) as line:
@@ -206,7 +215,7 @@ async def test_a_call_whose_stream_breaks_off_goes_on_once() -> None:
             (first,) = [each.ticket for each in here.service.live.calls]
         again = await here.told(way_back(document), CallStatus="in-progress")
         async with here.line(again) as line:
-            assert await heard(line, "hello gold caller.")
+            assert await heard(line, "i'm back.please go on.")
             (second,) = [each.ticket for each in here.service.live.calls]
         assert (second.resumes, second.caller, dict(second.variables)) == (first.call_id, first.caller, first.variables)
         assert second.call_id != first.call_id
@@ -264,3 +273,65 @@ async def test_the_way_back_is_no_way_in() -> None:
             await here.line(document).dial()
         (verb,) = await here.told(f"{VOICE}?call={ticket[:-1]}", CallStatus="in-progress")
         assert verb.tag == "Hangup"
+
+
+async def put_through(here: Twilio) -> str:
+    """A caller has asked for a person, and Twilio rings one. Returns where it asks what is next, as a path."""
+    async with here.line(await here.told(f"{VOICE}?tier=gold")) as line:
+        assert await heard(line, "hello gold caller.")
+        line.say(spoken(TRANSFER))
+        assert await line.wait_for(lambda: bool(here.api.asked), 8.0)
+    document = fromstring(here.api.asked[-1]["Twiml"])
+    assert (document[0][0].text, document[0][0].attrib) == ("+12025550177", {"sendDigits": "ww12"})
+    assert document[0].attrib["answerOnBridge"] == "true"
+    return document[0].attrib["action"].removeprefix(f"https://{HOST}")
+
+
+async def test_a_transfer_that_fails_brings_the_caller_back() -> None:
+    """Nobody picked up: the same agent has the caller again, tells them so, and knows what was said before. It may try
+    once more, and a transfer is no reason to give a broken stream up."""
+    async with twilio((200, {"status": "in-progress"})) as here:
+        back = await put_through(here)
+        ((first, entries),) = here.log.calls.items()
+        ended = order.FinishCall(outcome=Outcome.ANSWERED, reason="transferred")
+        assert await eventually(lambda: any(ended in each.commands for each in entries))
+        document = await here.told(back, CallStatus="in-progress", DialCallStatus="no-answer")
+        assert way_back(document)
+        async with here.line(document) as line:
+            assert await heard(line, "i'm sorry, i couldn't put you through.can i help you with anything else?")
+            (again,) = [each.ticket for each in here.service.live.calls]
+            assert (again.resumes, again.returned) == (first, TransferOutcome.NO_ANSWER)
+            line.say(spoken("What are your opening hours?"))
+            assert await heard(line, "yes.")
+        assert [each["text"] for each in here.asked[-1].history][:2] == ["Hello gold caller.", TRANSFER]
+        assert await here.told(back, CallStatus="in-progress", DialCallStatus="no-answer") is not None
+
+
+@pytest.mark.parametrize(
+    ("told", "verbs"),
+    [
+        ({"DialCallStatus": "completed", "DialBridged": "true"}, ["Say", "Hangup"]),
+        ({"DialCallStatus": "completed", "DialBridged": "false"}, ["Connect", "Say", "Redirect"]),
+        ({"DialCallStatus": "busy"}, ["Connect", "Say", "Redirect"]),
+    ],
+)
+async def test_what_follows_a_transfer(told: dict[str, str], verbs: list[str]) -> None:
+    """Whoever had their talk is told goodbye. Whoever was picked up and lost again, or not picked up, is with us."""
+    async with twilio((200, {"status": "in-progress"})) as here:
+        document = await here.told(await put_through(here), CallStatus="in-progress", **told)
+        assert [each.tag for each in document] == verbs
+
+
+async def test_a_transfer_of_somebody_elses_is_no_call_of_ours() -> None:
+    """A question after a Dial that we have not asked for is answered with the end."""
+    async with twilio() as here:
+        document = await here.told(CallStatus="in-progress", DialCallStatus="busy")
+        assert [each.tag for each in document] == ["Say", "Hangup"]
+
+
+async def eventually(holds: Callable[[], bool]) -> bool:
+    for _ in range(100):
+        if holds():
+            return True
+        await asyncio.sleep(0.05)
+    return False

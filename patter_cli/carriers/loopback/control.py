@@ -8,7 +8,7 @@ import secrets
 from typing import Final
 
 from patter_cli.carriers.loopback.stream import TRANSFER
-from patter_cli.contracts.carrier.control import CallLine
+from patter_cli.contracts.carrier.control import CallLine, transfer_target
 from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.errors import CallRejected
 
@@ -51,7 +51,7 @@ class LoopbackControl:
             raise CallRejected("nobody can be reached on this line")
         self._request = secrets.token_hex(8)  # not to be guessed: an answer that nobody asked for must not be one
         self._answer = answer = asyncio.get_running_loop().create_future()
-        body = json.dumps({"number": number, "request": self._request}, separators=(",", ":"))
+        body = json.dumps({"number": transfer_target(number).number, "request": self._request}, separators=(",", ":"))
         self._line.send(f'{{"event":"{TRANSFER}","streamSid":"{self._stream_id}","transfer":{body}}}')
         try:
             async with asyncio.timeout(self._answer_s):

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from patter_cli.carriers.telnyx.rest import CALL_IS_OVER, Account
-from patter_cli.carriers.telnyx.webhook import E164, RECORDED, TRANSFER, client_state
+from patter_cli.carriers.telnyx.webhook import RECORDED, TRANSFER, client_state
 from patter_cli.contracts.carrier.carrier import CallHandle
+from patter_cli.contracts.carrier.control import transfer_target
 from patter_cli.errors import CallRejected
 
 TRANSFER_RING_S: Final = 30
@@ -18,6 +19,8 @@ TRANSFER_NEWS_S: Final = 3
 """How long after that the webhook may still be on its way."""
 MAX_TRANSFER_S: Final = 3600
 """Of the two of them together; the carrier ends what nobody watches."""
+PICK_UP: Final = "ww"
+"""Half a second each: a switchboard that has just answered does not listen yet."""
 MAX_DIGITS: Final = 64
 MAX_RECORDING_S: Final = 14_400
 
@@ -44,15 +47,15 @@ class TelnyxControl:
         whichever process of ours gets it, and the call's machine acts on that. So this never returns: it is cancelled
         with its call, or raises when no news has come. The other leg is told apart by its client_state.
         """
-        if not E164.fullmatch(number):
-            raise CallRejected(f"{number[:32]!a} is no number that can be dialled", hint="write it as +15550100002")
-        call_id = self._call.carrier_call_id
+        target, call_id = transfer_target(number), self._call.carrier_call_id
         body: dict[str, Any] = {
-            "to": number,
+            "to": target.number,
             "timeout_secs": TRANSFER_RING_S,
             "time_limit_secs": MAX_TRANSFER_S,
             "target_leg_client_state": client_state(TRANSFER, call_id),
         }
+        if target.extension:
+            body["send_digits_on_answer"] = f"{PICK_UP}{target.extension}"
         if self._call.callback_url:
             body["webhook_url"] = self._call.callback_url
         await self._command("transfer", body, "transfer the call")

@@ -63,8 +63,8 @@ _ENDS: Final = {
     "no_answer": CallEnd.NO_ANSWER,
     "originator_cancel": CallEnd.CANCELED,
 }
-_DECLINED: Final = frozenset({"486", "600", "603"})
-"""SIP's words for somebody who is there and does not want to; call_rejected is also said of a carrier's refusal."""
+_REJECTED: Final = {"486": CallEnd.BUSY, "600": CallEnd.BUSY, "603": CallEnd.DECLINED}
+"""SIP's words of whoever was rung; call_rejected is also said of a carrier's refusal."""
 _WHO: Final = {
     "human": AnsweredBy.HUMAN,
     "human_residence": AnsweredBy.HUMAN,
@@ -233,8 +233,8 @@ def _read_recording(event: TelnyxEvent) -> tuple[CarrierFact, ...]:
 
 def _end(event: TelnyxEvent) -> CallEnd:
     cause, sip = event.text("hangup_cause"), event.text("sip_hangup_cause")
-    if cause == "call_rejected" and sip in _DECLINED:
-        return CallEnd.BUSY
+    if cause == "call_rejected" and sip in _REJECTED:
+        return _REJECTED[sip]
     return _ENDS.get(cause, CallEnd.COMPLETED if sip == "200" else CallEnd.FAILED)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, WebhookReply
+from patter_cli.contracts.carrier.control import TransferTarget
 
 MAX_PARAMETER_CHARS: Final = 499
 """Of a name and its value together; Twilio takes no longer ones."""
@@ -18,6 +19,9 @@ MAX_SAY_CHARS: Final = 4096
 TRANSFER_RING_S: Final = 30
 TRANSFER_S: Final = 3600
 """The longest that a caller who was put through may talk."""
+
+PICK_UP: Final = "ww"
+"""Half a second each: a switchboard that has just answered does not listen yet."""
 
 CUT_OFF: Final = "I'm sorry, we were cut off. One moment, please."
 GONE: Final = "I'm sorry, we have lost the connection. Please call again. Goodbye."
@@ -34,8 +38,8 @@ def answer(plan: AnswerPlan) -> WebhookReply:
     response = Element("Response")
     if plan.stream_url:
         _connect(response, plan)
-    elif plan.words:
-        _say(response, plan.words)
+    elif plan.words or plan.returned is not None:
+        _say(response, plan.words or AFTER_TRANSFER)
         SubElement(response, "Hangup")
     elif plan.answered:
         SubElement(response, "Hangup")
@@ -44,12 +48,17 @@ def answer(plan: AnswerPlan) -> WebhookReply:
     return WebhookReply(content_type="text/xml", body=_DECLARATION + tostring(response, "utf-8", xml_declaration=False))
 
 
-def transfer(number: str) -> str:
-    """Instructions that put the caller through to an E.164 number, for a call that is live."""
+def transfer(target: TransferTarget, return_url: str = "") -> str:
+    """Instructions that put the caller through, for a call that is live. return_url: is asked for more when that is
+    over, or never came about; "": then the call is over."""
     response = Element("Response")
-    dial = SubElement(response, "Dial", answerOnBridge="true", timeout=str(TRANSFER_RING_S), timeLimit=str(TRANSFER_S))
-    SubElement(dial, "Number").text = _text(number)
-    _say(response, AFTER_TRANSFER)
+    how = {"answerOnBridge": "true", "timeout": str(TRANSFER_RING_S), "timeLimit": str(TRANSFER_S)}
+    if return_url:
+        how |= {"action": _text(return_url), "method": "POST"}
+    keys = {"sendDigits": f"{PICK_UP}{target.extension}"} if target.extension else {}
+    SubElement(SubElement(response, "Dial", how), "Number", keys).text = _text(target.number)
+    if not return_url:  # nothing after a Dial with an action is ever reached
+        _say(response, AFTER_TRANSFER)
     return tostring(response, "unicode")
 
 

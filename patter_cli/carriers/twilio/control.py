@@ -19,8 +19,8 @@ from patter_cli.audio import tone
 from patter_cli.audio.g711 import encode_ulaw
 from patter_cli.carriers.twilio import answer
 from patter_cli.carriers.twilio.rest import CALL_IS_OVER, NOT_FOUND, Account, Reply
-from patter_cli.carriers.twilio.webhook import E164
 from patter_cli.contracts.carrier.carrier import CallHandle
+from patter_cli.contracts.carrier.control import transfer_target
 from patter_cli.errors import AnswerLost, CallRejected, CarrierError
 
 RATE_HZ: Final = 8000
@@ -63,12 +63,16 @@ class TwilioControl:
         if reply.text("status") not in OVER:
             raise CarrierError(f"Twilio has taken the hang-up, and the call is {reply.text('status') or 'live'} still")
 
+    @property
+    def leaves_line(self) -> bool:
+        """Always: new instructions take the place of the stream."""
+        return True
+
     async def transfer(self, number: str) -> None:
-        """Connect the caller to a number. The stream ends with it, and nobody comes back to it."""
-        if not E164.fullmatch(number):
-            raise CallRejected(f"{number[:32]!a} is no number that can be dialled", hint="write it as +15550100002")
+        """Connect the caller. The stream ends with it; who is not put through is asked for at the return address."""
+        target = transfer_target(number)
         account, call_id = self._account(), checked_call_id(self._call.carrier_call_id)
-        form = [("Twiml", answer.transfer(number))]
+        form = [("Twiml", answer.transfer(target, self._call.return_url))]
         # Done twice, it would ring twice.
         reply = await account.post("Calls", f"{call_id}.json", form=form, repeatable=False)
         if not reply.ok:

@@ -33,7 +33,7 @@ from patter_cli.contracts.carrier.carrier import (
     Ringing,
     TransferEnded,
 )
-from patter_cli.core.outcome import AnsweredBy, Direction
+from patter_cli.core.outcome import AnsweredBy, Direction, TransferOutcome
 from patter_cli.errors import BadSignature, StreamProtocolError
 
 SIGNATURE_HEADER: Final = "x-twilio-signature"
@@ -66,6 +66,7 @@ _ENDS: Final = {
     "canceled": CallEnd.CANCELED,
     "failed": CallEnd.FAILED,
 }
+_MISSED: Final = {"busy": TransferOutcome.BUSY, "no-answer": TransferOutcome.NO_ANSWER}
 _WHO: Final = {
     "human": AnsweredBy.HUMAN,
     "fax": AnsweredBy.FAX,
@@ -104,7 +105,7 @@ def waiting_call(request: CarrierRequest) -> AnswerPlan | None:
     """The call that asks for instructions; None: the request is a report. Raises StreamProtocolError."""
     fields = read_fields(request)
     call_id = _call_id(fields)
-    if fields.get("CallStatus") not in ("ringing", "in-progress") or "DialCallStatus" in fields:
+    if fields.get("CallStatus") not in ("ringing", "in-progress"):
         return None
     if not _NO_CALL_WAITS.isdisjoint(fields):
         return None
@@ -116,6 +117,7 @@ def waiting_call(request: CarrierRequest) -> AnswerPlan | None:
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
         answered=fields["CallStatus"] == "in-progress",
         variables=_variables(request, fields),
+        returned=_returned(fields),
     )
 
 
@@ -239,6 +241,14 @@ def _call_id(fields: Mapping[str, str]) -> str:
     if not _CALL_ID.fullmatch(call_id):
         raise StreamProtocolError("a webhook that Twilio never sends: it has no CallSid")
     return call_id
+
+
+def _returned(fields: Mapping[str, str]) -> TransferOutcome | None:
+    """What a transfer has come to, after which the caller is on the line still; None: there was none."""
+    status = fields.get("DialCallStatus")
+    if status in ("completed", "answered"):
+        return TransferOutcome.DROPPED if fields.get("DialBridged") == "false" else TransferOutcome.CONNECTED
+    return None if status is None else _MISSED.get(status, TransferOutcome.FAILED)
 
 
 def _caller(text: str) -> str:

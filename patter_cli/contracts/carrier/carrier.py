@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from patter_cli.contracts.carrier.control import CallControl, CallLine
 from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
-from patter_cli.core.outcome import AnsweredBy, Direction
+from patter_cli.core.outcome import AnsweredBy, Direction, TransferOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class AnswerPlan:
     resume_url: str = ""
     """The webhook that is asked again, once, when the stream breaks off and the call goes on; "": the call then ends
     with an apology, as far as the carrier can say one."""
+    returned: TransferOutcome | None = None
+    """The caller was put through to somebody, which has come to this, and is on the line still."""
     words: str = ""
     """Why it is declined, for the caller's ear; "": it is just busy."""
 
@@ -68,6 +70,8 @@ class CallEnd(Enum):
     COMPLETED = "completed"
     BUSY = "busy"
     NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    """Somebody is there and does not want to."""
     CANCELED = "canceled"
     FAILED = "failed"
 
@@ -175,6 +179,9 @@ class CallHandle:
     """The call's own stream; None: it has none that could be asked."""
     callback_url: str = ""
     """Where the carrier may report what it learns later, such as a recording; "": nowhere."""
+    return_url: str = ""
+    """The webhook that is asked what becomes of a caller who was to be put through, and was not; "": there is none, and
+    such a caller is told that the call is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol, runtime_checkable
 
 from patter_cli.contracts.carrier.stream import CarrierMessage
+from patter_cli.errors import CallRejected
+
+_TARGET: Final = re.compile(r"(\+[1-9][0-9]{6,14})(?:;ext=([0-9*#w]{1,32}))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferTarget:
+    """Whom a caller is put through to. number: E.164. extension: keys that are pressed once somebody has answered."""
+
+    number: str
+    extension: str = ""
+
+
+def transfer_target(text: str) -> TransferTarget:
+    """Read "+12025550142" or "+12025550142;ext=12" (RFC 3966). Raises CallRejected."""
+    read = _TARGET.fullmatch(text)
+    if read is None:
+        raise CallRejected(f"{text[:64]!a} is no number that can be dialled", hint="write it as +15550100002")
+    return TransferTarget(number=read[1], extension=read[2] or "")
 
 
 class CallControl(Protocol):
@@ -15,7 +36,7 @@ class CallControl(Protocol):
         """End the call; a call that is over already is fine."""
 
     async def transfer(self, number: str) -> None:
-        """Connect the caller to an E.164 number; returns once the carrier has taken over.
+        """Connect the caller to what `transfer_target` reads; returns once the carrier has taken over.
 
         A carrier that tells elsewhere who answered (TransferConnected, TransferEnded) waits for that, and is cancelled.
         """
@@ -28,6 +49,15 @@ class CallControl(Protocol):
 
     async def stop_recording(self) -> None:
         """Record no more; a call that is not recorded is fine."""
+
+
+@runtime_checkable
+class LeavesLine(Protocol):
+    """For a control whose transfers take the caller off our stream; who was not put through comes back on another."""
+
+    @property
+    def leaves_line(self) -> bool:
+        """Whether they do."""
 
 
 class CallLine(Protocol):

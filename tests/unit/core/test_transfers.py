@@ -10,9 +10,11 @@ import pytest
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import RecordingFailed, RecordingReady, TransferRinging
+from patter_cli.core.carrier_events import RecordingFailed, RecordingReady, TransferLeftLine, TransferRinging
+from patter_cli.core.conversation import Message, ToolUse
 from patter_cli.core.floor import CallState
-from patter_cli.core.outcome import TransferOutcome
+from patter_cli.core.machine import TurnMachine
+from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.core.plan import CallPlan, PlannedTool, SystemPhrases
 from patter_cli.core.transfers import TRANSFER_MS
 from patter_cli.testing import Answer, Latency, VirtualCall
@@ -112,6 +114,58 @@ def test_what_comes_of_a_transfer_twice_or_late_changes_nothing(late: fact.Event
     over.tells(late, at=began + 1500)
     over.run()
     assert over.outcome == ("answered", "transferred")
+
+
+@pytest.mark.parametrize("closed", [fact.LineClosed(cause="carrier_stop"), fact.LineClosed(cause="carrier_close")])
+def test_a_line_that_a_transfer_takes_away_has_not_been_hung_up(closed: fact.LineClosed) -> None:
+    """The carrier takes the caller off our stream: the call is transferred, whichever news is first."""
+    call = put_through(latency=Latency(transfer_ms=10**6))
+    call.run_until(4000)
+    (began, _) = call.orders(order.Transfer)[0]
+    call.tells(TransferLeftLine(), at=began + 1)
+    call.tells(closed, at=began + 300)
+    call.run()
+    assert call.outcome == ("answered", "transferred")
+
+
+def test_a_transfer_that_was_refused_keeps_the_line() -> None:
+    """The carrier would have taken the caller away and did not: why the line closes later has nothing to do with it."""
+    call = put_through(latency=Latency(transfer_ms=10**6))
+    call.run_until(4000)
+    (began, _) = call.orders(order.Transfer)[0]
+    call.tells(TransferLeftLine(), at=began + 1)
+    call.tells(fact.TransferFailed(message="no credit"), at=began + 100)
+    call.tells(fact.LineClosed(cause="carrier_stop"), at=began + 9000)
+    call.run()
+    assert "not connected: no credit" in results(call)[0]
+    assert call.outcome == ("answered", "carrier_stop")
+
+
+@pytest.mark.parametrize("has_tool", [True, False])
+def test_a_caller_comes_back_from_a_transfer_as_another_call(has_tool: bool) -> None:
+    """One line says that it failed, and the tool's answer in the history is what the transfer has come to."""
+    tool = ToolUse(id="t1", name="transfer_call", arguments="{}", step="1.0", result='{"ok": true}')
+    earlier = (
+        Message(role="user", text="A person, please.", timestamp=1.0),
+        *((Message(role="tool", text="transfer_call {} -> …", timestamp=2.0, tool=tool),) if has_tool else ()),
+        Message(role="assistant", text="One moment.", timestamp=3.0),
+    )
+    machine = TurnMachine()
+    connected = fact.CallConnected(
+        call_id="C2",
+        caller="",
+        callee="",
+        direction=Direction.INBOUND,
+        carrier="x",
+        plan=PLAN,
+        wall_time=4.0,
+        earlier=earlier,
+        returned=TransferOutcome.BUSY,
+    )
+    ordered = machine.handle(connected, 0) + machine.handle(fact.CallPrepared(plan=PLAN), 20)
+    assert [each.text for each in ordered if isinstance(each, order.ReadOut)] == [LINES.no_transfer]
+    told = [each.tool.result or "" for each in machine.history if each.tool is not None]
+    assert ["not connected: the line is busy" in each for each in told] == ([True] if has_tool else [])
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

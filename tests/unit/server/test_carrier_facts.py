@@ -35,7 +35,14 @@ CARRIER = VerdictSource.CARRIER
             fact.RecordingReady(recording_id="RE1", url="https://x", duration_ms=5),
         ),
         (told.TransferConnected(carrier_call_id=ID), TransferFinished()),
-        (told.TransferEnded(carrier_call_id=ID, how=told.CallEnd.COMPLETED), TransferFinished()),
+        (
+            told.TransferEnded(carrier_call_id=ID, how=told.CallEnd.COMPLETED),
+            TransferFailed(message="completed", outcome=TransferOutcome.DROPPED),
+        ),
+        (
+            told.TransferEnded(carrier_call_id=ID, how=told.CallEnd.DECLINED),
+            TransferFailed(message="declined", outcome=TransferOutcome.DECLINED),
+        ),
         (
             told.TransferEnded(carrier_call_id=ID, how=told.CallEnd.NO_ANSWER),
             TransferFailed(message="no answer", outcome=TransferOutcome.NO_ANSWER),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from patter_cli import Twilio
 from patter_cli.carriers.twilio.answer import MAX_PARAMETER_CHARS, transfer
 from patter_cli.contracts.carrier.carrier import AnswerPlan
+from patter_cli.contracts.carrier.control import TransferTarget
 from patter_cli.core.outcome import Direction
 
 STREAM = "wss://voice.example.com/ws/twilio/stream/eyJ0b2tlbi.c2lnbmVk-_"
@@ -73,10 +74,18 @@ def test_a_parameter_too_long_for_twilio_stays_in_the_ticket() -> None:
 
 def test_a_transfer_rings_once_and_not_for_ever() -> None:
     """The caller who comes back from it is not left in silence."""
-    root = fromstring(transfer("+15550100003"))
+    root = fromstring(transfer(TransferTarget(number="+15550100003")))
     assert [each.tag for each in root.iter()] == ["Response", "Dial", "Number", "Say"]
     assert root[0].attrib == {"answerOnBridge": "true", "timeout": "30", "timeLimit": "3600"}
     assert root[0][0].text == "+15550100003"
+
+
+def test_a_transfer_that_has_a_way_back_asks_there() -> None:
+    """What follows is said there; an extension is dialled once the switchboard listens."""
+    root = fromstring(transfer(TransferTarget(number="+15550100003", extension="12#"), RESUME))
+    assert [each.tag for each in root.iter()] == ["Response", "Dial", "Number"]
+    assert (root[0].attrib["action"], root[0].attrib["method"]) == (RESUME, "POST")
+    assert root[0][0].attrib == {"sendDigits": "ww12#"}
 
 
 @given(
@@ -97,4 +106,4 @@ def test_no_text_becomes_a_verb(name: str, value: str, words: str, url: str) -> 
     ]
     declined = verbs(document(replace(PLAN, stream_url="", words=f"no: {words}")))
     assert declined == ["Response", "Say", "Hangup"]
-    assert verbs(fromstring(transfer(words))) == ["Response", "Dial", "Number", "Say"]
+    assert verbs(fromstring(transfer(TransferTarget(number=words)))) == ["Response", "Dial", "Number", "Say"]

@@ -24,7 +24,7 @@ from patter_cli.contracts.carrier.carrier import (
     Ringing,
     TransferEnded,
 )
-from patter_cli.core.outcome import AnsweredBy, Direction
+from patter_cli.core.outcome import AnsweredBy, Direction, TransferOutcome
 from patter_cli.errors import BadSignature, MissingCredential, StreamProtocolError
 from tests.unit.carriers.twilio.requests import ACCOUNT, CALL, INCOMING, TOKEN, URL, form, get
 
@@ -280,15 +280,35 @@ REPORTS: dict[str, tuple[dict[str, str], tuple[CarrierFact, ...]]] = {
     ),
     "recording begun": ({**RECORDING, "RecordingStatus": "in-progress"}, ()),
     "recording with another's id": ({**RECORDING, "RecordingSid": "../Calls"}, ()),
-    "put through, and over": (
-        {**INCOMING, "CallStatus": "in-progress", "DialCallStatus": "completed"},
+    "put through, and all have hung up": (
+        {**INCOMING, "CallStatus": "completed", "DialCallStatus": "completed"},
         (TransferEnded(carrier_call_id=CALL, how=CallEnd.COMPLETED),),
     ),
-    "not put through": (
-        {**INCOMING, "CallStatus": "in-progress", "DialCallStatus": "busy"},
+    "not put through, and gone": (
+        {**INCOMING, "CallStatus": "completed", "DialCallStatus": "busy"},
         (TransferEnded(carrier_call_id=CALL, how=CallEnd.BUSY),),
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("told", "returned"),
+    [
+        ({"DialCallStatus": "busy"}, TransferOutcome.BUSY),
+        ({"DialCallStatus": "no-answer"}, TransferOutcome.NO_ANSWER),
+        ({"DialCallStatus": "failed"}, TransferOutcome.FAILED),
+        ({"DialCallStatus": "canceled"}, TransferOutcome.FAILED),
+        ({"DialCallStatus": "something new"}, TransferOutcome.FAILED),
+        ({"DialCallStatus": "completed", "DialBridged": "true"}, TransferOutcome.CONNECTED),
+        ({"DialCallStatus": "completed", "DialBridged": "false"}, TransferOutcome.DROPPED),
+        ({"DialCallStatus": "answered"}, TransferOutcome.CONNECTED),
+    ],
+)
+def test_a_caller_who_comes_back_from_a_transfer_waits(told: dict[str, str], returned: TransferOutcome) -> None:
+    """Twilio asks what becomes of them, and says what has become of the transfer."""
+    plan = TWILIO.answer(form({**INCOMING, "CallStatus": "in-progress", **told}))
+    assert plan is not None
+    assert (plan.returned, plan.answered) == (returned, True)
 
 
 @pytest.mark.parametrize(("fields", "facts"), REPORTS.values(), ids=REPORTS)
