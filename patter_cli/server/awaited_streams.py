@@ -30,17 +30,25 @@ class AwaitedStreams:
         self._carriers = carriers
         self._used = used
         self._wait_s = wait_s
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        """By carrier and the carrier's call id."""
 
     def expect(self, ticket: CallTicket) -> None:
-        """The carrier has been given the address of this ticket's stream."""
-        task = asyncio.create_task(self._watch(ticket))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """The carrier has been given the address of this ticket's stream, in place of any earlier one of the call."""
+        call = ticket.carrier, ticket.carrier_call_id
+        if (earlier := self._tasks.get(call)) is not None:
+            earlier.cancel()
+        task = self._tasks[call] = asyncio.create_task(self._watch(ticket))
+
+        def over(task: asyncio.Task[None]) -> None:
+            if self._tasks.get(call) is task:
+                del self._tasks[call]
+
+        task.add_done_callback(over)
 
     def close(self) -> None:
         """Wait for nothing any more. Twice is fine."""
-        for task in list(self._tasks):
+        for task in list(self._tasks.values()):
             task.cancel()
 
     async def _watch(self, ticket: CallTicket) -> None:

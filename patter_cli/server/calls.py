@@ -118,6 +118,7 @@ class CallRegistry:
         self._unanswered: dict[str, Unanswered] = {}
         """By call id: they have a place already."""
         self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._passed_on: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
@@ -179,13 +180,19 @@ class CallRegistry:
         """Its call has come to its end here: whatever the carrier asks about it afterwards, it does not go on."""
         call = self._live.get(stream)
         if call is not None:
-            self._finished[call.ticket.carrier, call.ticket.carrier_call_id] = None
-            if len(self._finished) > REMEMBERED:
-                self._finished.popitem(last=False)
+            _remember(self._finished, (call.ticket.carrier, call.ticket.carrier_call_id))
 
     def has_finished(self, carrier: str, carrier_call_id: str) -> bool:
-        """Whether a call, by the carrier's id, has come to its end in this process."""
+        """Whether a call, by the carrier's id, has come to its end, as far as this process knows."""
         return (carrier, carrier_call_id) in self._finished
+
+    def pass_on(self, carrier: str, carrier_call_id: str) -> None:
+        """Somebody else talks with the caller now; the call is no longer ours, though it goes on."""
+        _remember(self._passed_on, (carrier, carrier_call_id))
+
+    def was_passed_on(self, carrier: str, carrier_call_id: str) -> bool:
+        """Whether somebody else has it, as far as this process knows."""
+        return (carrier, carrier_call_id) in self._passed_on
 
     def drain(self) -> None:
         """From now on nobody is let in, who has no call yet goes at once, and nobody rings any more."""
@@ -202,6 +209,11 @@ class CallRegistry:
 
     def hung_up(self, carrier: str, carrier_call_id: str) -> None:
         """A carrier reports the end of a call; one that is not here is fine."""
+        _remember(self._finished, (carrier, carrier_call_id))
+        self.cut_off(carrier, carrier_call_id)
+
+    def cut_off(self, carrier: str, carrier_call_id: str) -> None:
+        """The stream of a call is gone, though the call is not, and its socket may not have noticed."""
         for stream in self._of(carrier, carrier_call_id):
             stream.hung_up()
 
@@ -241,3 +253,9 @@ class CallRegistry:
         if now_s >= self._tell_at_s:
             log.warning("%d refused: %s", self._refused, why)
             self._refused, self._tell_at_s = 0, now_s + TELL_S
+
+
+def _remember(calls: OrderedDict[tuple[str, str], None], call: tuple[str, str]) -> None:
+    calls[call] = None
+    if len(calls) > REMEMBERED:
+        calls.popitem(last=False)

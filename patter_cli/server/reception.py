@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from patter_cli.core.outcome import TransferOutcome
 from patter_cli.errors import BadSignature, CallRejected, PatterError
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
-from patter_cli.server.calls import CallRegistry
+from patter_cli.server.calls import REMEMBERED, CallRegistry
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.tickets import CallTicket, check, new_ticket, resume_ticket, sign, stream_ticket
 
@@ -45,10 +46,15 @@ class Reception:
         self._awaited = awaited
         self._addresses = addresses
         self._secret = secret
+        self._streams: OrderedDict[tuple[str, str], CallTicket] = OrderedDict()
+        """The last ticket of each call, by carrier and the carrier's call id, where the carrier does not come back with
+        one by itself when the stream breaks off."""
 
     def decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
         """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
         with, or that it is to be resumed with."""
+        if plan.broken and self._live.was_passed_on(carrier, plan.carrier_call_id):
+            return replace(plan, left_alone=True)  # we have closed the stream ourselves
         try:
             ticket = self._ticket(carrier, plan, dialled)
             token = sign(ticket, self._secret)
@@ -60,6 +66,9 @@ class Reception:
             return plan
         if isinstance(self._carriers[carrier], AnswersByCommand):
             self._awaited.expect(ticket)  # others go on with the rest of their answer
+            self._streams[carrier, plan.carrier_call_id] = ticket
+            if len(self._streams) > REMEMBERED:
+                self._streams.popitem(last=False)
         return replace(plan, stream_url=self._addresses.stream_url(carrier, token), resume_url=resume_url)
 
     def take(self, carrier: DirectCarrier, started: StreamStarted) -> CallTicket:
@@ -69,6 +78,13 @@ class Reception:
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
         """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""
         now_s = time.time()
+        last = self._streams.get((carrier, plan.carrier_call_id)) if plan.broken else None
+        if last is not None:
+            if last.resumes:
+                raise CallRejected("its stream has broken off before")
+            return self._resumed(resume_ticket(last, now_s), plan, now_s)
+        if plan.broken and not dialled:
+            raise BadSignature("a stream that is not one of ours")
         if dialled:
             ours = check(dialled, self._secret, now_s)
             if ours.carrier != carrier:
@@ -76,6 +92,8 @@ class Reception:
             if ours.resumes:
                 self._live.check_room(ours.agent)
                 return self._resumed(ours, plan, now_s)
+            if plan.broken:
+                raise CallRejected("nobody here knows what its stream was")
             if not self._dialler.picked_up(ours.call_id, plan.carrier_call_id):
                 self._live.check_room(ours.agent)
             return stream_ticket(ours, plan.carrier_call_id, now_s)
@@ -105,6 +123,7 @@ class Reception:
             raise CallRejected("it has come to its end here")
         else:
             log.warning("the stream of call %s broke off; it goes on", ours.resumes)
+            self._live.cut_off(ours.carrier, plan.carrier_call_id)
         return new_ticket(
             carrier=ours.carrier,
             carrier_call_id=plan.carrier_call_id,

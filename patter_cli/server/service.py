@@ -25,6 +25,7 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierRequest,
     OutboundCall,
     SignsStreams,
+    TransferConnected,
     WebSocketCarrier,
 )
 from patter_cli.contracts.carrier.direct import DirectCarrier
@@ -404,6 +405,8 @@ class Service:
 
     def _on_fact(self, carrier: str, reported: CarrierFact, dialled: str) -> None:
         """dialled: the ticket that the report's call was dialled with, or "" """
+        if isinstance(reported, TransferConnected):
+            self.live.pass_on(carrier, reported.carrier_call_id)
         if self._dialler.report(carrier, reported, dialled):
             return
         event = event_of(reported)

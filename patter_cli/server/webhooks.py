@@ -52,7 +52,7 @@ class Webhooks:
         self._decide = decide
         self._on_fact = on_fact
         self._now_s = now_s
-        self._answered: OrderedDict[tuple[str, str, str], WebhookReply] = OrderedDict()
+        self._answered: OrderedDict[tuple[str, ...], WebhookReply] = OrderedDict()
         self._left: set[asyncio.Task[None]] = set()
 
     async def receive(self, request: Request) -> Response:
@@ -88,7 +88,7 @@ class Webhooks:
             for each in carrier.read_callback(request):
                 self._on_fact(carrier.name, each, dialled)
             return WebhookReply()
-        key = carrier.name, waiting.carrier_call_id, dialled
+        key = carrier.name, waiting.carrier_call_id, dialled, waiting.broken
         known = self._answered.get(key)
         if known is not None:
             return known

@@ -452,7 +452,13 @@ async def served(carrier: Telnyx, handler: Callable[[Any], Any]) -> AsyncIterato
     shop = wiring.ready_agent("shop", told, Hooks(on_message=handler))
     service = wiring.service(
         {"shop": shop},
-        ServiceSettings(port=0, public_host="voice.example.com", drain_timeout_s=0.0, rules=DialRules(hours=None)),
+        ServiceSettings(
+            port=0,
+            public_host="voice.example.com",
+            drain_timeout_s=0.0,
+            rules=DialRules(hours=None),
+            secret=b"s" * 32,
+        ),
         observers=(log,),
         voice=LOUDNESS,
         carried_by={"telnyx": carrier},
@@ -597,6 +603,110 @@ async def test_a_transfer_is_told_by_its_own_leg(api: TelnyxApi, busy_first: boo
     assert told.count("TransferFailed") == int(busy_first)
     assert told.count("TransferFinished") == 1
     assert "hangup" not in api.verbs
+
+
+async def asked_for(api: TelnyxApi, verb: str, times: int = 1) -> dict[str, Any]:
+    """Wait until Telnyx was asked for something so often; the last request's body."""
+    async with asyncio.timeout(8.0):
+        while api.verbs.count(verb) < times:
+            api.was_asked.clear()
+            await api.was_asked.wait()
+    return [body for name, body in api.bodies if name == verb][-1]
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "L16"])
+async def test_a_call_whose_stream_fails_goes_on_once(api: TelnyxApi, codec: Any) -> None:
+    """A new stream is started, to the same agent, who knows what was said. The second time the call is hung up, since
+    nobody would end its silence."""
+    carrier = telnyx(api, codec=codec)
+    asked: list[Any] = []
+
+    def answer(event: Any) -> str:
+        asked.append([(each["role"], each["text"]) for each in event.history])
+        return "Yes."
+
+    async with served(carrier, answer) as (service, post, log):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        path = (await asked_for(api, "answer"))["webhook_url"].removeprefix("https://voice.example.com")
+        if codec == "L16":
+            await asked_for(api, "streaming_start")
+        async with on_the_line(service, api, carrier):
+            (first,) = service.live.calls
+        starts = int(codec == "L16") + 1
+        for _ in range(3):
+            assert await post("streaming.failed", path=path, stream_id="s1", failure_reason="x") == 200
+        body = await asked_for(api, "streaming_start", starts)
+        assert body["stream_codec"] == codec
+        async with on_the_line(service, api, carrier) as line:
+            (second,) = service.live.calls
+            assert (second.ticket.resumes, second.ticket.caller) == (first.ticket.call_id, "+15550100001")
+            if codec == "PCMU":
+                line.say(spoken("What are your opening hours?"))
+                assert await line.wait_for(lambda: bool(asked), 8.0)
+        assert await post("streaming.failed", path=path, stream_id="s2", failure_reason="x") == 200
+        await asked_for(api, "hangup")
+    if codec == "PCMU":
+        said = ["Hello caller.", "I'm back. Please go on.", "What are your opening hours?"]
+        assert [text for _, text in asked[-1]] == said
+    assert api.verbs.count("streaming_start") == starts
+    assert len(log.calls) == 2
+
+
+async def test_another_process_takes_a_call_whose_stream_failed(api: TelnyxApi) -> None:
+    """The address that Telnyx was given for all that it tells of the call says, signed, whose it is."""
+    carrier = telnyx(api)
+    async with served(carrier, lambda event: "Yes.") as (_, post, _):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        path = (await asked_for(api, "answer"))["webhook_url"].removeprefix("https://voice.example.com")
+    async with served(carrier, lambda event: "Yes.") as (service, post, _):
+        assert await post("streaming.failed", path=path[:-1], stream_id="s1") == 200
+        await asked_for(api, "hangup")
+        assert await post("streaming.failed", path=path, stream_id="s1") == 200
+        await asked_for(api, "streaming_start")
+        async with on_the_line(service, api, carrier):
+            (live,) = service.live.calls
+            assert live.ticket.resumes
+
+
+async def test_a_call_of_ours_whose_stream_fails_goes_on(api: TelnyxApi) -> None:
+    """Long after its dial's own ticket is over."""
+    carrier = telnyx(api)
+    api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL}}))
+    async with served(carrier, lambda event: "Yes.") as (service, post, _):
+        await service.place(PlaceCall(to=CALLEE, from_number="+12025550100", agent="shop"))
+        ((_, dialled),) = api.bodies
+        path = dialled["webhook_url"].removeprefix("https://voice.example.com")
+        await post("call.answered", path=path, client_state=dialled["client_state"])
+        await asked_for(api, "streaming_start")
+        async with on_the_line(service, api, carrier):
+            (first,) = service.live.calls
+        assert await post("streaming.failed", stream_id="s1") == 200
+        await asked_for(api, "streaming_start", 2)
+        async with on_the_line(service, api, carrier):
+            (second,) = service.live.calls
+            assert (second.ticket.resumes, second.ticket.direction) == (first.ticket.call_id, Direction.OUTBOUND)
+
+
+async def test_a_stream_that_fails_where_we_have_left_changes_nothing(api: TelnyxApi) -> None:
+    """The caller talks with somebody else on that call; and a stranger's is none of ours."""
+    carrier = telnyx(api)
+
+    def put_through(event: Any) -> str:
+        event.transfer_call("+15550100003")
+        return "One moment."
+
+    state = webhook.client_state(webhook.TRANSFER, CALL)
+    async with served(carrier, put_through) as (service, post, _):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        await asked_for(api, "answer")
+        async with on_the_line(service, api, carrier) as line:
+            line.say(spoken(TRANSFER))
+            assert await line.wait_for(lambda: "transfer" in api.verbs, 8.0)
+            await post("call.answered", call_control_id="v3:leg", client_state=state)
+            assert await line.wait_for(lambda: line.ended is not None, 10.0)
+        assert await post("streaming.failed", stream_id="s1") == 200
+        await asyncio.sleep(0.2)
+        assert api.verbs == ["answer", "transfer"]
 
 
 @pytest.mark.parametrize(

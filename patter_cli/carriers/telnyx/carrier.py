@@ -2,6 +2,7 @@
 
     call.initiated --answer--> a plan --carry_out--> the command `answer` with the stream in it, or `reject`
     we dial, call.answered ----> a plan --carry_out--> the command `streaming_start`, or `hangup`
+    streaming.failed ----------> a plan --carry_out--> the same: Telnyx opens a stream that broke off by itself no more
 
 L16's rate cannot be given with `answer`, so such a call is answered first and has its stream started then.
 """
@@ -143,6 +144,8 @@ class Telnyx:
     async def carry_out(self, plan: AnswerPlan) -> None:
         """Answer with a stream, start one, or decline. A call that gets no stream is hung up. Raises CarrierError."""
         account, call_id = self._account(), checked_call_id(plan.carrier_call_id)
+        if plan.left_alone:
+            return
         if not plan.stream_url:
             with suppress(_CallIsOver):
                 await _decline(account, plan)
@@ -152,6 +155,8 @@ class Telnyx:
         try:
             if answers:
                 body = {"send_silence_when_idle": True, **(self._stream(plan.stream_url) if at_once else {})}
+                if plan.resume_url:
+                    body["webhook_url"] = plan.resume_url  # for all that is told of the call from now on
                 await _command(account, call_id, "answer", body, "answer the call")
             if not at_once:
                 await self._start_stream(account, call_id, plan.stream_url)

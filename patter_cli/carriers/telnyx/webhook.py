@@ -157,10 +157,12 @@ def read_event(request: CarrierRequest) -> TelnyxEvent:
 
 
 def waiting_call(event: TelnyxEvent) -> AnswerPlan | None:
-    """The call that wants to be answered, or to have its stream now that somebody picked up; None for a report."""
+    """The call that wants to be answered, or to have its stream now that somebody picked up, or to have it again; None
+    for a report."""
     inbound = event.kind == "call.initiated" and event.text("direction") == "incoming"
     outbound = event.kind == "call.answered" and event.purpose == DIALLED
-    if not inbound and not outbound:
+    broken = event.kind == "streaming.failed"
+    if not (inbound or outbound or broken):
         return None
     if not event.call_id:
         raise StreamProtocolError("a call without its call_control_id")
@@ -169,6 +171,8 @@ def waiting_call(event: TelnyxEvent) -> AnswerPlan | None:
         caller=_number(event.text("from")),
         callee=_number(event.text("to")),
         direction=Direction.INBOUND if inbound else Direction.OUTBOUND,
+        answered=broken,
+        broken=(event.text("stream_id")[:128] or "its stream") if broken else "",
         variables=_headers(event.payload.get("custom_headers")) if inbound else {},
     )
 

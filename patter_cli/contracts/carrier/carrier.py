@@ -58,6 +58,10 @@ class AnswerPlan:
     resume_url: str = ""
     """The webhook that is asked again, once, when the stream breaks off and the call goes on; "": the call then ends
     with an apology, as far as the carrier can say one."""
+    broken: str = ""
+    """The stream, by the carrier's id, that broke off while the call is up; "": none did."""
+    left_alone: bool = False
+    """Nothing is to be done to the call: others talk on it."""
     returned: TransferOutcome | None = None
     """The caller was put through to somebody, which has come to this, and is on the line still."""
     words: str = ""

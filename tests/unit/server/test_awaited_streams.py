@@ -49,6 +49,18 @@ async def test_a_call_without_its_stream_is_hung_up(tmp_path: Path) -> None:
     assert not used.use(never, time.time())
 
 
+async def test_only_the_last_stream_of_a_call_is_waited_for() -> None:
+    """The first could not be opened and another was offered: the call has the time of that one."""
+    company, used = acme.Carrier(), UsedTickets()
+    streams = AwaitedStreams({"acme": company}, used, wait_s=0.1)
+    second = ticket("A-1")
+    streams.expect(ticket("A-1"))
+    streams.expect(second)
+    assert used.use(second, time.time())
+    await asyncio.sleep(0.3)
+    assert company.hung_up == []
+
+
 async def test_a_hang_up_that_is_refused_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """With the carrier's reason; nobody could be told otherwise."""
     AwaitedStreams({"acme": Refuses()}, UsedTickets(), wait_s=0.0).expect(ticket("A-1"))
