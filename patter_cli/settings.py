@@ -73,6 +73,12 @@ def _media_url(value: Any) -> str:
     return str(value)
 
 
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
 def _switch(value: Any) -> bool:
     """NO_COLOR is on whatever it holds, so a text is. Source: no-color.org."""
     if not isinstance(value, bool | str):
@@ -146,6 +152,8 @@ class Settings:
     """Calls at the same time; None: as many as this machine carries."""
     drain_timeout_s: float = 30.0
     """What live calls get to end when the server stops."""
+    recording: bool = False
+    """Whether carriers record calls."""
     url: str | None = None
     """A server that `patter simulate` calls instead of one of its own."""
     log_dir: Path | None = None
@@ -190,6 +198,7 @@ ROWS: Mapping[str, Row] = {
     "port": Row(flag="port", variable="PATTER_PORT", section=("serve",), read=_whole(0, 65535)),
     "max_calls": Row(flag="max_calls", section=("serve",), read=_whole(1)),
     "drain_timeout_s": Row(flag="drain_timeout", section=("serve",), read=_seconds),
+    "recording": Row(flag="recording", section=("serve",), read=_yes_or_no),
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),

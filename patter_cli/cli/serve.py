@@ -40,6 +40,9 @@ def serve(
     max_calls: Annotated[
         int | None, typer.Option(help="Calls at the same time; without it as many as this machine carries.", min=1)
     ] = DEFAULTS.max_calls,
+    recording: Annotated[
+        bool, typer.Option("--recording", help="Have the carrier record both sides of every call.")
+    ] = DEFAULTS.recording,
     drain_timeout: Annotated[
         float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)
     ] = DEFAULTS.drain_timeout_s,
@@ -112,6 +115,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: b
             secret=wiring.signing_secret(settings, carriers),
             run_folder=default_run_folder(),
             public_host="" if tunnel else settings.public_host,
+            recording=settings.recording,
             rules=wiring.dial_rules(settings),
         ),
         store=wiring.kept_calls(settings),

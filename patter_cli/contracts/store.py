@@ -89,7 +89,8 @@ class CallRecord:
 
     row: CallRow
     facts: Mapping[str, object]
-    """record.json, JSON values: history, transcript, metrics, cost, recording_path, line. Empty while it lasts."""
+    """record.json, JSON values: history, transcript, metrics, cost, recording_path, recording, line.
+    Empty while it lasts."""
 
 
 class CallStore(Protocol):
@@ -115,6 +116,9 @@ class CallStore(Protocol):
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         """As `list`, with all that was written down, read one at a time."""
+
+    def add(self, call_id: str, facts: Mapping[str, Any]) -> bool:
+        """Write more into the record of a call that is over; False while there is none. Raises OSError."""
 
     def delete(self, call_id: str) -> bool:
         """Forget a call with all its files; False if it is not kept.

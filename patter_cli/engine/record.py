@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from patter_cli.audio.jitter import JitterCounts
 from patter_cli.call_result import CallResult
+from patter_cli.core.carrier_events import RecordingReady
 from patter_cli.core.commands import Command
 from patter_cli.core.conversation import Message
 from patter_cli.core.events import CallConnected, Event, Ms
@@ -47,6 +48,11 @@ def nobody_asks(said: tuple[Message, ...]) -> None:
     """A call that does not go on as another one."""
 
 
+def recording_facts(event: RecordingReady) -> dict[str, Any]:
+    """The carrier's recording, as a call's record has it."""
+    return {"recording_id": event.recording_id, "url": event.url, "duration_ms": event.duration_ms}
+
+
 NO_LINE = JitterCounts(reordered=0, duplicated=0, late=0, lost_ms=0, resyncs=0)
 
 
@@ -66,11 +72,14 @@ class CallRecorder:
         self.answered_by = ""
         """What the far end of an outbound call was taken for last."""
         self._connected_at: Ms | None = None
+        self._recording: dict[str, Any] | None = None
 
     def write(self, now: Ms, event: Event, commands: list[Command]) -> Mapping[str, Any] | None:
         """Keep what happened. Returns what on_metrics is told, when a turn has been measured by it."""
         if isinstance(event, CallConnected) and self._connected_at is None:
             self._connected_at = now
+        if isinstance(event, RecordingReady):
+            self._recording = recording_facts(event)
         entry = Entry(at=now, event=event, commands=tuple(commands))
         self._journal.write(entry)
         measured = self._measure.feed(entry)
@@ -133,6 +142,7 @@ class CallRecorder:
                 "carrier_call_id": info.carrier_call_id,
                 "started_at": self.wall_time,
                 **self.end_facts(),
+                "recording": self._recording,
                 "line": {
                     "lost_ms": line.lost_ms,
                     "reordered": line.reordered,

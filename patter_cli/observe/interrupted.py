@@ -13,11 +13,12 @@ from typing import Any
 
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DialRequested
+from patter_cli.core.carrier_events import DialRequested, RecordingReady
 from patter_cli.core.conversation import Message
 from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import Direction, Outcome
+from patter_cli.engine.record import recording_facts
 from patter_cli.errors import InputError, PatterError, reason
 from patter_cli.observe.metrics import CallMeasure
 
@@ -70,6 +71,7 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
     machine, measure = TurnMachine(), CallMeasure()
     metrics = []
     last = 0
+    recording = None
     record: dict[str, Any] = {"call_id": call_id}
     for entry in entries:
         machine.handle(entry.event, entry.at)
@@ -77,6 +79,8 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
         if (measured := measure.feed(entry)) is not None:
             metrics.append(measured)
         first = entry.event
+        if isinstance(first, RecordingReady):
+            recording = recording_facts(first)
         if isinstance(first, fact.CallConnected | DialRequested) and "agent" not in record:
             record |= {
                 "agent": first.plan.agent,
@@ -101,4 +105,5 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
         "metrics": metrics,
         "cost": measure.cost(),
         "recording_path": None,
+        "recording": recording,
     }

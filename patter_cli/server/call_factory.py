@@ -50,13 +50,16 @@ class CallFactory:
         journals: JournalWriter,
         carriers: Mapping[str, Carrier],
         addresses: Addresses,
+        records: bool = False,
     ) -> None:
+        """records: the carrier is to record every call."""
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
         self._journals = journals
         self._carriers = carriers
         self._addresses = addresses
+        self._records = records
         self._phrasebook = TtsCache()
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
@@ -124,7 +127,7 @@ class CallFactory:
         task.add_done_callback(self._preparing.discard)
         parts = build_dialled_call(
             info=_info(ticket),
-            agent=agent,
+            agent=self._recorded(agent),
             carrier=self._carriers[ticket.carrier],
             request=request,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
@@ -195,7 +198,7 @@ class CallFactory:
                 earlier=self._earlier.pop(ticket.call_id, ()),
                 returned=TransferOutcome(ticket.returned) if ticket.returned else None,
             ),
-            agent=ready,
+            agent=self._recorded(ready),
             format=started.format,
             line=sender,
             control=carrier.control(self._handle(ticket, started, sender)),
@@ -204,6 +207,16 @@ class CallFactory:
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
             left=partial(self._leave, ticket.call_id),
+        )
+
+    def _recorded(self, agent: ReadyAgent) -> ReadyAgent:
+        """The agent for a call of this server, whatever on_call_start makes of it."""
+        if not self._records:
+            return agent
+        return replace(
+            agent,
+            plan=replace(agent.plan, records=True),
+            revise=lambda overrides, parameters: self._recorded(agent.revise(overrides, parameters)),
         )
 
     def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:

@@ -119,6 +119,8 @@ class CallRegistry:
         """By call id: they have a place already."""
         self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._passed_on: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._ours: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """Our ids of calls, by the carriers'."""
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
@@ -165,6 +167,9 @@ class CallRegistry:
             self.check_room(call.ticket.agent)
         self._waiting.discard(stream)
         self._live[stream] = call
+        self._ours[call.ticket.carrier, call.ticket.carrier_call_id] = call.ticket.call_id
+        if len(self._ours) > REMEMBERED:
+            self._ours.popitem(last=False)
 
     def leave(self, stream: OpenStream) -> None:
         """The socket is closed, whatever it was. Twice is fine."""
@@ -217,10 +222,16 @@ class CallRegistry:
         for stream in self._of(carrier, carrier_call_id):
             stream.hung_up()
 
-    def tell(self, carrier: str, carrier_call_id: str, event: Event) -> None:
-        """A carrier reports something else of a call; one that is not here is fine."""
-        for stream in self._of(carrier, carrier_call_id):
+    def tell(self, carrier: str, carrier_call_id: str, event: Event) -> bool:
+        """A carrier reports something else of a call. False: it is not live here."""
+        streams = self._of(carrier, carrier_call_id)
+        for stream in streams:
             stream.on_fact(event)
+        return bool(streams)
+
+    def call_id(self, carrier: str, carrier_call_id: str) -> str:
+        """Our id of the last call that this one of the carrier's was here; "" if it was none."""
+        return self._ours.get((carrier, carrier_call_id), "")
 
     def _of(self, carrier: str, carrier_call_id: str) -> list[OpenStream]:
         wanted = carrier, carrier_call_id

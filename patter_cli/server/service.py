@@ -13,6 +13,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,9 +33,10 @@ from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
+from patter_cli.core.carrier_events import RecordingReady
 from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import BadSetting, ConfigError, UnknownProvider
+from patter_cli.errors import BadSetting, BadSignature, ConfigError, UnknownProvider
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.server.addresses import Addresses
@@ -52,8 +54,9 @@ from patter_cli.server.direct import DirectPort
 from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
 from patter_cli.server.proofs import Proof, Proofs
 from patter_cli.server.reception import Reception
+from patter_cli.server.recordings import Recordings
 from patter_cli.server.run import Server, tune_process
-from patter_cli.server.tickets import CallTicket, UsedTickets
+from patter_cli.server.tickets import CallTicket, UsedTickets, check
 from patter_cli.server.webhooks import Webhooks
 from patter_cli.version import VERSION
 
@@ -85,6 +88,8 @@ class ServiceSettings:
     """Signs tickets; the same for all workers of a server."""
     run_folder: Path | None = None
     """What the workers of a server share while they run; None: this process is the only one."""
+    recording: bool = False
+    """Carriers record both sides of every call."""
     rules: DialRules = field(default_factory=DialRules)
     """Whom the server may ring, whoever asks for it."""
 
@@ -115,6 +120,7 @@ class Service:
         self._carriers = dict(carriers)
         self._bus = Bus(*observers)
         self._journals = JournalWriter(self._bus)
+        self._recordings = Recordings(store, self._bus)
         self.addresses = Addresses(
             host=settings.host, port=lambda: self.port, secret=settings.secret, public_host=settings.public_host
         )
@@ -127,6 +133,7 @@ class Service:
             journals=self._journals,
             carriers=self._carriers,
             addresses=self.addresses,
+            records=settings.recording,
         )
         self._speech = speech
         self._admission = Admission(max_calls=settings.max_calls, cores=speech.threads if speech is not None else 1)
@@ -330,6 +337,7 @@ class Service:
     async def stop(self) -> None:
         """shutdown and close."""
         await self.shutdown()
+        await self._recordings.settle()
         await asyncio.to_thread(self._tell_the_rest)
         self.close()
 
@@ -412,8 +420,19 @@ class Service:
         event = event_of(reported)
         if event is None:
             self.live.hung_up(carrier, reported.carrier_call_id)
+        elif not self.live.tell(carrier, reported.carrier_call_id, event) and isinstance(event, RecordingReady):
+            self._recorded(carrier, reported.carrier_call_id, dialled, event)
+
+    def _recorded(self, carrier: str, carrier_call_id: str, ticket: str, event: RecordingReady) -> None:
+        """A recording is ready, and its call is over. ticket: of what the carrier was told of the call, or "" """
+        call_id = self.live.call_id(carrier, carrier_call_id)
+        if not call_id and ticket:
+            with suppress(BadSignature):
+                call_id = check(ticket, self._settings.secret, time.time()).call_id
+        if call_id:
+            self._recordings.ready(call_id, event)
         else:
-            self.live.tell(carrier, reported.carrier_call_id, event)
+            log.warning("%s has recorded a call that is not known here: %s", carrier, ascii(carrier_call_id))
 
 
 def _unsigned() -> BadSetting:

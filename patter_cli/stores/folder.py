@@ -78,6 +78,15 @@ class CallFolders:
         write_record(self._calls / place, redacted_record(record, self._redaction))
         self._on_change(place)
 
+    def add(self, place: str, facts: Mapping[str, Any]) -> bool:
+        """Write more into a call's record; False while it has none that can be read. Raises OSError."""
+        record = _object(self._calls / place / RECORD)
+        if record is None:
+            return False
+        write_record(self._calls / place, {**record, **redacted_record(facts, self._redaction)})
+        self._on_change(place)
+        return True
+
     def delete(self, place: str) -> None:
         """Remove a call's folder. Raises InputError while the call lasts, StoreError if the disk refuses."""
         folder = self._calls / place

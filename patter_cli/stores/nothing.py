@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
 
@@ -27,6 +28,9 @@ class NoStore:
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         return iter(())
+
+    def add(self, call_id: str, facts: Mapping[str, Any]) -> bool:
+        return False
 
     def delete(self, call_id: str) -> bool:
         return False

@@ -15,10 +15,10 @@ import atexit
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
 from patter_cli.errors import StoreError, reason
@@ -60,6 +60,11 @@ class SqliteStore:
     def abandoned(self) -> Iterator[AbandonedCall]:
         """The calls that dead processes left open."""
         return self._folders.abandoned()
+
+    def add(self, call_id: str, facts: Mapping[str, Any]) -> bool:
+        """Write more into a call's record; False while it has none. Raises OSError."""
+        place = self._folders.find(call_id)
+        return place is not None and self._folders.add(place, facts)
 
     def delete(self, call_id: str) -> bool:
         """Forget a call with all its files; False if it is not kept. Raises InputError, StoreError."""

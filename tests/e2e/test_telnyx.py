@@ -37,6 +37,7 @@ from patter_cli.contracts.carrier.carrier import AnswerPlan, CallHandle, Carrier
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import ClearOut, MarkOut, MediaOut
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import RecordingReady
 from patter_cli.core.outcome import Direction
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
@@ -445,7 +446,9 @@ async def test_recordings_are_listed(api: TelnyxApi) -> None:
 
 
 @asynccontextmanager
-async def served(carrier: Telnyx, handler: Callable[[Any], Any]) -> AsyncIterator[tuple[Service, Post, Log]]:
+async def served(
+    carrier: Telnyx, handler: Callable[[Any], Any], **settings: Any
+) -> AsyncIterator[tuple[Service, Post, Log]]:
     """One agent on Telnyx. Post sends a signed webhook of CALL, or of another leg, and returns the status."""
     log = Log()
     told = agent("Hello caller.", transfer_numbers=["+15550100003"])
@@ -458,6 +461,7 @@ async def served(carrier: Telnyx, handler: Callable[[Any], Any]) -> AsyncIterato
             drain_timeout_s=0.0,
             rules=DialRules(hours=None),
             secret=b"s" * 32,
+            **settings,
         ),
         observers=(log,),
         voice=LOUDNESS,
@@ -707,6 +711,29 @@ async def test_a_stream_that_fails_where_we_have_left_changes_nothing(api: Telny
         assert await post("streaming.failed", stream_id="s1") == 200
         await asyncio.sleep(0.2)
         assert api.verbs == ["answer", "transfer"]
+
+
+async def test_a_recording_is_told_of_after_the_call(api: TelnyxApi) -> None:
+    """Telnyx records both sides; that it can be fetched is told by an event that names no call but in our own words."""
+    carrier = telnyx(api)
+    async with served(carrier, lambda event: "Yes.", recording=True) as (service, post, log):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        path = (await asked_for(api, "answer"))["webhook_url"].removeprefix("https://voice.example.com")
+        stream = api.bodies[0][1]["stream_url"].replace("wss://voice.example.com", f"ws://127.0.0.1:{service.port}")
+        async with LineCaller(stream, carrier.line(), call_id=CALL) as line:
+            body = await asked_for(api, "record_start")
+            assert (body["channels"], body["format"]) == ("dual", "wav")
+            (live,) = service.live.calls
+            await post("call.hangup", path=path, hangup_cause="normal_clearing")
+            assert await line.wait_for(lambda: line.ended is not None, 5.0)
+        saved = {"recording_id": "r-1", "recording_urls": {"wav": "https://s3.example.com/r-1.wav"}}
+        await post("call.recording.saved", path=path, call_control_id=None, client_state=body["client_state"], **saved)
+        for _ in range(100):
+            last = log.calls[live.ticket.call_id][-1].event
+            if isinstance(last, RecordingReady):
+                break
+            await asyncio.sleep(0.05)
+        assert last == RecordingReady(recording_id="r-1", url="https://s3.example.com/r-1.wav")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import commands as order
-from patter_cli.core.carrier_events import BeepHeard, MachineDetected
+from patter_cli.core.carrier_events import BeepHeard, MachineDetected, RecordingFailed, RecordingReady
 from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
@@ -327,6 +327,56 @@ async def test_a_transfer_of_somebody_elses_is_no_call_of_ours() -> None:
     async with twilio() as here:
         document = await here.told(CallStatus="in-progress", DialCallStatus="busy")
         assert [each.tag for each in document] == ["Say", "Hangup"]
+
+
+RECORDED = {
+    "CallSid": CALL,
+    "RecordingSid": "RE00000000000000000000000000000009",
+    "RecordingStatus": "completed",
+    "RecordingDuration": "17",
+    "RecordingChannels": "2",
+    "RecordingUrl": "https://evil.example/RE9",
+}
+
+
+async def test_a_recording_is_ready_after_its_call(tmp_path: Path) -> None:
+    """Twilio records both sides from the first word on. When it says, signed, that the recording can be fetched, its
+    address is in the call's record and whoever looks on is told; what comes twice or from a stranger adds nothing."""
+    store = SqliteStore(tmp_path)
+    done = (200, {"status": "completed"})
+    async with twilio((200, {"recordings": []}), (201, {"sid": "RE1"}), done, store=store, recording=True) as here:
+        async with here.line(await here.told()) as line:
+            assert await heard(line, "hello plain caller.")
+            (live,) = here.service.live.calls
+            line.say(spoken("Goodbye."))
+            assert await line.wait_for(lambda: line.ended is not None, 10.0)
+        asked = here.api.asked[1]
+        assert (asked.path, asked["RecordingChannels"]) == (f"{CALLS}/{CALL}/Recordings.json", "dual")
+        report = asked["RecordingStatusCallback"].removeprefix(f"https://{HOST}")
+        forged = {**RECORDED, "RecordingSid": "RE" + "f" * 32}
+        assert (await here.post(forged, report, token="guessed")).status_code == 403
+        for _ in range(2):
+            assert (await here.post(RECORDED, report)).status_code == 200
+        call_id = live.ticket.call_id
+        assert await eventually(lambda: isinstance(here.log.calls[call_id][-1].event, RecordingReady))
+        url = f"{here.api.base_url}{CALLS.removesuffix('/Calls')}/Recordings/{RECORDED['RecordingSid']}.wav"
+        kept = {"recording_id": RECORDED["RecordingSid"], "url": url, "duration_ms": 17_000}
+        record = store.get(call_id)
+        assert record is not None
+        assert record.facts["recording"] == kept
+        assert record.facts["reason"] == "agent"
+
+
+async def test_a_call_that_cannot_be_recorded_goes_on(tmp_path: Path) -> None:
+    """The journal says why; the caller hears nothing of it."""
+    refused = (400, {"code": 21220, "message": "not in progress", "status": 400})
+    api = twilio((200, {"recordings": []}), refused, recording=True)
+    async with api as here, here.line(await here.told()) as line:
+        assert await heard(line, "hello plain caller.")
+        (entries,) = here.log.calls.values()
+        assert await eventually(lambda: any(isinstance(each.event, RecordingFailed) for each in entries))
+        line.say(spoken("What are your opening hours?"))
+        assert await heard(line, "yes.")
 
 
 async def eventually(holds: Callable[[], bool]) -> bool:
