@@ -82,6 +82,12 @@ class AgentFloor:
                 threshold = 0
             self._call.deadlines.set(Timer.BARGE_IN, max(self._call.now, onset + threshold))
 
+    def stop_music(self) -> None:
+        """The line is wanted for something else."""
+        if self._call.music:
+            self._call.music = False
+            self._call.issue(order.StopMusic())
+
     def stay(self) -> None:
         """The caller goes on, so we do not hang up."""
         call, parting = self._call, self._call.parting

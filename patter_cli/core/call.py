@@ -70,7 +70,7 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "now", "ordered", "outcome",
+        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "now", "ordered", "outcome",
         "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said", "state",
     )  # fmt: skip
 
@@ -95,6 +95,8 @@ class Call:
         self.said = Said()
         self.keeps_floor = False
         """Replies do not yield to a voice: this line interrupts whatever is said."""
+        self.music = False
+        """The caller hears music."""
         self.owes_verdict = False
         """The author's code is still to be told who answered."""
         self.parting: Parting | None = None

@@ -82,6 +82,11 @@ class TransferRinging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransferAnswered:
+    """Somebody picked up, and is told what it is about before the caller is put through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferLeftLine:
     """The carrier is asked for a transfer in a way that takes the caller off this line, whoever answers."""
 

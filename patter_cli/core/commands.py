@@ -253,14 +253,33 @@ class ReportTranscript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """Connect the caller to this number; answered by TransferFinished or TransferFailed."""
+    """Connect the caller to this number; answered by TransferFinished or TransferFailed.
+
+    about: whoever answers is told this first, and only then connected; "": they are connected at once.
+    """
 
     number: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelTransfer:
     """The caller is ours again, or is leaving: let it ring no longer where they were to be connected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayMusic:
+    """Let the caller hear music from now on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMusic:
+    """And no longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Whoever was rung has been told what it is about: connect them with the caller who waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +366,9 @@ Command: TypeAlias = (
     | ReportTranscript
     | Transfer
     | CancelTransfer
+    | PlayMusic
+    | StopMusic
+    | HandOver
     | SendDtmf
     | StartRecording
     | HangUp

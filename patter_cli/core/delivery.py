@@ -13,7 +13,17 @@ from patter_cli.core.playback import Span
 from patter_cli.core.playout import Playout
 from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.silence import Silence
-from patter_cli.core.tool_calls import MAX_STEPS, Answer, Press, Run, allowed_number, decide, failed, succeeded
+from patter_cli.core.tool_calls import (
+    MAX_STEPS,
+    Answer,
+    Press,
+    Run,
+    about_in,
+    allowed_number,
+    decide,
+    failed,
+    succeeded,
+)
 
 
 class Delivery:
@@ -110,7 +120,8 @@ class Delivery:
             if decision.ends or decision.transfer:
                 reply.pending_action = event.tool_call_id
             reply.hang_up = reply.hang_up or ("agent" if decision.ends else "")
-            reply.transfer = decision.transfer or reply.transfer
+            if decision.transfer:
+                reply.transfer, reply.about = decision.transfer, decision.about
         else:
             self._run_tool(reply, event, decision)
 
@@ -185,6 +196,7 @@ class Delivery:
         if reply is not None and not reply.hang_up:
             number = allowed_number(event.number, self._call.plan)
             reply.transfer, reply.refused = number or "", number is None
+            reply.about = about_in(event.about, self._call.plan)
 
     def response_finished(self, event: fact.ResponseFinished) -> None:
         """All its words have come, or all of the step that ends with its tool calls."""

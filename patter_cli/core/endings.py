@@ -16,6 +16,8 @@ from patter_cli.core.reply import Purpose, Reply
 
 HANG_UP_GRACE_MS = 2000
 """How long the carrier may take to close a line that we hung up."""
+HAND_OVER_MS = 10_000
+"""How long the carrier may take to connect two calls, which closes their lines."""
 OUR_FAULTS = ("agent_failed", "listen_failed")
 """A call that ends for one of these has failed, whoever picked up."""
 WARN_AGAIN_MS = 1000
@@ -48,6 +50,7 @@ class Endings:
             return
         if call.state.now is CallState.TRANSFERRING:
             call.issue(order.CancelTransfer())
+            self._floor.stop_music()
         self._floor.yield_reply()
         if reason in STOPPABLE and call.state.now is CallState.ACTIVE:
             self._floor.read_out(line, Purpose.GOODBYE).hang_up = reason
@@ -91,6 +94,12 @@ class Endings:
         call.deadlines.clear()
         call.state.move(CallState.ENDING)
         call.deadlines.set(Timer.GOODBYE, call.now + HANG_UP_GRACE_MS)
+
+    def hand_over(self) -> None:
+        """Whoever was rung for a caller who waits has heard what it is about: they are connected now."""
+        self.await_closing("handed_over")
+        self._call.deadlines.set(Timer.GOODBYE, self._call.now + HAND_OVER_MS)
+        self._call.issue(order.HandOver())
 
     def expect_closing(self, reason: str) -> None:
         """Should the line close now, this is why; "": whatever it is then said to be."""

@@ -18,6 +18,7 @@ from patter_cli.core.carrier_events import (
     RecordingFailed,
     RecordingReady,
     Ringing,
+    TransferAnswered,
     TransferLeftLine,
     TransferRinging,
 )
@@ -260,6 +261,8 @@ class TransferRequested:
 
     response_id: int
     number: str
+    about: str = ""
+    """What whoever answers is to be told first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -519,6 +522,7 @@ Event: TypeAlias = (
     | MachineDetected
     | BeepHeard
     | TransferRinging
+    | TransferAnswered
     | TransferLeftLine
     | DtmfSent
     | DtmfFailed

@@ -111,6 +111,7 @@ class TurnMachine:
         self._on(carrier.DialFailed, dialling.failed)
         self._on(carrier.CancelRequested, dialling.cancel_requested)
         self._on(carrier.TransferRinging, transfers.ringing)
+        self._on(carrier.TransferAnswered, transfers.answered)
         self._on(carrier.TransferLeftLine, transfers.left)
         self._on(carrier.DtmfSent, delivery.keys_sent)
         self._on(carrier.DtmfFailed, delivery.keys_failed)

@@ -26,6 +26,9 @@ class SystemPhrases:
     time_goodbye: str = "I'm sorry, our time is up. Thank you for calling. Goodbye."
     no_transfer: str = "I'm sorry, I couldn't put you through. Can I help you with anything else?"
 
+    caller_for_you: str = "Hello, I have a caller for you."
+    connecting: str = "I'll connect you now."
+
     def texts(self) -> tuple[str, ...]:
         """All of them, for whoever prepares their audio ahead of time."""
         return tuple(getattr(self, name) for name in self.__dataclass_fields__)
@@ -125,6 +128,10 @@ class CallPlan:
     """What the model may call, besides end_call and transfer_call."""
     transfer_numbers: tuple[str, ...] = ()
     """Where a caller may be transferred to, E.164; every other number is refused, whoever asks for it."""
+    attends: bool = False
+    """Whoever a caller is put through to can be told first what it is about."""
+    hands_over: bool = False
+    """Of the call in which they are told: when they have heard it, they are connected with the caller who waits."""
     drafts: bool = False
     """Answers may be begun before the turn is surely over: starting one changes nothing in the world."""
     predicts_end_of_turn: bool = False

@@ -147,7 +147,9 @@ class Playout:
         lines = self._call.plan.lines
         active = self._call.state.now is CallState.ACTIVE
         answered, answer = reply.ledger.answered, reply.purpose is Purpose.ANSWER
-        if reply.by_engine and reply.purpose is Purpose.GREETING and active and not (answered or reply.hang_up):
+        if self._call.plan.hands_over and active and (answer or reply.purpose is Purpose.GREETING):
+            self._endings.hand_over()
+        elif reply.by_engine and reply.purpose is Purpose.GREETING and active and not (answered or reply.hang_up):
             self._greet_ourselves()
         elif reply.hang_up and active and answer and not answered:
             self._endings.goodbye(lines.goodbye, reply.hang_up)

@@ -54,6 +54,8 @@ class Reply:
     """Playback is stopped and we know where."""
     hang_up: str = ""
     transfer: str = ""
+    about: str = ""
+    """What whoever it wants to transfer to is told first."""
     refused: bool = False
     """It wanted to transfer to a number that is not allowed."""
     steps: int = 0

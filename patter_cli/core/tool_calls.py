@@ -16,6 +16,9 @@ MAX_STEPS = 5
 MAX_CALLS = 30
 """Tool calls of one call: a model in a loop must not run up somebody's bill. Source: RELIABILITY T22."""
 
+MAX_ABOUT_CHARS = 400
+"""About half a minute: the caller waits meanwhile."""
+
 KEYS_MS = 5000
 KEY_MS = 500
 """How long the carrier may take to press keys, and for each of them."""
@@ -31,11 +34,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """We know the answer ourselves. ends: the agent wants to hang up. transfer: it wants to connect the caller."""
+    """We know the answer ourselves. ends: the agent wants to hang up. transfer: it wants to connect the caller; about:
+    whoever answers is told this first."""
 
     result: str
     ends: bool = False
     transfer: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,9 @@ def decide(name: str, arguments: str, plan: CallPlan, calls: int) -> Run | Answe
         number = allowed_number(_text_in(arguments, "number"), plan)
         if number is None:
             return Answer(failed("this number is not one you may transfer to; say so, and offer something else"))
-        return Answer(succeeded("the caller is connected when they have heard your last words"), transfer=number)
+        about = about_in(_text_in(arguments, "about"), plan)
+        told = "the caller is connected when they have heard your last words"
+        return Answer(succeeded(told), transfer=number, about=about)
     if calls >= MAX_CALLS:
         return Answer(failed("no more tools can be used on this call"))
     if name == PRESS_KEYS and all(tool.name != PRESS_KEYS for tool in plan.tools):
@@ -69,6 +76,11 @@ def allowed_number(number: str, plan: CallPlan) -> str | None:
     """The configured number that this is, written with or without the usual separators; None for any other."""
     digits = number.translate({ord(ch): None for ch in " -.()"})
     return digits if digits in plan.transfer_numbers else None
+
+
+def about_in(text: str, plan: CallPlan) -> str:
+    """What whoever answers a transfer is told first; "" where that cannot be done."""
+    return " ".join(text.split())[:MAX_ABOUT_CHARS] if plan.attends else ""
 
 
 def succeeded(data: str) -> str:

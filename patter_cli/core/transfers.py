@@ -1,7 +1,8 @@
 """Somebody else takes the caller: what a reply wished for is asked of the carrier, and fails or is the call's end.
 
-The caller hears the other telephone ring, so this is the one time in a call when nothing of ours need be heard. It has
-a deadline of its own, anew when the carrier says that it rings; at its end the caller is taken back, and it is to ring
+The caller hears the other telephone ring, so this is the one time in a call when nothing of ours need be heard; where
+whoever answers is told first what it is about, the caller hears music of ours until they are connected. It has a
+deadline of its own, anew when the carrier says that it rings; at its end the caller is taken back, and it is to ring
 there no longer. The model is told what became of it, so that it does not promise the same again.
 
 A carrier may take the caller off our line for it. Then this call is over, and if nobody was reached the caller comes
@@ -14,7 +15,7 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call
-from patter_cli.core.carrier_events import TransferLeftLine, TransferRinging
+from patter_cli.core.carrier_events import TransferAnswered, TransferLeftLine, TransferRinging
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.endings import Endings
 from patter_cli.core.floor import CallState
@@ -25,6 +26,9 @@ from patter_cli.core.tool_calls import failed
 
 TRANSFER_MS = 40_000
 """How long it may take to ring, and then to be answered, before we take the caller back."""
+
+TELL_MS = 60_000
+"""The same for whoever picked up and is told what it is about, a switchboard before them included."""
 
 WHY = {
     TransferOutcome.BUSY: "the line is busy",
@@ -58,10 +62,13 @@ class Transfers:
             call.state.move(CallState.TRANSFERRING)
             call.deadlines.cancel(Timer.IDLE)
             call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
-            call.issue(order.Transfer(number=reply.transfer))
+            call.issue(order.Transfer(number=reply.transfer, about=reply.about))
+            if reply.about:
+                call.music = True
+                call.issue(order.PlayMusic())
             return
         line = self._floor.read_out(call.plan.lines.filler, Purpose.LINE)
-        line.transfer, line.pending_action = reply.transfer, reply.pending_action
+        line.transfer, line.about, line.pending_action = reply.transfer, reply.about, reply.pending_action
 
     def ringing(self, event: TransferRinging) -> None:
         """It has as long again, once."""
@@ -70,6 +77,12 @@ class Transfers:
             self._rings = True
             call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
 
+    def answered(self, event: TransferAnswered) -> None:
+        """They are told what it is about, which takes its time."""
+        call = self._call
+        if call.state.now is CallState.TRANSFERRING:
+            call.deadlines.set(Timer.TRANSFER, call.now + TELL_MS)
+
     def left(self, event: TransferLeftLine) -> None:
         """Whatever becomes of it, this line is over; should it come to nothing, the caller comes back on another."""
         if self._call.state.now is CallState.TRANSFERRING:
@@ -77,6 +90,7 @@ class Transfers:
 
     def finished(self, event: fact.TransferFinished) -> None:
         if self._call.state.now is CallState.TRANSFERRING:
+            self._floor.stop_music()
             self._endings.await_closing("transferred")
 
     def failed(self, event: fact.TransferFailed) -> None:
@@ -86,6 +100,7 @@ class Transfers:
             return
         call.state.move(CallState.ACTIVE)
         self._endings.expect_closing("")
+        self._floor.stop_music()
         call.deadlines.cancel(Timer.TRANSFER)
         call.quiet_since = call.now
         if self._pending_action:

@@ -92,7 +92,7 @@ class Orders:
     """What a reply may do beside speaking."""
 
     end_call: Callable[[], None]
-    transfer_call: Callable[[str], None]
+    transfer_call: Callable[..., None]
 
 
 class RemoteAnswers:

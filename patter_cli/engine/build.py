@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,12 +26,13 @@ from patter_cli.engine.echo_thread import THREAD
 from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.fanout import AudioFanout
 from patter_cli.engine.filtering import filter_for_call
+from patter_cli.engine.hold_music import HoldMusic
 from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.outbound import OutboundPath
 from patter_cli.engine.perform_author import AuthorPerformer
-from patter_cli.engine.perform_carrier import CarrierPerformer
+from patter_cli.engine.perform_carrier import Attend, CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
 from patter_cli.engine.perform_dial import DialPerformer
 from patter_cli.engine.perform_media import MediaPerformer
@@ -54,11 +56,15 @@ def build_call(
     journal: Journal,
     measure: Measure,
     left: Left = nobody_asks,
+    attend: Attend | None = None,
 ) -> CallSession:
-    """One call on a line that speaks this format; `run` holds it. left: is told what was said, at its end."""
+    """One call on a line that speaks this format; `run` holds it. left: is told what was said, at its end. attend:
+    makes transfers where whoever answers is told first."""
     call = CallContext(info, agent)
     author = AuthorPerformer(call, journal.settle)
-    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache)
+    parts = build_line(
+        call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend
+    )
     return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
 
 
@@ -103,8 +109,11 @@ def build_line(
     control: CallControl,
     vad: VadSource,
     cache: TtsCache,
+    attend: Attend | None = None,
+    handed_over: Callable[[], None] | None = None,
 ) -> LineParts:
-    """What a call has once there is a line: ears, mind, mouth, and what is asked of the carrier."""
+    """What a call has once there is a line: ears, mind, mouth, and what is asked of the carrier. handed_over: of a call
+    that was made to tell somebody about another caller, is told when they know."""
     agent, post = call.agent, call.post
     wire = wire_codec(format)
     echo = None
@@ -182,9 +191,9 @@ def build_line(
         breakers=agent.breakers,
     )
     return LineParts(
-        media=MediaPerformer(call, inbound, outbound),
+        media=MediaPerformer(call, inbound, outbound, HoldMusic(wire, outbound)),
         cascade=CascadePerformer(call, listener=listener, thinker=thinker, speaker=speaker, turns=turns),
-        carrier=CarrierPerformer(call, control),
+        carrier=CarrierPerformer(call, control, attend=attend, handed_over=handed_over),
         engine=engine,
         began_at=call.clock.now(),
     )
@@ -198,6 +207,6 @@ def engine_setup(call: CallContext, author: AuthorPerformer, can: EngineAbilitie
         first_message=plan.first_message,
         language=plan.language,
         server_turns=plan.engine is not None and plan.engine.server_turns,
-        tools=(*author.tool_specs(), *call_tools(plan.transfer_numbers)) if can.tools else (),
+        tools=(*author.tool_specs(), *call_tools(plan.transfer_numbers, attends=plan.attends)) if can.tools else (),
         history=spoken_history(chat_messages("", call.history)),
     )

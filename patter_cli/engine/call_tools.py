@@ -7,16 +7,24 @@ from typing import Any
 
 from patter_cli.contracts.llm import ToolSpec
 from patter_cli.core.outcome import Direction
-from patter_cli.core.tool_calls import END_CALL, PRESS_KEYS, TRANSFER_CALL
+from patter_cli.core.tool_calls import END_CALL, MAX_ABOUT_CHARS, PRESS_KEYS, TRANSFER_CALL
 
 
-def call_tools(transfer_numbers: Sequence[str]) -> tuple[ToolSpec, ToolSpec]:
+def call_tools(transfer_numbers: Sequence[str], *, attends: bool = False) -> tuple[ToolSpec, ToolSpec]:
     """Both specs, always in the same order.
 
     transfer_numbers: those the model may choose from, E.164. A model that writes another one is refused all the same
-    (core/tool_calls.py); with none it is told so beforehand.
+    (core/tool_calls.py); with none it is told so beforehand. attends: whoever answers can be told what it is about.
     """
     number: dict[str, Any] = {"type": "string", "description": "Whom to call, in E.164."}
+    properties = {"number": number}
+    if attends:
+        properties["about"] = {
+            "type": "string",
+            "maxLength": MAX_ABOUT_CHARS,
+            "description": "Who is calling and what about, in a sentence. It is said to whoever answers before they are"
+            " connected, while the caller hears music. Leave it out to connect at once.",
+        }
     if transfer_numbers:
         number["enum"] = list(transfer_numbers)
     whom = "" if transfer_numbers else " There is nobody to connect to at present: offer something else instead."
@@ -26,7 +34,7 @@ def call_tools(transfer_numbers: Sequence[str]) -> tuple[ToolSpec, ToolSpec]:
             description=f"Connect the caller to a person. Say first that you are putting them through.{whom}",
             parameters={
                 "type": "object",
-                "properties": {"number": number},
+                "properties": properties,
                 "required": ["number"],
                 "additionalProperties": False,
             },
@@ -40,11 +48,11 @@ def call_tools(transfer_numbers: Sequence[str]) -> tuple[ToolSpec, ToolSpec]:
 
 
 def offered_tools(
-    own: Sequence[ToolSpec], transfer_numbers: Sequence[str], direction: Direction
+    own: Sequence[ToolSpec], transfer_numbers: Sequence[str], direction: Direction, *, attends: bool = False
 ) -> tuple[ToolSpec, ...]:
     """All that a model may call: the agent's own, and those above; in a call that we made, keys too, since a company's
     menu may pick up. An agent's own tool of that name takes its place."""
-    tools = (*own, *call_tools(transfer_numbers))
+    tools = (*own, *call_tools(transfer_numbers, attends=attends))
     if direction is Direction.INBOUND or any(each.name == PRESS_KEYS for each in own):
         return tools
     return (*tools, _press_keys())

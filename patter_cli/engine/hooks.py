@@ -37,7 +37,7 @@ class IncomingMessage(CallEvent):
     Both ways work from any thread once the event is bound, and never raise for a call that is over.
     """
 
-    def __init__(self, *, end_call: Callable[[], None], transfer_call: Callable[[str], None], **facts: Any) -> None:
+    def __init__(self, *, end_call: Callable[[], None], transfer_call: Callable[..., None], **facts: Any) -> None:
         super().__init__(**facts)
         object.__setattr__(self, "_orders", (end_call, transfer_call))
         object.__setattr__(self, "_loop", None)
@@ -50,11 +50,15 @@ class IncomingMessage(CallEvent):
         """Hang up once this answer has been heard."""
         self._order(self._orders[0])
 
-    def transfer_call(self, number: str) -> None:
-        """Put the caller through once this answer has been heard. number: E.164."""
-        if not isinstance(number, str):
-            raise TypeError(f"transfer_call takes a number as str, not {type(number).__name__}")
-        self._order(partial(self._orders[1], number))
+    def transfer_call(self, number: str, about: str = "") -> None:
+        """Put the caller through once this answer has been heard. number: E.164, perhaps with ";ext=12".
+
+        about: whoever answers is told this first, by the agent, while the caller hears music.
+        """
+        for name, given in (("a number", number), ("about", about)):
+            if not isinstance(given, str):
+                raise TypeError(f"transfer_call takes {name} as str, not {type(given).__name__}")
+        self._order(partial(self._orders[1], number, about) if about else partial(self._orders[1], number))
 
     def _order(self, order: Callable[[], None]) -> None:
         if self._loop is None:

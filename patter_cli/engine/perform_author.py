@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from patter_cli.contracts.llm import Delta, Text, ToolSpec
@@ -97,7 +98,7 @@ class AuthorPerformer:
         facts = call.event(text=ask.text, history=told(ask.history))
         orders = Orders(
             end_call=lambda: call.post(fact.EndRequested(response_id=response_id)),
-            transfer_call=lambda number: self._ask_for_transfer(response_id, number),
+            transfer_call=partial(self._ask_for_transfer, response_id),
         )
         if isinstance(hook, AnswerService):
             self._remote = self._remote or RemoteAnswers(hook, call.info.call_id)
@@ -168,7 +169,7 @@ class AuthorPerformer:
             )
         )
 
-    def _ask_for_transfer(self, response_id: int, number: str) -> None:
+    def _ask_for_transfer(self, response_id: int, number: str, about: str = "") -> None:
         if allowed_number(number, self._call.plan) is None:
             log.error("a transfer to %r is refused: put the number into Agent(transfer_numbers=[…])", number[:32])
-        self._call.post(fact.TransferRequested(response_id=response_id, number=number))
+        self._call.post(fact.TransferRequested(response_id=response_id, number=number, about=about))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from patter_cli.contracts.carrier.control import CallControl, LeavesLine
 from patter_cli.core import commands as order
@@ -12,7 +14,14 @@ from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed
 from patter_cli.core.commands import Command
 from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.context import CallContext
-from patter_cli.errors import CarrierError
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import CarrierError, PatterError
+
+Attend: TypeAlias = Callable[
+    [ReadyAgent, CallControl, str, str, Callable[[fact.Event], None]], Awaitable[TransferOutcome]
+]
+"""(the call's agent and control, the number, what it is about, what tells the call) to what became of a transfer in
+which whoever answers is told first. Raises PatterError; cancelled, it rings no longer."""
 
 log = logging.getLogger(__name__)
 
@@ -29,20 +38,32 @@ _MISSED = {each.replace("_", " "): each for each in TransferOutcome if each is n
 class CarrierPerformer:
     """One call's carrier. Each request has a deadline, and an answer whatever the carrier does."""
 
-    def __init__(self, call: CallContext, control: CallControl) -> None:
+    def __init__(
+        self,
+        call: CallContext,
+        control: CallControl,
+        *,
+        attend: Attend | None = None,
+        handed_over: Callable[[], None] | None = None,
+    ) -> None:
+        """attend: None where whoever answers cannot be told anything before. handed_over: see build_line."""
+        self._attend = attend
+        self._handed_over = handed_over
         self._call = call
         self._control = control
         self._transfer_task: asyncio.Task[None] | None = None
 
     def perform(self, command: Command) -> bool:
         match command:
-            case order.Transfer(number=number):
+            case order.Transfer(number=number, about=about):
                 if self._transfer_task is not None:
                     self._transfer_task.cancel()  # it failed by a report, and must not fail this one too
-                self._transfer_task = self._call.spawn(self._transfer(number))
+                self._transfer_task = self._call.spawn(self._transfer(number, about))
             case order.CancelTransfer():
                 if self._transfer_task is not None:
                     self._transfer_task.cancel()
+            case order.HandOver() if self._handed_over is not None:
+                self._handed_over()
             case order.SendDtmf():
                 self._call.spawn(self._press(command))
             case order.StartRecording():
@@ -53,7 +74,10 @@ class CarrierPerformer:
                 return False
         return True
 
-    async def _transfer(self, number: str) -> None:
+    async def _transfer(self, number: str, about: str) -> None:
+        if about and self._attend is not None:
+            await self._tell_first(self._attend, number, about)
+            return
         if isinstance(self._control, LeavesLine) and self._control.leaves_line:
             self._call.post(TransferLeftLine())  # beforehand: the line may be closed before we have our answer
         try:
@@ -68,6 +92,19 @@ class CarrierPerformer:
             self._call.post(fact.TransferFailed(message=str(error), outcome=outcome))
         else:
             self._call.post(fact.TransferFinished())
+
+    async def _tell_first(self, attend: Attend, number: str, about: str) -> None:
+        """However long it takes: the machine has a deadline for it, and cancels it."""
+        try:
+            outcome = await attend(self._call.agent, self._control, number, about, self._call.post)
+        except (PatterError, TimeoutError, OSError) as error:
+            log.warning("transfer failed: %s", error)
+            self._call.post(fact.TransferFailed(message=str(error), outcome=TransferOutcome.FAILED))
+            return
+        if outcome is TransferOutcome.CONNECTED:
+            self._call.post(fact.TransferFinished())
+        else:
+            self._call.post(fact.TransferFailed(message=outcome.replace("_", " "), outcome=outcome))
 
     async def _press(self, command: order.SendDtmf) -> None:
         reply, tool = command.response_id, command.tool_call_id

@@ -115,7 +115,7 @@ class ModelBrain:
         messages = chat_messages(
             call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
         )
-        tools = offered_tools(self._tools(), call.plan.transfer_numbers, call.info.direction)
+        tools = offered_tools(self._tools(), call.plan.transfer_numbers, call.info.direction, attends=call.plan.attends)
         deltas = ask_models(
             call.agent.models,
             messages,

@@ -8,6 +8,7 @@ from patter_cli.core import commands as order
 from patter_cli.core.commands import Command
 from patter_cli.core.events import DtmfReceived
 from patter_cli.engine.context import CallContext
+from patter_cli.engine.hold_music import HoldMusic
 from patter_cli.engine.inbound import InboundPath
 from patter_cli.engine.outbound import OutboundPath
 
@@ -15,7 +16,8 @@ from patter_cli.engine.outbound import OutboundPath
 class MediaPerformer:
     """One call's line."""
 
-    def __init__(self, call: CallContext, inbound: InboundPath, outbound: OutboundPath) -> None:
+    def __init__(self, call: CallContext, inbound: InboundPath, outbound: OutboundPath, music: HoldMusic) -> None:
+        self._music = music
         self._call = call
         self._inbound = inbound
         self._outbound = outbound
@@ -45,14 +47,20 @@ class MediaPerformer:
                 self._outbound.resume()
             case order.ClearPlayback():
                 self._outbound.clear()
+            case order.PlayMusic():
+                self._music.start()
+            case order.StopMusic():
+                self._music.stop()
             case _:
                 return False
         return True
 
     def line_gone(self) -> None:
         """The line is closed: where the ear was is told now."""
+        self._music.stop()
         self._outbound.close()
 
     def close(self) -> None:
+        self._music.stop()
         self._inbound.close()
         self._outbound.close()

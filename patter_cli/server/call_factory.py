@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCall
+from patter_cli.contracts.carrier.control import ConnectsCalls
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.provider import awaited_work_s, name_of
 from patter_cli.contracts.store import CallStore
@@ -21,6 +22,7 @@ from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call, build_dialled_call, build_line
 from patter_cli.engine.call import CallSession
+from patter_cli.engine.perform_carrier import Attend
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
@@ -60,6 +62,9 @@ class CallFactory:
         self._carriers = carriers
         self._addresses = addresses
         self._records = records
+        self.attend: Callable[..., Awaitable[TransferOutcome]] | None = None
+        """Makes transfers where whoever answers is told first, as Attend with the caller's ticket before it; None:
+        nobody can be rung here."""
         self._phrasebook = TtsCache()
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
@@ -127,7 +132,7 @@ class CallFactory:
         task.add_done_callback(self._preparing.discard)
         parts = build_dialled_call(
             info=_info(ticket),
-            agent=self._recorded(agent),
+            agent=self._adapted(agent, self._carriers[ticket.carrier]),
             carrier=self._carriers[ticket.carrier],
             request=request,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
@@ -152,17 +157,20 @@ class CallFactory:
 
     def join(self, call: DialledCall, ticket: CallTicket, started: StreamStarted, sender: Sender) -> DialledCall:
         """Give a call that we made its line. ticket: of the stream. Raises CallRejected where it is over."""
-        carrier = self._carriers[ticket.carrier]
+        control = self._carriers[ticket.carrier].control(self._handle(ticket, started, sender))
         call.take_line(
             build_line(
                 call.parts.call,
                 call.parts.author,
                 format=started.format,
                 line=sender,
-                control=carrier.control(self._handle(ticket, started, sender)),
+                control=control,
                 vad=self._room,
                 cache=self._own_lines.get(ticket.call_id, self._phrasebook),
-            )
+                attend=self._attend_for(ticket),
+                handed_over=call.handed_over.set,
+            ),
+            control,
         )
         return call
 
@@ -198,7 +206,7 @@ class CallFactory:
                 earlier=self._earlier.pop(ticket.call_id, ()),
                 returned=TransferOutcome(ticket.returned) if ticket.returned else None,
             ),
-            agent=self._recorded(ready),
+            agent=self._adapted(ready, carrier),
             format=started.format,
             line=sender,
             control=carrier.control(self._handle(ticket, started, sender)),
@@ -207,16 +215,23 @@ class CallFactory:
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
             left=partial(self._leave, ticket.call_id),
+            attend=self._attend_for(ticket),
         )
 
-    def _recorded(self, agent: ReadyAgent) -> ReadyAgent:
-        """The agent for a call of this server, whatever on_call_start makes of it."""
-        if not self._records:
+    def _attend_for(self, ticket: CallTicket) -> Attend | None:
+        return None if self.attend is None else partial(self.attend, ticket)
+
+    def _adapted(self, agent: ReadyAgent, carrier: Carrier) -> ReadyAgent:
+        """The agent for a call of this server and carrier, whatever on_call_start makes of it."""
+        records = self._records and not agent.plan.hands_over
+        connects = isinstance(carrier.control(CallHandle(carrier_call_id="")), ConnectsCalls)
+        attends = self.attend is not None and connects and not agent.plan.hands_over
+        if not (records or attends):
             return agent
         return replace(
             agent,
-            plan=replace(agent.plan, records=True),
-            revise=lambda overrides, parameters: self._recorded(agent.revise(overrides, parameters)),
+            plan=replace(agent.plan, records=records, attends=attends),
+            revise=lambda overrides, parameters: self._adapted(agent.revise(overrides, parameters), carrier),
         )
 
     def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:

@@ -195,6 +195,10 @@ class CallRegistry:
         """Somebody else talks with the caller now; the call is no longer ours, though it goes on."""
         _remember(self._passed_on, (carrier, carrier_call_id))
 
+    def take_back(self, carrier: str, carrier_call_id: str) -> None:
+        """It is ours after all; one that was never passed on is fine."""
+        self._passed_on.pop((carrier, carrier_call_id), None)
+
     def was_passed_on(self, carrier: str, carrier_call_id: str) -> bool:
         """Whether somebody else has it, as far as this process knows."""
         return (carrier, carrier_call_id) in self._passed_on

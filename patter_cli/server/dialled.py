@@ -7,13 +7,14 @@ import logging
 
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier import carrier as told
+from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import StreamMessage
 from patter_cli.core.carrier_events import Answered, CancelRequested, DialFailed
 from patter_cli.core.events import Event
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.build import DialParts
 from patter_cli.engine.line_parts import LineParts
-from patter_cli.errors import CallRejected
+from patter_cli.errors import CallRejected, PatterError
 from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.tickets import CallTicket
 
@@ -38,6 +39,13 @@ class DialledCall:
         self.began_s = asyncio.get_running_loop().time()
         """By the event loop's clock."""
         self.parts = parts
+        self.line_up = asyncio.Event()
+        """Somebody picked up and can be heard."""
+        self.handed_over = asyncio.Event()
+        """Whoever was told about a caller who waits has heard it all."""
+        self.control: CallControl | None = None
+        """What can be asked of the carrier, once there is a line."""
+        self._hanging_up: asyncio.Task[None] | None = None
         self._session = parts.session
         self._dial = parts.dial
         self._task = asyncio.create_task(self._hold())
@@ -62,6 +70,17 @@ class DialledCall:
     def cancel(self) -> None:
         """Whoever asked for it no longer wants it."""
         self._session.on_fact(CancelRequested())
+
+    def drop(self) -> None:
+        """It is no longer wanted, and nothing more is to be said on it."""
+        self.cancel()
+        if self.control is not None:
+            self._hanging_up = asyncio.create_task(self._hang_up(self.control))
+
+    async def press(self, keys: str) -> None:
+        """Press keys, once there is a line. Raises CarrierError."""
+        assert self.control is not None
+        await self.control.send_digits(keys)
 
     async def cut(self) -> None:
         """End it within a second: the carrier is told to stop ringing, and not waited for."""
@@ -96,11 +115,13 @@ class DialledCall:
 
     # --- the line, as a media socket's call --------------------------------------------------------------------------
 
-    def take_line(self, line: LineParts) -> None:
+    def take_line(self, line: LineParts, control: CallControl) -> None:
         """Raises CallRejected where the call is over, or has a line."""
         if self._session.over or self.has_line:
             raise CallRejected("the call is over")
         self._session.take_line(line)
+        self.control = control
+        self.line_up.set()
 
     def on_stream(self, message: StreamMessage) -> None:
         self._session.on_stream(message)
@@ -122,6 +143,12 @@ class DialledCall:
             self._task.cancel()
             await asyncio.wait({self._task})
             raise
+
+    async def _hang_up(self, control: CallControl) -> None:
+        try:
+            await control.hang_up()
+        except (PatterError, OSError) as error:
+            log.warning("call %s was not hung up: %s", self.ticket.call_id, error)
 
     async def _hold(self) -> None:
         try:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import Carrier, CarrierFact, OutboundCall
+from patter_cli.contracts.carrier.control import CallControl, ConnectsCalls
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
-from patter_cli.core.outcome import Direction
+from patter_cli.core.events import Event
+from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.destinations import CallingHours, DialRules, read_allow
 from patter_cli.destinations import check as check_destination
 from patter_cli.engine.ready import CallTexts, ReadyAgent
 from patter_cli.errors import BadSignature, CallRejected, InputError, UnknownAgent
 from patter_cli.server.addresses import Addresses
+from patter_cli.server.attended import RING_S, attend
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.tickets import LIFE_S, CallTicket, check, new_ticket
+
+log = logging.getLogger("patter.server")
 
 RESULTS: Final = 10_000
 """Calls we made whose end is remembered for whoever asks."""
@@ -75,6 +81,50 @@ class Dialler:
         holds all the same. Raises CallRejected, InputError."""
         ready, ticket, request = self.prepare(wanted, agent)
         self._live.check_room(ticket.agent)
+        return self._ring(ticket, ready, request)
+
+    async def attend(
+        self,
+        caller: CallTicket,
+        agent: ReadyAgent,
+        control: CallControl,
+        target: str,
+        about: str,
+        tell: Callable[[Event], None],
+    ) -> TransferOutcome:
+        """Put a caller through to somebody who is told first what it is about. Raises PatterError."""
+        ours = caller.callee if caller.direction is Direction.INBOUND else caller.caller
+
+        def ring_out(number: str, telling: ReadyAgent) -> DialledCall:
+            ticket, request = self._request(
+                self._carriers[caller.carrier], number, ours, caller.agent, caller.variables, RING_S, telling
+            )
+            call = self._ring(ticket, telling, request)  # the caller's place is both of theirs
+            log.info("call %s: %s is asked to take it, in call %s", caller.call_id, number, ticket.call_id)
+            return call
+
+        async def connect(other: str) -> None:
+            if not isinstance(control, ConnectsCalls):
+                raise CallRejected("this carrier connects no calls")
+            task = asyncio.create_task(self._connect(caller, control, other))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            await asyncio.shield(task)  # the caller's line may be gone before the carrier has answered
+
+        return await attend(target=target, about=about, agent=agent, connect=connect, ring_out=ring_out, tell=tell)
+
+    async def _connect(self, caller: CallTicket, control: ConnectsCalls, other: str) -> None:
+        both = caller.carrier_call_id, other
+        for each in both:  # beforehand: their streams end, and that is no accident
+            self._live.pass_on(caller.carrier, each)
+        try:
+            await control.connect(other)
+        except BaseException:
+            for each in both:
+                self._live.take_back(caller.carrier, each)
+            raise
+
+    def _ring(self, ticket: CallTicket, ready: ReadyAgent, request: OutboundCall) -> DialledCall:
         call = self._calls.dial(ticket, ready, request)
         self._live.dial(call)
         self._dialled[ticket.call_id] = call
@@ -104,27 +154,41 @@ class Dialler:
             detects_machines=wanted.detects_machines or bool(wanted.voicemail_message.strip()),
         )
         ready = ready.for_call(texts)
+        ticket, request = self._request(
+            carrier, wanted.to, wanted.from_number, wanted.agent, wanted.variables, wanted.ring_timeout_s, ready
+        )
+        return ready, ticket, request
+
+    def _request(
+        self,
+        carrier: Carrier,
+        to: str,
+        from_number: str,
+        agent: str,
+        variables: Mapping[str, str],
+        ring_timeout_s: int | None,
+        ready: ReadyAgent,
+    ) -> tuple[CallTicket, OutboundCall]:
         ticket = new_ticket(
             carrier=carrier.name,
             carrier_call_id="",
             direction=Direction.OUTBOUND,
-            caller=wanted.from_number,
-            callee=wanted.to,
-            agent=wanted.agent,
-            variables=wanted.variables,
+            caller=from_number,
+            callee=to,
+            agent=agent,
+            variables=variables,
             now_s=time.time(),
-            life_s=LIFE_S + QUEUE_S + (MAX_RING_S if wanted.ring_timeout_s is None else wanted.ring_timeout_s),
+            life_s=LIFE_S + QUEUE_S + (MAX_RING_S if ring_timeout_s is None else ring_timeout_s),
         )
-        request = OutboundCall(
-            to=wanted.to,
-            from_number=wanted.from_number,
+        return ticket, OutboundCall(
+            to=to,
+            from_number=from_number,
             answer_url=self._addresses.answer_url(carrier.name, ticket),
             callback_url=self._addresses.callback_url(carrier.name, ticket),
-            ring_timeout_s=wanted.ring_timeout_s,
+            ring_timeout_s=ring_timeout_s,
             max_duration_s=ready.plan.pace.max_duration_ms // 1000 + MARGIN_S,
-            detects_machines=texts.detects_machines,
+            detects_machines=ready.plan.screens_machines,
         )
-        return ready, ticket, request
 
     def result(self, call_id: str) -> dict[str, Any] | None:
         """What became of a call that we made, JSON-able; None while it lasts. Raises InputError for one that is not

@@ -150,6 +150,7 @@ class Service:
             secret=settings.secret,
             rules=settings.rules,
         )
+        self._calls.attend = self._dialler.attend
         reception = Reception(
             agents=self._agents,
             numbers=settings.numbers,

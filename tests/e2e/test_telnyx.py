@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from telnyx.types.call_control_application_update_params import CallControlApplicationUpdateParams
 from telnyx.types.call_dial_params import CallDialParams
 from telnyx.types.calls.action_answer_params import ActionAnswerParams
+from telnyx.types.calls.action_bridge_params import ActionBridgeParams
 from telnyx.types.calls.action_hangup_params import ActionHangupParams
 from telnyx.types.calls.action_reject_params import ActionRejectParams
 from telnyx.types.calls.action_send_dtmf_params import ActionSendDtmfParams
@@ -23,6 +24,7 @@ from telnyx.types.calls.action_speak_params import ActionSpeakParams
 from telnyx.types.calls.action_start_recording_params import ActionStartRecordingParams
 from telnyx.types.calls.action_start_streaming_params import ActionStartStreamingParams
 from telnyx.types.calls.action_stop_recording_params import ActionStopRecordingParams
+from telnyx.types.calls.action_stop_streaming_params import ActionStopStreamingParams
 from telnyx.types.calls.action_transfer_params import ActionTransferParams
 from telnyx.types.phone_number_update_params import PhoneNumberUpdateParams
 from websockets.asyncio.client import ClientConnection, connect
@@ -36,6 +38,7 @@ from patter_cli.carriers.telnyx import webhook
 from patter_cli.contracts.carrier.carrier import AnswerPlan, CallHandle, CarrierRecording, OutboundCall
 from patter_cli.contracts.carrier.control import CallControl
 from patter_cli.contracts.carrier.stream import ClearOut, MarkOut, MediaOut
+from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import RecordingReady
 from patter_cli.core.outcome import Direction
@@ -45,7 +48,7 @@ from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
-from tests.e2e.conftest import LOUDNESS, Log, agent, letters_in, spoken
+from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, letters_in, spoken
 from tests.e2e.telnyx_api import CALL, DROP, SILENCE, Answer, TelnyxApi, refusal, telnyx_api
 from tests.unit.carriers.telnyx.events import PUBLIC_KEY, sign
 
@@ -61,6 +64,7 @@ Post: TypeAlias = Callable[..., Awaitable[int]]
 
 SCHEMAS: dict[str, Any] = {
     "answer": ActionAnswerParams,
+    "bridge": ActionBridgeParams,
     "calls": CallDialParams,
     "hangup": ActionHangupParams,
     "record_start": ActionStartRecordingParams,
@@ -69,6 +73,7 @@ SCHEMAS: dict[str, Any] = {
     "send_dtmf": ActionSendDtmfParams,
     "speak": ActionSpeakParams,
     "streaming_start": ActionStartStreamingParams,
+    "streaming_stop": ActionStopStreamingParams,
     "transfer": ActionTransferParams,
     "call_control_applications": CallControlApplicationUpdateParams,
     "phone_numbers": PhoneNumberUpdateParams,
@@ -447,11 +452,11 @@ async def test_recordings_are_listed(api: TelnyxApi) -> None:
 
 @asynccontextmanager
 async def served(
-    carrier: Telnyx, handler: Callable[[Any], Any], **settings: Any
+    carrier: Telnyx, handler: Callable[[Any], Any], *, numbers: Sequence[str] = ("+15550100003",), **settings: Any
 ) -> AsyncIterator[tuple[Service, Post, Log]]:
     """One agent on Telnyx. Post sends a signed webhook of CALL, or of another leg, and returns the status."""
     log = Log()
-    told = agent("Hello caller.", transfer_numbers=["+15550100003"])
+    told = agent("Hello caller.", transfer_numbers=list(numbers))
     shop = wiring.ready_agent("shop", told, Hooks(on_message=handler))
     service = wiring.service(
         {"shop": shop},
@@ -734,6 +739,50 @@ async def test_a_recording_is_told_of_after_the_call(api: TelnyxApi) -> None:
                 break
             await asyncio.sleep(0.05)
         assert last == RecordingReady(recording_id="r-1", url="https://s3.example.com/r-1.wav")
+
+
+LEG: Final = "v3:leg"
+
+
+@pytest.mark.parametrize("extension", ["", ";ext=12"])
+async def test_somebody_is_told_what_it_is_about_before_they_have_the_caller(api: TelnyxApi, extension: str) -> None:
+    """They are a call of ours until they have heard it. Then the two are bridged, and no stream of ours is left on
+    either. Behind a switchboard its keys are pressed first, and whoever then speaks is told."""
+    carrier = telnyx(api)
+    api.will("POST /calls", Answer(body={"data": {"call_control_id": LEG}}))
+
+    def put_through(event: Any) -> str:
+        event.transfer_call(f"+15550100003{extension}", about="A guest wants a refund.")
+        return "One moment."
+
+    numbers = [f"+15550100003{extension}"]
+    async with served(carrier, put_through, numbers=numbers) as (service, post, log):
+        await post("call.initiated", direction="incoming", **{"from": "+15550100001", "to": NUMBER})
+        await asked_for(api, "answer")
+        async with on_the_line(service, api, carrier) as caller:
+            caller.say(spoken(TRANSFER))
+            dialled = await asked_for(api, "calls")
+            assert (dialled["to"], dialled["from"]) == ("+15550100003", NUMBER)
+            path = dialled["webhook_url"].removeprefix("https://voice.example.com")
+            state = dialled["client_state"]
+            await post("call.answered", path=path, call_control_id=LEG, client_state=state)
+            url = (await asked_for(api, "streaming_start"))["stream_url"]
+            url = url.replace("wss://voice.example.com", f"ws://127.0.0.1:{service.port}")
+            ear = Earpiece()
+            async with LineCaller(url, carrier.line(), call_id=LEG, handset=ear) as colleague:
+                if extension:
+                    assert (await asked_for(api, "send_dtmf"))["digits"] == "ww12"
+                    assert not ear.text.strip()
+                    colleague.say(spoken(TRANSFER))
+                assert await colleague.wait_for(lambda: ear.has_heard("a guest wants a refund."), 8.0)
+                bridged = await asked_for(api, "bridge")
+            await asked_for(api, "streaming_stop", 2)
+        assert bridged == {"call_control_id_to_bridge_with": LEG}
+        assert await post("streaming.failed", stream_id="s1") == 200
+        await asyncio.sleep(0.2)
+    assert "hangup" not in api.verbs
+    ends = [each for entries in log.calls.values() for entry in entries for each in entry.commands[-1:]]
+    assert [each.reason for each in ends if isinstance(each, order.FinishCall)] == ["transferred", "handed_over"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import commands as order
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected, RecordingFailed, RecordingReady
+from patter_cli.core.events import TransferFailed
 from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
@@ -31,6 +32,9 @@ from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, spoken
 
 HOST = "phone.example"
 COLLEAGUE = "+12025550177;ext=12"
+DESK = "+12025550188"
+THEIRS = f"{CALL[:-1]}2"
+"""The call in which somebody is told about a caller."""
 TRANSFER = "Can you put me through?"
 VOICE = "/webhooks/twilio/voice"
 INCOMING = {
@@ -72,22 +76,25 @@ class Twilio:
         assert (reply.status_code, reply.headers["content-type"].partition(";")[0]) == (200, "text/xml")
         return fromstring(reply.content)
 
-    def line(self, document: Element, *, signed: bool = True) -> LineCaller:
+    def line(self, document: Element, *, signed: bool = True, call_id: str = CALL) -> LineCaller:
         """The stream that a document asks for, as this machine reaches it."""
         (stream,) = document.iter("Stream")
         url = stream.attrib["url"]
         return LineCaller(
             url.replace(f"wss://{HOST}", f"ws://127.0.0.1:{self.service.port}"),
             TwilioLine(),
-            call_id=CALL,
+            call_id=call_id,
             headers={"x-twilio-signature": signature(url, TOKEN)} if signed else None,
             handset=Earpiece(),
         )
 
 
 @asynccontextmanager
-async def twilio(*answers: Any, store: CallStore | None = None, **settings: Any) -> AsyncIterator[Twilio]:
-    """A server with one agent, which says yes to everything and hangs up on "Goodbye." answers: of the API."""
+async def twilio(
+    *answers: Any, store: CallStore | None = None, about: str = "", **settings: Any
+) -> AsyncIterator[Twilio]:
+    """A server with one agent, which says yes to everything and hangs up on "Goodbye." answers: of the API. about: what
+    it tells whoever a caller is put through to."""
     log = Log()
     asked: list[Any] = []
 
@@ -96,13 +103,13 @@ async def twilio(*answers: Any, store: CallStore | None = None, **settings: Any)
         if event.text == "Goodbye.":
             event.end_call()
         if event.text == TRANSFER:
-            event.transfer_call(COLLEAGUE)
+            event.transfer_call(DESK if about else COLLEAGUE, about)
         return "Yes."
 
     async with twilio_api(*answers) as api:
         shop = wiring.ready_agent(
             "shop",
-            agent("Hello {tier} caller.", variables={"tier": "plain"}, transfer_numbers=[COLLEAGUE]),
+            agent("Hello {tier} caller.", variables={"tier": "plain"}, transfer_numbers=[COLLEAGUE, DESK]),
             Hooks(on_message=answer),
         )
         service = wiring.service(
@@ -327,6 +334,116 @@ async def test_a_transfer_of_somebody_elses_is_no_call_of_ours() -> None:
     async with twilio() as here:
         document = await here.told(CallStatus="in-progress", DialCallStatus="busy")
         assert [each.tag for each in document] == ["Say", "Hangup"]
+
+
+ABOUT = "A guest wants a refund."
+TOLD = "hello, i have a caller for you.a guest wants a refund.i'll connect you now."
+OUTBOUND = {"CallSid": THEIRS, "Direction": "outbound-api", "From": "+12025550100", "To": DESK}
+
+
+@asynccontextmanager
+async def waiting_caller(here: Twilio) -> AsyncIterator[tuple[LineCaller, str, str]]:
+    """A caller who asked for a person and hears music, since that person's telephone rings. With where Twilio asks what
+    becomes of that call, and where it reports of it, as paths."""
+    async with here.line(await here.told()) as caller:
+        assert await heard(caller, "hello plain caller.")
+        caller.say(spoken(TRANSFER))
+        assert await caller.wait_for(lambda: bool(here.api.asked), 8.0)
+        dial = here.api.asked[0]
+        assert (dial["To"], dial["From"]) == (DESK, "+12025550100")
+        before = caller.heard_bytes
+        assert await caller.wait_for(lambda: caller.heard_bytes > before + 8 * 500, 3.0)
+        yield caller, *(dial[name].removeprefix(f"https://{HOST}") for name in ("Url", "StatusCallback"))
+
+
+async def test_somebody_is_told_what_it_is_about_before_they_have_the_caller() -> None:
+    """The caller hears music meanwhile. Then both are sent to a room of their own, and the agent is in neither call."""
+    done = (200, {"status": "in-progress"})
+    async with twilio((201, {"sid": THEIRS, "status": "queued"}), done, done, about=ABOUT) as here:
+        async with waiting_caller(here) as (_, answer, _):
+            document = await here.told(answer, **OUTBOUND, CallStatus="in-progress")
+            async with here.line(document, call_id=THEIRS) as colleague:
+                assert await heard(colleague, TOLD)
+                assert await colleague.wait_for(lambda: len(here.api.asked) == 3, 8.0)
+        first, second = here.api.asked[1:]
+        assert [each.path for each in (first, second)] == [f"{CALLS}/{THEIRS}.json", f"{CALLS}/{CALL}.json"]
+        assert first["Twiml"] == second["Twiml"]
+        room = fromstring(first["Twiml"])
+        assert [each.tag for each in room.iter()] == ["Response", "Dial", "Conference"]
+        ends = [order.FinishCall(outcome=Outcome.ANSWERED, reason=each) for each in ("transferred", "handed_over")]
+        journals = list(here.log.calls.values())
+        assert await eventually(
+            lambda: (
+                [any(end in each.commands for each in journal) for end, journal in zip(ends, journals, strict=True)]
+                == [True, True]
+            )
+        )
+
+
+NOT_TAKEN = {
+    "busy": ({"CallStatus": "busy", "SipResponseCode": "486"}, TransferOutcome.BUSY),
+    "declined": ({"CallStatus": "busy", "SipResponseCode": "603"}, TransferOutcome.DECLINED),
+    "no answer": ({"CallStatus": "no-answer"}, TransferOutcome.NO_ANSWER),
+    "failed": ({"CallStatus": "failed"}, TransferOutcome.FAILED),
+}
+
+
+async def came_back(here: Twilio, caller: LineCaller) -> TransferOutcome:
+    """The caller is told that nobody took them, and talks with the agent again. Returns why."""
+    assert await heard(caller, "i'm sorry, i couldn't put you through.")
+    caller.say(spoken("What are your opening hours?"))
+    assert await caller.wait_for(lambda: here.asked[-1].text == "What are your opening hours?", 5.0)
+    (failed,) = [
+        each.event for entries in here.log.calls.values() for each in entries if isinstance(each.event, TransferFailed)
+    ]
+    return failed.outcome
+
+
+@pytest.mark.parametrize(("told", "outcome"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+async def test_who_is_not_taken_stays_with_the_agent(told: dict[str, str], outcome: TransferOutcome) -> None:
+    """On the same line: the music stops, and the agent has known all along what was said."""
+    api = twilio((201, {"sid": THEIRS, "status": "queued"}), about=ABOUT)
+    async with api as here, waiting_caller(here) as (caller, _, report):
+        over = {**OUTBOUND, **told, "CallbackSource": "call-progress-events"}
+        assert (await here.post(over, report)).status_code == 200
+        assert await came_back(here, caller) is outcome
+
+
+async def test_a_machine_is_told_nothing_and_gets_no_caller() -> None:
+    """It is hung up on as soon as it is known to be one."""
+    over = (200, {"status": "completed"})
+    async with twilio((201, {"sid": THEIRS, "status": "queued"}), over, over, about=ABOUT) as here:
+        async with waiting_caller(here) as (caller, answer, report):
+            document = await here.told(answer, **OUTBOUND, CallStatus="in-progress")
+            async with here.line(document, call_id=THEIRS) as machine:
+                assert await machine.wait_for(lambda: here.service.live.count == 2, 5.0)
+                verdict = {"CallSid": THEIRS, "AnsweredBy": "machine_start", "MachineDetectionDuration": "900"}
+                assert (await here.post(verdict, report)).status_code == 200
+                assert await machine.wait_for(lambda: machine.ended is not None, 8.0)
+            assert await came_back(here, caller) is TransferOutcome.VOICEMAIL
+        assert "Status" in dict(here.api.asked[1].fields)
+
+
+async def test_nobody_is_rung_for_a_caller_who_is_gone() -> None:
+    """Their hanging up stops the other telephone too."""
+    over = (200, {"status": "canceled"})
+    async with twilio((201, {"sid": THEIRS, "status": "queued"}), over, over, over, about=ABOUT) as here:
+        async with waiting_caller(here):
+            pass
+        assert await eventually(lambda: len(here.api.asked) > 1)
+        assert here.api.asked[1].path == f"{CALLS}/{THEIRS}.json"
+
+
+async def test_two_who_cannot_be_connected_are_parted_again() -> None:
+    """Twilio refuses: who was told is hung up, and the caller is the agent's."""
+    refused, over = (400, {"code": 20001, "message": "no", "status": 400}), (200, {"status": "completed"})
+    api = twilio((201, {"sid": THEIRS, "status": "queued"}), refused, over, over, about=ABOUT)
+    async with api as here, waiting_caller(here) as (caller, answer, _):
+        document = await here.told(answer, **OUTBOUND, CallStatus="in-progress")
+        async with here.line(document, call_id=THEIRS) as colleague:
+            assert await colleague.wait_for(lambda: len(here.api.asked) > 2, 10.0)
+        assert here.api.asked[2].path == f"{CALLS}/{THEIRS}.json"
+        assert await came_back(here, caller) is TransferOutcome.FAILED
 
 
 RECORDED = {

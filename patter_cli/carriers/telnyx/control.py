@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from patter_cli.carriers.telnyx.rest import CALL_IS_OVER, Account
+from patter_cli.carriers.telnyx.rest import CALL_IS_OVER, Account, checked_call_id
 from patter_cli.carriers.telnyx.webhook import RECORDED, TRANSFER, client_state
 from patter_cli.contracts.carrier.carrier import CallHandle
 from patter_cli.contracts.carrier.control import transfer_target
-from patter_cli.errors import CallRejected
+from patter_cli.errors import CallRejected, CarrierError
+
+log = logging.getLogger(__name__)
 
 TRANSFER_RING_S: Final = 30
 """Less than a call waits for a transfer, so that nobody is rung after the caller was taken back."""
@@ -61,6 +64,19 @@ class TelnyxControl:
         await self._command("transfer", body, "transfer the call")
         await asyncio.sleep(TRANSFER_RING_S + TRANSFER_NEWS_S)
         raise CallRejected("no answer")
+
+    async def connect(self, carrier_call_id: str) -> None:
+        """Both leave their streams, or we would go on hearing them."""
+        other = checked_call_id(carrier_call_id)
+        await self._command("bridge", {"call_control_id_to_bridge_with": other}, "connect the calls")
+        account = self._account()
+        for call_id in (self._call.carrier_call_id, other):
+            try:
+                reply = await account.command(call_id, "streaming_stop", {})
+                if not reply.ok and not reply.says(CALL_IS_OVER):
+                    raise account.refused(reply, "stop the stream")
+            except CarrierError as error:
+                log.warning("the stream of a call that was put through goes on: %s", error)
 
     async def send_digits(self, digits: str) -> None:
         """As telephone events, which leave the stream alone. Returns once Telnyx has taken them."""

@@ -62,6 +62,15 @@ def transfer(target: TransferTarget, return_url: str = "") -> str:
     return tostring(response, "unicode")
 
 
+def meet(room: str) -> str:
+    """Instructions for a live call to talk with whoever else is sent to the same room; it is over when one leaves."""
+    response = Element("Response")
+    dial = SubElement(response, "Dial", timeLimit=str(TRANSFER_S))
+    once = {"beep": "false", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
+    SubElement(dial, "Conference", once).text = _text(room)
+    return tostring(response, "unicode")
+
+
 def _connect(response: Element, plan: AnswerPlan) -> None:
     stream = SubElement(SubElement(response, "Connect"), "Stream", url=_text(plan.stream_url))
     for name, value in _parameters(plan.variables).items():

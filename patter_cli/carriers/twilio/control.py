@@ -80,6 +80,17 @@ class TwilioControl:
         if reply.text("status") in OVER:
             raise CallRejected("the call is over")
 
+    async def connect(self, carrier_call_id: str) -> None:
+        """In a room of their own, which the other enters first: the caller hears them at once."""
+        account, caller = self._account(), checked_call_id(self._call.carrier_call_id)
+        form = [("Twiml", answer.meet(f"patter-{caller}"))]
+        for call_id in (checked_call_id(carrier_call_id), caller):
+            reply = await account.post("Calls", f"{call_id}.json", form=form, repeatable=True)
+            if not reply.ok:
+                raise account.refused(reply, "connect the calls")
+            if reply.text("status") in OVER:
+                raise CallRejected("one of the calls is over")
+
     async def send_digits(self, digits: str) -> None:
         """Returns when the last key has sounded. Raises CallRejected for what is no key, or without a stream."""
         if not _DIGITS.fullmatch(digits):

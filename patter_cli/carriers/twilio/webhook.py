@@ -37,6 +37,8 @@ from patter_cli.core.outcome import AnsweredBy, Direction, TransferOutcome
 from patter_cli.errors import BadSignature, StreamProtocolError
 
 SIGNATURE_HEADER: Final = "x-twilio-signature"
+DECLINED: Final = "603"
+"""SIP's word of somebody who is there and does not want to."""
 MAX_FIELDS: Final = 100
 """Twilio's longest webhook has about fifty."""
 MAX_VARIABLE_CHARS: Final = 1024
@@ -164,6 +166,8 @@ def _facts(call_id: str, fields: Mapping[str, str]) -> Iterator[CarrierFact]:
         yield Answered(carrier_call_id=call_id)
     yield from _verdict(call_id, fields.get("AnsweredBy", ""))
     if end := _ENDS.get(status):
+        if end is CallEnd.BUSY and fields.get("SipResponseCode") == DECLINED:
+            end = CallEnd.DECLINED
         yield Completed(carrier_call_id=call_id, how=end, duration_s=_seconds(fields.get("CallDuration", "")))
 
 

@@ -52,6 +52,14 @@ class CallControl(Protocol):
 
 
 @runtime_checkable
+class ConnectsCalls(Protocol):
+    """For a control that can connect its caller with another call of ours, which is up."""
+
+    async def connect(self, carrier_call_id: str) -> None:
+        """Let the two talk; both leave their streams. carrier_call_id: the other's. Raises CarrierError."""
+
+
+@runtime_checkable
 class LeavesLine(Protocol):
     """For a control whose transfers take the caller off our stream; who was not put through comes back on another."""
 

@@ -10,13 +10,20 @@ import pytest
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import RecordingFailed, RecordingReady, TransferLeftLine, TransferRinging
+from patter_cli.core.carrier_events import (
+    RecordingFailed,
+    RecordingReady,
+    TransferAnswered,
+    TransferLeftLine,
+    TransferRinging,
+)
 from patter_cli.core.conversation import Message, ToolUse
+from patter_cli.core.endings import HAND_OVER_MS
 from patter_cli.core.floor import CallState
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.core.plan import CallPlan, PlannedTool, SystemPhrases
-from patter_cli.core.transfers import TRANSFER_MS
+from patter_cli.core.transfers import TELL_MS, TRANSFER_MS
 from patter_cli.testing import Answer, Latency, VirtualCall
 
 FRONT_DESK = "+12025550142"
@@ -166,6 +173,96 @@ def test_a_caller_comes_back_from_a_transfer_as_another_call(has_tool: bool) -> 
     assert [each.text for each in ordered if isinstance(each, order.ReadOut)] == [LINES.no_transfer]
     told = [each.tool.result or "" for each in machine.history if each.tool is not None]
     assert ["not connected: the line is busy" in each for each in told] == ([True] if has_tool else [])
+
+
+# --- transfers where whoever answers is told first -------------------------------------------------------------------
+
+ATTENDED = replace(PLAN, attends=True)
+TELLS = Answer(
+    clauses=("One moment.",),
+    calls=(("transfer_call", json.dumps({"number": FRONT_DESK, "about": " A guest\nwants a refund. "})),),
+)
+
+
+def told_first(plan: CallPlan = ATTENDED, **world: Any) -> tuple[VirtualCall, int]:
+    """A caller who waits while somebody is rung, and since when."""
+    call = VirtualCall(plan, [TELLS], latency=Latency(transfer_ms=10**6), **world)
+    call.says("A person, please.", at=0)
+    call.run_until(4000)
+    (began, _) = call.orders(order.Transfer)[0]
+    return call, began
+
+
+def test_the_caller_hears_music_while_somebody_is_told() -> None:
+    """It stops when they are connected; what is told is one line, whatever the model wrote."""
+    call, began = told_first()
+    ((_, transfer),) = call.orders(order.Transfer)
+    assert transfer.about == "A guest wants a refund."
+    assert [at for at, _ in call.orders(order.PlayMusic)] == [began]
+    call.tells(TransferAnswered(), at=began + 9000)
+    call.tells(fact.TransferFinished(), at=began + 20_000)
+    call.run()
+    assert [at for at, _ in call.orders(order.StopMusic)] == [began + 20_000]
+    assert call.outcome == ("answered", "transferred")
+
+
+def test_the_music_stops_before_the_caller_is_told_that_nobody_came() -> None:
+    """And the agent goes on with them, knowing why."""
+    call, began = told_first()
+    call.tells(fact.TransferFailed(message="", outcome=TransferOutcome.VOICEMAIL), at=began + 9000)
+    call.run_until(began + 15_000)
+    assert [at for at, _ in call.orders(order.StopMusic)] == [began + 9000]
+    assert LINES.no_transfer in call.heard
+    assert "an answering machine picked up" in results(call)[0]
+
+
+@pytest.mark.parametrize(("answered", "due"), [(None, TRANSFER_MS), (9000, 9000 + TELL_MS)])
+def test_telling_has_an_end(answered: int | None, due: int) -> None:
+    """Whoever picked up gets longer than whoever only rings; then the caller is taken back."""
+    call, began = told_first()
+    if answered is not None:
+        call.tells(TransferAnswered(), at=began + answered)
+    call.run_until(began + 100_000)
+    assert [at - began for at, _ in call.orders(order.CancelTransfer)] == [due]
+    assert [at - began for at, _ in call.orders(order.StopMusic)] == [due]
+
+
+def test_a_goodbye_is_not_said_into_the_music() -> None:
+    """A server that goes down takes the caller back first."""
+    call, began = told_first()
+    call.tells(fact.DrainRequested(), at=began + 2000)
+    call.run()
+    assert len(call.orders(order.StopMusic)) == 1
+    assert call.heard.endswith(LINES.drain_goodbye)
+
+
+def test_where_nobody_can_be_told_the_caller_is_connected_at_once() -> None:
+    """A line that cannot do it: what the model wrote is not said, and there is no music."""
+    call, _ = told_first(PLAN)
+    ((_, transfer),) = call.orders(order.Transfer)
+    assert transfer.about == ""
+    assert not call.orders(order.PlayMusic)
+
+
+def test_who_was_told_is_handed_over_when_they_have_heard_it() -> None:
+    """Not a word more is said to them, whatever they say; a carrier that does not connect them ends it."""
+    plan = replace(PLAN, first_message="I have a caller for you.", hands_over=True)
+    call = VirtualCall(plan, ["Yes."])
+    call.run()
+    ((at, _),) = call.orders(order.HandOver)
+    assert call.heard == "I have a caller for you."
+    assert call.outcome == ("answered", "handed_over")
+    assert call.now - at == HAND_OVER_MS
+
+
+def test_behind_a_switchboard_whoever_speaks_is_told() -> None:
+    """Nothing is said before there is a voice, and what is said then is the end of it."""
+    plan = replace(PLAN, hands_over=True)
+    call = VirtualCall(plan, ["I have a caller for you."])
+    call.says("Front desk?", at=3000)
+    call.run()
+    assert call.heard == "I have a caller for you."
+    assert len(call.orders(order.HandOver)) == 1
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

@@ -42,3 +42,11 @@ def test_an_agent_may_press_keys_in_its_own_way() -> None:
     own = ToolSpec(name="press_keys", description="Mine.", parameters={"type": "object"})
     names = [each.name for each in offered_tools((own,), (), Direction.OUTBOUND)]
     assert names == ["press_keys", *RESERVED]
+
+
+def test_a_model_may_say_what_it_is_about_where_that_is_told() -> None:
+    """Where nobody can be told before, it is not asked for it."""
+    for attends in (True, False):
+        transfer, _ = call_tools(["+15550100001"], attends=attends)
+        assert ("about" in transfer.parameters["properties"]) is attends
+        assert transfer.parameters["required"] == ["number"]

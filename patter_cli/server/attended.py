@@ -1,0 +1,115 @@
+"""Attended transfers: somebody is rung, told what it is about, and only then connected with the caller who waits.
+
+caller ---- our stream ---- music ..................... \\
+                                                         > connected at the carrier; both streams are over
+somebody -- our stream ---- told what it is about ..... /
+
+Whoever is rung is a call of ours as any other: who is busy, does not answer or is a machine is known as it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from patter_cli.contracts.carrier.control import transfer_target
+from patter_cli.core.carrier_events import TransferAnswered, TransferLeftLine
+from patter_cli.core.events import Event
+from patter_cli.core.outcome import Outcome, TransferOutcome
+from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.server.dialled import DialledCall
+
+RING_S: Final = 25
+"""Less than a call waits for it."""
+PICK_UP: Final = "ww"
+"""Half a second each: a switchboard that has just answered does not listen yet."""
+
+RingOut = Callable[[str, ReadyAgent], DialledCall]
+"""(number, who talks there) to a call that rings. Raises CallRejected, InputError."""
+
+_MISSED: Final = {
+    Outcome.BUSY: TransferOutcome.BUSY,
+    Outcome.NO_ANSWER: TransferOutcome.NO_ANSWER,
+    Outcome.VOICEMAIL: TransferOutcome.VOICEMAIL,
+    Outcome.ANSWERED: TransferOutcome.DECLINED,  # they heard what it is about, and hung up
+}
+
+
+async def attend(
+    *,
+    target: str,
+    about: str,
+    agent: ReadyAgent,
+    connect: Callable[[str], Awaitable[None]],
+    ring_out: RingOut,
+    tell: Callable[[Event], None],
+) -> TransferOutcome:
+    """Ring somebody, tell them, connect them with the caller. Cancelled, it rings no longer.
+
+    target: as `transfer_target` reads it; with an extension, its keys are pressed once the switchboard has answered,
+    and whoever then speaks is told. agent, tell: the caller's, and their call. connect: to the carrier's id of the
+    other call, and not broken off half way when this is; raises CarrierError.
+    """
+    whom = transfer_target(target)
+    call = ring_out(whom.number, telling(agent, about, waits=bool(whom.extension)))
+    over = asyncio.create_task(call.result())
+    connecting = False
+    try:
+        if await _first(call.line_up, over):
+            tell(TransferAnswered())
+            if whom.extension:
+                await call.press(f"{PICK_UP}{whom.extension}")
+            if await _first(call.handed_over, over):
+                tell(TransferLeftLine())
+                connecting = True
+                await connect(await call.named())
+                return TransferOutcome.CONNECTED
+        result = await over
+        if result.reason == "declined":
+            return TransferOutcome.DECLINED
+        return _MISSED.get(result.outcome, TransferOutcome.FAILED)
+    except asyncio.CancelledError:
+        if not connecting:  # else the caller's line is gone because they talk with each other
+            call.drop()
+        raise
+    except Exception:
+        call.drop()
+        raise
+    finally:
+        over.cancel()
+
+
+def telling(agent: ReadyAgent, about: str, *, waits: bool) -> ReadyAgent:
+    """The agent in its other call, where it tells what the call is about, in its own voice, and nothing else. waits:
+    for somebody to speak, since a switchboard answers first."""
+    lines = agent.plan.lines
+    words = " ".join(each.strip() for each in (lines.caller_for_you, about, lines.connecting) if each.strip())
+    plan = replace(
+        agent.plan,
+        first_message="" if waits else words,
+        pace=replace(agent.plan.pace, barge_in_threshold_ms=0),
+        tools=(),
+        transfer_numbers=(),
+        engine=None,
+        drafts=False,
+        records=False,
+        attends=False,
+        hands_over=True,
+        screens_machines=not waits,  # a switchboard is a machine
+        voicemail_message="",
+    )
+    told = replace(agent, plan=plan, hooks=Hooks(on_message=lambda event: words), models=(), engine=None, tools={})
+    return replace(told, revise=lambda overrides, parameters: told)
+
+
+async def _first(happens: asyncio.Event, over: asyncio.Task[object]) -> bool:
+    """Whether it happens before the call is over."""
+    waiting = asyncio.create_task(happens.wait())
+    try:
+        await asyncio.wait({waiting, over}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    return happens.is_set()
