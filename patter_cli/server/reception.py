@@ -69,7 +69,8 @@ class Reception:
             self._streams[carrier, plan.carrier_call_id] = ticket
             if len(self._streams) > REMEMBERED:
                 self._streams.popitem(last=False)
-        return replace(plan, stream_url=self._addresses.stream_url(carrier, token), resume_url=resume_url)
+        stream_url = self._addresses.stream_url(carrier, token)
+        return replace(plan, stream_url=stream_url, resume_url=resume_url, variables=ticket.variables)
 
     def take(self, carrier: DirectCarrier, started: StreamStarted) -> CallTicket:
         """The ticket of a call that came with no webhook before it. Raises BadSignature, CallRejected."""

@@ -452,12 +452,18 @@ async def test_recordings_are_listed(api: TelnyxApi) -> None:
 
 @asynccontextmanager
 async def served(
-    carrier: Telnyx, handler: Callable[[Any], Any], *, numbers: Sequence[str] = ("+15550100003",), **settings: Any
+    carrier: Telnyx,
+    handler: Callable[[Any], Any],
+    *,
+    numbers: Sequence[str] = ("+15550100003",),
+    llm: Any = None,
+    **settings: Any,
 ) -> AsyncIterator[tuple[Service, Post, Log]]:
-    """One agent on Telnyx. Post sends a signed webhook of CALL, or of another leg, and returns the status."""
+    """One agent on Telnyx. Post sends a signed webhook of CALL, or of another leg, and returns the status. llm: what
+    answers in place of the handler."""
     log = Log()
-    told = agent("Hello caller.", transfer_numbers=list(numbers))
-    shop = wiring.ready_agent("shop", told, Hooks(on_message=handler))
+    told = agent("Hello caller.", transfer_numbers=list(numbers), llm=llm)
+    shop = wiring.ready_agent("shop", told, Hooks(on_message=handler if llm is None else None))
     service = wiring.service(
         {"shop": shop},
         ServiceSettings(
@@ -554,6 +560,8 @@ async def test_a_call_of_ours_from_the_dial_to_the_stream(api: TelnyxApi) -> Non
                 api.was_asked.clear()
                 await api.was_asked.wait()
         assert sorted(api.verbs) == ["calls", "hangup", "streaming_start"]
+        started = next(body for verb, body in api.bodies if verb == "streaming_start")
+        assert started["custom_parameters"] == [{"name": "tier", "value": "gold"}]
         async with on_the_line(service, api, carrier):
             (live,) = service.live.calls
             assert (live.ticket.direction, live.ticket.variables) == (Direction.OUTBOUND, {"tier": "gold"})

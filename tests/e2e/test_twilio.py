@@ -91,10 +91,10 @@ class Twilio:
 
 @asynccontextmanager
 async def twilio(
-    *answers: Any, store: CallStore | None = None, about: str = "", **settings: Any
+    *answers: Any, store: CallStore | None = None, about: str = "", llm: Any = None, **settings: Any
 ) -> AsyncIterator[Twilio]:
     """A server with one agent, which says yes to everything and hangs up on "Goodbye." answers: of the API. about: what
-    it tells whoever a caller is put through to."""
+    it tells whoever a caller is put through to. llm: what answers in its place."""
     log = Log()
     asked: list[Any] = []
 
@@ -109,8 +109,8 @@ async def twilio(
     async with twilio_api(*answers) as api:
         shop = wiring.ready_agent(
             "shop",
-            agent("Hello {tier} caller.", variables={"tier": "plain"}, transfer_numbers=[COLLEAGUE, DESK]),
-            Hooks(on_message=answer),
+            agent("Hello {tier} caller.", variables={"tier": "plain"}, transfer_numbers=[COLLEAGUE, DESK], llm=llm),
+            Hooks(on_message=answer if llm is None else None),
         )
         service = wiring.service(
             {"shop": shop},
@@ -176,6 +176,7 @@ async def test_a_call_is_made() -> None:
         path = dial["Url"].removeprefix(f"https://{HOST}")
         outbound = {"Direction": "outbound-api", "From": "+12025550100", "To": "+12025550142"}
         document = await here.told(path, **outbound, CallStatus="in-progress")
+        assert [each.attrib for each in document.iter("Parameter")] == [{"name": "tier", "value": "gold"}]
         async with here.line(document) as line:
             assert await line.wait_for(lambda: here.service.live.count == 1, 5.0)
             (live,) = here.service.live.calls
@@ -334,6 +335,32 @@ async def test_a_transfer_of_somebody_elses_is_no_call_of_ours() -> None:
     async with twilio() as here:
         document = await here.told(CallStatus="in-progress", DialCallStatus="busy")
         assert [each.tag for each in document] == ["Say", "Hangup"]
+
+
+async def test_a_goodbye_is_heard_before_the_hang_up_is_asked_for() -> None:
+    """And the call is looked at until it is over."""
+    live, over = (200, {"status": "in-progress"}), (200, {"status": "completed"})
+    async with twilio(live, live, over) as here, here.line(await here.told()) as line:
+        assert await heard(line, "hello plain caller.")
+        line.say(spoken("Goodbye."))
+        assert await heard(line, "yes.")
+        assert here.api.asked == []
+        assert await line.wait_for(lambda: line.ended is not None, 10.0)
+        assert [(each.method, each.path) for each in here.api.asked] == [
+            (method, f"{CALLS}/{CALL}.json") for method in ("POST", "GET", "GET")
+        ]
+
+
+async def test_who_goes_on_during_the_goodbye_is_not_hung_up_on() -> None:
+    """The agent has said its last words; the caller has one more thing, and is answered."""
+    async with twilio() as here, here.line(await here.told()) as line:
+        assert await heard(line, "hello plain caller.")
+        line.say(spoken("Goodbye."))
+        assert await heard(line, "yes.")
+        line.say(spoken("What are your opening hours?"))
+        assert await line.wait_for(lambda: len(here.asked) == 2, 5.0)
+        assert not await line.wait_for(lambda: line.ended is not None, 1.5)
+        assert here.api.asked == []
 
 
 ABOUT = "A guest wants a refund."

@@ -159,7 +159,7 @@ class Telnyx:
                     body["webhook_url"] = plan.resume_url  # for all that is told of the call from now on
                 await _command(account, call_id, "answer", body, "answer the call")
             if not at_once:
-                await self._start_stream(account, call_id, plan.stream_url)
+                await self._start_stream(account, call_id, plan)
         except _CallIsOver:
             log.info("call %s was over before it had its stream", call_id)
         except CarrierError:
@@ -237,8 +237,10 @@ class Telnyx:
                 break
         return tuple(found)
 
-    async def _start_stream(self, account: Account, call_id: str, url: str) -> None:
-        body = {**self._stream(url), "stream_bidirectional_sampling_rate": self.format.rate_hz}
+    async def _start_stream(self, account: Account, call_id: str, plan: AnswerPlan) -> None:
+        body = {**self._stream(plan.stream_url), "stream_bidirectional_sampling_rate": self.format.rate_hz}
+        if plan.variables:  # `answer` takes none; the ticket in the stream's address has them all the same
+            body["custom_parameters"] = [{"name": name, "value": value} for name, value in plan.variables.items()]
         reply = await _once_answered(account, call_id, "streaming_start", body)
         if not reply.ok:
             raise _refusal(account, reply, "start the stream")
