@@ -62,9 +62,7 @@ def build_call(
     makes transfers where whoever answers is told first."""
     call = CallContext(info, agent)
     author = AuthorPerformer(call, journal.settle)
-    parts = build_line(
-        call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend
-    )
+    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend)
     return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
 
 
