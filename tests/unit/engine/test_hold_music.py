@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from patter_cli.audio.frame import ULAW_8K
 from patter_cli.audio.pacer import Pacer
 from patter_cli.audio.tone import hold_music
 from patter_cli.audio.wire import wire_codec
-from patter_cli.carriers.loopback.stream import LoopbackLine, LoopbackStream
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.hold_music import LEVEL_DB, LOOP_MS, HoldMusic
 from patter_cli.engine.outbound import OutboundPath
@@ -26,18 +24,22 @@ class Wire:
     def __init__(self) -> None:
         self.events: list[str] = []
 
-    def send(self, text: str) -> None:
-        self.events.append(json.loads(text)["event"])
+    def media(self, payload: bytes) -> None:
+        self.events.append("media")
+
+    def mark(self, name: str) -> None:
+        self.events.append("mark")
+
+    def clear(self) -> None:
+        self.events.append("clear")
 
 
 async def test_it_begins_once_and_ends_at_once() -> None:
     """Twice asked for it plays once; stopped, the carrier forgets what it has; where there is none nothing is sent."""
     wire, told = Wire(), list[Any]()
-    codec, stream = wire_codec(ULAW_8K), LoopbackStream()
-    stream.receive(LoopbackLine().start(call_id="C1", parameters={}))
+    codec = wire_codec(ULAW_8K)
     outbound = OutboundPath(
         clock=CallClock(asyncio.get_running_loop()),
-        codec=stream,
         line=wire,
         post=told.append,
         pacer=Pacer(bytes_per_ms=codec.bytes_per_ms),
