@@ -40,7 +40,7 @@ def call(
     ring_timeout: Annotated[str, typer.Option(help="Seconds that it may ring; none: as the carrier likes.")] = "25",
     var: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of prompt and words.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Do not stay; needs a server that runs.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what the carrier would be asked.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the carrier's request, and send nothing.")] = False,
     csv: Annotated[
         Path | None,
         typer.Option(
@@ -148,22 +148,20 @@ def _widened(wanted: PlaceCall, settings: Settings) -> PlaceCall:
 
 def _show_request(wanted: PlaceCall, agent: str, settings: Settings, carrier: str) -> None:
     import asyncio
-    from dataclasses import asdict
 
+    from patter_cli import wiring
     from patter_cli.cli.outgoing import new_service
+    from patter_cli.server.shown import shown_dial
 
-    async def request() -> str:
+    async def request() -> dict[str, object]:
         service = new_service(agent, settings, observers=(), max_calls=1, carrier=carrier)
         try:
             _, ticket, asked = service.prepare_dial(wanted)
         finally:
             service.close()
-        shown = {"carrier": ticket.carrier, **asdict(asked)}
-        for name in ("answer_url", "callback_url"):
-            shown[name] = re.sub(r"(call=).*", r"\1****", shown[name])
-        return json.dumps(shown, indent=2)
+        return shown_dial(wiring.carriers()[ticket.carrier], asked)
 
-    print(asyncio.run(request()))
+    print(json.dumps(asyncio.run(request()), indent=2, ensure_ascii=False))
 
 
 async def _one(

@@ -61,6 +61,18 @@ async def test_a_call_is_dialled_with_everything_it_needs() -> None:
     }
 
 
+async def test_the_request_that_is_shown_is_the_one_that_is_sent() -> None:
+    """Field by field; only what proves who we are is struck out."""
+    async with twilio_api((201, QUEUED)) as api:
+        shown = api.carrier.dial_request(WANTED)
+        assert api.asked == []
+        await api.carrier.place(WANTED)
+        (dial,) = api.asked
+        assert (shown.method, shown.url) == (dial.method, api.base_url + dial.path)
+    assert list(shown.body) == dial.fields
+    assert TOKEN not in repr(shown)
+
+
 async def test_what_is_not_wanted_is_not_asked_for() -> None:
     """No detection, and a ring that Twilio may end when it likes."""
     plain = OutboundCall(

@@ -122,11 +122,39 @@ def test_a_dry_run_rings_nobody(desk: Desk) -> None:
     """It shows what the carrier would be asked, and no ticket of ours."""
     code, out, err = desk.patter("call", "+12125550142", "hum", "--dry-run", "--ring-timeout", "none", "--no-amd")
     assert code == 0, err
-    request = json.loads(out)
-    assert (request["to"], request["from_number"], request["carrier"]) == ("+12125550142", FROM, "acme")
+    shown = json.loads(out)
+    request = shown["call"]
+    assert (request["to"], request["from_number"], shown["carrier"]) == ("+12125550142", FROM, "acme")
     assert (request["ring_timeout_s"], request["detects_machines"]) == (None, False)
     assert request["answer_url"] == "https://phone.example/webhooks/acme/voice?call=****"
     assert desk.rung == []
+
+
+TWILIO = {"TWILIO_ACCOUNT_SID": "AC" + "0" * 31 + "1", "TWILIO_AUTH_TOKEN": "s3cret-token"}
+TELNYX = {"TELNYX_API_KEY": "KEY-s3cret", "TELNYX_CONNECTION_ID": "1494404757140276705", "TELNYX_PUBLIC_KEY": "s3cret"}
+
+
+@pytest.mark.parametrize("keys", [TWILIO, TELNYX], ids=["twilio", "telnyx"])
+def test_a_dry_run_prints_the_carriers_own_request(desk: Desk, keys: dict[str, str]) -> None:
+    """Method, address, headers and body as they would go over the wire, with no key and no ticket in them."""
+    code, out, err = desk.patter("call", "+12125550142", "hum", "--dry-run", ACME_KEY="", **keys)
+    assert code == 0, err
+    assert "s3cret" not in out + err
+    shown = json.loads(out)
+    if keys is TWILIO:
+        assert shown["url"] == f"https://api.twilio.com/2010-04-01/Accounts/{keys['TWILIO_ACCOUNT_SID']}/Calls.json"
+        assert shown["headers"]["content-type"] == "application/x-www-form-urlencoded"
+        body, address = shown["form"], shown["form"]["Url"]
+        assert (body["To"], body["From"], body["Timeout"], body["AsyncAmd"]) == ("+12125550142", FROM, "25", "true")
+        assert body["StatusCallbackEvent"] == ["initiated", "ringing", "answered", "completed"]
+    else:
+        assert shown["url"] == "https://api.telnyx.com/v2/calls"
+        assert shown["headers"]["authorization"] == "Bearer ****"
+        body, address = shown["json"], shown["json"]["webhook_url"]
+        assert (body["to"], body["from"], body["timeout_secs"]) == ("+12125550142", FROM, 25)
+        assert body["answering_machine_detection"] == "premium"
+    assert shown["method"] == "POST"
+    assert address == f"https://phone.example/webhooks/{shown['carrier']}/voice?call=****"
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,22 @@ async def test_a_call_is_placed(api: TelnyxApi) -> None:
     assert body["client_state"] != state
 
 
+async def test_the_request_that_is_shown_is_the_one_that_is_sent(api: TelnyxApi) -> None:
+    """But for the two ids that each dial makes anew, and the key."""
+    api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL}}))
+    carrier = telnyx(api)
+    shown = carrier.dial_request(outbound())
+    assert api.asked == []
+    await carrier.place(outbound())
+    (dial,) = api.asked
+    assert (shown.method, shown.url) == (dial.method, api.base_url + dial.path)
+    assert isinstance(shown.body, dict)
+    own = ("client_state", "command_id")
+    assert {k: v for k, v in shown.body.items() if k not in own} == {k: v for k, v in dial.body.items() if k not in own}
+    assert all(len(shown.body[name]) == len(dial.body[name]) for name in own)
+    assert dial.headers["authorization"].removeprefix("Bearer ") not in repr(shown)
+
+
 async def test_a_dial_without_an_answer_is_looked_up(api: TelnyxApi) -> None:
     """It may be ringing: it is found by the mark it was given, and never dialled again."""
 

@@ -23,7 +23,15 @@ from patter_cli import keys
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.carriers.telnyx import numbers, webhook
 from patter_cli.carriers.telnyx.control import TelnyxControl, hang_up
-from patter_cli.carriers.telnyx.rest import BASE_URL, CALL_IS_OVER, NOT_ANSWERED_YET, Account, Reply, checked_call_id
+from patter_cli.carriers.telnyx.rest import (
+    BASE_URL,
+    CALL_IS_OVER,
+    DIAL_ADDRESS,
+    NOT_ANSWERED_YET,
+    Account,
+    Reply,
+    checked_call_id,
+)
 from patter_cli.carriers.telnyx.stream import CALL_ID, ByteOrder, Codec, TelnyxLine, TelnyxStream, codec_of, format_of
 from patter_cli.contracts.carrier.carrier import (
     AnswerPlan,
@@ -31,6 +39,7 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierFact,
     CarrierRecording,
     CarrierRequest,
+    DialRequest,
     KeepToken,
     OutboundCall,
     WebhookReply,
@@ -173,30 +182,22 @@ class Telnyx:
         """What a webhook reports. Raises StreamProtocolError for what is none of Telnyx's."""
         return webhook.read_report(webhook.read_event(request))
 
+    def dial_request(self, call: OutboundCall) -> DialRequest:
+        """What `place` sends, with ids as good as those of the next dial. Raises CallRejected, MissingCredential,
+        BadSetting."""
+        account, connection_id = self._account(), self._connection_id()
+        body = _dial_body(call, connection_id, webhook.client_state(webhook.DIALLED, uuid4().hex))
+        headers = {**account.headers(json=True), "authorization": "Bearer ****"}
+        return DialRequest(method="POST", url=account.base_url + DIAL_ADDRESS, headers=headers, body=body)
+
     async def place(self, call: OutboundCall) -> str:
         """Ring somebody; returns the call's call_control_id. A dial whose answer is lost is looked up, never repeated.
 
         Raises CallRejected where it does not ring, AnswerLost where nobody knows.
         """
         account, connection_id = self._account(), self._connection_id()
-        for number in (call.to, call.from_number):
-            if not webhook.E164.fullmatch(number):
-                raise CallRejected(f"{number[:32]!a} is no number that can be dialled", hint="write it as +15550100002")
         state = webhook.client_state(webhook.DIALLED, uuid4().hex)
-        body: dict[str, Any] = {
-            "connection_id": connection_id,
-            "to": call.to,
-            "from": call.from_number,
-            "webhook_url": call.answer_url,  # for every kind of event: they say themselves what they are
-            "client_state": state,
-            "command_id": str(uuid4()),
-            "time_limit_secs": max(1, min(call.max_duration_s, MAX_CALL_S)),
-            "send_silence_when_idle": True,
-        }
-        if call.ring_timeout_s is not None:
-            body["timeout_secs"] = max(MIN_RING_S, min(call.ring_timeout_s, MAX_RING_S))
-        if call.detects_machines:
-            body["answering_machine_detection"] = "premium"
+        body = _dial_body(call, connection_id, state)
         try:
             reply = await account.dial(body)
         except AnswerLost:
@@ -281,6 +282,28 @@ def _given(value: str | None, variable: str) -> str:
     if not found:
         raise MissingCredential(f"{variable} is not set", hint=f"export {variable}=…, from the Telnyx portal")
     return found
+
+
+def _dial_body(call: OutboundCall, connection_id: str, state: str) -> dict[str, Any]:
+    """state: what Telnyx returns with all that it tells of the call. Raises CallRejected for what cannot be dialled."""
+    for number in (call.to, call.from_number):
+        if not webhook.E164.fullmatch(number):
+            raise CallRejected(f"{number[:32]!a} is no number that can be dialled", hint="write it as +15550100002")
+    body: dict[str, Any] = {
+        "connection_id": connection_id,
+        "to": call.to,
+        "from": call.from_number,
+        "webhook_url": call.answer_url,  # for every kind of event: they say themselves what they are
+        "client_state": state,
+        "command_id": str(uuid4()),
+        "time_limit_secs": max(1, min(call.max_duration_s, MAX_CALL_S)),
+        "send_silence_when_idle": True,
+    }
+    if call.ring_timeout_s is not None:
+        body["timeout_secs"] = max(MIN_RING_S, min(call.ring_timeout_s, MAX_RING_S))
+    if call.detects_machines:
+        body["answering_machine_detection"] = "premium"
+    return body
 
 
 async def _command(account: Account, call_id: str, verb: str, body: dict[str, Any], what: str) -> None:

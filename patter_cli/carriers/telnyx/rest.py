@@ -26,6 +26,7 @@ from patter_cli.carriers.telnyx.stream import CALL_ID
 from patter_cli.errors import AnswerLost, CallRejected, CarrierError
 
 BASE_URL: Final = "https://api.telnyx.com/v2"
+DIAL_ADDRESS: Final = "/calls"
 
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 4.0
@@ -89,6 +90,11 @@ class Account:
     api_key: str = field(repr=False)
     base_url: str = BASE_URL
 
+    def headers(self, *, json: bool) -> dict[str, str]:
+        """What goes with each request beside the key. json: it has a body."""
+        headers = {"user-agent": "patter-cli", "accept-encoding": "identity"}
+        return {**headers, "content-type": "application/json"} if json else headers
+
     async def get(self, *path: str, query: Mapping[str, str] | None = None) -> Reply:
         """Read something. Raises CarrierError when there is no answer."""
         return await self._ask("GET", _address(path, query), None, repeatable=True, answer_s=ANSWER_S)
@@ -99,7 +105,7 @@ class Account:
 
     async def dial(self, body: Mapping[str, Any]) -> Reply:
         """Make a call. Raises AnswerLost where it may have been made, CarrierError where it was not."""
-        return await self._ask("POST", "/calls", body, repeatable=False, answer_s=ANSWER_S)
+        return await self._ask("POST", DIAL_ADDRESS, body, repeatable=False, answer_s=ANSWER_S)
 
     async def command(self, call_id: str, verb: str, body: Mapping[str, Any], *, once: str = "") -> Reply:
         """Have something done to a call. once: what it is, where the call needs that once in all, whichever process of
@@ -156,10 +162,8 @@ class Account:
 
         # Importing httpx and reading the certificates takes 0.1 s, which other calls' frames must not wait for.
         tls = await asyncio.to_thread(_tls)
-        headers = {"authorization": f"Bearer {self.api_key}", "user-agent": "patter-cli", "accept-encoding": "identity"}
         content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
-        if content is not None:
-            headers["content-type"] = "application/json"
+        headers = {**self.headers(json=body is not None), "authorization": f"Bearer {self.api_key}"}
         timeout = httpx.Timeout(answer_s, connect=CONNECT_S)
         try:
             async with (

@@ -20,6 +20,7 @@ from patter_cli.contracts.carrier.carrier import (
     CarrierFact,
     CarrierRecording,
     CarrierRequest,
+    DialRequest,
     KeepToken,
     OutboundCall,
     RecordingReady,
@@ -34,6 +35,7 @@ TOKEN_VARIABLE: Final = "TWILIO_AUTH_TOKEN"
 MAX_RING_S: Final = 600
 MIN_CALL_S: Final = 1
 MAX_CALL_S: Final = 86_400
+DIAL_PATH: Final = ("Calls.json",)
 CALL_PROGRESS: Final = ("initiated", "ringing", "answered", "completed")
 
 LOOK_UPS: Final = 3
@@ -109,6 +111,12 @@ class Twilio:
             for each in webhook.read_report(request)
         )
 
+    def dial_request(self, call: OutboundCall) -> DialRequest:
+        """What `place` sends. Raises CallRejected, MissingCredential, BadSetting."""
+        account = self._account()
+        headers = {**account.headers(form=True), "authorization": f"Basic {account.account_sid}:****"}
+        return DialRequest(method="POST", url=account.url(*DIAL_PATH), headers=headers, body=tuple(_dial_form(call)))
+
     async def place(self, call: OutboundCall) -> str:
         """Ring somebody; returns Twilio's id of the call. A dial whose answer is lost is looked up, never repeated.
 
@@ -118,7 +126,7 @@ class Twilio:
         clock = asyncio.get_running_loop().time
         began_s = clock()
         try:
-            reply = await account.post("Calls.json", form=_dial_form(call), repeatable=False)
+            reply = await account.post(*DIAL_PATH, form=_dial_form(call), repeatable=False)
             if not reply.ok:
                 raise account.refused(reply, f"ring {call.to}")
             if not is_call_id(reply.text("sid")):

@@ -87,6 +87,11 @@ class Account:
         parts = (VERSION, "Accounts", self.account_sid, *path)
         return f"{self.base_url}/{'/'.join(quote(each, safe='') for each in parts)}"
 
+    def headers(self, *, form: bool) -> dict[str, str]:
+        """What goes with each request beside the credentials. form: it has a body."""
+        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "patter-cli"}
+        return {**headers, "content-type": "application/x-www-form-urlencoded"} if form else headers
+
     async def get(self, *path: str, query: Form = ()) -> Reply:
         """Read something. Raises CarrierError when there is no answer."""
         address = self.url(*path)
@@ -142,9 +147,7 @@ class Account:
         """One try: the reply, and when to come back if that was said. Raises _NotSent, _NoAnswer."""
         import httpx
 
-        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "patter-cli"}
-        if content is not None:
-            headers["content-type"] = "application/x-www-form-urlencoded"
+        headers = self.headers(form=content is not None)
         try:
             # Reading the certificates takes 0.1 s, which other calls' frames must not wait for.
             tls = await asyncio.to_thread(_tls)

@@ -174,6 +174,18 @@ class OutboundCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DialRequest:
+    """The request with which a carrier is asked to ring somebody, as it goes over the wire, but for its credentials."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    """What they prove is struck out of them."""
+    body: Mapping[str, object] | tuple[tuple[str, str], ...]
+    """JSON, or the fields of a form in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallHandle:
     """One live call, as its carrier has to know it to act on it."""
 
@@ -269,6 +281,15 @@ class AnswersByCommand(Protocol):
     @property
     def answers_by_command(self) -> bool:
         """Always."""
+
+
+@runtime_checkable
+class DialsByRequest(Protocol):
+    """A carrier that can show what it would send, and send nothing."""
+
+    def dial_request(self, call: OutboundCall) -> DialRequest:
+        """What `place` asks for. Raises CallRejected for what cannot be dialled, ConfigError where something that it
+        takes is not set."""
 
 
 @runtime_checkable
