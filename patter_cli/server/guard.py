@@ -52,6 +52,9 @@ class Guard:
         # Hypercorn's own limit is on headers that are not complete yet: 64 KiB in one read pass it.
         if sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.header_bytes:
             return 431, "the headers are too big"
+        if _header(scope, b"transfer-encoding") and _header(scope, b"content-length"):
+            # A tunnel may go by the one and we by the other: what is one request for it would be two for us.
+            return 400, "a body has a length or comes in chunks"
         host = _header(scope, b"host")
         name = _host_name(host)
         hosts = self._hosts()
