@@ -6,7 +6,7 @@ own rules stand over it, by prefix, and what neither of them knows is refused. E
 numbers of the own country, which is that of the number we call from. `allow` widens it, by country ("GB") or by kind
 ("premium"); emergency and short numbers stay refused whatever it says.
 
-    number -> written as E.164? -> in a plan? -> kind -> country -> do-not-call list -> hour of the day
+    number -> written as E.164? -> in a plan? -> kind -> country -> do-not-call list -> hour of the day -> how often
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from patter_cli.dial_quota import DialQuota
 from patter_cli.errors import BadSetting, DestinationRefused, InputError
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class DialRules:
     hours: CallingHours | None = CallingHours()
     """None: at any time."""
     do_not_call: DoNotCall | None = None
+    quota: DialQuota | None = None
+    """How often; None: as often as anybody likes."""
 
 
 def read_allow(words: Iterable[str]) -> frozenset[str]:
@@ -275,6 +278,8 @@ def check(number: str, *, caller: str, rules: DialRules, now_s: float) -> Destin
         raise DestinationRefused(f"{number} wants no calls", hint=f"it is in {rules.do_not_call.path}")
     if rules.hours is not None:
         _check_hour(there, rules.hours, now_s)
+    if rules.quota is not None and (why := rules.quota.refusal(number, now_s)):
+        raise DestinationRefused(f"{number} is not rung: {why}", hint="wait, or raise it under [call]")
     return there
 
 

@@ -50,6 +50,7 @@ class EmbeddedServer:
             numbers={config.phone_number: self._ready.name} if config.phone_number else {},
             secret=wiring.signing_secret(self._settings, self._carriers),
             run_folder=default_run_folder(),
+            callers=wiring.caller_rules(self._settings),
         )
         kept = config.persist_root or self._settings.log_dir
         store = wiring.call_store(Path(kept) if kept else None, redaction=self._settings.redact)

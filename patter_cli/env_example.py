@@ -48,6 +48,8 @@ def _settings() -> Iterator[str]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else ""
+    if isinstance(value, tuple):
+        return ",".join(value)
     return str(value.value if isinstance(value, Enum) else "" if value is None else value)
 
 

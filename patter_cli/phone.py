@@ -274,6 +274,7 @@ class Patter:
             secret=wiring.signing_secret(self._settings, carriers),
             run_folder=default_run_folder(),
             rules=wiring.dial_rules(self._settings),
+            callers=wiring.caller_rules(self._settings),
         )
         return wiring.service(agents, settings, store=self._store, carried_by=carriers)
 

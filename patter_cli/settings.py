@@ -17,7 +17,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from patter_cli import registry
+from patter_cli.callers import CallerRules, read_blocked
 from patter_cli.destinations import E164, CallingHours, read_allow
+from patter_cli.dial_quota import DialLimits
 from patter_cli.errors import BadSetting, InputError
 from patter_cli.setting_files import ConfigFile, EnvFile
 from patter_cli.text.redact import Redaction
@@ -106,11 +108,18 @@ def _host(value: Any) -> str:
     return found[1].lower()
 
 
-def _allow(value: Any) -> tuple[str, ...]:
+def _words(value: Any) -> tuple[str, ...]:
+    """A list of texts, or one with commas; what is neither comes out as a word that means nothing."""
     words = value.split(",") if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(isinstance(each, str) for each in words):
-        words = ("?",)
-    return tuple(sorted(read_allow(words)))
+    return tuple(words) if isinstance(words, list | tuple) and all(isinstance(each, str) for each in words) else ("?",)
+
+
+def _allow(value: Any) -> tuple[str, ...]:
+    return tuple(sorted(read_allow(_words(value))))
+
+
+def _blocked(value: Any) -> tuple[str, ...]:
+    return tuple(sorted(read_blocked(_words(value))))
 
 
 def _hours(value: Any) -> CallingHours | None:
@@ -170,6 +179,18 @@ class Settings:
     """When people may be rung, by the clock where they are; None: at any time."""
     do_not_call: Path | None = None
     """The file of numbers that want no calls; None: the one in the user's data folder."""
+    max_per_number_minute: int = DialLimits().number_a_minute
+    """How often one number may be rung within a minute."""
+    max_per_number_day: int = DialLimits().number_a_day
+    """How often one number may be rung within 24 hours."""
+    max_per_day: int = DialLimits().all_a_day
+    """How many calls may be made within 24 hours."""
+    max_per_caller: int = CallerRules().at_once
+    """How many calls one number may have here at the same time."""
+    max_per_caller_hour: int = CallerRules().an_hour
+    """How often one number may call within an hour."""
+    blocked: tuple[str, ...] = ()
+    """Who may not call: numbers, beginnings like +4479*, and anonymous."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -207,6 +228,12 @@ ROWS: Mapping[str, Row] = {
     "allow": Row(flag="allow", variable="PATTER_ALLOW", section=("call",), read=_allow),
     "hours": Row(flag="hours", variable="PATTER_CALLING_HOURS", section=("call",), read=_hours),
     "do_not_call": Row(flag="do_not_call", variable="PATTER_DO_NOT_CALL", section=("call",), read=_path),
+    "max_per_number_minute": Row(flag="max_per_number_minute", section=("call",), read=_whole(1)),
+    "max_per_number_day": Row(flag="max_per_number_day", section=("call",), read=_whole(1)),
+    "max_per_day": Row(flag="max_per_day", variable="PATTER_MAX_PER_DAY", section=("call",), read=_whole(1)),
+    "max_per_caller": Row(flag="max_per_caller", section=("serve",), read=_whole(1)),
+    "max_per_caller_hour": Row(flag="max_per_caller_hour", section=("serve",), read=_whole(1)),
+    "blocked": Row(flag="blocked", variable="PATTER_BLOCKED", section=("serve",), read=_blocked),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from patter_cli import recipes, registry
 from patter_cli.agent import E164, Agent, fill
 from patter_cli.audio.echo import NlmsEchoCanceller
+from patter_cli.callers import CallerRules
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
@@ -24,6 +25,7 @@ from patter_cli.contracts.tunnel import Tunnel
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.destinations import DialRules, DoNotCall
+from patter_cli.dial_quota import DialLimits, DialQuota
 from patter_cli.engine.answer_service import AnswerService, ready_service
 from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
@@ -103,7 +105,24 @@ def do_not_call(settings: Settings) -> DoNotCall:
 
 def dial_rules(settings: Settings) -> DialRules:
     """Whom this user's servers may ring."""
-    return DialRules(allow=frozenset(settings.allow), hours=settings.hours, do_not_call=do_not_call(settings))
+    limits = DialLimits(
+        number_a_minute=settings.max_per_number_minute,
+        number_a_day=settings.max_per_number_day,
+        all_a_day=settings.max_per_day,
+    )
+    return DialRules(
+        allow=frozenset(settings.allow),
+        hours=settings.hours,
+        do_not_call=do_not_call(settings),
+        quota=DialQuota(default_folder() / "dialled", limits),
+    )
+
+
+def caller_rules(settings: Settings) -> CallerRules:
+    """Who may call this user's servers, and how often."""
+    return CallerRules(
+        at_once=settings.max_per_caller, an_hour=settings.max_per_caller_hour, blocked=frozenset(settings.blocked)
+    )
 
 
 def kept_calls(settings: Settings) -> CallStore:

@@ -129,6 +129,7 @@ def new_service(
         secret=wiring.signing_secret(settings, carriers),
         run_folder=default_run_folder(),
         rules=wiring.dial_rules(settings),
+        callers=wiring.caller_rules(settings),
     )
     return wiring.service(
         {loaded.name: ready}, serving, store=wiring.kept_calls(settings), observers=observers, carried_by=carriers

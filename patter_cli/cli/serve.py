@@ -117,6 +117,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: b
             public_host="" if tunnel else settings.public_host,
             recording=settings.recording,
             rules=wiring.dial_rules(settings),
+            callers=wiring.caller_rules(settings),
         ),
         store=wiring.kept_calls(settings),
         observers=(TranscriptLines(named=True),),

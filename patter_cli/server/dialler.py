@@ -81,6 +81,8 @@ class Dialler:
         holds all the same. Raises CallRejected, InputError."""
         ready, ticket, request = self.prepare(wanted, agent)
         self._live.check_room(ticket.agent)
+        if self._rules.quota is not None:
+            self._rules.quota.take(wanted.to, time.time())
         return self._ring(ticket, ready, request)
 
     async def attend(

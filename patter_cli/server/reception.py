@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from patter_cli.callers import Callers
 from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, Carrier
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
-from patter_cli.core.outcome import TransferOutcome
+from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.errors import BadSignature, CallRejected, PatterError
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
@@ -36,8 +37,11 @@ class Reception:
         awaited: AwaitedStreams,
         addresses: Addresses,
         secret: bytes,
+        callers: Callers,
+        clock_s: Callable[[], float],
     ) -> None:
-        """agents: by name. numbers: which of them answers which number (E.164). secret: signs tickets."""
+        """agents: by name. numbers: which of them answers which number (E.164). secret: signs tickets. clock_s: never
+        goes back."""
         self._agents = agents
         self._numbers = numbers
         self._carriers = carriers
@@ -49,6 +53,8 @@ class Reception:
         self._streams: OrderedDict[tuple[str, str], CallTicket] = OrderedDict()
         """The last ticket of each call, by carrier and the carrier's call id, where the carrier does not come back with
         one by itself when the stream breaks off."""
+        self._callers = callers
+        self._clock_s = clock_s
 
     def decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
         """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
@@ -73,8 +79,9 @@ class Reception:
         return replace(plan, stream_url=stream_url, resume_url=resume_url, variables=ticket.variables)
 
     def take(self, carrier: DirectCarrier, started: StreamStarted) -> CallTicket:
-        """The ticket of a call that came with no webhook before it. Raises BadSignature, CallRejected."""
-        return self._ticket(carrier.name, carrier.incoming(started), "")
+        """The ticket of a call that came with no webhook before it: from a switch of ours, which counts its own callers.
+        Raises BadSignature, CallRejected."""
+        return self._incoming(carrier.name, carrier.incoming(started), time.time())
 
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
         """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""
@@ -100,6 +107,15 @@ class Reception:
             return stream_ticket(ours, plan.carrier_call_id, now_s)
         if plan.returned is not None:
             raise BadSignature("a transfer that is not one of ours")
+        inbound = [each.ticket.caller for each in self._live.calls if each.ticket.direction is Direction.INBOUND]
+        if why := self._callers.refusal(plan.caller, inbound, self._clock_s()):
+            raise CallRejected(why)
+        ticket = self._incoming(carrier, plan, now_s)
+        self._callers.let_in(plan.caller, carrier, plan.carrier_call_id, self._clock_s())
+        return ticket
+
+    def _incoming(self, carrier: str, plan: AnswerPlan, now_s: float) -> CallTicket:
+        """The ticket of a call that is a new one. Raises CallRejected where nobody answers the number, or no more."""
         agent = self._agent_for(plan.callee)
         self._live.check_room(agent)
         return new_ticket(

@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from patter_cli.callers import CallerRules, Callers
 from patter_cli.contracts.carrier.carrier import (
     Carrier,
     CarrierFact,
     CarrierRequest,
+    Completed,
     OutboundCall,
     SignsStreams,
     TransferConnected,
@@ -92,6 +94,8 @@ class ServiceSettings:
     """Carriers record both sides of every call."""
     rules: DialRules = field(default_factory=DialRules)
     """Whom the server may ring, whoever asks for it."""
+    callers: CallerRules = field(default_factory=CallerRules)
+    """Who may call it."""
 
 
 class Service:
@@ -151,6 +155,7 @@ class Service:
             rules=settings.rules,
         )
         self._calls.attend = self._dialler.attend
+        self._callers = Callers(settings.callers)
         reception = Reception(
             agents=self._agents,
             numbers=settings.numbers,
@@ -160,6 +165,8 @@ class Service:
             awaited=self._awaited,
             addresses=self.addresses,
             secret=settings.secret,
+            callers=self._callers,
+            clock_s=time.monotonic,
         )
         webhooks = Webhooks(
             self._carriers,
@@ -409,6 +416,7 @@ class Service:
 
     def _open(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> Call:
         """A stream has begun: it is the line of a call that we made, or a new call."""
+        self._callers.arrived(ticket.carrier, ticket.carrier_call_id)
         ours = self._dialler.take_line(ticket, started, sender)
         return ours if ours is not None else self._calls.open(ticket, started, sender)
 
@@ -416,6 +424,8 @@ class Service:
         """dialled: the ticket that the report's call was dialled with, or "" """
         if isinstance(reported, TransferConnected):
             self.live.pass_on(carrier, reported.carrier_call_id)
+        if isinstance(reported, Completed):
+            self._callers.arrived(carrier, reported.carrier_call_id)
         if self._dialler.report(carrier, reported, dialled):
             return
         event = event_of(reported)

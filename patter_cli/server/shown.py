@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from patter_cli.contracts.carrier.carrier import Carrier, DialsByRequest, OutboundCall
-from patter_cli.server.webhooks import DIALLED
+from patter_cli.server.addresses import DIALLED
 
 _TICKET = re.compile(rf"([?&]{DIALLED}=)[^&#]+")
 """Whoever has it could answer for the call."""

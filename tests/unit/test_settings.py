@@ -89,6 +89,23 @@ def test_every_setting_is_read_from_text(tmp_path: Path) -> None:
     assert (typed.max_calls, typed.drain_timeout_s, texts.webhook_secret) == (3, 2.0, "s3")
 
 
+def test_limits_are_read_from_where_they_belong(tmp_path: Path) -> None:
+    """How often we ring and are rung, and who may not call; a typo in those is blamed on its line."""
+    written = config(
+        tmp_path,
+        "[call]\nmax_per_number_minute = 1\nmax-per-number-day = 2\nmax_per_day = 3\n"
+        '[serve]\nmax_per_caller = 4\nmax_per_caller_hour = 5\nblocked = ["+4479*", "anonymous", "+14155550123"]\n',
+    )
+    settings = load_settings(environment={}, config=written)
+    assert (settings.max_per_number_minute, settings.max_per_number_day, settings.max_per_day) == (1, 2, 3)
+    assert (settings.max_per_caller, settings.max_per_caller_hour) == (4, 5)
+    assert settings.blocked == ("+14155550123", "+4479*", "anonymous")
+    assert load_settings(environment={"PATTER_BLOCKED": "+4479*,anonymous"}).blocked == ("+4479*", "anonymous")
+    for wrong in ('[serve]\nblocked = ["4479"]', "[serve]\nblocked = 7", "[call]\nmax_per_day = 0"):
+        with pytest.raises(BadSetting, match=r"patter\.toml:2"):
+            load_settings(environment={}, config=config(tmp_path, wrong))
+
+
 def test_an_empty_variable_says_nothing() -> None:
     """As `PATTER_PORT= patter serve` is typed to mean."""
     assert load_settings(environment=dict.fromkeys((row.variable for row in ROWS.values()), "")) == DEFAULTS
