@@ -49,7 +49,9 @@ def call(
     ] = None,
     concurrency: Annotated[int, typer.Option(help="With --csv: calls at the same time.", min=1)] = 1,
     calls_per_second: Annotated[float, typer.Option(help="With --csv: new calls in a second.", min=0.01)] = 1.0,
-    retries: Annotated[int, typer.Option(help="With --csv: again, where it was busy or nobody came.", min=0)] = 0,
+    retries: Annotated[
+        str, typer.Option(help="With --csv: again, where it was busy or nobody came; busy=3,no_answer=1,failed=1.")
+    ] = "0",
     yes: Annotated[bool, typer.Option("--yes", help="With --csv: ring more than ten without asking.")] = False,
     allow: Annotated[
         list[str] | None,
@@ -103,10 +105,11 @@ def call(
     if dry_run:
         _show_request(wanted, name, settings, carrier)
     elif csv is not None:
-        from patter_cli.cli.campaign import Pace, read_people
+        from patter_cli.cli.campaign import Pace, read_retries
+        from patter_cli.cli.people import read_people
 
+        pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=read_retries(retries))
         people = read_people(csv)
-        pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=retries)
         raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier, tunnel)))
     else:
         result = run(_one(wanted, name, settings, server, detach, carrier, tunnel))
@@ -209,17 +212,30 @@ async def _campaign(
     carrier: str,
     tunnel: bool,
 ) -> int:
-    from patter_cli.cli import campaign
+    import datetime
+    from dataclasses import replace
+
+    from patter_cli import wiring
+    from patter_cli.cli.campaign import Campaign, Pace
+    from patter_cli.cli.forecast import guess_call
     from patter_cli.cli.lab import is_lab, lab_server
     from patter_cli.cli.outgoing import RunningServer, new_service, started
-    from patter_cli.destinations import DialRules
+    from patter_cli.cli.people import People
 
-    assert isinstance(people, campaign.People)
-    assert isinstance(pace, campaign.Pace)
-    from patter_cli import wiring
-
-    rules: DialRules = wiring.dial_rules(settings)
-    work = campaign.Campaign(people, wanted, pace, rules)
+    assert isinstance(people, People)
+    assert isinstance(pace, Pace)
+    lab, rules = is_lab(carrier), wiring.dial_rules(settings)
+    carriers = server[0].carriers if isinstance(server, tuple) else list(wiring.carriers())
+    real = carrier or next((each for each in carriers if each != wiring.built_in_line().name), "")
+    store = wiring.kept_calls(settings)
+    work = Campaign(
+        people,
+        wanted,
+        pace,
+        rules=replace(rules, quota=None) if lab else rules,
+        guess=guess_call(store, wanted.agent, real, datetime.date.today()),
+        store=store,
+    )
     forecast = work.forecast()
     print(forecast.render(), file=sys.stderr)
     if len(forecast.to_ring) > LONGEST_UNASKED and not yes:
@@ -230,7 +246,7 @@ async def _campaign(
         typer.confirm("Ring them?", abort=True, err=True)
     if isinstance(server, tuple):
         return await work.run(RunningServer(server[0]))
-    if is_lab(carrier):
+    if lab:
         async with lab_server(
             carrier, agent, settings, number=wanted.from_number, observers=(), max_calls=pace.concurrency
         ) as registration:

@@ -1,115 +1,92 @@
 """A list of people who are rung one after the other, some at the same time; interrupted, it goes on where it was.
 
-Theory of operation. Beside the list stands a file of results. Before somebody is rung a line "dialling" is on disk,
-and afterwards one with the outcome. So a run that was killed knows whom it had rung, and rings nobody twice: who was
-being dialled then counts as unknown. Busy and no answer are rung again, after everybody else, as often as was asked.
+Theory of operation. What became of whom stands in a file (cli.people), so whoever was being rung when a run ended is
+not rung again: what is kept of that call says what became of it, or nobody knows. Those whose outcome is worth another
+try are rung again, after everybody else. On Ctrl-C nobody is rung any more, calls that ring are called off, those that
+talk say goodbye, and what became of them is still written down.
 """
 
 from __future__ import annotations
 
 import asyncio
-import csv
-import os
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from patter_cli.cli.forecast import CallGuess, Forecast
 from patter_cli.cli.outgoing import Outgoing
+from patter_cli.cli.people import DIALLING, RINGS, UNKNOWN, Entry, People, Results
+from patter_cli.contracts.store import CallQuery, CallStore
 from patter_cli.destinations import DialRules, check
 from patter_cli.errors import InputError, NetworkError, PatterError
 from patter_cli.server.control_messages import PlaceCall
 
-COLUMNS = ("number", "attempt", "outcome", "reason", "answered_by", "duration_s", "call_id", "at")
-AGAIN = ("busy", "no_answer")
-DIALLING = "dialling"
-CALL_S = 60
-"""What a call takes, ringing included, as long as nobody knows better."""
+AGAIN: Final = ("busy", "no_answer", "failed")
+"""What may be worth another try. Never a call of which nobody knows whether it rang."""
+USUALLY: Final = ("busy", "no_answer")
+OFF_S: Final = 12.0
+"""For a call that is called off to end: a goodbye, and the carrier's word."""
+BEFORE_S: Final = 2.0
+"""A call begins after its line on disk, whose time is in whole seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """concurrency: calls at the same time. calls_per_s: new ones in a second. retries: after busy and no answer."""
+    """concurrency: calls at the same time. calls_per_s: new ones in a second. retries: by outcome."""
 
     concurrency: int = 1
     calls_per_s: float = 1.0
-    retries: int = 0
+    retries: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class People:
-    """Who is on a list. rows: (number, variables), in their order."""
-
-    path: Path
-    rows: tuple[tuple[str, Mapping[str, str]], ...]
-
-    @property
-    def results(self) -> Path:
-        return self.path.with_suffix(".results.csv")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What a run would do. refused: (number, why)."""
-
-    to_ring: tuple[tuple[str, Mapping[str, str]], ...]
-    refused: tuple[tuple[str, str], ...]
-    done: int
-    seconds: int
-
-    def render(self) -> str:
-        lines = [f"not rung: {number}: {why}" for number, why in self.refused]
-        lines.append(
-            f"{len(self.to_ring)} to ring, {self.done} done before, {len(self.refused)} refused; "
-            f"about {max(1, round(self.seconds / 60))} min, cost unknown"
-        )
-        return "\n".join(lines)
-
-
-def read_people(path: Path) -> People:
-    """Read a list: UTF-8, with a header; the column number is whom to ring, the others are variables.
-
-    Raises InputError for a file that cannot be read or has no such column, or a row of another length.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            table = list(csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="a CSV file with a column number") from error
-    header = [each.strip() for each in table[0]] if table else []
-    if header.count("number") != 1:
-        raise InputError(f"{path} has no column number", hint="number,name as its first line")
-    rows = []
-    for line, row in enumerate(table[1:], 2):
-        if not any(each.strip() for each in row):
-            continue
-        if len(row) != len(header):
-            raise InputError(f"{path}:{line} has {len(row)} cells, the header {len(header)}", hint="quote the commas")
-        cells = dict(zip(header, (each.strip() for each in row), strict=True))
-        rows.append((_as_text(cells.pop("number")), cells))
-    return People(path=path, rows=tuple(rows))
+def read_retries(text: str) -> dict[str, int]:
+    """Read "2", for those who were busy or did not answer, or "busy=3,no_answer=1,failed=1". Raises InputError."""
+    found: dict[str, int] = {}
+    if re.fullmatch("[0-9]{1,2}", text):
+        return dict.fromkeys(USUALLY, int(text))
+    for each in text.split(","):
+        outcome, sign, count = (part.strip() for part in each.partition("="))
+        if not sign or outcome not in AGAIN or not re.fullmatch("[0-9]{1,2}", count) or outcome in found:
+            raise InputError(f"--retries cannot be {text!r}", hint=f"a number, or {AGAIN[0]}=2 for each of {AGAIN}")
+        found[outcome] = int(count)
+    return found
 
 
 class Campaign:
     """One run over a list."""
 
-    def __init__(self, people: People, wanted: PlaceCall, pace: Pace, rules: DialRules) -> None:
-        """wanted: the call, whose number and variables each row changes."""
+    def __init__(
+        self,
+        people: People,
+        wanted: PlaceCall,
+        pace: Pace,
+        *,
+        rules: DialRules,
+        guess: CallGuess,
+        store: CallStore,
+    ) -> None:
+        """wanted: the call, whose number and variables each row changes. store: where what became of calls is looked up
+        that an earlier run left open. Raises InputError where its results cannot be read."""
         self._people = people
         self._wanted = wanted
         self._pace = pace
         self._rules = rules
-        self._tried = Counter[str]()
-        self._last: dict[str, str] = {}
+        self._guess = guess
+        self._store = store
+        self._results = Results(people.results)
         self._next_s = 0.0
-        self._told = Counter[str]()
-        self._read_results()
 
     def forecast(self) -> Forecast:
         """Whom a run rings now. Raises BadSetting where that cannot be known."""
-        to_ring, refused, seen, done = [], [], set[str](), 0
+        to_ring: list[tuple[str, Mapping[str, str]]] = []
+        refused: list[tuple[str, str]] = []
+        seen, done, now_s = set[str](), 0, time.time()
+        left = None if self._rules.quota is None else self._rules.quota.left(now_s)
         for number, variables in self._people.rows:
             if number in seen:
                 refused.append((number, "it is on the list twice"))
@@ -119,18 +96,27 @@ class Campaign:
                 done += 1
                 continue
             try:
-                check(number, caller=self._wanted.from_number, rules=self._rules, now_s=time.time())
+                check(number, caller=self._wanted.from_number, rules=self._rules, now_s=now_s)
+                if left is not None and len(to_ring) >= left:
+                    raise InputError(f"the calls of this day are used up at {left} more (max_per_day)")
             except InputError as error:
                 refused.append((number, str(error)))
             else:
                 to_ring.append((number, variables))
-        seconds = max(len(to_ring) / self._pace.calls_per_s, len(to_ring) * CALL_S / self._pace.concurrency)
-        return Forecast(to_ring=tuple(to_ring), refused=tuple(refused), done=done, seconds=round(seconds))
+        return Forecast(
+            to_ring=tuple(to_ring),
+            refused=tuple(refused),
+            done=done,
+            concurrency=self._pace.concurrency,
+            calls_per_s=self._pace.calls_per_s,
+            guess=self._guess,
+        )
 
     async def run(self, outgoing: Outgoing) -> int:
-        """Ring everybody who is left, and those again who were not reached. Returns the exit code: 1 if somebody was
-        not reached in the end."""
-        for _ in range(self._pace.retries + 1):
+        """Ring everybody who is left, and those again who are worth another try. Returns the exit code: 1 if somebody
+        was not reached in the end."""
+        await self._settle(outgoing)
+        for _ in range(max(self._pace.retries.values(), default=0) + 1):
             left = list(self.forecast().to_ring)
             if not left:
                 break
@@ -143,26 +129,50 @@ class Campaign:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(min(self._pace.concurrency, len(left))):
                     tasks.create_task(work())
-        counts = Counter(self._last.values())
+        if sys.stderr.isatty():
+            print(file=sys.stderr)  # below the bar
+        counts = Counter(each.outcome for each in self._results.last.values())
         print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "nobody was rung")
         return 0 if set(counts) <= {"answered", "voicemail"} else 1
 
     async def _ring(self, outgoing: Outgoing, number: str, variables: Mapping[str, str]) -> None:
         await self._wait_for_turn()
-        self._write(number, DIALLING)
+        self._results.write(number, DIALLING)
         wanted = replace(self._wanted, to=number, variables={**self._wanted.variables, **variables})
-        call_id = ""
+        dialling = asyncio.create_task(outgoing.dial(wanted))
         try:
-            call_id = await outgoing.dial(wanted)
-            result = await outgoing.result(call_id)
+            call_id = await asyncio.shield(dialling)
+            self._results.write(number, RINGS, call_id=call_id)
+            await self._see_end(outgoing, number, call_id)
         except PatterError as error:
-            lost = isinstance(error, NetworkError)  # it may have rung
-            self._write(number, "unknown" if lost else "failed", str(error), call_id=call_id)
-        else:
-            self._write(
-                number, result.outcome, result.reason, result.answered_by, f"{result.duration:.1f}", result.call_id
-            )
+            self._failed(number, error)
+        except asyncio.CancelledError:
+            await self._call_off(outgoing, number, dialling)
+            raise
         self._show(number)
+
+    async def _see_end(self, outgoing: Outgoing, number: str, call_id: str) -> None:
+        """Wait for the end of a call and write it down. Raises PatterError."""
+        result = await outgoing.result(call_id)
+        self._results.write(
+            number, result.outcome, result.reason, result.answered_by, f"{result.duration:.1f}", result.call_id
+        )
+
+    def _failed(self, number: str, error: PatterError) -> None:
+        lost = isinstance(error, NetworkError)  # it may have rung
+        call_id = self._results.last[number].call_id
+        self._results.write(number, UNKNOWN if lost or call_id else "failed", str(error), call_id=call_id)
+
+    async def _call_off(self, outgoing: Outgoing, number: str, dialling: asyncio.Task[str]) -> None:
+        """The run is interrupted: end the call, and write down what became of it if that is known soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OFF_S):
+                try:
+                    call_id = await dialling
+                    await outgoing.cancel(call_id)
+                    await self._see_end(outgoing, number, call_id)
+                except PatterError as error:
+                    self._failed(number, error)
 
     async def _wait_for_turn(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -170,58 +180,48 @@ class Campaign:
         self._next_s = at + 1 / self._pace.calls_per_s
         await asyncio.sleep(at - now)
 
-    # --- the results ----------------------------------------------------------------------------------
-
     def _is_done(self, number: str) -> bool:
-        last = self._last.get(number)
-        return last is not None and (last not in AGAIN or self._tried[number] > self._pace.retries)
+        last = self._results.last.get(number)
+        return last is not None and self._results.tried(number) > self._pace.retries.get(last.outcome, 0)
 
-    def _read_results(self) -> None:
-        try:
-            with self._people.results.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
-        except FileNotFoundError:
-            return
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{self._people.results} cannot be read: {error}", hint="move it away") from error
-        for row in rows:
-            self._note(_as_text(row.get("number") or ""), row.get("outcome") or "")
+    # --- what an earlier run left open ---------------------------------------------------------------------
 
-    def _note(self, number: str, outcome: str) -> None:
-        self._tried[number] += outcome == DIALLING
-        self._last[number] = outcome
+    async def _settle(self, outgoing: Outgoing) -> None:
+        """Find out what became of whom an earlier run was ringing, where anybody knows. Nobody else is rung again."""
+        for number, entry in list(self._results.last.items()):
+            if entry.open:
+                await self._settle_one(outgoing, number, entry)
 
-    def _write(
-        self, number: str, outcome: str, reason: str = "", by: str = "", duration_s: str = "", call_id: str = ""
-    ) -> None:
-        """On disk when this returns. Raises InputError: a run that cannot remember whom it rang must not ring."""
-        self._note(number, str(outcome))
-        cells = (number, str(self._tried[number]), str(outcome), reason, by, duration_s, call_id, f"{time.time():.0f}")
-        try:
-            with self._people.results.open("a", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file)
-                if file.tell() == 0:
-                    writer.writerow(COLUMNS)
-                writer.writerow([_as_cell(each) for each in cells])
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise InputError(f"{self._people.results} cannot be written: {error}", hint="make room for it") from error
+    async def _settle_one(self, outgoing: Outgoing, number: str, entry: Entry) -> None:
+        if entry.call_id:
+            with suppress(PatterError):  # it was another server's
+                await self._see_end(outgoing, number, entry.call_id)
+                return
+        kept = await asyncio.to_thread(self._kept, number, entry)
+        if kept is not None:
+            self._results.write(number, *kept)
+        elif entry.outcome != UNKNOWN:
+            self._results.write(number, UNKNOWN, "the run that rang it was ended", call_id=entry.call_id)
+
+    def _kept(self, number: str, entry: Entry) -> tuple[str, str, str, str, str] | None:
+        """What a record says of the call: outcome, reason, by whom, seconds, id. None: there is none."""
+        with suppress(PatterError):
+            found = self._store.get(entry.call_id) if entry.call_id else None
+            row = found.row if found is not None else None
+            if row is None and entry.outcome == DIALLING and entry.at_s:
+                rows = self._store.list(CallQuery(number=number, since=entry.at_s - BEFORE_S))
+                ours = (each for each in rows if each.callee == number and each.call_id not in self._results.call_ids)
+                row = next(ours, None)
+            if row is not None and row.outcome is not None:
+                return row.outcome, row.reason, "", f"{row.duration_s or 0.0:.1f}", row.call_id
+        return None
 
     def _show(self, number: str) -> None:
-        over = sum(outcome != DIALLING for outcome in self._last.values())
-        line = f"{over}/{len(self._people.rows)} {number} {self._last[number]}"
+        last = self._results.last
+        over = sum(each.outcome not in (DIALLING, RINGS) for each in last.values())
+        line = f"{over}/{len(self._people.rows)} {number} {last[number].outcome}"
         if sys.stderr.isatty():
             filled = 30 * over // max(1, len(self._people.rows))
             print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {line:40}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
-
-
-def _as_cell(text: str) -> str:
-    """What no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _as_text(cell: str) -> str:
-    return cell.removeprefix("'").strip()

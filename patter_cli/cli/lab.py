@@ -1,6 +1,7 @@
 """The lab behind a command: a telephone company on this machine, and a server of ours that it calls, while needed.
 
-Nothing leaves the machine, so whom it rings is not asked of calling hours; everything else is as with a real carrier.
+Nothing leaves the machine, so whom it rings has no calling hours and no call counts for the day; everything else is as
+with a real carrier.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from patter_cli import registry, wiring
+from patter_cli.callers import CallerRules
 from patter_cli.cli.discovery import load_agent
 from patter_cli.cli.lab_telephone import LabTelephone
 from patter_cli.contracts.carrier.carrier import Carrier
@@ -82,7 +84,7 @@ async def lab_server(
             drain_timeout_s=settings.drain_timeout_s,
             public_host=HOST,
             run_folder=Path(folder),  # of its own: no other command shall ring through it
-            rules=wiring.dial_rules(settings),
+            rules=replace(wiring.dial_rules(settings), quota=None),
         )
         lab = _lab(LABS[carrier], number, {})
         async with _behind(lab, LABS[carrier], ready, serving, wiring.kept_calls(settings), observers):
@@ -109,7 +111,8 @@ async def lab_line(
 ) -> AsyncIterator[LabLine]:
     """An agent on a number of the lab's, and a telephone that rings it. plays: of WIRES. humans: who can be reached by
     a transfer. Raises PatterError."""
-    serving = ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0, public_host=HOST)
+    often = CallerRules(an_hour=1_000_000)  # its one telephone is this command's
+    serving = ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0, public_host=HOST, callers=often)
     lab = _lab(plays, NUMBER, {each.number: _person(each) for each in humans})
     async with AsyncExitStack() as stack:
         carrier, service = await stack.enter_async_context(_behind(lab, plays, ready, serving, store, observers))

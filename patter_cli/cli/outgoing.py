@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from patter_cli import wiring
 from patter_cli.call_result import CallResult, read_result
@@ -15,13 +15,15 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, InputError, PatterError
 from patter_cli.observe.bus import Observer
 from patter_cli.server.control import ask
-from patter_cli.server.control_messages import AskResult, Cancel, PlaceCall
+from patter_cli.server.control_messages import AskResult, Cancel, PlaceCall, Request
 from patter_cli.server.reachable import ReachableServer
 from patter_cli.server.registration import Registration, default_run_folder, running
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import Settings
 
 POLL_S = 0.3
+MOST_ASKED = 24
+"""Questions to a running server at the same time; it takes a few more, and there may be others who ask."""
 
 
 class Outgoing(Protocol):
@@ -42,19 +44,24 @@ class RunningServer:
 
     def __init__(self, server: Registration) -> None:
         self._server = server
+        self._room = asyncio.Semaphore(MOST_ASKED)
+
+    async def _ask(self, request: Request) -> dict[str, Any]:
+        async with self._room:
+            return await ask(self._server, request)
 
     async def dial(self, wanted: PlaceCall) -> str:
-        return str((await ask(self._server, wanted))["call_id"])
+        return str((await self._ask(wanted))["call_id"])
 
     async def result(self, call_id: str) -> CallResult:
         while True:
-            told = (await ask(self._server, AskResult(call_id=call_id)))["result"]
+            told = (await self._ask(AskResult(call_id=call_id)))["result"]
             if told is not None:
                 return read_result(told)
             await asyncio.sleep(POLL_S)
 
     async def cancel(self, call_id: str) -> None:
-        await ask(self._server, Cancel(call_id=call_id))
+        await self._ask(Cancel(call_id=call_id))
 
 
 class OwnServer:

@@ -79,8 +79,8 @@ class Reception:
         return replace(plan, stream_url=stream_url, resume_url=resume_url, variables=ticket.variables)
 
     def take(self, carrier: DirectCarrier, started: StreamStarted) -> CallTicket:
-        """The ticket of a call that came with no webhook before it: from a switch of ours, which counts its own callers.
-        Raises BadSignature, CallRejected."""
+        """The ticket of a call that came with no webhook before it, from a switch that counts its own callers. Raises
+        BadSignature, CallRejected."""
         return self._incoming(carrier.name, carrier.incoming(started), time.time())
 
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
