@@ -38,6 +38,12 @@ def read_base64(value: object) -> bytes | None:
         return None
 
 
+def shown(value: object) -> str:
+    """A value as it was written, or the beginning of it, on one line; what has others in it is not looked into, since
+    that may be thousands deep."""
+    return "a list or an object" if isinstance(value, list | dict) else json.dumps(value)[:40]
+
+
 def is_mark(value: object) -> TypeGuard[str]:
     """Whether it can be a mark's name."""
     return isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS and _is_unicode(value)

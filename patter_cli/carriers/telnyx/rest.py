@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ WORDS: Final = 300
 
 CALL_IS_OVER: Final = "90018"
 NOT_ANSWERED_YET: Final = "90034"
+_CODE: Final = re.compile(r"[0-9A-Za-z_.-]{1,32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,8 @@ class Account:
         words = f"{first.get('title') or ''} {first.get('detail') or ''}"
         said = " ".join("".join(each if each.isprintable() else " " for each in words).split())
         said = said.replace(self.api_key, "****")[:WORDS]
-        code = f", {str(first['code'])[:16]}" if first.get("code") else ""
+        given = first.get("code")
+        code = f", {given}" if isinstance(given, str | int) and _CODE.fullmatch(str(given)) else ""
         told = f"Telnyx would not {what} ({reply.status}{code})" + (f": {said}" if said else "")
         return CallRejected(told, hint=allowed if reply.status == 403 else "")
 

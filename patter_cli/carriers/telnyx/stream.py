@@ -16,7 +16,15 @@ from typing import Final, Literal, TypeAlias, TypeGuard
 
 from patter_cli.audio.frame import FRAME_MS, ULAW_8K, AudioFormat, Encoding
 from patter_cli.audio.wire import wire_codec
-from patter_cli.carriers.stream_json import MAX_PARAMETERS, JsonObject, is_mark, is_text, parse_message, read_base64
+from patter_cli.carriers.stream_json import (
+    MAX_PARAMETERS,
+    JsonObject,
+    is_mark,
+    is_text,
+    parse_message,
+    read_base64,
+    shown,
+)
 from patter_cli.contracts.carrier.stream import (
     ClearOut,
     DtmfIn,
@@ -164,11 +172,11 @@ class TelnyxStream:
             return "start without media_format" if value is None else "start.media_format is no object"
         encoding, wanted = value.get("encoding"), codec_of(self._format)
         if encoding != wanted and {encoding if isinstance(encoding, str) else "", wanted} != {"PCMU", "PCMA"}:
-            return f"start.media_format.encoding is {encoding!r:.40}, not {wanted}"
+            return f"start.media_format.encoding is {shown(encoding)}, not {wanted}"
         if _read_number(value.get("sample_rate")) != self._format.rate_hz:
-            return f"start.media_format.sample_rate is {value.get('sample_rate')!r:.40}, not {self._format.rate_hz}"
+            return f"start.media_format.sample_rate is {shown(value.get('sample_rate'))}, not {self._format.rate_hz}"
         if _read_number(value.get("channels", 1)) != 1:
-            return f"start.media_format.channels is {value['channels']!r:.40}, not 1"
+            return f"start.media_format.channels is {shown(value['channels'])}, not 1"
         if encoding != wanted:
             other = wire_codec(ULAW_8K if encoding == "PCMU" else ALAW_8K)
             self._translate = self._codec.encode(other.decode(bytes(range(256))))
@@ -265,7 +273,7 @@ def _error(value: object) -> str:
     """What Telnyx did not like of what we sent, on one line."""
     if not isinstance(value, dict):
         return "Telnyx reports an error"
-    code, title = value.get("code"), value.get("title")
+    code, title = (each if isinstance(each, str | int) else "" for each in (value.get("code"), value.get("title")))
     return f"Telnyx reports {ascii(str(code)[:16])[1:-1]} {ascii(str(title)[:64])[1:-1]}"
 
 

@@ -15,7 +15,15 @@ from binascii import a2b_base64, b2a_base64
 from typing import Final, TypeGuard
 
 from patter_cli.audio.frame import ULAW_8K
-from patter_cli.carriers.stream_json import MAX_PARAMETERS, JsonObject, is_mark, is_text, parse_message, read_base64
+from patter_cli.carriers.stream_json import (
+    MAX_PARAMETERS,
+    JsonObject,
+    is_mark,
+    is_text,
+    parse_message,
+    read_base64,
+    shown,
+)
 from patter_cli.contracts.carrier.stream import (
     ClearOut,
     DtmfIn,
@@ -257,17 +265,12 @@ def _wrong_format(value: object) -> str:
         return "start without mediaFormat" if value is None else "start.mediaFormat is no object"
     encoding = value.get("encoding")
     if not isinstance(encoding, str) or encoding.strip().lower() not in _MULAW:
-        return f"start.mediaFormat.encoding is {_shown(encoding)}, not audio/x-mulaw"
+        return f"start.mediaFormat.encoding is {shown(encoding)}, not audio/x-mulaw"
     if _read_whole(value.get("sampleRate")) != 8000:
-        return f"start.mediaFormat.sampleRate is {_shown(value.get('sampleRate'))}, not 8000"
+        return f"start.mediaFormat.sampleRate is {shown(value.get('sampleRate'))}, not 8000"
     if value.get("channels") is not None and _read_whole(value["channels"]) != 1:
-        return f"start.mediaFormat.channels is {_shown(value['channels'])}, not 1"
+        return f"start.mediaFormat.channels is {shown(value['channels'])}, not 1"
     return ""
-
-
-def _shown(value: object) -> str:
-    """A value as it was written, or the beginning of it."""
-    return json.dumps(value)[:40]
 
 
 def _read_media(message: JsonObject, body: JsonObject) -> StreamMessage:
@@ -300,7 +303,7 @@ def _read_parameters(value: object) -> dict[str, str] | str:
         if not is_text(name):
             return " has a name that is too long, or no text"
         if not isinstance(content, str):
-            return f".{name[:40]} is {_shown(content)}, not a text"
+            return f".{name[:40]} is {shown(content)}, not a text"
         if not is_text(content):
             return f".{name[:40]} is too long, or no text"
     return value

@@ -33,7 +33,7 @@ from patter_cli.contracts.carrier.stream import (
     StreamStopped,
 )
 from patter_cli.errors import BadSetting, InternalError
-from tests.fuzz.fuzz_stream import TELNYX_LINE_SAMPLES, TELNYX_SAMPLES, messages
+from tests.fuzz.stream_samples import TELNYX_LINE_SAMPLES, TELNYX_SAMPLES, messages
 
 STREAM = "32de0dea-53cb-4b21-89a4-9e1819c043bc"
 CALL = "v3:TESTcallcontrolid"

@@ -27,7 +27,7 @@ from patter_cli.contracts.carrier.stream import (
     StreamStopped,
 )
 from patter_cli.errors import InternalError
-from tests.fuzz.fuzz_stream import LINE_SAMPLES, SAMPLES, STREAM_ID, line_message, stream_message
+from tests.fuzz.stream_samples import LINE_SAMPLES, SAMPLES, STREAM_ID, line_message, stream_message
 
 CONNECTED, START, MEDIA, DTMF, MARK, STOP = SAMPLES
 SILENCE = b"\xff" * 8
@@ -451,3 +451,12 @@ def test_the_lines_own_ids_need_no_escaping() -> None:
     """An id that would break the messages we build by joining is our bug."""
     with pytest.raises(InternalError):
         TwilioLine('MZ"')
+
+
+@pytest.mark.parametrize("deep", ["[]", "{}"])
+def test_a_start_may_be_nested_as_deep_as_json_can_be_read(deep: str) -> None:
+    """What is wrong with it is said without looking into it, or the reader would be the one to run out of depth."""
+    for depth in range(600, 1000):
+        nested = "[" * depth + "]" * depth if deep == "[]" else '{"a":' * depth + "1" + "}" * depth
+        text = SAMPLES[1].replace('"audio/x-mulaw"', nested)
+        assert isinstance(TwilioStream().receive(text), Refused)

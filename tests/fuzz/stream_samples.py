@@ -1,24 +1,11 @@
-"""Carrier frames, mutated by the million: `python -m tests.fuzz.fuzz_stream [N] [SEED] [CARRIER]`; prints what it saw.
-
-It stops with the text that did it when a decoder raises, or takes more than a millisecond per kilobyte.
-"""
+"""One of each message of the carriers' streams, and how to spoil them."""
 
 from __future__ import annotations
 
 import json
 import random
-import resource
-import sys
-import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from hypothesis import strategies as st
-
-from patter_cli.carriers.telnyx.stream import TelnyxLine, TelnyxStream
-from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
-from patter_cli.contracts.carrier.stream import LineCodec, StreamCodec
 
 STREAM_ID = "MZ00000000000000000000000000000001"
 _SID = f'"streamSid":"{STREAM_ID}"'
@@ -175,79 +162,3 @@ def mutated(text: str, dice: random.Random) -> str:
                 piece = text[place : place + dice.randrange(30)]
         text = text[:begin] + piece + text[end:]
     return text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """Both ends of a carrier's wire, new, and one of each message that they read."""
-
-    stream: Callable[[], StreamCodec]
-    line: Callable[[], LineCodec]
-    samples: tuple[str, ...]
-    line_samples: tuple[str, ...]
-
-
-CARRIERS: dict[str, Ends] = {
-    "twilio": Ends(stream=TwilioStream, line=lambda: TwilioLine(STREAM_ID), samples=SAMPLES, line_samples=LINE_SAMPLES),
-    "telnyx": Ends(stream=TelnyxStream, line=TelnyxLine, samples=TELNYX_SAMPLES, line_samples=TELNYX_LINE_SAMPLES),
-}
-
-
-def main(count: int, seed: int, ends: Ends) -> None:
-    """Read `count` mutated texts with both ends; raises what they raise, with the text on stderr."""
-    dice = random.Random(seed)
-    seen: Counter[str] = Counter()
-    slowest, slowest_text = 0.0, ""
-    stream, line = ends.stream(), ends.line()
-    at_first_kb = 0
-    began = time.perf_counter()
-    for number in range(count):
-        if number % 50 == 0:
-            stream = ends.stream()
-            if dice.random() < 0.9:
-                stream.receive(ends.samples[1])
-        end, samples = (stream, ends.samples) if dice.random() < 0.7 else (line, ends.line_samples)
-        text = mutated(dice.choice(samples), dice)
-        before = time.thread_time()
-        try:
-            message = end.receive(text)
-        except BaseException:
-            print(f"seed {seed}, input {number}: {text!a}", file=sys.stderr)
-            raise
-        ms_per_kb = (time.thread_time() - before) * 1e3 / (1 + len(text) / 1024)
-        if ms_per_kb > slowest:
-            ms_per_kb = min(ms_per_kb, _again(text, ends))  # the machine stumbles too
-        if ms_per_kb > slowest:
-            slowest, slowest_text = ms_per_kb, text
-        seen[type(message).__name__] += 1
-        if number == count // 10:
-            at_first_kb = _peak_kb()
-    growth_kb = _peak_kb() - at_first_kb
-    print(f"{count} inputs, seed {seed}, {time.perf_counter() - began:.1f} s, 0 exceptions; {dict(seen)}")
-    print(f"slowest {slowest:.3f} ms per KB ({slowest_text[:50]!a}…), grown {growth_kb} KB after the first tenth")
-    if slowest > 1.0:
-        sys.exit(1)
-
-
-def _again(text: str, ends: Ends) -> float:
-    """The best of five: milliseconds per started KB of the slower end."""
-    stream, line = ends.stream(), ends.line()
-    stream.receive(ends.samples[1])
-
-    def once() -> float:
-        before = time.thread_time()
-        stream.receive(text)
-        line.receive(text)
-        return time.thread_time() - before
-
-    return min(once() for _ in range(5)) * 1e3 / (1 + len(text) / 1024)
-
-
-def _peak_kb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-if __name__ == "__main__":
-    given = sys.argv[1:]
-    count, seed, carrier = given + ["100000", str(random.randrange(2**32)), "twilio"][len(given) :]
-    main(int(count), int(seed), CARRIERS[carrier])

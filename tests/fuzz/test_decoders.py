@@ -1,0 +1,36 @@
+"""Whatever a stranger writes is read or refused: nothing else is ever raised, nothing forged is believed, and a long
+input takes no longer than it is long. Some 20 s together; `python -m tests.fuzz.decoders all 300` takes its time."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.fuzz.decoders import NESTED, TARGETS, run
+
+COUNTS = {"twilio-webhook": 15_000, "telnyx-webhook": 25_000, "loopback": 60_000}
+"""About 1.5 s each."""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutations(name: str) -> None:
+    """Cut, doubled, replaced, nested thousands deep; the same ones each time."""
+    seen = run(name, random.Random(2026), lambda count: count < COUNTS.get(name, 100_000))
+    assert len(seen) > 1 or name == "ticket"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_field_nested_as_deep_as_can_be_read(name: str) -> None:
+    """Where reading it just succeeds, looking into it must not fail."""
+    target, dice = TARGETS[name], random.Random(1)
+    for sample in target.samples:
+        for depth in (*NESTED, *range(940, 1001, 7)):
+            for deep in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+                for place in range(sample.count(":") + 1):
+                    head, *rest = sample.split(":")
+                    parts = [head, *rest]
+                    if place + 1 < len(parts):
+                        _, comma, after = parts[place + 1].partition(",")
+                        parts[place + 1] = deep + comma + after
+                    target.new(dice)(":".join(parts))
