@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, fromstring
@@ -27,7 +29,7 @@ from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.stores.sqlite import SqliteStore
-from tests.contract.twilio_api import CALL, CALLS, TOKEN, Api, twilio_api
+from tests.contract.twilio_api import CALL, CALLS, HANG_UP, TOKEN, Api, twilio_api
 from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent, spoken
 
 HOST = "phone.example"
@@ -45,6 +47,15 @@ INCOMING = {
     "To": "+12025550100",
     "CallerName": "",
 }
+
+REPORT = {
+    "CallSid": CALL,
+    "CallbackSource": "call-progress-events",
+    "Direction": "outbound-api",
+    "From": "+12025550100",
+    "To": "+12025550142",
+}
+WANTED = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop")
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
@@ -529,3 +540,39 @@ async def eventually(holds: Callable[[], bool]) -> bool:
             return True
         await asyncio.sleep(0.05)
     return False
+LISTED = {"sid": CALL, "to": "+12025550142", "from": "+12025550100", "direction": "outbound-api"}
+
+
+async def test_a_dial_whose_answer_was_lost_is_looked_up_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twilio has taken it and its answer never came: the list of its calls has the id, and it is dialled once."""
+    monkeypatch.setattr("patter_cli.carriers.twilio.carrier.LOOK_UP_S", 0.02)
+    made = {**LISTED, "date_created": format_datetime(datetime.now(UTC))}
+    async with twilio(HANG_UP, (200, {"calls": [made]})) as here:
+        call = here.service.dial(WANTED)
+        assert await asyncio.wait_for(call.named(), 5.0) == CALL
+        assert [each.method for each in here.api.asked] == ["POST", "GET"]
+        report = here.api.asked[0]["StatusCallback"].removeprefix(f"https://{HOST}")
+        await here.post({**REPORT, "CallStatus": "busy"}, report)
+        assert (await asyncio.wait_for(call.result(), 5.0)).outcome == "busy"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("no-answer", "no_answer"), ("busy", "busy"), ("failed", "failed")])
+async def test_a_dial_that_cannot_be_found_is_told_by_its_reports(
+    status: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer, and nothing in the list: nobody rings it again, and the first report says which call it is."""
+    monkeypatch.setattr("patter_cli.carriers.twilio.carrier.LOOK_UP_S", 0.02)
+    async with twilio(HANG_UP, *[(200, {"calls": []})] * 3) as here:
+        call = here.service.dial(WANTED)
+        for _ in range(200):
+            if len(here.api.asked) == 4:
+                break
+            await asyncio.sleep(0.02)
+        assert not call.over
+        report = here.api.asked[0]["StatusCallback"].removeprefix(f"https://{HOST}")
+        await here.post({**REPORT, "CallStatus": "ringing"}, report)
+        assert await asyncio.wait_for(call.named(), 5.0) == CALL
+        await here.post({**REPORT, "CallStatus": status}, report)
+        result = await asyncio.wait_for(call.result(), 5.0)
+        assert (result.outcome, result.carrier_call_id) == (outcome, CALL)
+        assert [each.method for each in here.api.asked] == ["POST", "GET", "GET", "GET"]
