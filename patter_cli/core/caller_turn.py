@@ -24,6 +24,8 @@ ENDLESS_VOICE_MS = 30_000
 """A voice that goes on for so long without a new word is a noise: its turn is closed as if it had ended."""
 UNHEARD_VOICE_MS = 900
 """A voice this long without any recognised word is asked to repeat itself; a shorter one is taken for noise."""
+MAX_KEYS = 64
+"""Of one entry. A card's number and its date are 23 with the signs between them."""
 
 
 class CallerTurn:
@@ -238,6 +240,8 @@ class CallerTurn:
 
     def key_pressed(self, event: fact.DtmfReceived) -> None:
         call = self._call
+        if len(call.said.keys) >= MAX_KEYS:
+            return  # nobody enters so much: a line that never stops beeping must not keep the entry open for ever
         call.said.keys += event.digit
         if call.state.now is CallState.ENDING:
             return

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 
 from patter_cli.contracts.carrier.stream import (
     CarrierMessage,
+    DtmfIn,
     Ignored,
     MediaIn,
     Refused,
@@ -90,7 +91,8 @@ class CallStream(ABC):
         self._counts: Counter[str] = Counter()
         self._first_refusal = ""
         self._tokens = float(limits.messages_per_s)
-        self._tokens_at = self._heard_at = self._loop.time()
+        self._tokens_at = self._heard_at = self._keys_at = self._loop.time()
+        self._keys = float(limits.keys_per_s)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._started = asyncio.Event()
         self._over = asyncio.Event()
@@ -171,6 +173,16 @@ class CallStream(ABC):
         self._tokens -= 1.0
         return True
 
+    def _takes_key(self, now: float) -> bool:
+        """Each key is a fact for the call and a line of its journal, and a broken line may repeat one without end."""
+        rate = self._limits.keys_per_s
+        self._keys = min(float(rate), self._keys + (now - self._keys_at) * rate)
+        self._keys_at = now
+        if self._keys < 1.0:
+            return False
+        self._keys -= 1.0
+        return True
+
     def _take(self, message: StreamMessage, now: float) -> None:
         """One message, at a time of the event loop's clock. Raises whatever bug the call has: the caller ends it."""
         if type(message) is MediaIn:
@@ -198,6 +210,8 @@ class CallStream(ABC):
                     self._counts["unasked"] += 1
             case StreamConnected():
                 pass
+            case DtmfIn() if not self._takes_key(now):
+                self._counts["keys_over_rate"] += 1
             case _:
                 if self._call is not None:
                     self._call.on_stream(message)

@@ -36,6 +36,9 @@ class Limits:
     messages_per_s: int = 200
     """Of one call, with a burst of one second: a line that froze for 2 s brings 100 at once. Carriers send 50."""
 
+    keys_per_s: int = 20
+    """Keys of one call, with a burst of one second: a finger presses ten."""
+
     early_media: int = 10
     """Media messages kept when they overtake `start`: 200 ms of 20 ms."""
 

@@ -237,11 +237,22 @@ class Service:
         """Load what an agent needs that is not served here. Raises PatterError."""
         await self._calls.warm_agent(agent)
 
+    def check_credentials(self) -> None:
+        """Whether every carrier could tell its own webhooks from a stranger's. Raises MissingCredential, BadSetting:
+        better now than with each call."""
+        nothing = CarrierRequest(method="POST", url=self.addresses.base("http"), headers={}, body=b"")
+        for carrier in self._carriers.values():
+            if not carrier.local:
+                with suppress(BadSignature):
+                    carrier.verify(nothing, time.time())
+
     async def start(self) -> None:
         """Load what is not loaded and listen. Raises PatterError.
 
         All of this process is set up for calls from now on: see server.run.tune_process.
         """
+        if self._settings.require_signature and self.addresses.public_host:
+            self.check_credentials()
         if not self._warm:
             await self.warm()
         tune_process()

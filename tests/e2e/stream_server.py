@@ -13,6 +13,7 @@ from typing import cast
 
 from patter_cli.audio.frame import ULAW_8K
 from patter_cli.contracts.carrier.stream import (
+    DtmfIn,
     Ignored,
     MediaIn,
     Refused,
@@ -46,6 +47,8 @@ class JsonCodec:
                 return StreamStarted(stream_id="s", call_id=call_id, format=ULAW_8K)
             case {"event": "media", "payload": str(payload)}:
                 return MediaIn(base64.b64decode(payload), 0, 0)
+            case {"event": "key", "digit": str(digit)}:
+                return DtmfIn(digit=digit)
             case {"event": "stop"}:
                 return StreamStopped()
             case {"event": str(event)}:
@@ -69,6 +72,7 @@ class EchoCall:
         self.call_id = started.call_id
         self.sender = sender
         self.heard: list[bytes] = []
+        self.keys = 0
         self.stopped = 0
         self.cause = ""
         self.goodbyes: list[str] = []
@@ -78,6 +82,7 @@ class EchoCall:
         if isinstance(message, MediaIn):
             self.heard.append(message.payload)
             self.sender.media(message.payload)
+        self.keys += isinstance(message, DtmfIn)
         if isinstance(message, StreamStopped):
             self.stopped += 1
 

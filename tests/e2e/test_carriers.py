@@ -18,7 +18,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import MachineDetected
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import BadSetting, CallRejected
+from patter_cli.errors import BadSetting, CallRejected, MissingCredential
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.stores.sqlite import SqliteStore
@@ -135,15 +135,22 @@ async def test_a_webhook_that_is_not_the_carriers_makes_no_call() -> None:
 
 
 async def test_webhooks_that_cannot_be_answered() -> None:
-    """Garbage is 400; a carrier we have not, or that sends none, 404; a key not set 503; GET is not taken."""
+    """Garbage is 400; a carrier we have not, or that sends none, 404; a key that is gone 503; GET is not taken."""
     async with company() as here:
         assert (await here.post(b"not json")).status_code == 400
         assert (await here.post([1, 2])).status_code == 400
         assert (await here.post(CALL, path="/webhooks/nobody/voice")).status_code == 404
         assert (await here.post(CALL, path="/webhooks/loopback/voice")).status_code == 404
         assert (await here._client.get("/webhooks/acme/voice")).status_code == 405
-    async with company(key="") as here:
+        object.__setattr__(here.carrier, "key", "")
         assert (await here.post(CALL)).status_code == 503
+
+
+async def test_a_server_that_could_believe_nobody_does_not_start() -> None:
+    """The key by which it would know its carrier is missing: said at once, with its name."""
+    with pytest.raises(MissingCredential, match="Acme's key"):
+        async with company(key=""):
+            pass
 
 
 async def test_a_repeated_webhook_gets_the_same_bytes() -> None:

@@ -178,6 +178,15 @@ async def test_flood_of_messages() -> None:
         assert len(exchange.calls[0].heard) < 1000
 
 
+async def test_flood_of_keys() -> None:
+    """Twenty keys a second reach the call; what comes on top is dropped, and audio is not held up by it."""
+    async with serving() as (server, exchange, _live), peer(server.port) as client:
+        await open_call(client)
+        client.send(frame(TEXT, json.dumps({"event": "key", "digit": "5"}).encode()) * 150)
+        assert await echoes(client)
+        assert 20 <= exchange.calls[0].keys < 30
+
+
 async def test_rejected() -> None:
     """An agent that is not there: 1013 with the reason."""
     async with serving() as (server, _exchange, live), peer(server.port) as client:

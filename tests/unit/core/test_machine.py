@@ -362,6 +362,15 @@ def test_keys_are_one_entry() -> None:
     assert (call.history[0].text, call.history[0].interrupted) == ("Luigi's, hello.", True)
 
 
+def test_a_key_that_never_comes_up_again_is_an_entry_with_an_end() -> None:
+    """A line that beeps for ten seconds: the agent answers what fits into an entry, and does not wait for ever."""
+    call = VirtualCall(PLAN, ["Thank you."])
+    for number in range(100):
+        call.presses("5", at=1000 + 100 * number)
+    call.run_until(9000)
+    assert lines_of(call, "user") == [f"[DTMF: {'5' * 64}]"]
+
+
 def test_keys_wait_for_a_sentence_to_end() -> None:
     """Keys pressed while the caller talks are part of that turn."""
     call = VirtualCall(QUIET, ["Thank you."])
