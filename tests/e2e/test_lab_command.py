@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,44 @@ def test_what_cannot_be_is_said(desk: Desk, arguments: tuple[str, ...], words: s
     code, _, err = desk.patter("call", "+12025550108", "hum", *arguments)
     assert code == 2, err
     assert words in err
+
+
+KINDS = ("08", "10", "08", "11", "08")
+"""Busy, not to be reached, and one who picks up and hangs up at once."""
+OUTCOMES = {"08": {"busy"}, "10": {"failed"}, "11": {"answered", "failed", "canceled"}}
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_list_is_killed_interrupted_and_gone_on_with(desk: Desk, count: int) -> None:
+    """Twenty at a time. One run is killed, the next one interrupted, the third comes to the end: nobody was called
+    twice, by what is kept of the calls, and each has a result; of those that were being rung when it was killed nobody
+    may know it."""
+    numbers = [f"+12025{number:04}{KINDS[number % len(KINDS)]}" for number in range(count)]
+    desk.people(*numbers)
+    command = ("call", "--csv", "people.csv", "hum", "--carrier", "lab", "--concurrency", "20", "--yes")
+    command += ("--calls-per-second", "100")
+    for ended_by, after in ((signal.SIGKILL, count // 4), (signal.SIGINT, count // 2)):
+        process = desk.start(*command)
+        while len(rung(desk)) < after:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        process.send_signal(ended_by)
+        process.communicate(timeout=60)
+    process = desk.start(*command)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 1, err
+    assert {each["attempt"] for each in desk.results()} == {"1"}
+    last = {each["number"].removeprefix("'"): each["outcome"] for each in desk.results()}
+    assert last.keys() == set(numbers)
+    wrong = {each: word for each, word in last.items() if word not in OUTCOMES[each[-2:]] | {"unknown", "interrupted"}}
+    assert set(wrong.values()) <= {"canceled"}  # called off by Ctrl-C
+    assert len(wrong) <= 20
+    assert sum(word in ("unknown", "interrupted") for word in last.values()) <= 20
+    kept = [json.loads(each.read_text())["callee"] for each in (desk.folder / "kept").rglob("record.json")]
+    assert len(kept) == len(set(kept))
+
+
+def rung(desk: Desk) -> set[str]:
+    """Whom a run has begun to ring."""
+    place = desk.folder / "people.results.csv"
+    return {each["number"] for each in desk.results()} if place.exists() else set()
