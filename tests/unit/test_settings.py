@@ -299,3 +299,12 @@ def test_nobody_else_looks_into_the_environment() -> None:
 def test_the_check_itself_sees(code: str) -> None:
     """Every way of looking."""
     assert _looks(ast.parse(code))
+
+
+def test_the_page_about_calls_shows_the_defaults(tmp_path: Path) -> None:
+    """Copied as it stands, it changes nothing."""
+    page = (ROOT / "docs" / "calling.md").read_text()
+    (block,) = [each.partition("```")[0] for each in page.split("```toml\n")[1:]]
+    names = [line.split(" = ")[0] for line in block.splitlines() if " = " in line]
+    settings = load_settings(environment={}, config=config(tmp_path, block))
+    assert {name: getattr(settings, name) for name in names} == {name: getattr(DEFAULTS, name) for name in names}
