@@ -540,6 +540,8 @@ async def eventually(holds: Callable[[], bool]) -> bool:
             return True
         await asyncio.sleep(0.05)
     return False
+
+
 LISTED = {"sid": CALL, "to": "+12025550142", "from": "+12025550100", "direction": "outbound-api"}
 
 
