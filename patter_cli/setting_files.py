@@ -14,8 +14,9 @@ from typing import Any, cast
 from patter_cli.errors import BadSetting, InputError, reason
 from patter_cli.toml_text import Place, TomlMistakeError, nearest_line, read_toml
 
-Sections = Mapping[tuple[str, ...], frozenset[str]]
-"""What a patter.toml may hold: a section's path, () for the top of the file, to the keys it knows, with underscores."""
+Sections = Mapping[tuple[str, ...], frozenset[str] | None]
+"""What a patter.toml may hold: a section's path, () for the top of the file, to the keys it knows, with underscores;
+None: its keys are what somebody names, and are looked at by whoever reads them."""
 
 _NOT_FROM_A_FILE = re.compile(
     r"PATTER_\w*(?:INSECURE|TRUST|SIGNATURE|ALLOW|UNSAFE)\w*|\w*_(?:BASE_URL|API_BASE|ENDPOINT)|(?i:\w*_proxy)"
@@ -66,20 +67,23 @@ class ConfigFile:
     def refuse_unknown(self, known: Sections) -> None:
         """Raises BadSetting for the first section or key that nobody reads, with the nearest that somebody does."""
         for path, key in self._keys((), self.table, known):
-            if key.replace("-", "_") in known[path]:
+            here = known[path]
+            if here is None:
+                continue
+            if key.replace("-", "_") in here:
                 if isinstance(self._table(path).get(key), Mapping):
                     raise BadSetting(f"{self.where(*path, key)} is no single value", hint=f"write {key} = …")
                 continue
             place = f"[{'.'.join(path)}]" if path else "the file's top"
-            homes = [each for each, keys in known.items() if key.replace("-", "_") in keys]
+            homes = [each for each, keys in known.items() if keys is not None and key.replace("-", "_") in keys]
             inner = [each[len(path)] for each in known if len(each) > len(path) and each[: len(path)] == path]
-            near = get_close_matches(key, [*(_dashed(each) for each in known[path]), *inner], n=1, cutoff=0.5)
+            near = get_close_matches(key, [*(_dashed(each) for each in here), *inner], n=1, cutoff=0.5)
             if homes:
                 hint = f"it belongs in [{'.'.join(homes[0])}]" if homes[0] else "it belongs above the first section"
             elif near:
                 hint = f"did you mean {near[0]}?"
             else:
-                hint = f"known there: {', '.join(sorted([*map(_dashed, known[path]), *inner]))}"
+                hint = f"known there: {', '.join(sorted([*map(_dashed, here), *inner]))}"
             raise BadSetting(f"{self.where(*path, key)} is no setting of {place}", hint=hint)
 
     def _keys(

@@ -21,6 +21,7 @@ from patter_cli.callers import CallerRules, read_blocked
 from patter_cli.destinations import E164, CallingHours, read_allow
 from patter_cli.dial_quota import DialLimits
 from patter_cli.errors import BadSetting, InputError
+from patter_cli.number_routes import NumberRoute, read_routes
 from patter_cli.setting_files import ConfigFile, EnvFile
 from patter_cli.text.redact import Redaction
 
@@ -173,6 +174,8 @@ class Settings:
     """The number of ours that calls are made from."""
     public_host: str = ""
     """The host name under which carriers reach us; "": nobody does."""
+    numbers: tuple[NumberRoute, ...] = ()
+    """Which agent answers which of our numbers, of [numbers] in patter.toml."""
     allow: tuple[str, ...] = ()
     """Which countries and kinds of numbers may be rung beside the own country's ordinary ones."""
     hours: CallingHours | None = field(default_factory=CallingHours)
@@ -265,6 +268,7 @@ def load_settings(
     ours = {row.variable for row in ROWS.values() if row.variable}
     return Settings(
         **values,
+        numbers=read_routes(config),
         keys={name: value for name, value in env_file.values.items() if name not in ours},
         variables={**dict.fromkeys(env_file.values, ".env"), **dict.fromkeys(_set(environment), "environment")},
         origins=origins,

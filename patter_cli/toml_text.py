@@ -15,6 +15,7 @@ _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _KEY: Final = re.compile(
     r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
 )
+_PART: Final = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^.]+)""")
 _TEXT_OR_COMMENT: Final = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 
 _MISTAKES: Final = (
@@ -126,4 +127,5 @@ def _latest(path: Place, counts: Mapping[Place, int]) -> Place:
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(each.strip(" \t\"'") for each in dotted.split("."))
+    """The names in a dotted key; a dot between quotes is a part of its name."""
+    return tuple(each.strip(" \t\"'") for each in _PART.findall(dotted))

@@ -17,8 +17,9 @@ import typer
 
 from patter_cli import keys
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, reason
+from patter_cli.number_routes import SECTION as NUMBERS
 from patter_cli.setting_files import ConfigFile as Config
-from patter_cli.setting_files import read_config, read_env_file
+from patter_cli.setting_files import Sections, read_config, read_env_file
 from patter_cli.settings import ROWS, Settings, load_settings
 from patter_cli.text.printable import printable_lines
 
@@ -76,12 +77,14 @@ def _path_of(context: Any) -> tuple[str, ...]:
     return () if context.parent is None else (*_path_of(context.parent), context.info_name)
 
 
-def _sections(root: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], frozenset[str]]:
-    """What a settings file may hold: a section for each command, and the settings where each has its home."""
+def _sections(root: Any, path: tuple[str, ...] = ()) -> Sections:
+    """What a settings file may hold: a section for each command, the settings where each has its home, our numbers."""
     own = {each.name for each in root.params} - {"env_file", "config", "help", "version", *_FLAGS}
     homes = {row.flag for row in ROWS.values() if row.section == path}
     below = getattr(root, "commands", {})
-    sections = {path: frozenset(homes if path == () else own | homes)}
+    sections: dict[tuple[str, ...], frozenset[str] | None] = {path: frozenset(homes if path == () else own | homes)}
+    if path == ():
+        sections[NUMBERS] = None
     for name, each in below.items():
         sections |= _sections(each, (*path, name))
     return sections

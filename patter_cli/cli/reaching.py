@@ -45,9 +45,11 @@ class WayIn:
                 print(f"  the webhook of a {name} number: {number_url(host, name)}", file=sys.stderr)
 
 
-def way_in(settings: Settings, carriers: Mapping[str, Carrier], *, tunnel: bool, number: str = "") -> WayIn:
+def way_in(
+    settings: Settings, carriers: Mapping[str, Carrier], *, tunnel: bool, number: str = "", routed: tuple[str, ...] = ()
+) -> WayIn:
     """What the flags ask for, looked at before anything is loaded. number: "" is, with a tunnel, the one of the
-    settings. Raises InputError, ConfigError."""
+    settings and those that lead to an agent, routed. Raises InputError, ConfigError."""
     names = tuple(each.name for each in carriers.values() if not each.local)
     if tunnel and settings.origin("public_host").source == "flag":
         raise InputError("a tunnel has an address of its own", hint="--tunnel, or --webhook-url HOST")
@@ -58,8 +60,8 @@ def way_in(settings: Settings, carriers: Mapping[str, Carrier], *, tunnel: bool,
         )
     if number and not tunnel and not settings.public_host:
         raise InputError(f"{number} cannot be pointed at this machine", hint="--tunnel, or --webhook-url HOST")
-    wanted = number or (settings.phone_number if tunnel else "")
-    numbers = (wiring.number_setup(carriers, wanted),) if wanted else ()
+    pointed = (number,) if number else tuple(dict.fromkeys((settings.phone_number, *routed))) if tunnel else ()
+    numbers = tuple(wiring.number_setup(carriers, each) for each in pointed if each)
     if tunnel:
         return WayIn(tunnel=wiring.tunnel("cloudflared"), numbers=numbers, carriers=names)
     fixed = wiring.fixed_address(settings.public_host) if settings.public_host and names else None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from patter_cli.cli.general import AgentName
 from patter_cli.settings import DEFAULTS, Settings
-from patter_cli.text.printable import printable_lines
 
 if TYPE_CHECKING:
-    from patter_cli.engine.ready import ReadyAgent
+    from patter_cli.cli.served import ServedAgents
 
 EXAMPLES = (
     "Examples: patter serve receptionist · patter serve receptionist --tunnel --number +15550100001 · "
@@ -49,11 +47,15 @@ def serve(
 ) -> None:
     """Answer calls with the agent until Ctrl-C; without AGENT, with every agent in agents/.
 
-    With --tunnel a carrier reaches this machine, and the number (--number, or PHONE_NUMBER) is pointed here until it
-    stops. Without a carrier the server is on this machine only, and prints the ws:// address that any Media Streams
-    client here may call.
+    Which of them answers which number is said in patter.toml: [numbers] and below it "+14155550123" = "receptionist".
+    A call to any other number is declined. With AGENT, that one answers every number.
+
+    With --tunnel a carrier reaches this machine, and the numbers (--number, or PHONE_NUMBER and [numbers]) are pointed
+    here until it stops. Without a carrier the server is on this machine only, and prints the ws:// address that any
+    Media Streams client here may call.
     """
     from patter_cli import wiring
+    from patter_cli.cli.served import load_agents
     from patter_cli.cli.terminal import Terminal
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
@@ -65,36 +67,14 @@ def serve(
         )
     if settings.log_dir is not None:
         wiring.check_folder(settings.log_dir)
-    agents = _agents(agent, settings)
+    served = load_agents(agent, settings)
     with Terminal():
-        kept = run(_serve(agents, settings, tunnel=tunnel, number=number, carrier=carrier))
+        kept = run(_serve(served, settings, tunnel=tunnel, number=number, carrier=carrier))
     if not kept:
         raise typer.Exit(1)
 
 
-def _agents(spec: str | None, settings: Settings) -> dict[str, ReadyAgent]:
-    from patter_cli import wiring
-    from patter_cli.cli.discovery import find_agents, load_agent
-    from patter_cli.engine.hooks import Hooks
-    from patter_cli.errors import InputError
-
-    found = [] if spec is not None else find_agents(Path.cwd())
-    broken = [f"agents/{each.name}.py cannot be read: {each.error}" for each in found if each.error is not None]
-    specs = [spec] if spec is not None else [each.name for each in found if each.error is None]
-    if not specs and broken:
-        raise InputError(broken[0], hint="patter agents list shows all of them")
-    if not specs:
-        raise InputError("there is no agent in agents/", hint="make one: patter agents new NAME")
-    for each in broken:
-        print(printable_lines(f"warning: {each}, so it is left out"), file=sys.stderr)
-    ready = {}
-    for each in specs:
-        loaded = load_agent(each)
-        ready[loaded.name] = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
-    return ready
-
-
-async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: bool, number: str, carrier: str) -> bool:
+async def _serve(served: ServedAgents, settings: Settings, *, tunnel: bool, number: str, carrier: str) -> bool:
     """Whether all calls could be kept."""
     from patter_cli import wiring
     from patter_cli.cli.reaching import way_in
@@ -104,9 +84,9 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: b
     from patter_cli.server.service import ServiceSettings
 
     carriers = wiring.carriers(carrier)
-    way = way_in(settings, carriers, tunnel=tunnel, number=number)
+    way = way_in(settings, carriers, tunnel=tunnel, number=number, routed=tuple(served.numbers))
     service = wiring.service(
-        agents,
+        served.agents,
         ServiceSettings(
             host=settings.host,
             port=settings.port,
@@ -116,6 +96,7 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: b
             run_folder=default_run_folder(),
             public_host="" if tunnel else settings.public_host,
             recording=settings.recording,
+            numbers=served.numbers,
             rules=wiring.dial_rules(settings),
             callers=wiring.caller_rules(settings),
         ),
@@ -127,8 +108,10 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: b
 
     def ready() -> None:
         public = service.addresses.public_host
-        for name, agent in agents.items():
+        for name, agent in served.agents.items():
             print(f"{name} answers{'' if public else f' at {service.media_url(name)}'}", file=sys.stderr)
+            for each in served.numbers_of(name):
+                print(f"  and calls to {each}", file=sys.stderr)
             for note in agent.notes.values():
                 print(f"  {note}", file=sys.stderr)
             if settings.max_calls is None:
@@ -136,7 +119,9 @@ async def _serve(agents: dict[str, ReadyAgent], settings: Settings, *, tunnel: b
         for name, address in service.direct_addresses.items():
             print(f"{name} brings its calls to {address}", file=sys.stderr)
         if not public:  # with a public host the line that asks for no secret is closed
-            print(f"Call it: patter simulate --url {service.media_url(next(iter(agents)))}", file=sys.stderr)
+            print(f"Call it: patter simulate --url {service.media_url(next(iter(served.agents)))}", file=sys.stderr)
+        if way.carriers and (said := served.unreached()):
+            print(f"warning: {said}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 
     try:

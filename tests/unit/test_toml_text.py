@@ -54,6 +54,7 @@ def test_everything_has_its_line(place: Place, line: int | None) -> None:
         ('a = """\n[b]\nc = 1\n"""\n[b]\nc = 2', ("b", "c"), 6),
         ('a = [ "]", # [\n 1,\n]\nb = 1', ("b",), 4),
         ("\ufeffa = 1\r\nb = 2", ("b",), 2),
+        ("[a]\n\n\"b.c\".'d' = 1", ("a", "b.c", "d"), 3),
     ],
 )
 def test_lines_of_what_is_written_in_other_ways(text: str, place: Place, line: int) -> None:
