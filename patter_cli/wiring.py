@@ -67,7 +67,7 @@ OVERRIDES = (
     "barge_in_threshold_ms",
     "turns",
 )
-"""What on_call_start may change for one call."""
+"""What on_call_start may change for one call, beside the agent itself."""
 
 _NUMBER = re.compile(r"(?<![0-9+])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
 """A phone number as people write it into a prompt."""
@@ -307,6 +307,7 @@ def ready_agent(
             audio_filter=changed.audio_filter,
             end_of_turn=changed.turns.end_of_turn,
             aggressive_first_flush=changed.aggressive_first_flush,
+            texts=texts,
             revise=partial(revise, texts),
             for_call=for_call,
             breakers=breakers,
@@ -323,10 +324,15 @@ def ready_agent(
 
     def revise(texts: CallTexts, overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> ReadyAgent:
         """The agent of one call, as on_call_start changed it. What cannot be used is logged, the rest holds."""
+        if "agent" in overrides:
+            overrides = dict(overrides)
+            other = another(overrides.pop("agent"), texts)
+            if other is not None:
+                return other.revise(overrides, parameters)
         changed = replace(agent, first_message=texts.first_message or agent.first_message)
         for key, value in overrides.items():
             if key not in OVERRIDES:
-                log.error("on_call_start cannot change %r; it may change %s", key, ", ".join(OVERRIDES))
+                log.error("on_call_start cannot change %r; it may change agent, %s", key, ", ".join(OVERRIDES))
                 continue
             if key == "llm" and hooks.on_message is not None:
                 log.error("on_call_start gave an llm, but on_message answers this agent's calls")
@@ -340,6 +346,19 @@ def ready_agent(
             else:
                 changed = candidate
         return resolve(changed, parameters, texts)
+
+    def another(given: Any, texts: CallTexts) -> ReadyAgent | None:
+        """An agent that on_call_start made or chose for this call; None for what is none, which is logged."""
+        if not isinstance(given, Agent):
+            log.error("on_call_start gave %s for an agent: a name or an Agent(…) is one", type(given).__name__)
+            return None
+        theirs = replace(hooks, on_message=None) if given.llm is not None else hooks
+        try:
+            chosen = ready_agent(name, given, theirs, settings, voicemail_message=voicemail_message)
+            return chosen.for_call(texts)
+        except PatterError as error:
+            log.error("on_call_start gave an agent that cannot be used: %s", error)
+            return None
 
     return resolve(agent, {}, CallTexts(detects_machines=False))
 

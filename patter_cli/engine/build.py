@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -34,6 +35,9 @@ from patter_cli.engine.outbound import OutboundPath
 from patter_cli.engine.perform_author import AuthorPerformer
 from patter_cli.engine.perform_carrier import Attend, CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
+from patter_cli.engine.perform_author import NOBODY_ELSE, AuthorPerformer
+from patter_cli.engine.perform_carrier import CarrierPerformer
+from patter_cli.engine.perform_cascade import AgentBrain, CascadePerformer, ModelBrain, go_on_line
 from patter_cli.engine.perform_dial import DialPerformer
 from patter_cli.engine.perform_media import MediaPerformer
 from patter_cli.engine.playout_reference import PlayoutReference
@@ -64,6 +68,13 @@ def build_call(
     author = AuthorPerformer(call, journal.settle)
     parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend)
     return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
+    others: Mapping[str, ReadyAgent] = NOBODY_ELSE,
+) -> CallSession:
+    """One call on a line that speaks this format; `run` holds it. others: who may take the call over at its start."""
+    call = CallContext(info, agent)
+    author = AuthorPerformer(call, journal.settle, others)
+    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache)
+    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure), line=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +96,14 @@ def build_dialled_call(
     journal: Journal,
     measure: Measure,
     left: Left = nobody_asks,
+    others: Mapping[str, ReadyAgent] = NOBODY_ELSE,
 ) -> DialParts:
-    """One call that we make, held from the dial on; `build_line` makes what it gets once somebody has picked up."""
+    """One call that we make, held from the dial on; `build_line` makes what it gets once somebody has picked up.
+    others: as for `build_call`."""
     call = CallContext(info, agent)
     dial = DialPerformer(call, carrier, request)
     author, recorder = AuthorPerformer(call, journal.settle), CallRecorder(call, journal, measure, left)
+    author, recorder = AuthorPerformer(call, journal.settle, others), CallRecorder(call, journal, measure)
     return DialParts(
         call=call,
         author=author,
@@ -169,15 +183,15 @@ def build_line(
         audio_filter=filter_for_call(agent.audio_filter, rate_hz=wire.rate_hz),
     )
 
-    brain: Brain | None = author.pieces if agent.hooks.on_message is not None else None
-    if agent.models:
-        brain = ModelBrain(call, author.tool_specs)
+    brain: Brain | None = None
+    if agent.models or agent.hooks.on_message is not None:
+        brain = AgentBrain(call, ModelBrain(call, author.tool_specs), author.pieces)
     thinker = Thinker(
         brain,
         language=agent.plan.language,
         post=post,
         aggressive_first_flush=agent.aggressive_first_flush,
-        go_on=agent.plan.lines.go_on if agent.models else None,
+        go_on=go_on_line(agent),
     )
     speaker = Speaker(
         agent.tts,

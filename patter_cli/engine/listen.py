@@ -59,6 +59,16 @@ class Listener:
         self._owed = 0
         self._deaf = False
         """Nothing will be opened any more."""
+        self._next: tuple[SpeechToText, ...] = ()
+        """Who is to listen in their place."""
+
+    def use(self, *recipes: SpeechToText) -> None:
+        """Have these listen from now on. What the caller is just saying is heard from here on by them alone, so this is
+        for a call's first moment."""
+        if recipes != self._recipes:
+            self._next = recipes
+            if self._patience is not None:
+                self._patience.reschedule(asyncio.get_running_loop().time())
 
     def push(self, audio: LineAudio) -> None:
         """Take the next samples of the line."""
@@ -111,6 +121,9 @@ class Listener:
         loop = asyncio.get_running_loop()
         chain: Chain[SpeechToText] | None = None
         while True:
+            if self._next:
+                self._count_sent()
+                self._recipes, self._recipe, self._next, chain = self._next, self._next[0], (), None
             chain = chain or Chain(self._recipes, EARS, self._breakers, loop.time(), first=self._recipe)
             self._count_sent()
             self._recipe = chain.recipe
@@ -124,6 +137,9 @@ class Listener:
                         if isinstance(result, Final):
                             self._await_final()
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller must be heard again
+                if self._next:
+                    self._patience = None
+                    continue
                 chain = chain or Chain(self._recipes, EARS, self._breakers, loop.time(), first=self._recipe)
                 why = self._why(error)
                 wait_s = chain.failed(why, loop.time())

@@ -7,6 +7,10 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
+from dataclasses import replace
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final
 
 from patter_cli.contracts.llm import Delta, Text, ToolSpec
 from patter_cli.core import commands as order
@@ -30,6 +34,7 @@ SHOWN_S = 5.0
 """How long a callback waits for a disk to have what it is told; a disk that hangs does not silence it for ever."""
 ACTS_S = 0.1
 """The same of a tool, which a caller waits for."""
+NOBODY_ELSE: Final[Mapping[str, ReadyAgent]] = MappingProxyType({})
 CLOSING_S = 0.7
 """How long the end of a call waits for its callbacks; they go on without it."""
 
@@ -37,9 +42,16 @@ CLOSING_S = 0.7
 class AuthorPerformer:
     """One call's callbacks and tools."""
 
-    def __init__(self, call: CallContext, settle: Callable[[float], Awaitable[None]]) -> None:
-        """settle: waits until all that happened is on disk, for so many seconds at most."""
+    def __init__(
+        self,
+        call: CallContext,
+        settle: Callable[[float], Awaitable[None]],
+        others: Mapping[str, ReadyAgent] = NOBODY_ELSE,
+    ) -> None:
+        """settle: waits until all that happened is on disk, for so many seconds at most. others: agents that may take
+        the call over at its start, by name."""
         self._call = call
+        self._others = others
         self._settle = settle
         self._tools = ToolRunner(call.agent.tools, self._tool_context)
         self._reports = Reports(call.info.call_id, lambda: settle(SHOWN_S))
@@ -131,13 +143,34 @@ class AuthorPerformer:
                 log.error("on_call_start did not return in time; the call goes on without it")
             except Exception:
                 log.exception("on_call_start raised; the call goes on without it")
+        wanted = dict(overrides) if isinstance(overrides, Mapping) else {}
         try:
-            agent = call.agent.revise(overrides if isinstance(overrides, Mapping) else {}, call.info.parameters)
+            agent = self._taken_over_by(wanted).revise(wanted, call.info.parameters)
         except Exception:
             log.exception("what on_call_start returned cannot be used; the call goes on without it")
             agent = call.agent
+        if call.agent.end_of_turn is None and agent.plan.predicts_end_of_turn:
+            agent = replace(agent, plan=replace(agent.plan, predicts_end_of_turn=False))  # nobody listens for it
         self._prepared = agent
         call.post(fact.prepared(call.agent.plan, agent.plan))
+
+    def _taken_over_by(self, overrides: dict[str, Any]) -> ReadyAgent:
+        """Whose call it is from now on, if on_call_start named another agent, which is taken out of what it gave; else
+        the call's own. Raises InputError for one whose words nothing of this call fills."""
+        mine = self._call.agent
+        if not isinstance(overrides.get("agent"), str):
+            return mine
+        name = overrides.pop("agent")
+        other = mine if name == mine.name else self._others.get(name)
+        if other is None:
+            near = get_close_matches(name, self._others, n=1, cutoff=0.5)
+            served = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(self._others) or 'no others'}"
+            log.error("on_call_start chose agent %r, which is not served; %s", name[:64], served)
+            return mine
+        if mine.engine is not None or other.engine is not None:
+            log.error("on_call_start chose agent %r: one with an engine takes no call over, and leaves none", name)
+            return mine
+        return other if other is mine or mine.texts == other.texts else other.for_call(mine.texts)
 
     def _tool_context(self) -> ToolContext:
         info = self._call.info

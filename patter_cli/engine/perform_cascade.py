@@ -17,7 +17,7 @@ from patter_cli.engine.listen import Listener
 from patter_cli.engine.model import ask_models
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.speak import Speaker
-from patter_cli.engine.think import Ask, Thinker, model_used
+from patter_cli.engine.think import Ask, Brain, Thinker, model_used
 
 
 class CascadePerformer:
@@ -50,7 +50,11 @@ class CascadePerformer:
     def adopt(self, agent: ReadyAgent) -> None:
         """The call's agent has changed."""
         self._speaker.use(agent.tts, *agent.tts_fallbacks)
-        self._thinker.use(agent.plan.language)
+        self._thinker.use(
+            agent.plan.language, aggressive_first_flush=agent.aggressive_first_flush, go_on=go_on_line(agent)
+        )
+        if self._listener is not None:
+            self._listener.use(agent.stt, *agent.stt_fallbacks)
 
     def perform(self, command: Command) -> bool:
         match command:
@@ -100,6 +104,23 @@ class CascadePerformer:
     def close(self) -> None:
         self._thinker.stop()
         self.line_gone()
+
+
+def go_on_line(agent: ReadyAgent) -> str | None:
+    """What a model's reply that grows too long ends with; an author's own code is not asked to go on."""
+    return agent.plan.lines.go_on if agent.models else None
+
+
+class AgentBrain:
+    """Whatever answers for the agent as it is when it is asked: its models, or its own code."""
+
+    def __init__(self, call: CallContext, models: Brain, own: Brain) -> None:
+        self._call = call
+        self._models = models
+        self._own = own
+
+    def __call__(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+        return self._models(ask) if self._call.agent.models else self._own(ask)
 
 
 class ModelBrain:

@@ -84,6 +84,8 @@ class ReadyAgent:
     audio_filter: AudioFilter | Callable[[], AudioFilter] | None = None
     end_of_turn: EndOfTurnModel | None = None
     aggressive_first_flush: bool = False
+    texts: CallTexts = field(default_factory=lambda: CallTexts(detects_machines=False))
+    """What the call says by the word of whoever makes it."""
     revise: Callable[[Mapping[str, Any], Mapping[str, str]], ReadyAgent]
     """(overrides of on_call_start, custom parameters) to the agent of this call. Raises PatterError."""
     for_call: Callable[[CallTexts], ReadyAgent]

@@ -97,6 +97,9 @@ class CallRecorder:
         call, history = self._call, self._call.told_history()
         return {
             "direction": call.info.direction,
+            "carrier": call.info.carrier,
+            "custom_params": dict(call.info.parameters),
+            "agent": call.agent.name,
             "duration": self._duration_s(),
             "outcome": self.outcome,
             "reason": self.reason,

@@ -82,9 +82,11 @@ class Thinker:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._calls = 0
 
-    def use(self, language: str) -> None:
-        """Cut the replies from now on by this language's rules."""
+    def use(self, language: str, *, aggressive_first_flush: bool, go_on: str | None) -> None:
+        """Cut the replies from now on by these rules."""
         self._language = language
+        self._aggressive = aggressive_first_flush
+        self._go_on = go_on
 
     def start(self, ask: Ask) -> None:
         """Have the agent answer, or go on with an answer."""

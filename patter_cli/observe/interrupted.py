@@ -81,6 +81,8 @@ def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
         first = entry.event
         if isinstance(first, RecordingReady):
             recording = recording_facts(first)
+        if isinstance(first, fact.CallPrepared) and "agent" in record:
+            record["agent"] = machine.plan.agent  # on_call_start may have chosen another
         if isinstance(first, fact.CallConnected | DialRequested) and "agent" not in record:
             record |= {
                 "agent": first.plan.agent,

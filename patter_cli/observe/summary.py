@@ -60,6 +60,8 @@ class CallSummary:
         self.duration_ms = entry.at
         if isinstance(entry.event, fact.CallConnected | DialRequested):
             self.call_id, self.agent = entry.event.call_id, entry.event.plan.agent
+        elif isinstance(entry.event, fact.CallPrepared):
+            self.agent = entry.event.plan.agent  # on_call_start may have chosen another
         elif isinstance(entry.event, fact.ToolFinished) and entry.event.tool_call_id in self._tools:
             self._tools[entry.event.tool_call_id].result = entry.event.result
         self.cost.feed(entry)

@@ -138,6 +138,7 @@ class CallFactory:
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
             left=partial(self._leave, ticket.call_id),
+            others=self._agents,
         )
         return DialledCall(ticket, parts)
 
@@ -232,6 +233,7 @@ class CallFactory:
             agent,
             plan=replace(agent.plan, records=records, attends=attends),
             revise=lambda overrides, parameters: self._adapted(agent.revise(overrides, parameters), carrier),
+            others=self._agents,
         )
 
     def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:

@@ -63,7 +63,14 @@ class TypedCall:
 
         def revise(overrides: Mapping[str, Any], parameters: Mapping[str, str]) -> ReadyAgent:
             changed = agent.revise(overrides, parameters)
-            return replace(changed, plan=_at_once(changed.plan), tts=voice)
+            return replace(
+                changed,
+                plan=_at_once(changed.plan),
+                stt=self._speech,
+                stt_fallbacks=agent.stt_fallbacks,
+                tts=voice,
+                tts_fallbacks=agent.tts_fallbacks,
+            )
 
         self._session = build_call(
             info=CallInfo(

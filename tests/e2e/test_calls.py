@@ -85,7 +85,8 @@ async def test_a_whole_call_is_heard_and_told() -> None:
     assert set(start) == keys
     assert (start.caller, start["callee"], start.direction, start.carrier) == ("shop", "shop", "inbound", "loopback")
     assert {
-        *("call_id", "caller", "callee", "direction", "duration", "outcome", "reason"),
+        *("call_id", "caller", "callee", "direction", "carrier", "custom_params", "agent"),
+        *("duration", "outcome", "reason"),
         *("history", "transcript", "metrics", "cost", "recording_path"),
     } == set(end)
     assert (end.outcome, end.reason) == ("answered", "agent")

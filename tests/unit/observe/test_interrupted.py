@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from patter_cli.core.events import CallPrepared, prepared
+from patter_cli.core.journal import parse_entry, render_entry
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.interrupted import close_abandoned, said_in
 from patter_cli.stores.nothing import NoStore
@@ -73,6 +76,18 @@ def test_an_abandoned_call_is_interrupted(tmp_path: Path) -> None:
     (line,) = told["cost"]["legs"]
     assert (line["leg"], line["audio_ms"]) == ("telephony", round(told["duration"] * 1000))
     assert (place / "record.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_abandoned_call_is_whose_it_was_last(tmp_path: Path) -> None:
+    """on_call_start may have given it to another agent."""
+    entries = [parse_entry(each) for each in lines()]
+    other = replace(PLAN, agent="orders")
+    entries = [
+        replace(each, event=prepared(PLAN, other)) if isinstance(each.event, CallPrepared) else each for each in entries
+    ]
+    place = abandoned(tmp_path, [render_entry(each.at, each.event, each.commands) for each in entries])
+    assert close_abandoned(SqliteStore(tmp_path)) == 1
+    assert record(place)["agent"] == "orders"
 
 
 def test_a_call_that_was_still_ringing_is_interrupted_too(tmp_path: Path) -> None:
