@@ -17,7 +17,7 @@ from patter_cli.core.journal import Entry
 from patter_cli.observe.prices import Price, PriceTable
 
 MILLION = 1_000_000
-_TABLE = PriceTable()
+LIST_PRICES = PriceTable()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class LegUse:
 class CostFold:
     """Feed it a call's entries in order; `render` is its cost so far."""
 
-    def __init__(self, prices: PriceTable = _TABLE) -> None:
+    def __init__(self, prices: PriceTable = LIST_PRICES) -> None:
         self._prices = prices
         self._day = date.min
         self._uses: dict[tuple[str, str, str], LegUse] = {}

@@ -20,7 +20,9 @@ from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import Direction, Outcome
 from patter_cli.engine.record import recording_facts
 from patter_cli.errors import InputError, PatterError, reason
+from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.metrics import CallMeasure
+from patter_cli.observe.prices import PriceTable
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def said_in(store: CallStore, call_id: str) -> tuple[Message, ...]:
     return machine.history
 
 
-def close_abandoned(store: CallStore) -> int:
+def close_abandoned(store: CallStore, prices: PriceTable = LIST_PRICES) -> int:
     """Give every call that another, dead process left open its record: outcome "interrupted". Returns how many.
 
     A call of a process that still runs is left alone. Never raises; reads many files, so keep it off the loop.
@@ -49,7 +51,7 @@ def close_abandoned(store: CallStore) -> int:
     closed = 0
     for call in store.abandoned():
         try:
-            call.finish(_record(call.call_id, _entries(call.lines)))
+            call.finish(_record(call.call_id, _entries(call.lines), prices))
             closed += 1
         except OSError as error:
             log.warning("the record of call %s cannot be written: %s", call.call_id, reason(error))
@@ -67,8 +69,8 @@ def _entries(lines: Iterable[str]) -> Iterator[Entry]:
             return
 
 
-def _record(call_id: str, entries: Iterable[Entry]) -> dict[str, Any]:
-    machine, measure = TurnMachine(), CallMeasure()
+def _record(call_id: str, entries: Iterable[Entry], prices: PriceTable) -> dict[str, Any]:
+    machine, measure = TurnMachine(), CallMeasure(prices)
     metrics = []
     last = 0
     recording = None

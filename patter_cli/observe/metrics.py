@@ -9,7 +9,8 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Ms
 from patter_cli.core.journal import Entry
-from patter_cli.observe.cost import CostFold
+from patter_cli.observe.cost import LIST_PRICES, CostFold
+from patter_cli.observe.prices import PriceTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,9 @@ class TurnLatency:
 class CallMeasure:
     """A new call's: feed it the entries; it gives each turn's rendered latency, and what the call costs so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, prices: PriceTable = LIST_PRICES) -> None:
         self._latency = LatencyFold()
-        self._cost = CostFold()
+        self._cost = CostFold(prices)
 
     def feed(self, entry: Entry) -> dict[str, int] | None:
         """Take one entry; a turn's latency with the entry that completes it."""

@@ -8,7 +8,7 @@ Telephone prices are for the United States, with what a media stream adds; unver
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 AS_OF = "2026-11-21"
@@ -176,18 +176,38 @@ PRICES: tuple[Price, ...] = (
 class PriceTable:
     """Looks prices up."""
 
-    def __init__(self, rows: Iterable[Price] = PRICES, *, as_of: str = AS_OF) -> None:
-        """as_of: when the rows were read, ISO date."""
-        self._rows: dict[tuple[str, str], list[Price]] = {}
-        for row in rows:
-            self._rows.setdefault((row.leg, row.provider), []).append(row)
+    def __init__(self, rows: Iterable[Price] = PRICES, *, own: Iterable[Price] = (), as_of: str = AS_OF) -> None:
+        """own: what is paid in place of the list's rows. as_of: when those were read, ISO date."""
+        self._rows = _by_vendor(rows)
+        self._own = _by_vendor(own)
         self.as_of = as_of
 
     def find(self, leg: str, provider: str, model: str, *, day: date, tokens: int = 0) -> Price | None:
         """The row that holds on a day, for a request with so many input tokens; None: the price is unknown."""
-        fitting = [
-            row
-            for row in self._rows.get((leg, provider), ())
-            if model.startswith(row.model) and row.since <= day and (tokens > row.above_tokens or not row.above_tokens)
-        ]
-        return max(fitting, key=lambda row: (len(row.model), row.since, row.above_tokens), default=None)
+        listed = _best(self._rows.get((leg, provider), ()), model, day, tokens)
+        own = _best(self._own.get((leg, provider), ()), model, day, tokens)
+        if own is None or listed is None:
+            return own or listed
+        tokens_of = {unit: getattr(own, unit) for unit in _TOKENS}
+        if all(rate is None for rate in tokens_of.values()):
+            return own
+        return replace(own, **{unit: getattr(listed, unit) for unit, rate in tokens_of.items() if rate is None})
+
+
+_TOKENS = tuple(each.name for each in fields(Price) if each.name.startswith("million_"))
+
+
+def _by_vendor(rows: Iterable[Price]) -> dict[tuple[str, str], list[Price]]:
+    found: dict[tuple[str, str], list[Price]] = {}
+    for row in rows:
+        found.setdefault((row.leg, row.provider), []).append(row)
+    return found
+
+
+def _best(rows: Iterable[Price], model: str, day: date, tokens: int) -> Price | None:
+    fitting = [
+        row
+        for row in rows
+        if model.startswith(row.model) and row.since <= day and (tokens > row.above_tokens or not row.above_tokens)
+    ]
+    return max(fitting, key=lambda row: (len(row.model), row.since, row.above_tokens), default=None)

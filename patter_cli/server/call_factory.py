@@ -26,10 +26,12 @@ from patter_cli.engine.perform_carrier import Attend
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
+from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.interrupted import close_abandoned, said_in
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.server.addresses import Addresses
+from patter_cli.observe.prices import PriceTable
 from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.tickets import CallTicket, resume_ticket
@@ -55,6 +57,11 @@ class CallFactory:
         records: bool = False,
     ) -> None:
         """records: the carrier is to record every call."""
+        callback_url: Callable[[str], str],
+        prices: PriceTable = LIST_PRICES,
+    ) -> None:
+        """callback_url: where a carrier, by its name, reports what it learns. prices: what calls cost."""
+        self._prices = prices
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
@@ -79,7 +86,7 @@ class CallFactory:
 
         Calls that a killed process left open are closed before the first of ours begins.
         """
-        await asyncio.to_thread(close_abandoned, self._store)
+        await asyncio.to_thread(close_abandoned, self._store, self._prices)
         for agent in self._agents.values():
             await self.warm_agent(agent)
 
@@ -138,6 +145,7 @@ class CallFactory:
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
             measure=CallMeasure(),
             left=partial(self._leave, ticket.call_id),
+            measure=CallMeasure(self._prices),
             others=self._agents,
         )
         return DialledCall(ticket, parts)
@@ -233,6 +241,7 @@ class CallFactory:
             agent,
             plan=replace(agent.plan, records=records, attends=attends),
             revise=lambda overrides, parameters: self._adapted(agent.revise(overrides, parameters), carrier),
+            measure=CallMeasure(self._prices),
             others=self._agents,
         )
 
