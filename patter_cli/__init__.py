@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from patter_cli.errors import ConfigError, InputError, PatterError
     from patter_cli.local_config import LocalConfig
     from patter_cli.opting_out import opt_out
-    from patter_cli.phone import Patter, PlacedCall
+    from patter_cli.phone import Patter
+    from patter_cli.placed_call import PlacedCall
     from patter_cli.providers.local import LocalSTT, LocalTTS
     from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
     from patter_cli.providers.rules import RulesLLM, Turn, call_tool
@@ -46,7 +47,7 @@ _HOMES = {
     "OpenAILLM": "providers.openai",
     "Patter": "phone",
     "PatterError": "errors",
-    "PlacedCall": "phone",
+    "PlacedCall": "placed_call",
     "Press": "agent",
     "RulesLLM": "providers.rules",
     "Say": "agent",

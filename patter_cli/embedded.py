@@ -47,7 +47,6 @@ class EmbeddedServer:
             port=port,
             public_host=public_host(config.webhook_url),
             require_signature=config.require_signature,
-            numbers={config.phone_number: self._ready.name} if config.phone_number else {},
             secret=wiring.signing_secret(self._settings, self._carriers),
             run_folder=default_run_folder(),
             callers=wiring.caller_rules(self._settings),

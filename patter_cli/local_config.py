@@ -83,7 +83,8 @@ class LocalConfig:
             hosted = self.mode == "cloud"
             said = "belongs to the hosted mode, which comes later" if hosted else "is not there"
             raise ConfigError(f"mode={self.mode!r} {said}", hint=f'leave it out, or mode="local"; see {GUIDE}')
-        if self.phone_number and not E164.fullmatch(self.phone_number):
+        number = self.phone_number
+        if not isinstance(number, str) or (number and not E164.fullmatch(number)):
             raise InputError(f"{self.phone_number!r} is no phone number", hint="write it as +14155550123")
         public_host(self.webhook_url)
         name = self.carrier
@@ -118,6 +119,8 @@ def public_host(address: str) -> str:
     """The host name in what people write as their public address; "" for "". Raises BadSetting."""
     if not address:
         return ""
+    if not isinstance(address, str):
+        raise BadSetting(f"{address!r} is no public host name", hint="write it as phone.example.com")
     text = address if "://" in address else f"https://{address}"
     try:
         parts = urlsplit(text)
@@ -138,6 +141,9 @@ def carriers_of(config: LocalConfig) -> Mapping[str, Carrier]:
         found[config.carrier] = registry.find("carrier", config.carrier).load()(**config.credentials())
     return found
 
+
+OWN: Final = ("carrier", "phone_number", "webhook_url", "tunnel", "pricing", "persist", "require_signature")
+"""Patter's keywords of today, in their order."""
 
 HOSTED: Final = ("api_key", "backend_url", "rest_url")
 """What told a program where the hosted mode is, and who asks it."""
@@ -168,7 +174,7 @@ def from_keywords(given: Mapping[str, Any]) -> LocalConfig:
             f"{' and '.join(hosted)} belong{'s' if len(hosted) == 1 else ''} to the hosted mode, which comes later",
             hint=f"leave it out: until then calls are served by your own machine; see {GUIDE}",
         )
-    known = ["persist", *(each.name for each in fields(LocalConfig))]
+    known = [*OWN, *(each.name for each in fields(LocalConfig) if each.name not in OWN)]
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +13,23 @@ from typing import Any, NoReturn
 
 from patter_cli import recipes, wiring
 from patter_cli.agent import Agent
+from patter_cli.announcement import Announcement
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import Carrier
+from patter_cli.contracts.provider import missing_members
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting, ConfigError, InputError
 from patter_cli.local_config import GUIDE, carriers_of, from_keywords, public_host
+from patter_cli.observe.own_prices import price_table
+from patter_cli.placed_call import PlacedCall
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
-from patter_cli.server.dialled import DialledCall
 from patter_cli.server.registration import default_run_folder
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import DEFAULTS, load_settings
+
+log = logging.getLogger(__name__)
 
 Callback = Callable[..., Any]
 
@@ -38,25 +44,6 @@ class _Served:
     voicemail_message: str
 
 
-class PlacedCall:
-    """A call that was made and goes on."""
-
-    def __init__(self, call: DialledCall) -> None:
-        self._call = call
-
-    @property
-    def call_id(self) -> str:
-        return self._call.ticket.call_id
-
-    async def result(self) -> CallResult:
-        """Wait until it is over; always resolves."""
-        return await self._call.result()
-
-    def cancel(self) -> None:
-        """It is no longer wanted: while it rings it is hung up, later it is said goodbye to."""
-        self._call.cancel()
-
-
 class Patter:
     """Agents on the phone, from Python.
 
@@ -69,26 +56,56 @@ class Patter:
 
     on_message may also be the https or wss address of another process that answers, or an AnswerService.
 
-    carrier: None: every one whose keys are set.
+    carrier: Twilio(…), Telnyx(…); None: every one whose keys are set. phone_number: of ours, E.164.
+    webhook_url: the public host name, with or without scheme, without a path; or tunnel: CloudflareTunnel() or another.
+    pricing: what you pay in place of the list's prices, {"twilio": {"started_minute": 0.01}}; units are Price's.
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
-    Every field of LocalConfig is a keyword too. phone_number, webhook_url and require_signature say which number the
-    agent answers and where carriers reach it; the keys (openai_key="…" and the rest) are older forms, come before the
-    environment, and say in one log line what replaces them.
+    require_signature: False believes every webhook, for work on this machine: refused beside a public address.
+    older: the other fields of LocalConfig. Keys (openai_key="…" and the rest) come before the environment, and one
+    line of the log says what replaces them.
     Raises BadSetting for what is wrong in the environment, ConfigError, InputError for keywords.
     """
 
     def __init__(
-        self, carrier: Carrier | None = None, *, persist: str | Path | bool | None = None, **keywords: Any
+        self,
+        carrier: Carrier | None = None,
+        phone_number: str = "",
+        webhook_url: str = "",
+        tunnel: object | None = None,
+        pricing: Mapping[str, Mapping[str, Any]] | None = None,
+        persist: str | Path | bool | None = None,
+        require_signature: bool = True,
+        **older: Any,
     ) -> None:
+        said = {"phone_number": phone_number, "webhook_url": webhook_url}
+        self._config = from_keywords(
+            {**older, **{k: v for k, v in said.items() if v}, "require_signature": require_signature}
+        )
+        if carrier is not None and (isinstance(carrier, type) or missing_members(carrier, Carrier)):
+            raise InputError(f"{carrier!r} is no carrier", hint="carrier=Twilio(), with what it needs in brackets")
+        if carrier is not None and self._config.carrier:
+            raise ConfigError(
+                f"there are a carrier and keys of {self._config.carrier}", hint="put the keys into the carrier's own"
+            )
+        if tunnel is not None:
+            raise _NO_TUNNEL
+        if not require_signature and webhook_url:
+            raise BadSetting(
+                "require_signature=False with a public address lets anybody call in",
+                hint="leave one of them out: it is for work on this machine",
+            )
+        self._prices = price_table(pricing)
         self._carrier = carrier
         self._served: _Served | None = None
-        self._config = from_keywords(keywords)
         self._settings = load_settings()
         kept = self._config.persist_root if persist is None else persist
         self._store = wiring.call_store(_folder(kept, self._settings.log_dir), redaction=self._settings.redact)
         self._carriers = carriers_of(self._config) if self._config.carrier else None
         self._service: Service | None = None
-        self._ready: asyncio.Future[str] | None = None
+        self._serving: asyncio.Future[None] | None = None
+        """Done once `serve` has stopped; None where it does not run."""
+        self._beginning = asyncio.Lock()
+        self._ready, self._tunnel_ready = Announcement(), Announcement()
 
     def agent(self, system_prompt: str, first_message: str = "", **arguments: Any) -> Agent:
         """The same as Agent(...)."""
@@ -96,10 +113,14 @@ class Patter:
 
     @property
     def ready(self) -> asyncio.Future[str]:
-        """Await it for the address that takes calls; it raises what kept the server from starting."""
-        if self._ready is None:
-            self._ready = asyncio.get_running_loop().create_future()
-        return self._ready
+        """Await it for the public host name, once tunnel, port and number all are up; without a public address for this
+        machine's, "127.0.0.1:8000". It raises what kept the server from starting."""
+        return self._ready.awaited
+
+    @property
+    def tunnel_ready(self) -> asyncio.Future[str]:
+        """Await it for the same, as soon as it is known. Carriers may not know it yet."""
+        return self._tunnel_ready.awaited
 
     def connect(self, *arguments: Any, **keywords: Any) -> NoReturn:
         """Of the hosted mode, which comes later. Raises ConfigError."""
@@ -111,20 +132,26 @@ class Patter:
     async def serve(
         self,
         agent: Agent,
-        *,
         port: int = 8000,
-        name: str = "agent",
+        recording: bool = False,
         on_call_start: Callback | None = None,
         on_call_end: Callback | None = None,
         on_transcript: Callback | None = None,
         on_message: Callback | AnswerService | str | None = None,
         on_metrics: Callback | None = None,
-        on_machine_detection: Callback | None = None,
         voicemail_message: str = "",
+        dashboard: bool = True,
+        dashboard_token: str = "",
+        tunnel: object = False,
+        *,
+        name: str = "agent",
+        on_machine_detection: Callback | None = None,
     ) -> None:
         """Answer calls until `disconnect`. Raises PatterError if it cannot start.
 
-        voicemail_message: what an answering machine is told, variables filled in.
+        recording: have the carrier record. voicemail_message: what an answering machine is told, variables filled in.
+        dashboard, dashboard_token: of the dashboard, which comes later: until then they do nothing, and a token is told
+        so in one line of the log. tunnel: True opens one of Cloudflare's. name: of the agent, in records and events.
         """
         hooks = Hooks(
             on_call_start=on_call_start,
@@ -134,29 +161,59 @@ class Patter:
             on_metrics=on_metrics,
             on_machine_detection=on_machine_detection,
         )
-        if self._ready is not None and self._ready.done():
-            self._ready = None  # that was another time
+        if self._service is not None or self._serving is not None:
+            doing = "serves already" if self._serving is not None else "makes calls already, without an agent to serve"
+            raise ConfigError(f"this Patter {doing}", hint="serve first and once; await phone.disconnect() before")
+        if dashboard_token:
+            log.warning("there is no dashboard yet, so its token does nothing; calls are watched by callbacks")
+        if tunnel:
+            raise _NO_TUNNEL
+        self._ready.renew()
+        self._tunnel_ready.renew()
+        self._serving = asyncio.get_running_loop().create_future()
         try:
-            ready = self._resolved(name, agent, hooks, voicemail_message)
-            self._served = _Served(name, agent, hooks, voicemail_message)
-            service = self._service = self._new_service({name: ready}, port)
-            await service.start()
+            await self._serve(name, agent, hooks, port, recording, voicemail_message)
         except BaseException as error:
-            if not self.ready.done():
-                self.ready.set_exception(error)
-                self.ready.exception()  # raised here too: whoever does not await `ready` is not warned about it
-            if self._service is not None:
-                self._service.close()
-                self._service = None
+            self._tunnel_ready.fail(error)
+            self._ready.fail(error)
             raise
-        if not self.ready.done():  # somebody may have tired of waiting, which cancels it
-            self.ready.set_result(service.media_url(name))
-        try:
-            await service.asked_to_stop.wait()
+        else:
+            self._ready.renew()
+            self._tunnel_ready.renew()
         finally:
-            if self._service is service:
-                self._service = None
+            self._serving.set_result(None)
+            self._serving = self._served = None
+
+    async def _serve(
+        self, name: str, agent: Agent, hooks: Hooks, port: int, recording: bool, voicemail_message: str
+    ) -> None:
+        ready = self._resolved(name, agent, hooks, voicemail_message)
+        service = self._service = self._new_service({name: ready}, port, recording=recording)
+        self._served = _Served(name, agent, hooks, voicemail_message)
+        try:
+            if await self._started(service):
+                self._ready.tell(self._host_of(service))
+                await service.asked_to_stop.wait()
+        finally:
+            self._service = None
             await service.stop()
+        if not self._ready.awaited.done():
+            raise ConfigError("it was stopped before it was up", hint="await phone.ready before phone.disconnect()")
+
+    async def _started(self, service: Service) -> bool:
+        """Start it; False where it was stopped meanwhile. Raises PatterError."""
+        starting = asyncio.ensure_future(service.start())
+        stopping = asyncio.ensure_future(service.asked_to_stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                self._tunnel_ready.tell(self._host_of(service))
+            return starting.done()
+        finally:
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
 
     async def test(
         self,
@@ -223,16 +280,11 @@ class Patter:
         if not caller:
             raise BadSetting("nobody said which number to call from", hint="Patter(phone_number=…), or PHONE_NUMBER")
         name, ready = self._speaker(agent, on_machine_detection)
-        service = self._service
-        if service is None:
-            service = self._service = self._new_service({name: ready} if ready is not None else {}, DEFAULTS.port)
-            try:
-                await service.start()
-            except BaseException:
-                self._service = None
-                service.close()
-                raise
-        elif ready is not None:
+        if self._serving is not None:
+            await asyncio.shield(self.ready)
+        async with self._beginning:  # two at once share one server
+            service = self._service or await self._begun({name: ready} if ready is not None else {})
+        if ready is not None:
             await service.warm_agent(ready)
         dialled = service.dial(
             PlaceCall(
@@ -255,26 +307,51 @@ class Patter:
 
     async def disconnect(self) -> None:
         """Let live calls end, then stop. Twice is fine."""
-        service, self._service = self._service, None
-        if service is not None:
+        service, serving = self._service, self._serving
+        if service is None:
+            return
+        service.ask_to_stop()
+        if serving is not None:
+            await asyncio.shield(serving)
+        else:
+            self._service = None
             await service.stop()
-            service.ask_to_stop()
 
-    def _new_service(self, agents: dict[str, ReadyAgent], port: int) -> Service:
+    async def _begun(self, agents: dict[str, ReadyAgent]) -> Service:
+        """A server for calls that are made without `serve`, listening. Raises PatterError."""
+        service = self._service = self._new_service(agents, DEFAULTS.port)
+        try:
+            await service.start()
+        except BaseException:
+            self._service = None
+            service.close()
+            raise
+        return service
+
+    def _host_of(self, service: Service) -> str:
+        """Where it is reached from outside, or from this machine."""
+        return self._public_host or f"{DEFAULTS.host}:{service.port}"
+
+    @property
+    def _public_host(self) -> str:
+        return public_host(self._config.webhook_url) or self._settings.public_host
+
+    def _new_service(self, agents: dict[str, ReadyAgent], port: int, *, recording: bool = False) -> Service:
+        if recording:
+            raise BadSetting("no carrier here can record calls yet", hint="patter simulate --stereo call.wav can")
         carriers = self._carriers or wiring.carriers()
         if self._carrier is not None:
             carriers = {name: each for name, each in carriers.items() if each.local}
             carriers[self._carrier.name] = self._carrier
-        config = self._config
         settings = ServiceSettings(
             port=port,
-            public_host=public_host(config.webhook_url) or self._settings.public_host,
-            require_signature=config.require_signature,
-            numbers=dict.fromkeys((config.phone_number,), next(iter(agents))) if config.phone_number and agents else {},
+            public_host=self._public_host,
+            require_signature=self._config.require_signature,
             secret=wiring.signing_secret(self._settings, carriers),
             run_folder=default_run_folder(),
             rules=wiring.dial_rules(self._settings),
             callers=wiring.caller_rules(self._settings),
+            prices=self._prices,
         )
         return wiring.service(agents, settings, store=self._store, carried_by=carriers)
 
@@ -302,6 +379,9 @@ class Patter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.disconnect()
+
+
+_NO_TUNNEL = ConfigError("there are no tunnels here yet", hint="webhook_url=, with a tunnel that you run yourself")
 
 
 def _folder(persist: str | Path | bool | None, log_dir: Path | None) -> Path | None:

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from patter_cli.callers import Callers
 from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, Carrier
@@ -14,6 +15,7 @@ from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.errors import BadSignature, CallRejected, PatterError
+from patter_cli.errors import BadSignature, CallRejected, PatterError, UnknownAgent
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.calls import REMEMBERED, CallRegistry
@@ -21,6 +23,9 @@ from patter_cli.server.dialler import Dialler
 from patter_cli.server.tickets import CallTicket, check, new_ticket, resume_ticket, sign, stream_ticket
 
 log = logging.getLogger("patter.server")
+
+NOBODY: Final = "Sorry, nobody can be reached at this number. Goodbye."
+"""What the caller of a number hears that leads to no agent."""
 
 
 class Reception:
@@ -42,6 +47,8 @@ class Reception:
     ) -> None:
         """agents: by name. numbers: which of them answers which number (E.164). secret: signs tickets. clock_s: never
         goes back."""
+        """agents: by name. numbers: which of them answers which number (E.164); {}: one agent answers every number.
+        secret: signs tickets."""
         self._agents = agents
         self._numbers = numbers
         self._carriers = carriers
@@ -67,6 +74,9 @@ class Reception:
             # Once: a stream that breaks off again is not there to be had. A transfer says nothing against it.
             again = None if ticket.resumes and not ticket.returned else resume_ticket(ticket, time.time())
             resume_url = self._addresses.answer_url(carrier, again) if again is not None else ""
+        except UnknownAgent as error:
+            log.warning("call %s of %s is declined: %s; %s", ascii(plan.carrier_call_id), carrier, error, error.hint)
+            return replace(plan, words=NOBODY)
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
             return plan
@@ -84,7 +94,7 @@ class Reception:
         return self._incoming(carrier.name, carrier.incoming(started), time.time())
 
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
-        """Raises BadSignature for what we have not dialled, CallRejected where nobody answers the number."""
+        """Raises BadSignature for what we have not dialled, UnknownAgent where nobody answers the number."""
         now_s = time.time()
         last = self._streams.get((carrier, plan.carrier_call_id)) if plan.broken else None
         if last is not None:
@@ -157,6 +167,6 @@ class Reception:
     def _agent_for(self, number: str) -> str:
         if number in self._numbers:
             return self._numbers[number]
-        if len(self._agents) == 1:
+        if not self._numbers and len(self._agents) == 1:
             return next(iter(self._agents))
-        raise CallRejected(f"no agent answers {number[:32]!r}", hint="name one for it under [numbers]")
+        raise UnknownAgent(f"no agent answers {number[:32]!a}", hint="name one for it under [numbers]")

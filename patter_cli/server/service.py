@@ -40,7 +40,9 @@ from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting, BadSignature, ConfigError, UnknownProvider
 from patter_cli.observe.bus import Bus, Observer
+from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.journal_writer import JournalWriter, Losses
+from patter_cli.observe.prices import PriceTable
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.admission import WINDOW_S, Admission, SpeechThreads
 from patter_cli.server.app import StreamRoute, create_app
@@ -83,7 +85,7 @@ class ServiceSettings:
     public_host: str = ""
     """The host name under which carriers reach us at first; "": this machine only. See `Service.addresses`."""
     numbers: Mapping[str, str] = field(default_factory=dict)
-    """Which agent answers which number (E.164); where there is one agent, it answers every number."""
+    """Which agent answers which number (E.164), and no other is answered; {}: one agent answers every number."""
     require_signature: bool = True
     """False takes webhooks from anybody: for work on this machine, refused with a public host."""
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
@@ -96,6 +98,8 @@ class ServiceSettings:
     """Whom the server may ring, whoever asks for it."""
     callers: CallerRules = field(default_factory=CallerRules)
     """Who may call it."""
+    prices: PriceTable = LIST_PRICES
+    """What calls cost."""
 
 
 class Service:
@@ -138,6 +142,8 @@ class Service:
             carriers=self._carriers,
             addresses=self.addresses,
             records=settings.recording,
+            callback_url=self.addresses.callback_url,
+            prices=settings.prices,
         )
         self._speech = speech
         self._admission = Admission(max_calls=settings.max_calls, cores=speech.threads if speech is not None else 1)

@@ -589,7 +589,7 @@ async def test_serving_from_python_can_be_cancelled_failed_and_begun_again() -> 
         serving = asyncio.create_task(phone.serve(agent("Hello."), port=port, on_message=echo))
         await asyncio.sleep(0)
         async with asyncio.timeout(20):
-            url = await phone.ready
+            url = f"ws://{await phone.ready}/ws/loopback/agent"
         await greeted(url)
         if stop == "cancel":
             serving.cancel()

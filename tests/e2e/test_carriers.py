@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from patter_cli.core.carrier_events import MachineDetected
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, CallRejected, MissingCredential
+from patter_cli.errors import BadSetting, CallRejected
+from patter_cli.server.reception import NOBODY
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.stores.sqlite import SqliteStore
@@ -226,10 +229,20 @@ async def test_a_call_that_cannot_be_taken_is_declined() -> None:
         assert await heard(line, "hello gold caller.")
         assert (await here.post({**CALL, "call": "A-2"})).json() == {"hang_up": ""}
     async with company(two_agents=True, numbers={"+12025550100": "other"}) as here:
-        assert (await here.post({**CALL, "call": "A-2", "to": "+12025550101"})).json() == {"hang_up": ""}
+        elsewhere = {**CALL, "call": "A-2", "to": "+12025550101"}
+        assert (await here.post(elsewhere)).json() == {"hang_up": NOBODY}
         async with here.line(await here.address()) as line:
             assert await heard(line, "hello gold caller.")
             assert [each.ticket.agent for each in here.service.live.calls] == ["other"]
+
+
+@pytest.mark.parametrize("settings", [{"two_agents": True}, {"numbers": {"+12025550101": "shop"}}])
+async def test_a_number_that_leads_to_nobody(settings: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """The caller is told so, and our log which number and what to write; also where one agent has other numbers."""
+    logging.disable(logging.NOTSET)
+    async with company(**settings) as here:
+        assert (await here.post(CALL)).json() == {"hang_up": NOBODY}
+    assert "no agent answers '+12025550100'; name one for it under [numbers]" in caplog.text
 
 
 async def test_any_worker_takes_a_ticket_and_only_one_does(tmp_path: Path) -> None:

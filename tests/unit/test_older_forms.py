@@ -116,7 +116,7 @@ def test_what_is_not_older_says_nothing(caplog: pytest.LogCaptureFixture) -> Non
         ({"mode": "cloud"}, ConfigError, "hosted mode, which comes later", "migrating"),
         ({"mode": "lokal"}, ConfigError, "is not there", "local"),
         ({"opnai_key": "sk-1"}, InputError, "no opnai_key", "did you mean openai_key"),
-        ({"zzz": 1}, InputError, "no zzz", "it has persist"),
+        ({"zzz": 1}, InputError, "no zzz", "it has carrier, phone_number"),
         ({"twilio_sid": "AC1"}, MissingCredential, "twilio_token", ""),
         ({"phone_number": "555-0100"}, InputError, "no phone number", ""),
         ({"telephony_provider": "pigeon"}, UnknownProvider, "pigeon", ""),
