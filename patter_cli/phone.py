@@ -279,19 +279,23 @@ class Patter:
         caller = from_number or self._config.phone_number or self._settings.phone_number
         if not caller:
             raise BadSetting("nobody said which number to call from", hint="Patter(phone_number=…), or PHONE_NUMBER")
+        filled = {key: str(value) for key, value in (variables or {}).items()}
+        if agent is not None:  # what the call brings fills what the agent left open, too
+            agent = replace(agent, variables={**agent.variables, **filled})
         name, ready = self._speaker(agent, on_machine_detection)
         if self._serving is not None:
             await asyncio.shield(self.ready)
         async with self._beginning:  # two at once share one server
             service = self._service or await self._begun({name: ready} if ready is not None else {})
         if ready is not None:
-            await service.warm_agent(ready)
+            # Its greeting may be this call's own: it is voiced while the call rings, and kept for nobody else.
+            await service.warm_agent(replace(ready, plan=replace(ready.plan, first_message="")))
         dialled = service.dial(
             PlaceCall(
                 to=to,
                 from_number=caller,
                 agent=name,
-                variables={key: str(value) for key, value in (variables or {}).items()},
+                variables=filled,
                 ring_timeout_s=ring_timeout,
                 detects_machines=machine_detection,
                 first_message=first_message,
