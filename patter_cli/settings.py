@@ -42,15 +42,22 @@ class Origin:
 class Row:
     """How a setting is called outside, and how its value is read.
 
-    flag: the parameter of the commands that take it, and its key in patter.toml. variable: "" if there is none.
+    flag: the parameter of the commands that take it, and its key in patter.toml. variable: "" if there is none; also:
+    another name of it, which is looked for after it.
     section: where it stands in patter.toml, () for its top; None: nowhere, for it is a secret. read: raises ValueError
     with what is wanted instead.
     """
 
     flag: str
     variable: str = ""
+    also: str = ""
     section: tuple[str, ...] | None = ()
     read: Callable[[Any], Any]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All its names in the environment, the one to use first."""
+        return tuple(each for each in (self.variable, self.also) if each)
 
 
 def _text(value: Any) -> str:
@@ -226,7 +233,7 @@ ROWS: Mapping[str, Row] = {
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),
-    "phone_number": Row(flag="phone_number", variable="PHONE_NUMBER", read=_number),
+    "phone_number": Row(flag="phone_number", variable="PHONE_NUMBER", also="PATTER_PHONE_NUMBER", read=_number),
     "public_host": Row(flag="webhook_url", variable="WEBHOOK_URL", section=("serve",), read=_host),
     "allow": Row(flag="allow", variable="PATTER_ALLOW", section=("call",), read=_allow),
     "hours": Row(flag="hours", variable="PATTER_CALLING_HOURS", section=("call",), read=_hours),
@@ -265,7 +272,7 @@ def load_settings(
         found = _found(row, flags or {}, environment, env_file, config)
         if found is not None:
             values[name], origins[name] = _read(row, *found), found[1]
-    ours = {row.variable for row in ROWS.values() if row.variable}
+    ours = {name for row in ROWS.values() for name in row.variables}
     return Settings(
         **values,
         numbers=read_routes(config),
@@ -281,10 +288,12 @@ def _found(
 ) -> tuple[Any, Origin] | None:
     if row.flag in flags:
         return flags[row.flag], Origin(source="flag", where=f"--{row.flag.replace('_', '-')}")
-    if environment.get(row.variable):
-        return environment[row.variable], Origin(source="environment", where=row.variable)
-    if row.variable in env_file.values:
-        return env_file.values[row.variable], Origin(source=".env", where=env_file.where(row.variable))
+    for variable in row.variables:
+        if environment.get(variable):
+            return environment[variable], Origin(source="environment", where=variable)
+    for variable in row.variables:
+        if variable in env_file.values:
+            return env_file.values[variable], Origin(source=".env", where=env_file.where(variable))
     written = None if row.section is None else config.find(row.section, row.flag)
     if row.section is None or written is None:
         return None

@@ -11,12 +11,28 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, OpenAILLM, Patter, RulesLLM, SentenceChunker, Turn, call_tool, keys, tool, wiring
+from patter_cli import (
+    Agent,
+    EmbeddedServer,
+    LocalConfig,
+    OpenAILLM,
+    Patter,
+    RulesLLM,
+    SentenceChunker,
+    Telnyx,
+    Turn,
+    Twilio,
+    call_tool,
+    keys,
+    tool,
+    wiring,
+)
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import ConfigError, InputError, MissingCredential, UnknownProvider
+from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.local_config import GUIDE, HOSTED, REPLACED
 from patter_cli.observe.bus import Bus
 from patter_cli.observe.journal_writer import JournalWriter
+from patter_cli.settings import load_settings
 from patter_cli.simulate.typed import TypedCall, TypedControl
 from patter_cli.testing import SpeechPeer
 
@@ -98,6 +114,75 @@ def test_the_keys_of_a_constructor_come_before_the_environment(
     assert "phone_number" not in line
     ready = phone._resolved("shop", phone.agent("Be brief."), Hooks())
     assert ready.models == (OpenAILLM(api_key="sk-given"),)
+
+
+CARRIERS_KEYS = {
+    "twilio_sid": {"twilio_sid": "AC1", "twilio_token": "given"},
+    "twilio_token": {"twilio_sid": "AC1", "twilio_token": "given"},
+    "telnyx_key": {"telnyx_key": "given", "telnyx_connection_id": "1"},
+    "telnyx_connection_id": {"telnyx_key": "given", "telnyx_connection_id": "1"},
+    "telnyx_public_key": {"telnyx_key": "given", "telnyx_connection_id": "1", "telnyx_public_key": "p"},
+}
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        *("mode", "twilio_sid", "twilio_token", "telnyx_key", "telnyx_connection_id", "telnyx_public_key"),
+        *("openai_key", "deepgram_key", "elevenlabs_key", "cartesia_key", "rime_key", "lmnt_key", "soniox_key"),
+        *("speechmatics_key", "assemblyai_key"),
+    ],
+)
+def test_every_older_keyword_is_taken_and_its_successor_named(keyword: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Each one that was documented, in Patter(...) and as a field of LocalConfig; what it holds is in no log."""
+    given = CARRIERS_KEYS.get(keyword) or {keyword: "local" if keyword == "mode" else "given"}
+    with caplog.at_level(logging.WARNING):
+        Patter(**given, persist=False)
+    (line,) = [each.getMessage() for each in caplog.records]
+    assert f"{keyword} by {REPLACED[keyword]}" in line
+    assert "given" not in line
+    assert getattr(LocalConfig(**given), keyword) == given[keyword]
+
+
+def test_a_carriers_older_keys_make_the_carrier() -> None:
+    """It is found from them, and each comes before the environment's."""
+    twilio = Patter(
+        mode="local", twilio_sid="AC1", twilio_token="t", phone_number="+14155550123", webhook_url="a.example"
+    )
+    assert twilio._carriers is not None
+    assert twilio._carriers["twilio"] == Twilio("AC1", "t")
+    telnyx = Patter(telnyx_key="KEY1", telnyx_connection_id="1", telnyx_public_key="p")
+    assert telnyx._carriers is not None
+    assert telnyx._carriers["telnyx"] == Telnyx("KEY1", "1", "p")
+
+
+def test_the_fields_of_a_local_config() -> None:
+    """As they were documented, with what they are when nobody says anything."""
+    config = LocalConfig()
+    assert (config.mode, config.telephony_provider, config.phone_number, config.webhook_url) == ("local", "", "", "")
+    assert config.require_signature is True
+    assert config.persist_root is None
+    assert EmbeddedServer(config, Agent("Be brief.", llm=RulesLLM(lambda turn: "Yes.")), recording=False)
+
+
+@pytest.mark.parametrize("variable", ["PHONE_NUMBER", "PATTER_PHONE_NUMBER"])
+def test_number_and_address_from_the_environment(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that says neither has them from there; one that does comes first."""
+    monkeypatch.setenv("WEBHOOK_URL", "https://phone.example")
+    monkeypatch.setenv(variable, "+14155550123")
+    assert load_settings().phone_number == "+14155550123"
+    assert Patter()._public_host == "phone.example"
+    assert Patter(webhook_url="other.example")._public_host == "other.example"
+    monkeypatch.setenv(variable, "555")
+    with pytest.raises(BadSetting, match=f"{variable} cannot be '555'"):
+        Patter()
+
+
+async def test_a_call_without_an_agent() -> None:
+    """The one that is served talks; where none is, it is said before anybody is rung."""
+    with pytest.raises(ConfigError, match="nobody said which agent talks") as raised:
+        await Patter(phone_number="+14155550123").call(to="+12125550142")
+    assert "serve one first" in raised.value.hint
 
 
 def test_what_is_not_older_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
