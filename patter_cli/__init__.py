@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from patter_cli.providers.smart_turn import SmartTurn
     from patter_cli.text.clauses import SentenceChunker
     from patter_cli.tools import Tool, ToolContext, tool
+    from patter_cli.tunnels.cloudflared import CloudflareTunnel
+    from patter_cli.tunnels.ngrok import NgrokTunnel
 
 _HOMES = {
     "AnswerService": "engine.answer_service",
     "Agent": "agent",
     "Asterisk": "carriers.asterisk.carrier",
     "CallResult": "call_result",
+    "CloudflareTunnel": "tunnels.cloudflared",
     "ConfigError": "errors",
     "EmbeddedServer": "embedded",
     "Guardrail": "agent",
@@ -43,6 +46,7 @@ _HOMES = {
     "LocalConfig": "local_config",
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
+    "NgrokTunnel": "tunnels.ngrok",
     "OpenAICompatibleLLM": "providers.openai",
     "OpenAILLM": "providers.openai",
     "Patter": "phone",
@@ -72,6 +76,7 @@ __all__ = [
     "AnswerService",
     "Asterisk",
     "CallResult",
+    "CloudflareTunnel",
     "ConfigError",
     "EmbeddedServer",
     "Guardrail",
@@ -82,6 +87,7 @@ __all__ = [
     "LocalConfig",
     "LocalSTT",
     "LocalTTS",
+    "NgrokTunnel",
     "OpenAICompatibleLLM",
     "OpenAILLM",
     "Patter",

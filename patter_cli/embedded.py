@@ -10,8 +10,8 @@ from patter_cli.agent import Agent
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting
 from patter_cli.local_config import LocalConfig, carriers_of, public_host
-from patter_cli.server.registration import default_run_folder
-from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.reach import new_server, started, stopped
+from patter_cli.server.service import Service
 from patter_cli.settings import load_settings
 
 
@@ -35,6 +35,7 @@ class EmbeddedServer:
         agent = recipes.with_keys(agent, config.keys())
         self._ready = wiring.ready_agent("agent", agent, Hooks(), self._settings, voicemail_message=voicemail_message)
         self._service: Service | None = None
+        self._stopped = asyncio.Event()
 
     async def start(self, port: int = 8000) -> None:
         """Answer calls until `stop`. Raises PatterError if it cannot."""
@@ -52,20 +53,29 @@ class EmbeddedServer:
             callers=wiring.caller_rules(self._settings),
         )
         kept = config.persist_root or self._settings.log_dir
-        store = wiring.call_store(Path(kept) if kept else None, redaction=self._settings.redact)
-        service = self._service = wiring.service(
-            {self._ready.name: self._ready}, settings, store=store, carried_by=self._carriers
+        service, server = new_server(
+            {self._ready.name: self._ready},
+            self._carriers,
+            wiring.call_store(Path(kept) if kept else None, redaction=self._settings.redact),
+            self._settings,
+            port=port,
+            require_signature=config.require_signature,
+            public_host=public_host(config.webhook_url),
+            number=config.phone_number,
         )
+        self._service = service
+        self._stopped.clear()
         try:
-            await service.start()
-            await service.asked_to_stop.wait()
+            if await started(server, service):
+                await service.asked_to_stop.wait()
         finally:
             self._service = None
-            await asyncio.shield(service.stop())
+            await asyncio.shield(stopped(server, service))
+            self._stopped.set()
 
     async def stop(self) -> None:
         """Let live calls end, then stop; `start` returns. Twice is fine."""
         service = self._service
         if service is not None:
-            await service.shutdown()
             service.ask_to_stop()
+            await self._stopped.wait()

@@ -17,6 +17,7 @@ from patter_cli.announcement import Announcement
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.provider import missing_members
+from patter_cli.contracts.tunnel import Tunnel
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
@@ -24,9 +25,10 @@ from patter_cli.errors import BadSetting, ConfigError, InputError
 from patter_cli.local_config import GUIDE, carriers_of, from_keywords, public_host
 from patter_cli.observe.own_prices import price_table
 from patter_cli.placed_call import PlacedCall
+from patter_cli.reach import new_server, started, stopped, tunnel_of
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
-from patter_cli.server.registration import default_run_folder
-from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.server.run import Serving
+from patter_cli.server.service import Service
 from patter_cli.settings import DEFAULTS, load_settings
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class Patter:
         carrier: Carrier | None = None,
         phone_number: str = "",
         webhook_url: str = "",
-        tunnel: object | None = None,
+        tunnel: Tunnel | str | bool | None = None,
         pricing: Mapping[str, Mapping[str, Any]] | None = None,
         persist: str | Path | bool | None = None,
         require_signature: bool = True,
@@ -87,9 +89,10 @@ class Patter:
             raise ConfigError(
                 f"there are a carrier and keys of {self._config.carrier}", hint="put the keys into the carrier's own"
             )
-        if tunnel is not None:
-            raise _NO_TUNNEL
-        if not require_signature and webhook_url:
+        self._tunnel = tunnel_of(tunnel, webhook_url)
+        self._number = phone_number
+        """Pointed at us while we serve; one from the environment is only called from, unless a tunnel is asked for."""
+        if not require_signature and (webhook_url or self._tunnel):
             raise BadSetting(
                 "require_signature=False with a public address lets anybody call in",
                 hint="leave one of them out: it is for work on this machine",
@@ -102,6 +105,8 @@ class Patter:
         self._store = wiring.call_store(_folder(kept, self._settings.log_dir), redaction=self._settings.redact)
         self._carriers = carriers_of(self._config) if self._config.carrier else None
         self._service: Service | None = None
+        self._calling: Serving | None = None
+        """What reaches the service that calls are made with, where `serve` does not run."""
         self._serving: asyncio.Future[None] | None = None
         """Done once `serve` has stopped; None where it does not run."""
         self._beginning = asyncio.Lock()
@@ -142,7 +147,7 @@ class Patter:
         voicemail_message: str = "",
         dashboard: bool = True,
         dashboard_token: str = "",
-        tunnel: object = False,
+        tunnel: Tunnel | str | bool = False,
         *,
         name: str = "agent",
         on_machine_detection: Callback | None = None,
@@ -166,13 +171,12 @@ class Patter:
             raise ConfigError(f"this Patter {doing}", hint="serve first and once; await phone.disconnect() before")
         if dashboard_token:
             log.warning("there is no dashboard yet, so its token does nothing; calls are watched by callbacks")
-        if tunnel:
-            raise _NO_TUNNEL
+        way = tunnel_of(tunnel, self._config.webhook_url) or self._tunnel
         self._ready.renew()
         self._tunnel_ready.renew()
         self._serving = asyncio.get_running_loop().create_future()
         try:
-            await self._serve(name, agent, hooks, port, recording, voicemail_message)
+            await self._serve(_Served(name, agent, hooks, voicemail_message), port, recording, way)
         except BaseException as error:
             self._tunnel_ready.fail(error)
             self._ready.fail(error)
@@ -184,36 +188,21 @@ class Patter:
             self._serving.set_result(None)
             self._serving = self._served = None
 
-    async def _serve(
-        self, name: str, agent: Agent, hooks: Hooks, port: int, recording: bool, voicemail_message: str
-    ) -> None:
-        ready = self._resolved(name, agent, hooks, voicemail_message)
-        service = self._service = self._new_service({name: ready}, port, recording=recording)
-        self._served = _Served(name, agent, hooks, voicemail_message)
+    async def _serve(self, wanted: _Served, port: int, recording: bool, way: Tunnel | None) -> None:
+        ready = self._resolved(wanted.name, wanted.agent, wanted.hooks, wanted.voicemail_message)
+        service, server = self._new_server({wanted.name: ready}, port, way, recording=recording, number=True)
+        self._service, self._served = service, wanted
         try:
-            if await self._started(service):
-                self._ready.tell(self._host_of(service))
+            if await started(server, service):
+                host = service.addresses.public_host or f"{DEFAULTS.host}:{service.port}"
+                self._tunnel_ready.tell(host)
+                self._ready.tell(host)
                 await service.asked_to_stop.wait()
         finally:
             self._service = None
-            await service.stop()
+            await stopped(server, service)
         if not self._ready.awaited.done():
             raise ConfigError("it was stopped before it was up", hint="await phone.ready before phone.disconnect()")
-
-    async def _started(self, service: Service) -> bool:
-        """Start it; False where it was stopped meanwhile. Raises PatterError."""
-        starting = asyncio.ensure_future(service.start())
-        stopping = asyncio.ensure_future(service.asked_to_stop.wait())
-        try:
-            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                starting.result()
-                self._tunnel_ready.tell(self._host_of(service))
-            return starting.done()
-        finally:
-            for task in (starting, stopping):
-                task.cancel()
-            await asyncio.gather(starting, stopping, return_exceptions=True)
 
     async def test(
         self,
@@ -270,7 +259,8 @@ class Patter:
         to, from_number: E.164; the second is this Patter's phone_number unless given. agent: who talks; None: the one
         that is served. first_message: in place of the agent's. voicemail_message: what a machine is told after its
         tone; it implies detection. ring_timeout: seconds, None leaves it to the carrier. variables: filled into prompt
-        and messages. Without `serve` this starts to listen on port 8000 until `disconnect`.
+        and messages. Without `serve` this starts to listen, on port 8000 unless
+        PATTER_PORT says another, until `disconnect`.
 
         Raises InputError for whom or how nobody can be rung, ConfigError, CarrierError, NetworkError.
         """
@@ -317,47 +307,63 @@ class Patter:
         service.ask_to_stop()
         if serving is not None:
             await asyncio.shield(serving)
-        else:
-            self._service = None
-            await service.stop()
+        elif self._calling is not None:
+            server, self._calling, self._service = self._calling, None, None
+            await stopped(server, service)
 
     async def _begun(self, agents: dict[str, ReadyAgent]) -> Service:
         """A server for calls that are made without `serve`, listening. Raises PatterError."""
-        service = self._service = self._new_service(agents, DEFAULTS.port)
+        service, server = self._new_server(agents, self._settings.port, self._tunnel)
+        self._service, self._calling = service, server
         try:
-            await service.start()
+            await server.start()
         except BaseException:
-            self._service = None
+            self._service = self._calling = None
             service.close()
             raise
         return service
 
-    def _host_of(self, service: Service) -> str:
-        """Where it is reached from outside, or from this machine."""
-        return self._public_host or f"{DEFAULTS.host}:{service.port}"
-
     @property
     def _public_host(self) -> str:
+        """By our keyword or the environment; "": nobody said."""
         return public_host(self._config.webhook_url) or self._settings.public_host
 
-    def _new_service(self, agents: dict[str, ReadyAgent], port: int, *, recording: bool = False) -> Service:
+    def _new_server(
+        self,
+        agents: dict[str, ReadyAgent],
+        port: int,
+        way: Tunnel | None,
+        *,
+        recording: bool = False,
+        number: bool = False,
+    ) -> tuple[Service, Serving]:
+        """Agents on the phone, and how they are started. number: ours is pointed at them. Raises PatterError."""
         if recording:
             raise BadSetting("no carrier here can record calls yet", hint="patter simulate --stereo call.wav can")
         carriers = self._carriers or wiring.carriers()
         if self._carrier is not None:
             carriers = {name: each for name, each in carriers.items() if each.local}
             carriers[self._carrier.name] = self._carrier
-        settings = ServiceSettings(
+        reachable = self._config.webhook_url or any(not each.local for each in carriers.values())
+        host = self._public_host if way is None and reachable else ""
+        ours = self._number or (self._settings.phone_number if way is not None else "")
+        return new_server(
+            agents,
+            carriers,
+            self._store,
+            self._settings,
             port=port,
-            public_host=self._public_host,
             require_signature=self._config.require_signature,
             secret=wiring.signing_secret(self._settings, carriers),
             run_folder=default_run_folder(),
             rules=wiring.dial_rules(self._settings),
             callers=wiring.caller_rules(self._settings),
+            tunnel=way,
+            public_host=host,
+            number=ours if number else "",
             prices=self._prices,
+            on_host=self._tunnel_ready.tell,
         )
-        return wiring.service(agents, settings, store=self._store, carried_by=carriers)
 
     def _speaker(self, agent: Agent | None, on_machine_detection: Callback | None) -> tuple[str, ReadyAgent | None]:
         """Who talks on a call that we make, by name; None for the agent as it is served. Raises ConfigError."""
@@ -383,9 +389,6 @@ class Patter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.disconnect()
-
-
-_NO_TUNNEL = ConfigError("there are no tunnels here yet", hint="webhook_url=, with a tunnel that you run yourself")
 
 
 def _folder(persist: str | Path | bool | None, log_dir: Path | None) -> Path | None:

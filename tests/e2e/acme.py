@@ -153,6 +153,8 @@ class Carrier:
     carried_out: list[AnswerPlan] = field(default_factory=list)
     placed: list[OutboundCall] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
+    attached: list[str] = field(default_factory=list)
+    """What its number was pointed at, one after the other."""
 
     @property
     def name(self) -> str:
@@ -222,10 +224,14 @@ class Carrier:
         return f"A-{6 + len(self.placed)}"
 
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
-        raise CallRejected("Acme has no numbers")
+        if number == NOBODY:
+            raise CallRejected("Acme has no such number")
+        keep(number)
+        self.attached.append(url)
+        return number
 
     async def restore(self, token: str) -> None:
-        pass
+        self.attached.append(f"{token} as before")
 
     async def recordings(self, carrier_call_id: str) -> tuple[CarrierRecording, ...]:
         return ()

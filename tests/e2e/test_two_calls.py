@@ -36,6 +36,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("PATTER_CALLING_HOURS", "any")
+    monkeypatch.setenv("PHONE_NUMBER", OURS)
     monkeypatch.setattr(telnyx_carrier, "WORDS_A_SECOND", 1000.0)
     monkeypatch.setattr(wiring, "voice_model", lambda: LOUDNESS)  # what these callers say are tones
 
@@ -46,7 +47,7 @@ def says(words: str) -> RulesLLM:
 
 async def program(stack: AsyncExitStack, side: Any, **more: Any) -> Patter:
     """A program that serves one agent, which none of the calls here is for."""
-    phone = await stack.enter_async_context(Patter(side.carrier, OURS, f"https://{HOST}", persist=False))
+    phone = await stack.enter_async_context(Patter(side.carrier, webhook_url=f"https://{HOST}", persist=False))
     done = asyncio.create_task(phone.serve(agent("The served one.", llm=says("No.")), 0, **more))
     stack.push_async_callback(lambda: done)
     stack.push_async_callback(phone.disconnect)
@@ -158,7 +159,7 @@ async def test_what_callbacks_are_told(on: Sides, outbound: bool) -> None:
 
     keep = {name: told[name].append for name in EVENTS if name != "on_message"}
     async with on(1) as side, AsyncExitStack() as stack:
-        phone = await stack.enter_async_context(Patter(side.carrier, OURS, HOST, persist=False))
+        phone = await stack.enter_async_context(Patter(side.carrier, webhook_url=HOST, persist=False))
         served = agent("Hello {tier}.", variables=TIER)
         done = asyncio.create_task(phone.serve(served, 0, on_message=answer, **keep, name="desk"))
         stack.push_async_callback(lambda: done)

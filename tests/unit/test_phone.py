@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from patter_cli import ConfigError, EmbeddedServer, InputError, LocalConfig, Patter, Telnyx, Twilio
-from patter_cli.errors import BadSetting
+from patter_cli import (
+    CloudflareTunnel,
+    ConfigError,
+    EmbeddedServer,
+    InputError,
+    LocalConfig,
+    NgrokTunnel,
+    Patter,
+    Telnyx,
+    Twilio,
+)
+from patter_cli.errors import BadSetting, UnknownProvider
 from patter_cli.local_config import OWN
 
 
@@ -44,6 +54,16 @@ def test_the_documented_keywords_in_their_order() -> None:
         ({"carrier": "twilio"}, InputError, "'twilio' is no carrier", "carrier=Twilio()"),
         ({"carrier": Twilio}, InputError, "is no carrier", "carrier=Twilio()"),
         ({"pricing": {"twilio": {"minutes": 1}}}, InputError, "nothing is charged by 'minutes'", "minute"),
+        (
+            {"tunnel": CloudflareTunnel(), "webhook_url": "a.example"},
+            ConfigError,
+            "webhook_url and a tunnel",
+            "leave one",
+        ),
+        ({"tunnel": CloudflareTunnel}, InputError, "is no tunnel", "CloudflareTunnel()"),
+        ({"tunnel": 8000}, InputError, "8000 is no tunnel", "CloudflareTunnel()"),
+        ({"tunnel": "cloudflare"}, UnknownProvider, "no tunnel is called 'cloudflare'", "cloudflared"),
+        ({"tunnel": True, "require_signature": False}, BadSetting, "lets anybody call in", "leave one"),
         ({"webhook_url": "phone.example", "require_signature": False}, BadSetting, "lets anybody call in", "leave one"),
     ],
 )
@@ -67,3 +87,13 @@ def test_a_host_is_taken_as_people_write_it() -> None:
     """With or without scheme, in any case."""
     for written in ("phone.example", "https://phone.example", "wss://Phone.Example/"):
         assert Patter(webhook_url=written)._public_host == "phone.example"
+
+
+def test_a_tunnel_as_people_name_it() -> None:
+    """The thing itself, its name, or just that there is to be one."""
+    given = CloudflareTunnel(open_s=5.0)
+    assert Patter(tunnel=given)._tunnel is given
+    assert Patter(tunnel=True)._tunnel == Patter(tunnel="cloudflared")._tunnel == CloudflareTunnel()
+    assert Patter(tunnel="ngrok")._tunnel == NgrokTunnel()
+    for none in (None, False):
+        assert Patter(tunnel=none, webhook_url="phone.example")._tunnel is None
