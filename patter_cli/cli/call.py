@@ -89,14 +89,15 @@ def call(
     if (number is None) is (csv is None):
         raise InputError("whom shall it ring?", hint="patter call +14155550123 AGENT, or --csv FILE AGENT")
     lab = is_lab(carrier)
-    caller = from_number or settings.phone_number or (NUMBER if lab else "")
-    if not caller:
-        raise InputError("nobody said which number to call from", hint="--from +1…, or PHONE_NUMBER=+1…")
     if lab and (dry_run or detach):
         raise InputError("the lab is there for as long as the call", hint="leave out --dry-run and --detach")
     server = None if dry_run or lab else running_server(agent, carrier)
     settings = lab_settings(settings) if lab else settings
     name = server[1] if server is not None else chosen_agent(agent)
+    own = next((each.number for each in settings.numbers if each.agent == Path(name).stem), "")
+    caller = from_number or settings.phone_number or own or (NUMBER if lab else "")
+    if not caller:
+        raise InputError("nobody said which number to call from", hint="--from +1…, or PHONE_NUMBER=+1…")
     wanted = _wanted(number or caller, caller, name, amd, voicemail_message, first_message, ring_timeout, var or [])
     if server is not None:
         wanted = _widened(wanted, settings)
