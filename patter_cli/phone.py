@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from patter_cli import recipes, wiring
 from patter_cli.agent import Agent
 from patter_cli.announcement import Announcement
+from patter_cli.call_agent import ServedAgent, speaker
 from patter_cli.call_result import CallResult
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.provider import missing_members
@@ -34,16 +35,6 @@ from patter_cli.settings import DEFAULTS, load_settings
 log = logging.getLogger(__name__)
 
 Callback = Callable[..., Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """What `serve` was given, for calls that are made beside it."""
-
-    name: str
-    agent: Agent
-    hooks: Hooks
-    voicemail_message: str
 
 
 class Patter:
@@ -99,7 +90,7 @@ class Patter:
             )
         self._prices = price_table(pricing)
         self._carrier = carrier
-        self._served: _Served | None = None
+        self._served: ServedAgent | None = None
         self._settings = load_settings()
         kept = self._config.persist_root if persist is None else persist
         self._store = wiring.call_store(_folder(kept, self._settings.log_dir), redaction=self._settings.redact)
@@ -176,7 +167,7 @@ class Patter:
         self._tunnel_ready.renew()
         self._serving = asyncio.get_running_loop().create_future()
         try:
-            await self._serve(_Served(name, agent, hooks, voicemail_message), port, recording, way)
+            await self._serve(ServedAgent(name, agent, hooks, voicemail_message), port, recording, way)
         except BaseException as error:
             self._tunnel_ready.fail(error)
             self._ready.fail(error)
@@ -188,7 +179,7 @@ class Patter:
             self._serving.set_result(None)
             self._serving = self._served = None
 
-    async def _serve(self, wanted: _Served, port: int, recording: bool, way: Tunnel | None) -> None:
+    async def _serve(self, wanted: ServedAgent, port: int, recording: bool, way: Tunnel | None) -> None:
         ready = self._resolved(wanted.name, wanted.agent, wanted.hooks, wanted.voicemail_message)
         service, server = self._new_server({wanted.name: ready}, port, way, recording=recording, number=True)
         self._service, self._served = service, wanted
@@ -272,7 +263,8 @@ class Patter:
         filled = {key: str(value) for key, value in (variables or {}).items()}
         if agent is not None:  # what the call brings fills what the agent left open, too
             agent = replace(agent, variables={**agent.variables, **filled})
-        name, ready = self._speaker(agent, on_machine_detection)
+        served = self._served if self._service is not None else None
+        name, ready = speaker(served, agent, on_machine_detection, self._resolved)
         if self._serving is not None:
             await asyncio.shield(self.ready)
         async with self._beginning:  # two at once share one server
@@ -364,23 +356,6 @@ class Patter:
             prices=self._prices,
             on_host=self._tunnel_ready.tell,
         )
-
-    def _speaker(self, agent: Agent | None, on_machine_detection: Callback | None) -> tuple[str, ReadyAgent | None]:
-        """Who talks on a call that we make, by name; None for the agent as it is served. Raises ConfigError."""
-        served = self._served if self._service is not None else None
-        if agent is None and served is None:
-            raise ConfigError("nobody said which agent talks", hint="phone.call(to, agent), or serve one first")
-        hooks = served.hooks if served is not None else Hooks()
-        if agent is None and served is not None and on_machine_detection is None:
-            return served.name, None
-        if on_machine_detection is not None:
-            hooks = replace(hooks, on_machine_detection=on_machine_detection)
-        if agent is None and served is not None:
-            return served.name, self._resolved(served.name, served.agent, hooks, served.voicemail_message)
-        assert agent is not None
-        if agent.llm is not None:
-            hooks = replace(hooks, on_message=None)  # the served agent's own
-        return "agent", self._resolved("agent", agent, hooks)
 
     async def __aenter__(self) -> Patter:
         return self
