@@ -86,6 +86,19 @@ async def test_wait_resolves_whatever_happens() -> None:
     assert (await left).outcome == "canceled"
 
 
+@pytest.mark.slow
+async def test_wait_resolves_though_the_carrier_never_says_anything() -> None:
+    """Neither whether it rings nor what became of it: it is failed, by our own deadline; and called off, it is
+    waited for no longer than that, since it may ring all the same."""
+    async with serving() as (phone, here):
+        result = await asyncio.wait_for(phone.call(acme.LOST, wait=True), 30)
+        assert isinstance(result, CallResult)
+        assert result.outcome == "failed"
+        left = asyncio.create_task(phone.call(acme.LOST, wait=True))
+        await until(lambda: len(here.carrier.placed) == 2)
+    assert isinstance(await asyncio.wait_for(left, 1), CallResult)
+
+
 async def test_a_message_for_machines_and_who_is_told_of_one() -> None:
     """This call's callback and message, not those of the server."""
     served: list[Any] = []
