@@ -51,7 +51,7 @@ class Patter:
 
     carrier: Twilio(…), Telnyx(…); None: every one whose keys are set. phone_number: of ours, E.164.
     webhook_url: the public host name, with or without scheme, without a path; or tunnel: CloudflareTunnel() or another.
-    pricing: what you pay in place of the list's prices, {"twilio": {"started_minute": 0.01}}; units are Price's.
+    pricing: what you pay in place of the list's prices, {"twilio": {"started_minute": 0.01}}; units: docs/carriers.md.
     persist: a folder, True (the default folder), False (nothing is kept), or None: PATTER_LOG_DIR if it is set.
     require_signature: False believes every webhook, for work on this machine: refused beside a public address.
     older: the other fields of LocalConfig. Keys (openai_key="…" and the rest) come before the environment, and one
