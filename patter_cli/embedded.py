@@ -10,7 +10,7 @@ from patter_cli.agent import Agent
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting
 from patter_cli.local_config import LocalConfig, carriers_of, public_host
-from patter_cli.reach import new_server, started, stopped
+from patter_cli.reach import check_recording, new_server, started, stopped
 from patter_cli.server.service import Service
 from patter_cli.settings import load_settings
 
@@ -27,11 +27,11 @@ class EmbeddedServer:
     ) -> None:
         """recording: have the carrier record. voicemail_message: what an answering machine is told, variables filled
         in. Raises ConfigError, InputError: what is wrong is found here, before anything rings."""
-        if recording:
-            raise BadSetting("no carrier here can record calls yet", hint="patter simulate --stereo call.wav can")
         self._config = config
+        self._recording = recording
         self._settings = load_settings()
         self._carriers = carriers_of(config)
+        check_recording(recording, self._carriers)
         agent = recipes.with_keys(agent, config.keys())
         self._ready = wiring.ready_agent("agent", agent, Hooks(), self._settings, voicemail_message=voicemail_message)
         self._service: Service | None = None
@@ -44,14 +44,6 @@ class EmbeddedServer:
         if self._service is not None:
             raise BadSetting("this server is started already", hint="make another one for another port")
         config = self._config
-        settings = ServiceSettings(
-            port=port,
-            public_host=public_host(config.webhook_url),
-            require_signature=config.require_signature,
-            secret=wiring.signing_secret(self._settings, self._carriers),
-            run_folder=default_run_folder(),
-            callers=wiring.caller_rules(self._settings),
-        )
         kept = config.persist_root or self._settings.log_dir
         service, server = new_server(
             {self._ready.name: self._ready},
@@ -62,6 +54,7 @@ class EmbeddedServer:
             require_signature=config.require_signature,
             public_host=public_host(config.webhook_url),
             number=config.phone_number,
+            recording=self._recording,
         )
         self._service = service
         self._stopped.clear()

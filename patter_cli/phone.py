@@ -330,8 +330,6 @@ class Patter:
         number: bool = False,
     ) -> tuple[Service, Serving]:
         """Agents on the phone, and how they are started. number: ours is pointed at them. Raises PatterError."""
-        if recording:
-            raise BadSetting("no carrier here can record calls yet", hint="patter simulate --stereo call.wav can")
         carriers = self._carriers or wiring.carriers()
         if self._carrier is not None:
             carriers = {name: each for name, each in carriers.items() if each.local}
@@ -346,13 +344,10 @@ class Patter:
             self._settings,
             port=port,
             require_signature=self._config.require_signature,
-            secret=wiring.signing_secret(self._settings, carriers),
-            run_folder=default_run_folder(),
-            rules=wiring.dial_rules(self._settings),
-            callers=wiring.caller_rules(self._settings),
             tunnel=way,
             public_host=host,
             number=ours if number else "",
+            recording=recording,
             prices=self._prices,
             on_host=self._tunnel_ready.tell,
         )

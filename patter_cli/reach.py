@@ -14,7 +14,7 @@ from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.tunnel import Tunnel
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import ConfigError, InputError
+from patter_cli.errors import BadSetting, ConfigError, InputError
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.prices import PriceTable
 from patter_cli.server.reachable import ReachableServer
@@ -44,6 +44,12 @@ def tunnel_of(given: Any, webhook_url: str) -> Tunnel | None:
     return found
 
 
+def check_recording(recording: bool, carriers: Mapping[str, Carrier]) -> None:
+    """Raises BadSetting where there is nobody who could record."""
+    if recording and all(each.local for each in carriers.values()):
+        raise BadSetting("no carrier here can record calls", hint="patter simulate --stereo call.wav can")
+
+
 def new_server(
     agents: Mapping[str, ReadyAgent],
     carriers: Mapping[str, Carrier],
@@ -55,22 +61,26 @@ def new_server(
     tunnel: Tunnel | None = None,
     public_host: str = "",
     number: str = "",
+    recording: bool = False,
     prices: PriceTable = LIST_PRICES,
     on_host: Callable[[str], None] = lambda host: None,
 ) -> tuple[Service, Serving]:
     """Agents on the phone, and what starts and stops them: reached through the tunnel, under the public host, or by
     this machine alone.
 
-    number: E.164, pointed at us meanwhile; "": none. on_host: told each public host once it is proven. Raises
-    PatterError.
+    number: E.164, pointed at us meanwhile; "": none. recording: carriers record every call. on_host: told each public
+    host once it is proven. Raises PatterError.
     """
+    check_recording(recording, carriers)
     serving = ServiceSettings(
         port=port,
         public_host=public_host,
         require_signature=require_signature,
         secret=wiring.signing_secret(settings, carriers),
         run_folder=default_run_folder(),
+        recording=recording,
         rules=wiring.dial_rules(settings),
+        callers=wiring.caller_rules(settings),
         prices=prices,
     )
     service = wiring.service(agents, serving, store=store, carried_by=carriers)

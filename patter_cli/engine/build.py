@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,11 +31,8 @@ from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.outbound import OutboundPath
-from patter_cli.engine.perform_author import AuthorPerformer
-from patter_cli.engine.perform_carrier import Attend, CarrierPerformer
-from patter_cli.engine.perform_cascade import CascadePerformer, ModelBrain
 from patter_cli.engine.perform_author import NOBODY_ELSE, AuthorPerformer
-from patter_cli.engine.perform_carrier import CarrierPerformer
+from patter_cli.engine.perform_carrier import Attend, CarrierPerformer
 from patter_cli.engine.perform_cascade import AgentBrain, CascadePerformer, ModelBrain, go_on_line
 from patter_cli.engine.perform_dial import DialPerformer
 from patter_cli.engine.perform_media import MediaPerformer
@@ -61,20 +57,14 @@ def build_call(
     measure: Measure,
     left: Left = nobody_asks,
     attend: Attend | None = None,
-) -> CallSession:
-    """One call on a line that speaks this format; `run` holds it. left: is told what was said, at its end. attend:
-    makes transfers where whoever answers is told first."""
-    call = CallContext(info, agent)
-    author = AuthorPerformer(call, journal.settle)
-    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend)
-    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
     others: Mapping[str, ReadyAgent] = NOBODY_ELSE,
 ) -> CallSession:
-    """One call on a line that speaks this format; `run` holds it. others: who may take the call over at its start."""
+    """One call on a line that speaks this format; `run` holds it. left: is told what was said, at its end. attend:
+    makes transfers where whoever answers is told first. others: who may take the call over at its start."""
     call = CallContext(info, agent)
     author = AuthorPerformer(call, journal.settle, others)
-    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache)
-    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure), line=parts)
+    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend)
+    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +92,7 @@ def build_dialled_call(
     others: as for `build_call`."""
     call = CallContext(info, agent)
     dial = DialPerformer(call, carrier, request)
-    author, recorder = AuthorPerformer(call, journal.settle), CallRecorder(call, journal, measure, left)
-    author, recorder = AuthorPerformer(call, journal.settle, others), CallRecorder(call, journal, measure)
+    author, recorder = AuthorPerformer(call, journal.settle, others), CallRecorder(call, journal, measure, left)
     return DialParts(
         call=call,
         author=author,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from functools import partial
-from typing import Any
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -149,8 +148,12 @@ class AuthorPerformer:
         except Exception:
             log.exception("what on_call_start returned cannot be used; the call goes on without it")
             agent = call.agent
-        if call.agent.end_of_turn is None and agent.plan.predicts_end_of_turn:
-            agent = replace(agent, plan=replace(agent.plan, predicts_end_of_turn=False))  # nobody listens for it
+        # Whoever has the call now: it is recorded and put through as it was to be, and nobody listens for what was not.
+        mine, plan = call.agent.plan, agent.plan
+        predicts = plan.predicts_end_of_turn and call.agent.end_of_turn is not None
+        if (plan.records, plan.attends, plan.predicts_end_of_turn) != (mine.records, mine.attends, predicts):
+            plan = replace(plan, records=mine.records, attends=mine.attends, predicts_end_of_turn=predicts)
+            agent = replace(agent, plan=plan)
         self._prepared = agent
         call.post(fact.prepared(call.agent.plan, agent.plan))
 

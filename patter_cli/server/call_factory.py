@@ -30,8 +30,8 @@ from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.interrupted import close_abandoned, said_in
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
-from patter_cli.server.addresses import Addresses
 from patter_cli.observe.prices import PriceTable
+from patter_cli.server.addresses import Addresses
 from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.tickets import CallTicket, resume_ticket
@@ -55,12 +55,9 @@ class CallFactory:
         carriers: Mapping[str, Carrier],
         addresses: Addresses,
         records: bool = False,
-    ) -> None:
-        """records: the carrier is to record every call."""
-        callback_url: Callable[[str], str],
         prices: PriceTable = LIST_PRICES,
     ) -> None:
-        """callback_url: where a carrier, by its name, reports what it learns. prices: what calls cost."""
+        """records: the carrier is to record every call. prices: what calls cost."""
         self._prices = prices
         self._agents = agents
         self._room = BatchedVad(model)
@@ -143,9 +140,8 @@ class CallFactory:
             carrier=self._carriers[ticket.carrier],
             request=request,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
-            measure=CallMeasure(),
-            left=partial(self._leave, ticket.call_id),
             measure=CallMeasure(self._prices),
+            left=partial(self._leave, ticket.call_id),
             others=self._agents,
         )
         return DialledCall(ticket, parts)
@@ -222,9 +218,10 @@ class CallFactory:
             vad=self._room,
             cache=self._phrasebook,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
-            measure=CallMeasure(),
+            measure=CallMeasure(self._prices),
             left=partial(self._leave, ticket.call_id),
             attend=self._attend_for(ticket),
+            others=self._agents,
         )
 
     def _attend_for(self, ticket: CallTicket) -> Attend | None:
@@ -241,8 +238,6 @@ class CallFactory:
             agent,
             plan=replace(agent.plan, records=records, attends=attends),
             revise=lambda overrides, parameters: self._adapted(agent.revise(overrides, parameters), carrier),
-            measure=CallMeasure(self._prices),
-            others=self._agents,
         )
 
     def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:

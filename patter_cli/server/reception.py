@@ -14,7 +14,6 @@ from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, C
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction, TransferOutcome
-from patter_cli.errors import BadSignature, CallRejected, PatterError
 from patter_cli.errors import BadSignature, CallRejected, PatterError, UnknownAgent
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams

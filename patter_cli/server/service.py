@@ -142,7 +142,6 @@ class Service:
             carriers=self._carriers,
             addresses=self.addresses,
             records=settings.recording,
-            callback_url=self.addresses.callback_url,
             prices=settings.prices,
         )
         self._speech = speech

@@ -20,7 +20,6 @@ from patter_cli.core.carrier_events import MachineDetected
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSetting, CallRejected, MissingCredential
-from patter_cli.errors import BadSetting, CallRejected
 from patter_cli.server.reception import NOBODY
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller

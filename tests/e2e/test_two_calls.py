@@ -15,8 +15,8 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.providers.rules import RulesLLM
 from patter_cli.server.reception import NOBODY
 from patter_cli.server.service import ServiceSettings
+from tests.e2e.both_sides import HOST, NAMES, OURS, SIDES, Sides, heard_by, hears, within
 from tests.e2e.conftest import LOUDNESS, agent, spoken
-from tests.e2e.two_carriers import HOST, NAMES, OURS, SIDES, Sides, heard_by, hears, within
 
 ADA, BOB = "+12125550142", "+12125550143"
 # Whoever is rung here speaks in tones, which our own ear takes for a machine's beep where it listens for one.
