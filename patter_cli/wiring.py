@@ -18,6 +18,7 @@ from patter_cli.callers import CallerRules
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
+from patter_cli.contracts.provider import OutOfPackages
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
@@ -138,6 +139,14 @@ def voice_model() -> VoiceModel:
 def built_in_line() -> loopback.Carrier:
     """The carrier that needs no account."""
     return cast("loopback.Carrier", registry.keyless("carrier").load()())
+
+
+def check_packages(agent: ReadyAgent) -> None:
+    """Whether all that a spoken call with this agent works with is installed; loads none of it. Raises MissingExtra."""
+    parts: tuple[object, ...] = (agent.stt, *agent.stt_fallbacks, agent.tts, *agent.tts_fallbacks, agent.end_of_turn)
+    for each in (registry.keyless("vad").load(), *parts):
+        if isinstance(each, OutOfPackages):
+            each.check_packages()
 
 
 def carriers(named: str = "") -> dict[str, Carrier]:

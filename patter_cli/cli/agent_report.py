@@ -113,6 +113,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         agent = recipes.with_providers(agent)
         tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
         ready = wiring.ready_agent(loaded.name, agent, Hooks(**loaded.hooks), settings)
+        wiring.check_packages(ready)
     except PatterError as error:
         problems.append(problem_of(error))
     plan = ready.plan if ready else wiring.plan_of(loaded.name, agent, {}, tools)

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from patter_cli.cli import agents, call, general, serve, simulate, tunnel
+from patter_cli.cli.mistyped import Commands
 from patter_cli.version import VERSION
 
 app = typer.Typer(
     name="patter",
+    cls=Commands,
     help="AI agents that answer and make phone calls: write one file, talk to it here, put it on a number.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 
 from patter_cli import keys
+from patter_cli.cli.mistyped import wanted
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, reason
 from patter_cli.number_routes import SECTION as NUMBERS
 from patter_cli.setting_files import ConfigFile as Config
@@ -67,8 +68,9 @@ def _written(context: typer.Context, config: Config) -> dict[str, Any]:
         try:
             parameter.process_value(context, written[name])
         except typer.BadParameter as error:
-            wanted = error.message.replace("Input should be", "it must be").partition(", unable to")[0]
-            raise BadSetting(f"{config.where(*path, key)} cannot be {value!r}", hint=wanted) from error
+            raise BadSetting(
+                f"{config.where(*path, key)} cannot be {value!r}", hint=f"it must be {wanted(error)}"
+            ) from error
     return written
 
 

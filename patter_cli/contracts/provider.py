@@ -32,6 +32,14 @@ class OnThisMachine(Protocol):
         """What a caller waits for in a turn, in seconds of one core; measured once. After `warm`."""
 
 
+@runtime_checkable
+class OutOfPackages(Protocol):
+    """What a recipe, or its class, has beside that works with packages that not everybody has."""
+
+    def check_packages(self) -> None:
+        """Whether they are there; imports none of them. Raises MissingExtra."""
+
+
 async def awaited_work_s(recipe: object) -> float:
     """The same for any recipe: 0 for a vendor's."""
     return await recipe.awaited_work_s() if isinstance(recipe, OnThisMachine) else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from patter_cli.contracts.provider import Provider, awaited_work_s, name_of
+from patter_cli.contracts.provider import OutOfPackages, Provider, awaited_work_s, name_of
 from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes
 from patter_cli.text.respelling import Respelling
 
@@ -36,6 +36,11 @@ class RespeltVoice:
         """Raises ConfigError: the other voice's."""
         if isinstance(self.voice, Provider):
             self.voice.check()
+
+    def check_packages(self) -> None:
+        """Raises MissingExtra: the other voice's."""
+        if isinstance(self.voice, OutOfPackages):
+            self.voice.check_packages()
 
     async def warm(self) -> None:
         """Load what the other voice loads."""

@@ -56,13 +56,20 @@ def core_time_s(work: Callable[[], object], times: int = 3) -> float:
     return min(took_s)
 
 
+def check_packages(*packages: str) -> None:
+    """Raise MissingExtra for the first package that is not installed, as `asset` would; none is imported."""
+    for each in packages:
+        if find_spec(each) is None:
+            raise _missing(each)
+
+
 def asset(package: str, path: str) -> Path:
     """Where a package keeps a file, found without importing it. Raises MissingExtra if there is no such file."""
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (found := Path(folder) / path).is_file():
             return found
-    raise MissingExtra(f"the local speech models need {package}", hint=install_command("local"))
+    raise _missing(package)
 
 
 def verified(package: str, path: str, sha256: str) -> bytes:
@@ -81,7 +88,7 @@ def onnx_session(model: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtra("the local speech models need onnxruntime", hint=install_command("local")) from error
+        raise _missing("onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
@@ -94,6 +101,10 @@ def onnx_session(model: bytes) -> Any:
     session.disable_fallback()
     session._model_bytes = None  # kept only to fall back to other processors with; 107 MB of the four models
     return session
+
+
+def _missing(package: str) -> MissingExtra:
+    return MissingExtra(f"the local speech models need {package}", hint=install_command("local"))
 
 
 def _cores() -> int:

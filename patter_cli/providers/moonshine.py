@@ -26,7 +26,7 @@ from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.provider import Keyless
 from patter_cli.contracts.stt import Final, Partial, Recognised
 from patter_cli.errors import ProviderError, Unavailable
-from patter_cli.providers.inference import POOL, Once, core_time_s
+from patter_cli.providers.inference import POOL, Once, check_packages, core_time_s
 from patter_cli.providers.moonshine_model import RATE_HZ, Model, Offer
 from patter_cli.providers.pool import InferencePool, Owner, Rank
 from patter_cli.providers.short_answers import offered
@@ -83,6 +83,10 @@ class SpeechToText(Keyless):
     def speech_only(self) -> bool:
         """The model invents words for noise and silence, so it is only shown speech."""
         return True
+
+    def check_packages(self) -> None:
+        """Raises MissingExtra."""
+        check_packages("moonshine_voice", "onnxruntime")
 
     async def warm(self) -> None:
         """Load the model and lay out the short answers: half a second, once. Raises MissingExtra."""

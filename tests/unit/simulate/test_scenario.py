@@ -136,13 +136,13 @@ STEP = '[[step]]\nsay = "Hello."\n'
         ('[[step]]\nsay = " "', "say is empty", "say ="),
         ('[[step]]\nsay = "..."', "say has no words", "what is said"),
         ('[[step]]\nsay = "a"\npress = "1"', "does say and press at once", "[[step]]"),
-        ('[[step]]\nsay = "a"\nafter_ms = 5', "'after_ms' is not a key here", "known: say"),
+        ('[[step]]\nsay = "a"\nafter_ms = 5', "'after_ms' is not a key here", "in a [[step]] with interrupt"),
         ('[[step]]\ninterrupt = "a"\nafter_ms = "5"', "after_ms is '5', not a whole number", "1500"),
         ('[[step]]\ninterrupt = "a"\nafter_ms = -5', "after_ms is -5", "1500"),
         ('[[step]]\ninterrupt = "a"\nafter_ms = true', "after_ms is True", "1500"),
         ('[[step]]\npress = "12x"', "press is '12x'", "0-9"),
         ("[[step]]\nhang_up = false", "hang_up is False", "true"),
-        ('[[step]]\nhang_up = true\nexpect = "a"', "'expect' is not a key here", "hang_up"),
+        ('[[step]]\nhang_up = true\nexpect = "a"', "'expect' is not a key here", "that gets an answer"),
         ('[[step]]\nwav = "missing.wav"', "missing.wav", ""),
         ('[[step]]\nsay = "a"\nexpect = ["b", 5]', "expect has a number where a text belongs", "expect ="),
         ('[[step]]\nsay = "a"\nexpect = "?"', "expect has no words", "expect ="),
@@ -195,6 +195,35 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, place: str,
         load_scenario(path)
     assert str(caught.value).startswith(f"{path}{place}")
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "home"),
+    [
+        (f'say = "Hello."\n{STEP}', ":1: 'say'", "in a [[step]]"),
+        (f'press = "1"\n{STEP}', ":1: 'press'", "in a [[step]]"),
+        (f'quality = "bad"\n{STEP}', ":1: 'quality'", "in [line]"),
+        (f"seed = 3\n{STEP}", ":1: 'seed'", "in [line]"),
+        (f'number = "+12025550142"\n{STEP}', ":1: 'number'", "in a [[human]]"),
+        (f"max_ttfa_ms = 900\n{STEP}", ":1: 'max_ttfa_ms'", "in [expect]"),
+        (f'says = "open"\n{STEP}', ":1: 'says'", "in a [[human]] or in [expect]"),
+        (f'{STEP}agent = "desk"', ":3: [[step]] 1: 'agent'", "above the first table"),
+        (f'{STEP}never = "sorry"', ":3: [[step]] 1: 'never'", "in [expect]"),
+        (f'{STEP}reason = "agent"', ":3: [[step]] 1: 'reason'", "in [expect]"),
+        (f"{STEP}[expect]\nwithin_ms = 900", ":4: [expect]: 'within_ms'", "in a [[step]] that gets an answer"),
+        (f"{STEP}[line]\nafter_ms = 900", ":4: [line]: 'after_ms'", "in a [[step]] with interrupt"),
+        (f"{STEP}within_ms = 900\nafter_ms = 5", ":4: [[step]] 1: 'after_ms'", "in a [[step]] with interrupt"),
+    ],
+)
+def test_a_key_that_stands_in_the_wrong_place_is_told_where_it_belongs(
+    tmp_path: Path, text: str, place: str, home: str
+) -> None:
+    """It is spelt right, so no other spelling is offered."""
+    path = written(tmp_path, text)
+    with pytest.raises(InputError) as caught:
+        load_scenario(path)
+    assert str(caught.value).startswith(f"{path}{place}")
+    assert caught.value.hint == f"it belongs {home}"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
