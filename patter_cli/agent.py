@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, a_kind
 from patter_cli.tools import as_tool
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from patter_cli.contracts.stt import SpeechToText
     from patter_cli.contracts.tts import TextToSpeech
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
+"""Source: RFC 5646, without the languages of four letters and more, which it reserves."""
 _PLACEHOLDER = re.compile(r"(?<!\{)\{([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 TRANSFER_NUMBER = re.compile(E164.pattern + r"(?:;ext=[0-9*#w]{1,32})?")
@@ -79,6 +81,21 @@ class TurnPolicy:
     end_of_turn: EndOfTurnModel | None = None
     """A model that hears whether somebody has finished, beside silence and words."""
 
+    def __post_init__(self) -> None:
+        for name in ("endpoint_ms", "idle_ms", "idle_asks"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 0):
+                raise InputError(f"TurnPolicy: {name} cannot be {value!r}", hint=f"{name}=600, whole and not negative")
+
+
+_LISTS = {
+    "tools": "[book]",
+    "guardrails": '[guardrail("prices", ["dollar"])]',
+    "transfer_numbers": '["+15550100001"]',
+    "keyterms": '["Bright Smile", "Dr. Nguyen"]',
+}
+"""Arguments of an Agent that are lists, and how one is written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -121,10 +138,21 @@ class Agent:
     def __post_init__(self) -> None:
         for name in ("system_prompt", "first_message", "voice", "model", "language"):
             if not isinstance(getattr(self, name), str):
-                raise InputError(f"{name} is {type(getattr(self, name)).__name__}, not a text", hint=f'{name}="…"')
+                raise InputError(f"{name} is {a_kind(getattr(self, name))}, not a text", hint=f'{name}="…"')
+        for name, example in _LISTS.items():
+            given = getattr(self, name)
+            if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable | None):
+                raise InputError(f"{name} is {a_kind(given)}, not a list", hint=f"{name}={example}")
+        for name in ("aggressive_first_flush", "disable_phone_preamble"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name} cannot be {getattr(self, name)!r}", hint="True or False")
+        if not isinstance(self.variables, Mapping) or not all(isinstance(each, str) for each in self.variables):
+            raise InputError(f"variables cannot be {self.variables!r}", hint='variables={"name": "Ann"}')
+        if not _LANGUAGE.fullmatch(self.language):
+            raise InputError(f"language cannot be {self.language!r}", hint='a short name like "en" or "en-GB"')
         if not isinstance(self.turns, TurnPolicy):
             raise InputError(f"turns cannot be {self.turns!r}", hint="turns=TurnPolicy(endpoint_ms=600)")
-        if not isinstance(self.barge_in_threshold_ms, int):
+        if type(self.barge_in_threshold_ms) is not int:
             raise InputError("barge_in_threshold_ms is not a whole number", hint="milliseconds, 300 by default")
         if not self.system_prompt.strip():
             raise InputError("an agent needs a system_prompt", hint='Agent(system_prompt="You are …")')
@@ -135,13 +163,13 @@ class Agent:
             raise InputError(
                 f"echo_cancellation cannot be {echo!r}", hint='None, True, False, "webrtc", or NlmsEchoCanceller(…)'
             )
-        for name in ("stt", "tts"):
+        for name in ("stt", "llm", "tts"):
             if isinstance(getattr(self, name), list | tuple) and not getattr(self, name):
                 raise InputError(f"{name} is an empty list", hint=f"leave {name} out to have it chosen for you")
         for number in self.transfer_numbers or ():
             if not isinstance(number, str) or not TRANSFER_NUMBER.fullmatch(number):
                 raise InputError(f"{number!r} is not a phone number", hint="write it as E.164: +15550100001")
-        if isinstance(self.keyterms, str) or not all(isinstance(each, str) for each in self.keyterms):
+        if not all(isinstance(each, str) for each in self.keyterms):
             raise InputError(f"keyterms cannot be {self.keyterms!r}", hint='keyterms=["Bright Smile", "Dr. Nguyen"]')
         object.__setattr__(self, "keyterms", tuple(self.keyterms))
         object.__setattr__(self, "tools", tuple(map(as_tool, self.tools)))
@@ -175,7 +203,7 @@ def _as_pronunciations(value: Any) -> dict[str, str]:
     """What is written to what is said, both without blanks around them. Raises InputError."""
     hint = 'pronounce={"Nguyen": "win", "SQL": "sequel"}'
     if not isinstance(value, Mapping):
-        raise InputError(f"pronounce is {type(value).__name__}, not a dict of words", hint=hint)
+        raise InputError(f"pronounce is {a_kind(value)}, not a dict of words", hint=hint)
     words: dict[str, str] = {}
     for written, said in value.items():
         if not (isinstance(written, str) and isinstance(said, str)):

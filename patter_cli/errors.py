@@ -62,6 +62,18 @@ def _refused(error: OSError) -> str:
     return _REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 
 
+def a_kind(value: object) -> str:
+    """What something is, to say that something else was wanted: "a text", "None", "the class Agent"."""
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    kinds = ((bool, "True or False"), (int | float, "a number"), (str, "a text"), (list | tuple, "a list"))
+    name = next((words for kind, words in kinds if isinstance(value, kind)), "")
+    article = "an" if type(value).__name__[0].lower() in "aeiou" else "a"
+    return name or f"{article} {type(value).__name__}"
+
+
 class PatterError(Exception):
     """Anything that goes wrong in a way we can name.
 

@@ -13,7 +13,7 @@ from patter_cli.contracts.provider import Provider, missing_members
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.engine.respelt import RespeltVoice
-from patter_cli.errors import BadSetting, ConfigError, InputError
+from patter_cli.errors import BadSetting, ConfigError, InputError, a_kind
 
 _CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
 
@@ -98,7 +98,7 @@ def check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
     for each in recipes:
         if missing := missing_members(each, _CONTRACTS[kind]):
             raise InputError(
-                f"agent {name}: {type(each).__name__} cannot be its {kind}, for it has no {', '.join(missing)}",
+                f"agent {name}: {a_kind(each)} cannot be its {kind}, for it lacks {', '.join(missing)}",
                 hint=f"keep what patter_cli/contracts/{kind}.py asks for, or name one of: "
                 + ", ".join(row.name for row in registry.rows(kind)),
             )

@@ -76,6 +76,7 @@ def _media_url(value: Any) -> str:
     try:
         parts = urlsplit(value) if isinstance(value, str) and value.isprintable() and " " not in value else None
         usable = parts is not None and parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0
+        usable = usable and "@" not in value.partition("://")[2].partition("/")[0]  # whoever answers needs no password
     except ValueError:  # no port, or brackets that are no IPv6 address
         usable = False
     if not usable or "#" in value:
@@ -304,9 +305,18 @@ def _read(row: Row, value: Any, origin: Origin) -> Any:
     try:
         return row.read(value)
     except ValueError as error:
-        shown = f"{value!r}" if row.section is not None else "what it is"
+        shown = as_written(value) if row.section is not None else "what it is"
         kind = InputError if origin.source == "flag" else BadSetting
         raise kind(f"{origin.where} cannot be {shown}", hint=f"it must be {error}") from error
+
+
+def as_written(value: Any) -> str:
+    """A value as one would look for it in a file or on a command line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(as_written, value)) or "an empty list"
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _set(environment: Mapping[str, str]) -> list[str]:

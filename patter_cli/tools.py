@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any, overload
 
 from patter_cli.call_event import CallEvent
@@ -173,7 +174,9 @@ def as_tool(value: Any) -> Tool:
         return value
     if isinstance(value, Mapping):
         if unknown := sorted(map(str, value.keys() - _KEYS)):
-            raise InputError(f"a tool has no {', '.join(unknown)}", hint=f"it has {', '.join(sorted(_KEYS))}")
+            near = get_close_matches(unknown[0], _KEYS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(_KEYS))}"
+            raise InputError(f"a tool has no {', '.join(unknown)}", hint=hint)
         if missing := sorted({"name", "description"} - value.keys()):
             raise InputError(f"a tool lacks its {' and '.join(missing)}", hint='{"name": …, "description": …, …}')
         return Tool(**value)

@@ -117,6 +117,10 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
     except PatterError as error:
         problems.append(problem_of(error))
     plan = ready.plan if ready else wiring.plan_of(loaded.name, agent, {}, tools)
+    problems += (
+        Problem(code="misspelt_callback", message=f"nobody calls {name}", hint=f"did you mean {meant}?")
+        for name, meant in loaded.misspelt.items()
+    )
     problems += _lint(agent, plan.first_message, tools)
     return AgentReport(
         name=loaded.name,

@@ -12,23 +12,21 @@ import hashlib
 import importlib.util
 import inspect
 import os
-import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 from patter_cli.agent import Agent
-from patter_cli.cli.loading import beside, running
+from patter_cli.cli.author_faults import correct, failure, mistake, shown
+from patter_cli.cli.loading import running
 from patter_cli.engine.answer_service import AnswerService
-from patter_cli.errors import InputError, PatterError, reason
+from patter_cli.errors import InputError, a_kind, reason
 
 HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection")
 """The module-level functions of an agent file that are called back, by their names."""
-_UNKNOWN_KEYWORD = re.compile(r"(?P<what>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(?P<keyword>\w+)'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,13 @@ class LoadedAgent:
     agent: Agent
     hooks: Mapping[str, Callable[..., Any]]
     """Those of HOOKS that the file defines. Read-only."""
+    misspelt: Mapping[str, str] = field(default_factory=dict)
+    """Functions that nobody calls back, to those of HOOKS that they look like: on_mesage -> on_message."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works and is hardly meant, a sentence each."""
+        return tuple(f"nobody calls {name}; did you mean {meant}?" for name, meant in self.misspelt.items())
 
 
 def find_agents(root: Path) -> list[FoundAgent]:
@@ -84,15 +89,15 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
     """
     root = (root or Path.cwd()).resolve()
     path, variable = _locate(spec, root)
-    shown = _shown(path, root)
-    module = _run(path, root, shown)
+    place = shown(path, root)
+    module = _run(path, root, place)
     agent = vars(module).get(variable)
     if not isinstance(agent, Agent):
         others = [name for name, value in vars(module).items() if isinstance(value, Agent)]
-        wrong = f"is {_a(agent)}, not an Agent" if variable in vars(module) else "is missing"
+        wrong = f"is {a_kind(agent)}, not an Agent" if variable in vars(module) else "is missing"
         raise InputError(
-            f"{shown}: `{variable}` {wrong}",
-            hint=f"it has another one: patter simulate {shown}:{others[0]}"
+            f"{place}: `{variable}` {wrong}",
+            hint=f"it has another one: patter simulate {place}:{others[0]}"
             if others
             else f"write at the top level of the file: {variable} = Agent(system_prompt=…)",
         )
@@ -100,9 +105,23 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
     for name, hook in hooks.items():
         if not callable(hook) and not (name == "on_message" and isinstance(hook, str | AnswerService)):
             raise InputError(
-                f"{shown}: `{name}` is {_a(hook)}, not a function", hint=f"write: async def {name}(event): …"
+                f"{place}: `{name}` is {a_kind(hook)}, not a function", hint=f"write: async def {name}(event): …"
             )
-    return LoadedAgent(name=path.stem, path=path, agent=agent, hooks=MappingProxyType(hooks))
+    return LoadedAgent(
+        name=path.stem, path=path, agent=agent, hooks=MappingProxyType(hooks), misspelt=_misspelt(module)
+    )
+
+
+def _misspelt(module: ModuleType) -> dict[str, str]:
+    """The callbacks that a file does not define, and nearly does."""
+    own = vars(module)
+    missing = [name for name in HOOKS if name not in own]
+    near = {
+        name: difflib.get_close_matches(name, missing, n=1, cutoff=0.8)
+        for name, value in own.items()
+        if name.startswith("on") and name not in HOOKS and inspect.isfunction(value)
+    }
+    return {name: found[0] for name, found in near.items() if found}
 
 
 def _read(path: Path) -> FoundAgent | None:
@@ -110,11 +129,11 @@ def _read(path: Path) -> FoundAgent | None:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
-        return _unreadable(path, f"{where}{_mistake(error)}")
+        return _unreadable(path, f"{where}{mistake(error)}")
     except OSError as error:
         return _unreadable(path, reason(error))
     except (ValueError, RecursionError) as error:
-        return _unreadable(path, _mistake(error))
+        return _unreadable(path, mistake(error))
     variables = tuple(name for statement in tree.body for name in _agents_of(statement))
     if not variables and not any(map(_names_agent, ast.walk(tree))):
         return None
@@ -170,7 +189,8 @@ def _locate(spec: str, root: Path) -> tuple[Path, str]:
     path = root / "agents" / f"{where}.py"
     if where and path.is_file():
         return path.resolve(), variable
-    raise InputError(f"no agent is called {where!r}", hint=_what_there_is(where, root))
+    called = f"no agent is called {where!r}" if where.strip() else "the agent's name is empty"
+    raise InputError(called, hint=_what_there_is(where, root))
 
 
 def _what_there_is(name: str, root: Path) -> str:
@@ -180,95 +200,35 @@ def _what_there_is(name: str, root: Path) -> str:
     names = [found.name for found in find_agents(root)]
     if not names:
         return "there is no agent in agents/: patter agents new NAME makes one"
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name.lower(), names, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
     return f"{meant}agents found: {', '.join(names)}"
 
 
-def _run(path: Path, root: Path, shown: str) -> ModuleType:
+def _run(path: Path, root: Path, place: str) -> ModuleType:
     """Execute one file as a module. Its name is its own, so two files called alike do not mix."""
     name = f"patter_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise InputError(f"{shown} cannot be imported", hint="name it like a module: my_agent.py")
+        raise InputError(f"{place} cannot be imported", hint="name it like a module: my_agent.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickling look their module up
     try:
-        with running(path, root, shown):
+        with running(path, root, place):
             spec.loader.exec_module(module)
     except SyntaxError as error:
         del sys.modules[name]
         own = error.filename is not None and Path(error.filename).is_relative_to(path.parent)
-        file = _shown(Path(error.filename), root) if error.filename else shown
+        file = shown(Path(error.filename), root) if error.filename else place
         line = f"{file}:{error.lineno}" if own else file
         text = f": {error.text.strip()}" if error.text else ""
-        hint = _check(file if own else shown, error.lineno if own else None)
-        raise InputError(f"{line}{text}\n{_mistake(error)}", hint=hint) from error
+        hint = correct(file if own else place, error.lineno if own else None)
+        raise InputError(f"{line}{text}\n{mistake(error)}", hint=hint) from error
     except (Exception, SystemExit) as error:  # it is not our code: anything may come out of it
         del sys.modules[name]
         if isinstance(error, OSError) and error.filename == str(path):
-            raise InputError(f"{shown} cannot be read: {reason(error)}") from error
-        raise _failure(error, path, root, shown) from error
+            raise InputError(
+                f"{place} cannot be read: {reason(error)}", hint=f"ls -l {place} shows whose it is"
+            ) from error
+        raise failure(error, path, root, place) from error
     return module
-
-
-def _failure(error: BaseException, path: Path, root: Path, shown: str) -> InputError:
-    """Say what went wrong in the person's own frames; the library's are for --debug."""
-    trace = traceback.extract_tb(error.__traceback__)
-    frames = [frame for frame in trace if Path(frame.filename).is_relative_to(path.parent)]
-    files = [_shown(Path(frame.filename), root) for frame in frames]
-    places = [f"{file}:{frame.lineno}: {frame.line}" for file, frame in zip(files, frames, strict=True)] or [shown]
-    said = str(error)
-    why = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    hint = _check(files[-1] if files else shown, frames[-1].lineno if frames else None)
-    if isinstance(error, PatterError):
-        why, hint = said, error.hint or hint
-    elif isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"install it for this Python: {sys.executable} -m pip install {error.name.partition('.')[0]}"
-        if beside(error.name, path, root):
-            hint = f"there is no {error.name.replace('.', '/')}.py in {root}: write it, or correct the name"
-    elif isinstance(error, TypeError) and (match := _UNKNOWN_KEYWORD.search(said)):
-        known = _keywords(match["what"])
-        if known:
-            near = difflib.get_close_matches(match["keyword"], known, n=1)
-            why = f"{match['what']} knows no {match['keyword']}"
-            hint = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}"
-    return InputError("\n".join([*places, why]), hint=hint)
-
-
-def _keywords(what: str) -> list[str]:
-    """What one of our public classes or functions takes; [] for anything else."""
-    import patter_cli
-
-    public = getattr(patter_cli, what, None) if what in patter_cli.__all__ else None
-    if public is None:
-        return []
-    return [name for name in inspect.signature(public).parameters if name != "self"]
-
-
-def _mistake(error: SyntaxError | ValueError | RecursionError) -> str:
-    """What is wrong with a file; the decoder's own words are for those who know its bytes."""
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
-    if isinstance(error, RecursionError):
-        return "it has too many brackets in brackets"
-    if "codec can't decode" in said or "encoding problem" in said or isinstance(error, UnicodeError):
-        return "this is not UTF-8"
-    if "null byte" in said:
-        return "this is no text: there is a NUL in it"
-    return said
-
-
-def _check(shown: str, line: int | None) -> str:
-    where = f"line {line} of {shown}" if line else shown
-    return f"correct {where}, then run the command again; --debug shows the whole traceback"
-
-
-def _a(value: object) -> str:
-    kind = type(value).__name__
-    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"
-
-
-def _shown(path: Path, root: Path) -> str:
-    """A path as one would type it: from the project if it is inside."""
-    path = path.resolve()
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

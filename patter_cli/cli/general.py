@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
@@ -21,7 +21,7 @@ from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, 
 from patter_cli.number_routes import SECTION as NUMBERS
 from patter_cli.setting_files import ConfigFile as Config
 from patter_cli.setting_files import Sections, read_config, read_env_file
-from patter_cli.settings import ROWS, Settings, load_settings
+from patter_cli.settings import ROWS, Settings, as_written, load_settings
 from patter_cli.text.printable import printable_lines
 
 _PANEL = "General"
@@ -69,7 +69,7 @@ def _written(context: typer.Context, config: Config) -> dict[str, Any]:
             parameter.process_value(context, written[name])
         except typer.BadParameter as error:
             raise BadSetting(
-                f"{config.where(*path, key)} cannot be {value!r}", hint=f"it must be {wanted(error)}"
+                f"{config.where(*path, key)} cannot be {as_written(value)}", hint=f"it must be {wanted(error)}"
             ) from error
     return written
 
@@ -249,8 +249,7 @@ def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:
     logging.basicConfig(level=level, handlers=[told])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to a model
-    for each in settings.warnings:
-        print(f"warning: {printable_lines(each)}", file=sys.stderr)
+    warn(settings.warnings)
     keys.stand_behind(settings.keys)
     return settings
 
@@ -291,6 +290,12 @@ def _end_as_bug(error: Exception, *, debug: bool) -> NoReturn:
     again = "report it" if debug else "run it again with --debug and report what it prints"
     print(f"hint: {again}", file=sys.stderr)
     raise typer.Exit(70) from None
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Say what works and is hardly meant."""
+    for each in sentences:
+        print(f"warning: {printable_lines(each)}", file=sys.stderr)
 
 
 def show_error(error: PatterError, blamed: str = "") -> None:

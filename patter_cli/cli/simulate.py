@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patter_cli.cli.general import AgentName
+from patter_cli.cli.general import AgentName, warn
 from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
     if spec is None:
         spec = (scenario.agent if scenario is not None else "") or _only_agent()
     loaded = load_agent(spec)
+    warn(loaded.warnings)
     if scenario is None:
         beside = loaded.path.with_suffix(".toml")
         scenario = load_scenario(beside) if beside.is_file() else Scenario()

@@ -10,7 +10,7 @@ from typing import Any
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.whereabouts import shown
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, a_kind
 
 
 def check_hooks(hooks: Hooks) -> None:
@@ -29,7 +29,7 @@ def check_hooks(hooks: Hooks) -> None:
 def check_shape(what: str, function: Callable[..., Any], example: str) -> None:
     """Raises InputError if the function cannot be called with one argument."""
     if not callable(function):
-        raise InputError(f"{what} is {type(function).__name__}, not a function", hint=f"write: {example}")
+        raise InputError(f"{what} is {a_kind(function)}, not a function", hint=f"write: {example}")
     try:
         signature = inspect.signature(function)
     except (ValueError, TypeError):  # it is written in C

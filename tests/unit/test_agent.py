@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, Guardrail, guardrail
-from patter_cli.errors import InputError
+from patter_cli import Agent, Guardrail, TurnPolicy, guardrail
+from patter_cli.errors import InputError, a_kind
 
 
 def test_guardrails_may_be_dicts() -> None:
@@ -51,7 +51,29 @@ def test_two_guardrails_of_one_name_are_refused() -> None:
         {"system_prompt": None},
         {"first_message": 5},
         {"language": object()},
+        {"language": "klingon!"},
+        {"language": "english"},
+        {"language": ""},
+        {"language": "en_US"},
+        {"voice": 5},
         {"turns": 5},
+        {"tools": 5},
+        {"tools": "book"},
+        {"tools": {"book": 5}},
+        {"guardrails": 5},
+        {"guardrails": "prices"},
+        {"transfer_numbers": "+12025550142"},
+        {"keyterms": "Bright Smile"},
+        {"keyterms": [5]},
+        {"variables": ["name"]},
+        {"variables": {5: "x"}},
+        {"variables": "name"},
+        {"aggressive_first_flush": "yes"},
+        {"disable_phone_preamble": 1},
+        {"barge_in_threshold_ms": 0.5},
+        {"barge_in_threshold_ms": True},
+        {"llm": []},
+        {"stt": ()},
         {"barge_in_threshold_ms": -1},
         {"barge_in_threshold_ms": "300"},
         {"transfer_numbers": ["911"]},
@@ -73,3 +95,32 @@ def test_arguments_that_cannot_be_meant_are_refused(bad: dict[str, Any]) -> None
     with pytest.raises(InputError) as caught:
         Agent(**arguments)
     assert caught.value.hint
+    assert "NoneType" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["endpoint_ms", "idle_ms", "idle_asks"])
+@pytest.mark.parametrize("value", [-1, 1.5, "600", True])
+def test_patience_that_cannot_be_is_refused(name: str, value: Any) -> None:
+    """Whole numbers, and nobody waits less than nothing."""
+    arguments: dict[str, Any] = {name: value}
+    with pytest.raises(InputError, match=f"TurnPolicy: {name} cannot be"):
+        TurnPolicy(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "None"),
+        (True, "True or False"),
+        (5, "a number"),
+        (0.5, "a number"),
+        ("x", "a text"),
+        ([], "a list"),
+        ({}, "a dict"),
+        (Agent, "the class Agent"),
+        (object(), "an object"),
+    ],
+)
+def test_what_something_is_in_words(value: object, words: str) -> None:
+    """For a message that says what was wanted instead."""
+    assert a_kind(value) == words

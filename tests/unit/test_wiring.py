@@ -300,7 +300,7 @@ def test_what_is_no_provider_is_refused_at_load() -> None:
 
         async def open(self) -> None: ...
 
-    with pytest.raises(InputError, match=r"agent bistro: Half cannot be its tts, for it has no warm") as caught:
+    with pytest.raises(InputError, match=r"agent bistro: a Half cannot be its tts, for it lacks warm") as caught:
         ready(Agent("A.", llm=MODEL, tts=[wiring.built_in_caller("jo"), Half()]))
     assert "local" in caught.value.hint
     for wrong in ({"stt": 5}, {"llm": object()}, {"tts": [None]}):

@@ -129,7 +129,11 @@ def test_without_an_agents_folder_the_hint_says_how_to_begin(tmp_path: Path) -> 
         ("agents/none.py", "does not exist"),
         ("agents/", "is a folder"),
         ("agents/notes.txt/x", "does not exist"),
-        ("", "no agent is called ''"),
+        ("", "the agent's name is empty"),
+        (" ", "the agent's name is empty"),
+        ("\t\n", "the agent's name is empty"),
+        (":agent", "no agent is called ':agent'"),
+        ("\u3000", "the agent's name is empty"),
         ("..", "no agent"),
         ("greeter:", "no agent"),
     ],
@@ -179,9 +183,12 @@ def test_a_missing_module_comes_with_the_command_that_installs_it(project: Path)
     ("source", "message", "hint"),
     [
         ("x = 1", "`agent` is missing", "agent = Agent("),
-        ("agent = 5", "`agent` is an int, not an Agent", "agent = Agent("),
+        ("agent = 5", "`agent` is a number, not an Agent", "agent = Agent("),
+        ("agent = None", "`agent` is None, not an Agent", "agent = Agent("),
+        ("agent = {}", "`agent` is a dict, not an Agent", "agent = Agent("),
+        ("from patter_cli import Agent\nagent = Agent", "`agent` is the class Agent, not an Agent", "agent = Agent("),
         ("from patter_cli import Agent\nbot = Agent('x')", "`agent` is missing", "patter simulate agents/bad.py:bot"),
-        ("from patter_cli import Agent\nagent = Agent('x')\non_message = 5", "`on_message` is an int", "async def"),
+        ("from patter_cli import Agent\nagent = Agent('x')\non_message = 5", "`on_message` is a number", "async def"),
     ],
 )
 def test_a_file_without_a_proper_agent_is_explained(project: Path, source: str, message: str, hint: str) -> None:

@@ -142,7 +142,7 @@ def test_a_command_is_given_its_settings(patter: Patter, tmp_path: Path, monkeyp
     [
         ('number = "many"', "patter.toml:2: number cannot be 'many'"),
         ("number = 1.5", "patter.toml:2: number cannot be 1.5"),
-        ("number = true", "patter.toml:2: number cannot be True"),
+        ("number = true", "patter.toml:2: number cannot be true"),
         ("number = [1]", "patter.toml:2: number is a list"),
         ("nubmer = 1", "patter.toml:2: nubmer is no setting of [work]\nhint: did you mean number?"),
         ("number = = 1", "patter.toml:2: this is no TOML"),

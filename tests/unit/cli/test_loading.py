@@ -128,3 +128,85 @@ def test_a_misspelt_keyword_gets_the_nearest_right_one(project: Path, line: str,
     assert f"agents/bot.py:3: agent = {line}" in str(caught.value)
     assert message in str(caught.value)
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "hint"),
+    [
+        ("from patter_cli import Agnt", "patter_cli has no Agnt", "did you mean Agent?"),
+        ("from patter_cli import Tol", "patter_cli has no Tol", "did you mean Tool?"),
+        ("from json import lods", "json has no lods", "did you mean loads?"),
+        ("import patter_cli\npatter_cli.Agnt('x')", "patter_cli has no Agnt", "did you mean Agent?"),
+        ("agent = Agnt('x')", "name 'Agnt' is not defined", "did you mean Agent?"),
+        ("agent = Agent('x')", "name 'Agent' is not defined", "write above it: from patter_cli import Agent"),
+        ("greeting = 'x'\nprint(greting)", "name 'greting' is not defined", "did you mean greeting?"),
+        ("pritn('x')", "name 'pritn' is not defined", "did you mean print?"),
+        ("from .b import x", "nothing is relative to it", "write: from b import x"),
+        ("from . import b", "nothing is relative to it", "write: import b"),
+        ("from patter_cli import Agent\nAgent()", "Agent lacks system_prompt", "Agent(system_prompt=…)"),
+        ("from patter_cli import Tool\nTool()", "Tool lacks name and description", "Tool(name=…, description=…)"),
+        ("from patter_cli import guardrail\nguardrail()", "guardrail lacks name", "guardrail(name=…)"),
+        (
+            "from patter_cli import Agent\nAgent('x', 'y', 'z')",
+            "Agent takes nothing but system_prompt and first_message without its name",
+            "write the others as name=…: stt, llm, tts",
+        ),
+        ("open('/nowhere/x')", "/nowhere/x cannot be used: there is no such file or folder", "line 1 of agents/bot.py"),
+        ("open('/')", "/ cannot be used: it is a folder", "line 1 of agents/bot.py"),
+        ("b'\\xff'.decode()", "what it reads is not in the encoding", "encoding="),
+        ("raise TypeError(None)", "TypeError, and no word of why", "line 1 of agents/bot.py"),
+        ("raise ValueError", "ValueError, and no word of why", "line 1 of agents/bot.py"),
+        ("raise KeyError('x')", "KeyError: 'x'", "line 1 of agents/bot.py"),
+    ],
+)
+def test_what_python_says_of_a_file_becomes_a_sentence(project: Path, source: str, message: str, hint: str) -> None:
+    """Where it is about something of ours, a name nearly right, a file or an encoding; the line is shown as ever."""
+    write(project, "agents/bot.py", source)
+    with pytest.raises(InputError) as caught:
+        load_agent("bot", project)
+    assert str(caught.value).startswith("agents/bot.py:")
+    assert message in str(caught.value)
+    assert hint in caught.value.hint
+    for raw in ("Errno", "codec", "None\n", "/patter_cli/"):
+        assert raw not in f"{caught.value}\n"
+
+
+def test_a_file_that_calls_itself_without_end_is_short(project: Path) -> None:
+    """Where it began and where it stopped, not a thousand lines."""
+    write(project, "agents/bot.py", "def f():\n    f()\n\nf()\n")
+    with pytest.raises(InputError) as caught:
+        load_agent("bot", project)
+    first, left_out, *rest = str(caught.value).splitlines()
+    assert (first, left_out) == ("agents/bot.py:4: f()", "…")
+    assert rest == [*["agents/bot.py:2: f()"] * 4, "it calls itself without end"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("on_mesage", "on_message"),
+        ("on_messages", "on_message"),
+        ("onmessage", "on_message"),
+        ("on_call_started", "on_call_start"),
+        ("on_transcripts", "on_transcript"),
+    ],
+)
+def test_a_misspelt_callback_is_told(project: Path, name: str, meant: str) -> None:
+    """It would never be called, and nothing else would say so."""
+    write(project, "agents/bot.py", f"{AGENT}def {name}(event):\n    pass\n")
+    assert load_agent("bot", project).warnings == (f"nobody calls {name}; did you mean {meant}?",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def on_message(event): ...\ndef on_messages(event): ...",
+        "on_mesage = 5",
+        "def on_sale(item): ...",
+        "def once(): ...",
+    ],
+)
+def test_what_is_no_misspelt_callback_is_left_alone(project: Path, source: str) -> None:
+    """The right one is there as well, or it is no function, or called like nothing of ours."""
+    write(project, "agents/bot.py", f"{AGENT}{source}\n")
+    assert load_agent("bot", project).warnings == ()
