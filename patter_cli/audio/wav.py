@@ -27,9 +27,23 @@ RATES_HZ = range(4000, 384_001)
 LARGEST_BYTES = 1 << 30
 """A file is read whole: an hour of studio stereo fits."""
 
+WRITE_ELSEWHERE = "name a file in a folder of yours, on a disk with room"
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _LARGEST = 0xFFFF_FFFF - _HEADER.size
 """Sizes in a WAV header are 32 bits: 37 hours of 8 kHz stereo."""
+
+
+def check_writable(path: Path) -> None:
+    """Find out now what would fail after a call. Leaves nothing behind. Raises InputError."""
+    try:
+        there = path.exists()
+        if there and not path.is_file():
+            return  # a pipe or a device: opening it is the beginning of writing
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {reason(error)}", hint=WRITE_ELSEWHERE) from error
 
 
 def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None:
@@ -41,7 +55,7 @@ def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None
             file.setframerate(rate_hz)
             file.writeframes(samples.astype("<i2", copy=False).tobytes())
     except OSError as error:
-        raise InputError(f"cannot write {path}: {reason(error)}") from error
+        raise InputError(f"cannot write {path}: {reason(error)}", hint=WRITE_ELSEWHERE) from error
 
 
 def read_wav(path: str | PathLike[str]) -> tuple[Samples, int]:
@@ -76,7 +90,7 @@ def _read(path: str | PathLike[str]) -> tuple[Samples, int]:
             )
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from error
+        raise InputError(f"cannot read {path}: {reason(error)}", hint="name a WAV file that you can read") from error
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise _unreadable(path, "it is not a WAV file")
     chunks = _chunks(content)

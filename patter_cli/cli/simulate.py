@@ -73,6 +73,7 @@ def simulate(
     expected, heard, passed}]}; usd is null where a leg's price is unknown. With --url the first seven are {url, agent:
     [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
     """
+    from patter_cli.audio.wav import check_writable
     from patter_cli.cli.terminal import Terminal
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
@@ -102,6 +103,8 @@ def simulate(
             raise InputError(f"cannot write {path}: it is a folder", hint=f"name a file: {path / 'call.wav'}")
         if path is not None and not path.parent.is_dir():
             raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
+        if path is not None:
+            check_writable(path)
     if line is not None and line not in QUALITIES:
         near = get_close_matches(line, QUALITIES, n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""

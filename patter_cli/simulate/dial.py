@@ -90,7 +90,10 @@ async def open_line(url: str, *, headers: Mapping[str, str] | None = None, open_
     except InvalidStatus as error:
         words = _told(error.response.body or b"")
         status = error.response.status_code
-        raise CallRejected(f"{where} refused the call: {words or 'no reason given'} (HTTP {status})") from error
+        raise CallRejected(
+            f"{where} refused the call: {words or 'no reason given'} (HTTP {status})",
+            hint="it is busy: try again later" if status == 503 else "call the address that patter serve printed",
+        ) from error
     except _ElsewhereError as error:
         raise NotReachable(
             f"{where} sends calls on to {_told(error.host.encode())}, which nobody asked for",

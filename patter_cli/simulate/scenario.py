@@ -102,7 +102,8 @@ def load_scenario(path: Path) -> Scenario:
     try:
         written = read_toml(path.read_bytes())
     except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from error
+        hint = "name a scenario file, as agents/receptionist.toml"
+        raise InputError(f"cannot read {path}: {reason(error)}", hint=hint) from error
     except TomlMistakeError as error:
         raise InputError(
             f"{path}:{error.line}: {error}", hint="a text stands in quotes, a table in brackets"

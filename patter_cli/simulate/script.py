@@ -18,6 +18,7 @@ from patter_cli.contracts.tts import TextToSpeech, whole_clause
 from patter_cli.errors import InputError, TimedOut
 from patter_cli.simulate.caller import RATE_HZ, LineCaller
 from patter_cli.simulate.mouth import SaidAudio
+from patter_cli.text.pronounce import pronounceable
 
 FIRST_WORD_MS = 4000
 """A caller whom nobody greets says something after so long."""
@@ -98,7 +99,16 @@ def say_texts(texts: Sequence[str]) -> list[ScriptStep]:
     for text in texts:
         if not any(each.isalnum() for each in text):
             raise InputError(f"--say {text!r} has nothing to say", hint='give the caller words: --say "Hello"')
+        if not sayable(text):
+            raise InputError(
+                f"--say {text!r} has nothing that the caller's voice can say", hint='it speaks English: --say "Hello"'
+            )
     return [Say(text) for text in texts]
+
+
+def sayable(text: str) -> bool:
+    """Whether the built-in voice would make a sound of it: found without loading it."""
+    return any(each.isascii() and each.isalnum() for each in pronounceable(text))
 
 
 def play_wav(path: str | PathLike[str]) -> Play:
@@ -224,12 +234,12 @@ class _ScriptRun:
 async def _sound(step: ScriptStep, voice: Voice) -> Samples | None:
     """What a step sounds like, if it speaks."""
     match step:
-        case Play(samples):
+        case Play(samples, name=what):
             sound = samples
-        case Say(text) | Interrupt(text):
-            sound = await voice(text)
+        case Say(what) | Interrupt(what):
+            sound = await voice(what)
         case _:
             return None
     if not len(sound):
-        raise InputError(f"{step} makes no sound", hint="give the caller something to say")
+        raise InputError(f"{what!r} makes no sound", hint="give the caller something to say")
     return sound

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from os import PathLike
 
 from patter_cli.audio.frame import Samples
-from patter_cli.audio.wav import StereoRecorder
+from patter_cli.audio.wav import WRITE_ELSEWHERE, StereoRecorder
 from patter_cli.errors import InputError, reason
 
 
@@ -18,7 +18,7 @@ class Tape:
         try:
             self._recorder = StereoRecorder(path, rate_hz)
         except OSError as error:
-            raise InputError(f"cannot write {path}: {reason(error)}") from error
+            raise InputError(f"cannot write {path}: {reason(error)}", hint=WRITE_ELSEWHERE) from error
         self.failed = ""
         """Why the recording is not whole."""
 

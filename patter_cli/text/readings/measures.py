@@ -15,6 +15,7 @@ _EXACT = {
     "Mbps": "megabit per second", "Gbps": "gigabit per second", "kbps": "kilobit per second",
     "Kbps": "kilobit per second", "MB/s": "megabyte per second", "Nm": "newton meter", "nm": "nanometer",
     "kJ": "kilojoule", "Pa": "pascal", "kPa": "kilopascal", "µm": "micrometer", "µs": "microsecond",
+    "Ω": "ohm", "kΩ": "kilohm", "MΩ": "megohm", "mΩ": "milliohm",
     "µl": "microliter", "Mbit": "megabit", "Gbit": "gigabit", "kbit": "kilobit",
 }  # fmt: skip
 """Units whose capitals matter: a megabyte is no megabit, a gram no generation of telephones."""

@@ -11,7 +11,12 @@ _HOUR = r"(?<![\d.:])(?P<hour>[01]?\d|2[0-4])"
 _MINUTE = r"(?P<minute>[0-5]\d)(?::(?P<seconds>[0-5]\d))?"
 _CLOCK = r"(?:[01]?\d|2[0-3])[:.h][0-5]\d(?::[0-5]\d)?"
 _ZONE = r"(?:[ECMP][SD]?T|AK[SD]T|HST|GMT|UTC|BST|CES?T|EES?T|IST|JST|AE[SD]T|NZ[SD]T)"
-_HALF = rf"\s?(?P<half>[ap])(?:\.\s?m\b(?:\.(?=\s+(?-i:[a-z0-9(]|{_ZONE}\b)|[,;:?!)]))?|m\b)"
+_GOES_ON = (
+    r"(?:(?:Eastern|Central|Mountain|Pacific|Atlantic|Alaska|Hawaii|Greenwich|British|European|Australian|Indian|Japan|"
+    r"Zulu)\b|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b)"
+)
+"""Words with a capital that do not begin a sentence behind a.m.: whose time it is, and on which day."""
+_HALF = rf"\s?(?P<half>[ap])(?:\.\s?m\b(?:\.(?=\s+(?-i:[a-z0-9(]|{_ZONE}\b|{_GOES_ON})|[,;:?!)]))?|m\b)"
 _SPAN = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 _NO_RATIO = r"(?!\s?(?:ratio|odds|scale|aspect|mix|split))"
 

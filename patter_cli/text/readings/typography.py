@@ -22,6 +22,12 @@ _SIGN_NAMES |= {"™": "trademark", "§": "section", "¶": "paragraph", "†": "
 _MARKUP = re.compile(r"[*`~^_]{2,}|`|(?<![\w*~])([*_~])(?=[^\W_])([^*_~]{1,300}?)(?<=[^\s*_~])\1(?![\w*~])")
 
 
+_GREEK = re.compile(
+    r"(?<![\u0370-\u03ff])(?!(?<=\d)Ω|(?<=\d\s)Ω|(?<=\d[kMm])Ω|(?<=\d\s[kMm])Ω)[\u0370-\u03ff](?![\u0370-\u03ff])"
+)
+"""A letter alone is said by its name; behind a figure Ω is a unit."""
+
+
 def plain(text: str) -> str:
     """The text on one line in ASCII, but for the signs that rules know; what no rule can know is named.
 
@@ -45,7 +51,7 @@ def _ascii(text: str) -> str:
     # Between amounts a long dash is "to", between words it is a pause.
     text = re.sub(r"(?<=[\d%])—(?=[$£€¥₹\d.])", "-", text).replace("—", ", ")
     text = "".join(map(_letter, unicodedata.normalize("NFC", text)))
-    return re.sub(r"(?<![\u0370-\u03ff])[\u0370-\u03ff](?![\u0370-\u03ff])", _greek, text)
+    return _GREEK.sub(_greek, text)
 
 
 def _vulgar(match: Match) -> str:

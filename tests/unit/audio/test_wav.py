@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patter_cli.audio.g711 import encode_alaw, encode_ulaw
-from patter_cli.audio.wav import StereoRecorder, read_wav, write_wav
+from patter_cli.audio.wav import StereoRecorder, check_writable, read_wav, write_wav
 from patter_cli.errors import InputError
 
 RAMP = np.arange(-32768, 32768, 37, dtype=np.int32).astype(np.int16)
@@ -269,3 +269,23 @@ def test_like_one_big_array(tmp_path_factory: pytest.TempPathFactory, writes: li
     assert len(left) == end
     assert np.array_equal(left, model[:end, 0])
     assert np.array_equal(right, model[:end, 1])
+
+
+@pytest.mark.parametrize("place", ["/proc/x.wav", "/dev/null/x.wav", "x" * 300 + ".wav", "file/x.wav", "nowhere/x.wav"])
+def test_what_cannot_be_written_is_found_before_the_call(tmp_path: Path, place: str) -> None:
+    """With the file's name and a next step, and nothing is left behind."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"cannot write .*x\.wav: ") as caught:
+        check_writable(tmp_path / place)
+    assert caught.value.hint
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_looking_whether_a_file_can_be_written_changes_nothing(tmp_path: Path) -> None:
+    """Neither one that is there, nor a folder without it; a pipe is not opened, for that would wait for its reader."""
+    (tmp_path / "kept.wav").write_bytes(b"kept")
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name in ("kept.wav", "new.wav", "pipe.wav"):
+        check_writable(tmp_path / name)
+    assert (tmp_path / "kept.wav").read_bytes() == b"kept"
+    assert not (tmp_path / "new.wav").exists()

@@ -135,6 +135,8 @@ STEP = '[[step]]\nsay = "Hello."\n'
         ("[[step]]\nsay = 5", "[[step]] 1: say is a number", "say ="),
         ('[[step]]\nsay = " "', "say is empty", "say ="),
         ('[[step]]\nsay = "..."', "say has no words", "what is said"),
+        ('[[step]]\nsay = "日本語"', "say has no words", "what is said"),
+        ('[[step]]\ninterrupt = "Стоп"', "interrupt has no words", "what is said"),
         ('[[step]]\nsay = "a"\npress = "1"', "does say and press at once", "[[step]]"),
         ('[[step]]\nsay = "a"\nafter_ms = 5', "'after_ms' is not a key here", "in a [[step]] with interrupt"),
         ('[[step]]\ninterrupt = "a"\nafter_ms = "5"', "after_ms is '5', not a whole number", "1500"),

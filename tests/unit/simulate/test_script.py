@@ -82,6 +82,19 @@ def test_a_caller_without_words_is_refused_at_once(text: str) -> None:
         say_texts(["Hello.", text])
 
 
+@pytest.mark.parametrize("text", ["日本語", "Привет", "مرحبا", "¿…?", "你好。", "שלום"])
+def test_a_caller_whose_words_no_voice_of_ours_can_say_is_refused_at_once(text: str) -> None:
+    """Another script is told before any model is loaded."""
+    with pytest.raises(InputError, match=r"nothing (that the caller's voice can|to) say"):
+        say_texts([text])
+
+
+@pytest.mark.parametrize("text", ["Größe", "Olá", "5", "€5", "C#", "café 日本語"])
+def test_what_a_voice_can_say_of_a_line_is_enough(text: str) -> None:
+    """Accents, figures and signs have words."""
+    assert say_texts([text]) == [Say(text)]
+
+
 @pytest.mark.parametrize(("samples", "why"), [(0, "nothing in it"), (800, "only silence in it")])
 def test_a_recording_without_sound_is_refused_at_once(tmp_path: Path, samples: int, why: str) -> None:
     """An empty recording and a silent one are named, before any model is loaded."""
