@@ -47,7 +47,11 @@ def check_writable(path: Path) -> None:
 
 
 def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None:
-    """Write one channel of 16-bit PCM. Raises InputError if the file cannot be written."""
+    """Write one channel of 16-bit PCM. Raises InputError if the file cannot be written; none is left that was not there.
+
+    samples: int16, shape (n,).
+    """
+    there = Path(path).exists()
     try:
         with Path(path).open("wb") as raw, wave.open(raw, "wb") as file:
             file.setnchannels(1)
@@ -55,7 +59,10 @@ def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None
             file.setframerate(rate_hz)
             file.writeframes(samples.astype("<i2", copy=False).tobytes())
     except OSError as error:
-        raise InputError(f"cannot write {path}: {reason(error)}", hint=WRITE_ELSEWHERE) from error
+        if not there:
+            Path(path).unlink(missing_ok=True)
+        lost = f"; {len(samples) / rate_hz:.1f} s of sound are lost"
+        raise InputError(f"cannot write {path}: {reason(error)}{lost}", hint=WRITE_ELSEWHERE) from error
 
 
 def read_wav(path: str | PathLike[str]) -> tuple[Samples, int]:
@@ -131,6 +138,11 @@ class StereoRecorder:
         """Where the later of the two sides ends."""
         self._recent = np.zeros((2 * self._KEEP_S * rate_hz, 2), np.int16)
         self._write_header()
+
+    @property
+    def written_samples(self) -> int:
+        """How much of the call is on disk, from its start."""
+        return self._written
 
     def caller(self, at_sample: int, samples: Samples) -> None:
         """Put what the caller said at its place, counted in samples from the start of the call."""

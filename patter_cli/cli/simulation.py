@@ -69,7 +69,7 @@ class Simulation:
         """Print no lines: the JSON comes at the end."""
         self.max_ttfa_ms: int | None = None
         self.kept = True
-        """Whether all of the call could be written down."""
+        """Whether all of the call could be written down, its sound among it."""
         self._summary = CallSummary()
         self._replies = HeardReplies()
         self._waits_ms: list[int | None] = []
@@ -236,7 +236,7 @@ class Simulation:
             humans, observers = self._scenario.humans, self._observers()
             async with lab_line(self.carrier, agent, humans=humans, store=self._store, observers=observers) as line:
                 yield line.url
-            self.kept = not line.service.losses
+            self.kept = self.kept and not line.service.losses
             return
         service = wiring.service(
             {agent.name: agent},
@@ -249,7 +249,7 @@ class Simulation:
             yield service.media_url(agent.name)
         finally:
             await service.stop()
-            self.kept = not service.losses
+            self.kept = self.kept and not service.losses
 
     def _observers(self, *, timed: bool = True) -> tuple[Observer, ...]:
         def fold(call_id: str, entry: Entry) -> None:
@@ -281,6 +281,7 @@ class Simulation:
         self._waits_ms = [None if at is None else round(at - said.last_voiced_ms) for said, at in pairs]
         if caller.recording_failed:
             self._tell(f"the recording is not whole: {caller.recording_failed}")
+            self.kept = False
         ended = caller.ended
         if ended is not None and ended.cause is EndCause.LOST:
             self._tell(f"the line was lost: {ended.words or 'its server went away without a word'}")

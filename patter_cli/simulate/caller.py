@@ -136,7 +136,7 @@ class LineCaller:
 
     @property
     def recording_failed(self) -> str:
-        """Why the recording is not whole."""
+        """Why the recording is not whole, and how much of it is lost; "" if it is."""
         return "" if self._tape is None else self._tape.failed
 
     async def dial(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import WRITE_ELSEWHERE, StereoRecorder
@@ -15,17 +16,32 @@ class Tape:
 
     def __init__(self, path: str | PathLike[str], rate_hz: int) -> None:
         """Raises InputError for a file that cannot be written."""
+        there = Path(path).exists()
         try:
             self._recorder = StereoRecorder(path, rate_hz)
         except OSError as error:
+            if not there:
+                Path(path).unlink(missing_ok=True)
             raise InputError(f"cannot write {path}: {reason(error)}", hint=WRITE_ELSEWHERE) from error
-        self.failed = ""
-        """Why the recording is not whole."""
+        self._rate_hz = rate_hz
+        self._end = 0
+        """Where the call's sound ends, written or not."""
+        self._why = ""
+
+    @property
+    def failed(self) -> str:
+        """Why the recording is not whole, and how much of it is lost; "" if it is whole."""
+        if not self._why:
+            return ""
+        lost, whole = self._end - self._recorder.written_samples, self._end
+        return f"{self._why}; {lost / self._rate_hz:.1f} of {whole / self._rate_hz:.1f} s are lost"
 
     def caller(self, at: int, samples: Samples) -> None:
+        self._end = max(self._end, at + len(samples))
         self._try(lambda: self._recorder.caller(at, samples))
 
     def agent(self, at: int, samples: Samples) -> None:
+        self._end = max(self._end, at + len(samples))
         self._try(lambda: self._recorder.agent(at, samples))
 
     def close(self) -> None:
@@ -33,11 +49,11 @@ class Tape:
         try:
             self._recorder.close()
         except OSError as error:
-            self.failed = reason(error)
+            self._why = reason(error)
 
     def _try(self, write: Callable[[], None]) -> None:
-        if not self.failed:
+        if not self._why:
             try:
                 write()
             except OSError as error:
-                self.failed = reason(error)
+                self._why = reason(error)
