@@ -47,9 +47,9 @@ def check_writable(path: Path) -> None:
 
 
 def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None:
-    """Write one channel of 16-bit PCM. Raises InputError if the file cannot be written; none is left that was not there.
+    """Write one channel of 16-bit PCM; a file that was not there and cannot be written whole is not left either.
 
-    samples: int16, shape (n,).
+    samples: int16, shape (n,). Raises InputError.
     """
     there = Path(path).exists()
     try:

@@ -1,4 +1,4 @@
-"""A disk that takes no more: what was written stays readable, how much is lost is said, and nothing is left lying about."""
+"""A disk that takes no more: what was written can be read, how much is lost is said, and nothing lies about."""
 
 from __future__ import annotations
 

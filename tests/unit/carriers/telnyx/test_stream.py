@@ -214,7 +214,7 @@ def test_other_streams_and_second_starts_are_refused() -> None:
         media(b"x", timestamp="9" * 5000),
         media(b"x", timestamp=None),
         media(b"x").replace('"sequence_number": "1"', '"sequence_number": true'),
-        f'{{"event":"dtmf","dtmf":{{"digit":"x"}},"stream_id":"{STREAM}"}}',
+        *(f'{{"event":"dtmf","dtmf":{{"digit":"{key}"}},"stream_id":"{STREAM}"}}' for key in ("x", "E", "", "12", "+")),
         f'{{"event":"mark","mark":{{"name":""}},"stream_id":"{STREAM}"}}',
         f'{{"event":"mark","mark":{{"name":"\\ud800"}},"stream_id":"{STREAM}"}}',
         '{"event":"error"}',
