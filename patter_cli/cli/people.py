@@ -45,7 +45,7 @@ def read_people(path: Path) -> People:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="a CSV file with a column number") from error
+        raise InputError(f"{path} cannot be read: {_unread(error)}", hint="a CSV file with a column number") from error
     header = [each.strip() for each in table[0]] if table else []
     if header.count("number") != 1:
         raise InputError(f"{path} has no column number", hint="number,name as its first line")
@@ -91,7 +91,7 @@ class Results:
         except FileNotFoundError:
             return
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path} cannot be read: {error}", hint="move it away") from error
+            raise InputError(f"{path} cannot be read: {_unread(error)}", hint="move it away") from error
         for row in rows:
             at = row.get("at") or ""
             entry = Entry(
@@ -121,7 +121,7 @@ class Results:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise InputError(f"{self._path} cannot be written: {error}", hint="make room for it") from error
+            raise InputError(f"{self._path} cannot be written: {reason(error)}", hint="make room for it") from error
 
     def _note(self, number: str, entry: Entry) -> None:
         self._tried[number] += entry.outcome == DIALLING
