@@ -246,3 +246,17 @@ def test_packages_that_are_not_installed_are_told_before_a_call(
     assert (problem.code, problem.exit_code) == ("missing_extra", 3)
     assert missing in problem.message
     assert problem.hint == (smart_turn.INSTALL if missing == "pipecat" else install_command("local"))
+
+
+def test_a_misspelt_callback_is_something_to_look_at() -> None:
+    """The agent can hold a call, and not as its author thinks."""
+    loaded = LoadedAgent(
+        name="desk",
+        path=Path("agents/desk.py"),
+        agent=Agent("x", GREETING),
+        hooks=MappingProxyType({"on_message": lambda event: "Yes."}),
+        misspelt={"on_call_ended": "on_call_end"},
+    )
+    (problem,) = portray(loaded, DEFAULTS).problems
+    assert (problem.code, problem.exit_code) == ("misspelt_callback", 0)
+    assert (problem.message, problem.hint) == ("nobody calls on_call_ended", "did you mean on_call_end?")
