@@ -11,11 +11,10 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -75,12 +74,6 @@ class Serving:
         ear = Earpiece()
         return LineCaller(self.url, TwilioLine(f"MZ{number}"), handset=ear), ear
 
-    async def said(self, words: str) -> None:
-        """Wait until it has printed something. Fails the test if it does not."""
-        async with asyncio.timeout(10):
-            while not any(words in each for each in self.lines):  # noqa: ASYNC110 - a pipe has no event of ours
-                await asyncio.sleep(0.01)
-
     async def exits(self, within_s: float) -> int:
         """Its exit code. Fails the test if it does not come."""
         async with asyncio.timeout(within_s):
@@ -95,23 +88,12 @@ def project(folder: Path, more: str = "") -> Path:
 
 
 @asynccontextmanager
-async def serving(
-    folder: Path,
-    *arguments: str,
-    limit: Callable[[], None] | None = None,
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> AsyncIterator[Serving]:
+async def serving(folder: Path, *arguments: str, limit: Callable[[], None] | None = None) -> AsyncIterator[Serving]:
     """Serve the folder's agent until the block ends, by force if it is still there."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM, "serve", "echo", *arguments),
         cwd=folder,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PATTER_LOG_DIR": str(folder / "kept"),
-            "PYTHONDEVMODE": "1",
-            **environment,
-        },
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(folder / "kept"), "PYTHONDEVMODE": "1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         preexec_fn=limit,
