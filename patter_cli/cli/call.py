@@ -81,7 +81,7 @@ def call(
     """
     from patter_cli.cli.lab import NUMBER, is_lab, lab_settings
     from patter_cli.cli.outgoing import chosen_agent, running_server
-    from patter_cli.destinations import E164, find
+    from patter_cli.destinations import find
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
 

@@ -23,7 +23,7 @@ from patter_cli.cli.outgoing import Outgoing
 from patter_cli.cli.people import DIALLING, RINGS, UNKNOWN, Entry, People, Results
 from patter_cli.contracts.store import CallQuery, CallStore
 from patter_cli.destinations import DialRules, check
-from patter_cli.errors import InputError, NetworkError, PatterError, reason
+from patter_cli.errors import InputError, NetworkError, PatterError
 from patter_cli.server.control_messages import PlaceCall
 
 AGAIN: Final = ("busy", "no_answer", "failed")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 
 COLUMNS: Final = ("number", "attempt", "outcome", "reason", "answered_by", "duration_s", "call_id", "at")
 DIALLING: Final = "dialling"
@@ -121,7 +121,7 @@ class Results:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise InputError(f"{self._path} cannot be written: {reason(error)}", hint="make room for it") from error
+            raise InputError(f"{self._path} cannot be written: {_unread(error)}", hint="make room for it") from error
 
     def _note(self, number: str, entry: Entry) -> None:
         self._tried[number] += entry.outcome == DIALLING
@@ -136,3 +136,7 @@ def _as_cell(text: str) -> str:
 
 def _as_text(cell: str) -> str:
     return cell.removeprefix("'").strip()
+
+
+def _unread(error: OSError | UnicodeDecodeError | csv.Error) -> str:
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else reason(error)

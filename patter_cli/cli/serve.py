@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patter_cli.cli.general import AgentName, warn
+from patter_cli.cli.general import AgentName
 from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:

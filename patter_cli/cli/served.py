@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from patter_cli import wiring
 from patter_cli.cli.discovery import find_agents, load_agent
+from patter_cli.cli.general import warn
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting, InputError
 from patter_cli.number_routes import by_number
 from patter_cli.settings import Settings
-from patter_cli.text.printable import printable_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +55,11 @@ def load_agents(spec: str | None, settings: Settings) -> ServedAgents:
                 f"{each.where}: {broken[each.agent]}", hint="correct the file, or let another agent answer"
             )
     numbers = by_number(settings.numbers, names)
-    for said in broken.values():
-        print(printable_lines(f"warning: {said}, so it is left out"), file=sys.stderr)
+    warn(f"{said}, so it is left out" for said in broken.values())
     return ServedAgents(agents=dict(_load(each, settings) for each in names), numbers=numbers)
 
 
 def _load(spec: str, settings: Settings) -> tuple[str, ReadyAgent]:
     loaded = load_agent(spec)
+    warn(loaded.warnings)
     return loaded.name, wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
