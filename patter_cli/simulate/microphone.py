@@ -199,6 +199,11 @@ class Microphone:
             wanted = yield self._to_play.pull(wanted).tobytes()
 
 
+def sound_library() -> str:
+    """What speaks to the sound card, with its version. Raises MissingExtra."""
+    return f"miniaudio {_miniaudio().__version__}"
+
+
 def has_microphone() -> bool:
     """Whether `Microphone` would find devices to open; some 50 ms, silent, never raises."""
     try:

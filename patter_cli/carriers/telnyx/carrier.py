@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from patter_cli import keys
 from patter_cli.audio.frame import AudioFormat
-from patter_cli.carriers.telnyx import numbers, webhook
+from patter_cli.carriers.telnyx import examine, numbers, webhook
 from patter_cli.carriers.telnyx.control import TelnyxControl, hang_up
 from patter_cli.carriers.telnyx.rest import (
     BASE_URL,
@@ -45,6 +45,7 @@ from patter_cli.contracts.carrier.carrier import (
     WebhookReply,
     kept_by_nobody,
 )
+from patter_cli.contracts.carrier.examined import AccountSeen, NumberSeen
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
 
@@ -211,6 +212,14 @@ class Telnyx:
         if not CALL_ID.fullmatch(call_id):
             raise AnswerLost("Telnyx took the call and did not say which it is")
         return call_id
+
+    async def see_account(self) -> AccountSeen:
+        """Whether key and application are good. Raises MissingCredential, BadSetting, CarrierError."""
+        return await examine.see_account(self._account(), self._connection_id())
+
+    async def see_number(self, number: str) -> NumberSeen | None:
+        """Where a number's calls go; None: it is none of ours. Raises MissingCredential, BadSetting, CarrierError."""
+        return await examine.see_number(self._account(), self._connection_id(), number)
 
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Have a number's calls sent to a webhook, by way of our application. Raises CarrierError."""

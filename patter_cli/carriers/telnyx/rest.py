@@ -17,6 +17,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
 from typing import Any, Final
@@ -52,6 +53,8 @@ class Reply:
 
     status: int
     body: Mapping[str, Any]
+    at_s: float | None = None
+    """By Telnyx's own clock, Unix time in whole seconds."""
 
     @property
     def ok(self) -> bool:
@@ -179,7 +182,8 @@ class Account:
                     said += chunk
                     if len(said) > REPLY_BYTES:
                         raise _NoAnswer("a reply without end")
-                return _read(response.status_code, bytes(said)), _seconds(response.headers.get("x-ratelimit-reset"))
+                reply = _read(response.status_code, bytes(said), _date(response.headers.get("date", "")))
+                return reply, _seconds(response.headers.get("x-ratelimit-reset"))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _NotSent(str(error) or type(error).__name__) from error
         except (httpx.HTTPError, OSError, TimeoutError) as error:
@@ -207,7 +211,7 @@ def _address(path: tuple[str, ...], query: Mapping[str, str] | None = None) -> s
     return f"{escaped}?{urlencode(query)}" if query else escaped
 
 
-def _read(status: int, said: bytes) -> Reply:
+def _read(status: int, said: bytes, at_s: float | None) -> Reply:
     if status >= 500 or status == 408 or 300 <= status < 400:
         raise _NoAnswer(f"it answered {status}")
     try:
@@ -218,7 +222,14 @@ def _read(status: int, said: bytes) -> Reply:
         if status < 300:
             raise _NoAnswer("its answer is no JSON object")
         body = {}
-    return Reply(status=status, body=body)
+    return Reply(status=status, body=body, at_s=at_s)
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _seconds(text: str | None) -> float:

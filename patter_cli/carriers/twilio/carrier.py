@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from patter_cli import keys
-from patter_cli.carriers.twilio import answer, numbers, webhook
+from patter_cli.carriers.twilio import answer, examine, numbers, webhook
 from patter_cli.carriers.twilio.control import TwilioControl, checked_call_id, is_call_id
 from patter_cli.carriers.twilio.rest import BASE_URL, Account, read_date
 from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
@@ -27,6 +27,7 @@ from patter_cli.contracts.carrier.carrier import (
     WebhookReply,
     kept_by_nobody,
 )
+from patter_cli.contracts.carrier.examined import AccountSeen, NumberSeen
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
 
 ACCOUNT_VARIABLE: Final = "TWILIO_ACCOUNT_SID"
@@ -93,6 +94,10 @@ class Twilio:
         """Whether Twilio opens a stream: it signs the address. Raises BadSignature, MissingCredential."""
         self.verify(upgrade, now_s)
 
+    def sign(self, request: CarrierRequest) -> dict[str, str]:
+        """The header that Twilio would sign a webhook with. Raises MissingCredential."""
+        return {webhook.SIGNATURE_HEADER: webhook.signed(request, self._auth_token())}
+
     def answer(self, request: CarrierRequest) -> AnswerPlan | None:
         """The call that asks for instructions; None for a report. Raises StreamProtocolError."""
         return webhook.waiting_call(request)
@@ -141,6 +146,14 @@ class Twilio:
                 f"nobody knows whether {call.to} rings: Twilio's answer was lost, and its list of calls does not say",
                 hint="look at the account's calls before it is rung again",
             ) from lost
+
+    async def see_account(self) -> AccountSeen:
+        """Whether the keys are good. Raises MissingCredential, BadSetting, CarrierError."""
+        return await examine.see_account(self._account())
+
+    async def see_number(self, number: str) -> NumberSeen | None:
+        """Where a number's calls go; None: it is none of ours. Raises MissingCredential, BadSetting, CarrierError."""
+        return await examine.see_number(self._account(), number)
 
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Have a number's calls, and their ends, sent to a webhook. Raises CarrierError."""

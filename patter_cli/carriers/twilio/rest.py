@@ -92,6 +92,10 @@ class Account:
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "patter-cli"}
         return {**headers, "content-type": "application/x-www-form-urlencoded"} if form else headers
 
+    async def about(self) -> Reply:
+        """Read the account itself. Raises CarrierError when there is no answer."""
+        return await self._ask("GET", f"{self.url()}.json", None, repeatable=True)
+
     async def get(self, *path: str, query: Form = ()) -> Reply:
         """Read something. Raises CarrierError when there is no answer."""
         address = self.url(*path)

@@ -93,6 +93,11 @@ def verify(request: CarrierRequest, auth_tokens: Sequence[str]) -> None:
     )
 
 
+def signed(request: CarrierRequest, auth_token: str) -> str:
+    """The signature with which Twilio would send this. Raises BadSignature for what it could not sign."""
+    return signature(request.url + _signed_fields(request), auth_token)
+
+
 def signature(message: str, auth_token: str) -> str:
     """What Twilio signs a message with."""
     return b64encode(hmac.digest(auth_token.encode(), message.encode("utf-8", "surrogatepass"), hashlib.sha1)).decode()

@@ -1,0 +1,79 @@
+"""patter doctor: what this machine, its keys, its carriers and its public address still lack, and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from patter_cli.settings import DEFAULTS, Settings
+
+if TYPE_CHECKING:
+    from patter_cli.doctor.findings import Finding
+
+EXAMPLES = "Examples: patter doctor · patter doctor --json · patter doctor --webhook-url phone.example.com"
+
+
+def doctor(
+    settings: Settings,
+    host: Annotated[str, typer.Option(help="Address that a server would listen on.")] = DEFAULTS.host,
+    port: Annotated[int, typer.Option(help="Port that a server would listen on.")] = DEFAULTS.port,
+    webhook_url: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Where carriers reach this machine.", show_default=False)
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at everything that calls need, and say what is missing and how to mend it.
+
+    Nothing is changed and nobody is rung. Exit code: 0 nothing that is needed is missing, 1 something is.
+    """
+    from patter_cli.doctor.checks import all_checks, secrets_of
+    from patter_cli.doctor.findings import Status, run_checks, without_secrets
+
+    found = asyncio.run(run_checks(all_checks(settings), on_progress=_progress))
+    found = without_secrets(found, secrets_of(settings))
+    well = all(each.status is not Status.MISSING for each in found)
+    print(_as_json(found, well=well) if json_ else _as_text(found))
+    if not well:
+        raise typer.Exit(1)
+
+
+def _progress(done: int, of: int) -> None:
+    if sys.stderr.isatty():
+        end = "\r\x1b[K" if done == of else ""
+        print(f"\r{done} of {of} looked at{end}", end="", file=sys.stderr, flush=True)
+
+
+def _as_json(found: Sequence[Finding], *, well: bool) -> str:
+    from patter_cli.version import VERSION
+
+    rows = [
+        {
+            "name": each.name,
+            "status": each.status.value,
+            "detail": each.detail,
+            "fix": each.fix,
+            "took_ms": each.took_ms,
+        }
+        for each in found
+    ]
+    return json.dumps({"ok": well, "version": VERSION, "checks": rows}, indent=2)
+
+
+def _as_text(found: Sequence[Finding]) -> str:
+    from patter_cli.doctor.findings import Status
+    from patter_cli.text.printable import printable_lines
+
+    width = max(len(each.name) for each in found)
+    lines = []
+    for each in found:
+        lines.append(printable_lines(f"{each.status.value:8}{each.name:{width}}  {each.detail}"))
+        if each.fix:
+            lines.append(printable_lines(f"{'':8}{'':{width}}  fix: {each.fix}"))
+    lacking = sum(each.status is Status.MISSING for each in found)
+    lines.append(f"{lacking} of {len(found)} to mend" if lacking else "All is well; what is off is not needed.")
+    return "\n".join(lines)

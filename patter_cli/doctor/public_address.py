@@ -1,0 +1,120 @@
+"""The public address: whether a request comes back from it, and whether it takes what the carrier signs and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from patter_cli.contracts.carrier.carrier import Carrier, CarrierRequest
+from patter_cli.contracts.carrier.examined import SignsAlike
+from patter_cli.doctor.carriers import report
+from patter_cli.doctor.findings import Check, Finding, in_thread, missing, off, ok
+from patter_cli.errors import reason
+from patter_cli.server.registration import Registration
+
+if TYPE_CHECKING:
+    import httpx
+
+ANSWER_S: Final = 4.0
+_MOST_BYTES: Final = 1 << 16
+
+
+def public_address_check(
+    public_host: str, carriers: Mapping[str, Carrier], servers: Callable[[], list[Registration]], *, base: str = ""
+) -> Check:
+    """servers: those that run. base: the address to ask, without a path; "" is https://HOST."""
+    name = "webhook.address"
+    base = base or f"https://{public_host}"
+
+    async def look() -> list[Finding]:
+        if not public_host:
+            fix = "patter serve --tunnel, or an address of your own: WEBHOOK_URL=https://…"
+            return [off(name, "none is set: only this machine reaches a server here", fix)]
+        running = await in_thread(servers)
+        try:
+            async with _client() as client:
+                found = await _round_trip(client, name, base, served=bool(running))
+                if found.status.value != "ok":
+                    return [found]
+                return [found, *[await _webhook(client, base, each) for each in carriers.values() if not each.local]]
+        except Exception as error:
+            if not _is_http(error):
+                raise
+            return [missing(name, f"{base} cannot be reached: {reason(error)}", "look at its DNS, proxy or tunnel")]
+
+    return Check(name=name, look=look)
+
+
+async def _round_trip(client: httpx.AsyncClient, name: str, base: str, *, served: bool) -> Finding:
+    status, told = await _asked(client, "GET", f"{base}/health")
+    if isinstance(told, dict) and {"status", "version"} <= told.keys():
+        return ok(name, f"{base} leads to patter {str(told['version'])[:20]}")
+    if not served:
+        return off(name, f"{base} answers {status}; no server of yours runs here that it could lead to", "patter serve")
+    return missing(
+        name,
+        f"{base} answers {status} for /health, which is not what the server here answers",
+        "lead it to the port that patter serve listens on",
+    )
+
+
+async def _webhook(client: httpx.AsyncClient, base: str, carrier: Carrier) -> Finding:
+    """Post a report about no call: unsigned, then signed where we can sign as the carrier does."""
+    name = f"webhook.{carrier.name}"
+    request = report(carrier.name, base)
+    status, _ = await _posted(client, request)
+    if status == 404:
+        return missing(name, "the server there does not know this carrier", "start it with the carrier's keys set")
+    if status == 503:
+        return missing(name, "the server there has no keys to check signatures with", "start it with all of them set")
+    if status != 403:
+        return missing(name, f"what nobody signed is answered {status}, not 403", "serve with signatures required")
+    if not isinstance(carrier, SignsAlike):
+        return ok(name, "what nobody signed is refused")
+    signed = replace(request, headers={**request.headers, **carrier.sign(request)})
+    status, _ = await _posted(client, signed)
+    if status == 403:
+        return missing(
+            name,
+            f"what is signed for {base} is refused: the server there has another secret, or knows itself by another "
+            "address",
+            f"start it with the keys that are set here, and WEBHOOK_URL={base}",
+        )
+    if status != 200:
+        return missing(name, f"what is signed is answered {status}", "look into the server's log")
+    return ok(name, "what is signed is taken, what nobody signed is refused")
+
+
+async def _posted(client: httpx.AsyncClient, request: CarrierRequest) -> tuple[int, Any]:
+    return await _asked(client, request.method, request.url, content=request.body, headers=dict(request.headers))
+
+
+async def _asked(client: httpx.AsyncClient, method: str, url: str, **more: Any) -> tuple[int, Any]:
+    """The status, and the JSON of a success, None if it is none."""
+    async with client.stream(method, url, **more) as response:
+        said = bytearray()
+        async for chunk in response.aiter_raw():
+            said += chunk
+            if len(said) > _MOST_BYTES:
+                break
+    if response.status_code != 200:
+        return response.status_code, None
+    import json
+
+    try:
+        return 200, json.loads(said)
+    except (ValueError, RecursionError):
+        return 200, None
+
+
+def _client() -> httpx.AsyncClient:
+    import httpx
+
+    return httpx.AsyncClient(timeout=ANSWER_S, headers={"accept-encoding": "identity", "user-agent": "patter-cli"})
+
+
+def _is_http(error: Exception) -> bool:
+    import httpx
+
+    return isinstance(error, httpx.HTTPError)
