@@ -26,6 +26,7 @@ from patter_cli.server.control_messages import (
     BadRequest,
     Cancel,
     Drop,
+    HandIn,
     Ping,
     PlaceCall,
     Request,
@@ -76,6 +77,9 @@ class Controlled(Protocol):
 
     async def new_proof(self) -> Proof:
         """What only this server answers."""
+
+    def hand_in(self, wanted: HandIn) -> Mapping[str, Any]:
+        """Take a webhook that a carrier could have sent: its answer, JSON-able. Raises PatterError."""
 
     def ask_to_stop(self) -> None:
         """Begin to stop, as on Ctrl-C."""
@@ -198,6 +202,8 @@ class ControlSocket:
             case AskProof():
                 proof = await self._server.new_proof()
                 return {"token": proof.token, "answer": proof.answer}
+            case HandIn():
+                return self._server.hand_in(request)
             case Stop():
                 self._server.ask_to_stop()
                 return {"stopping": True}

@@ -1,7 +1,7 @@
 """What a second process may ask of a running server, as one JSON line there and one back.
 
     {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "stop" | "admit" | "tell" | "drop" |
-     "proof", …}
+     "proof" | "webhook", …}
         ->   {"ok": {…}} or {"error": {code, message, hint}}
 
 `read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
@@ -14,7 +14,7 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, TypeAlias
 
 from patter_cli.errors import CarrierError, ConfigError, InputError, InternalError, NetworkError, PatterError
@@ -22,6 +22,7 @@ from patter_cli.errors import CarrierError, ConfigError, InputError, InternalErr
 MAX_LINE_BYTES: Final = 64 * 1024
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_KIND: Final = re.compile(r"[a-z]{1,16}")
 MAX_RING_S: Final = 600
 
 
@@ -104,6 +105,17 @@ class AskProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandIn:
+    """A webhook as a carrier would send it: see Webhooks.hand_in."""
+
+    carrier: str
+    kind: str
+    """The last part of its address: "voice", "status"."""
+    content_type: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BadRequest:
     """A line that asks for nothing. why: for whoever wrote it."""
 
@@ -111,7 +123,7 @@ class BadRequest:
     why: str
 
 
-Request: TypeAlias = Ping | Status | Stop | PlaceCall | AskResult | Cancel | Admit | Tell | Drop | AskProof
+Request: TypeAlias = Ping | Status | Stop | PlaceCall | AskResult | Cancel | Admit | Tell | Drop | AskProof | HandIn
 
 _PLAIN: Final[Mapping[str, Request]] = {"ping": Ping(), "status": Status(), "stop": Stop(), "proof": AskProof()}
 _OF_HOST: Final[Mapping[str, type[Admit | Tell | Drop]]] = {"admit": Admit, "tell": Tell, "drop": Drop}
@@ -135,6 +147,13 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
         if facts.keys() != {"call_id"} or not isinstance(call_id, str):
             return BadRequest(code="bad_input", why=f"{do} takes a call_id, and nothing else")
         return AskResult(call_id=call_id) if do == "result" else Cancel(call_id=call_id)
+    if do == "webhook":
+        texts = {each.name: facts.get(each.name) for each in fields(HandIn)}
+        if facts.keys() != texts.keys() or not all(isinstance(each, str) for each in texts.values()):
+            return BadRequest(code="bad_input", why=f"webhook takes {', '.join(texts)}, texts, and nothing else")
+        if not _KIND.fullmatch(str(texts["kind"])):
+            return BadRequest(code="bad_input", why="kind is a word in small letters")
+        return HandIn(**{name: str(each) for name, each in texts.items()})
     of_host = _OF_HOST.get(do) if isinstance(do, str) else None
     if of_host is not None:
         host = facts.get("host")
@@ -143,7 +162,7 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
         return of_host(host=host)
     asked = _PLAIN.get(do) if isinstance(do, str) else None
     if asked is None:
-        known = ", ".join(sorted({*_PLAIN, *_OF_HOST, "call", "result", "cancel"}))
+        known = ", ".join(sorted({*_PLAIN, *_OF_HOST, "call", "result", "cancel", "webhook"}))
         return BadRequest(code="bad_input", why=f"do is one of {known}")
     if facts:
         return BadRequest(code="bad_input", why=f"{do} takes nothing, and {_names(facts)} was given")
@@ -182,6 +201,8 @@ def render_request(request: Request, token: str) -> bytes:
             facts = {"do": "result", "call_id": call_id}
         case Cancel(call_id=call_id):
             facts = {"do": "cancel", "call_id": call_id}
+        case HandIn():
+            facts = {"do": "webhook", **asdict(request)}
     return json.dumps({"token": token, **facts}).encode() + b"\n"
 
 

@@ -51,7 +51,7 @@ from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.carrier_facts import event_of
 from patter_cli.server.control import ControlSocket
-from patter_cli.server.control_messages import PlaceCall
+from patter_cli.server.control_messages import HandIn, PlaceCall
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.direct import DirectPort
@@ -173,7 +173,7 @@ class Service:
             callers=self._callers,
             clock_s=time.monotonic,
         )
-        webhooks = Webhooks(
+        self._webhooks = webhooks = Webhooks(
             self._carriers,
             address=lambda asked: self.addresses.base("http", asked),
             require_signature=settings.require_signature,
@@ -327,6 +327,9 @@ class Service:
 
     def cancel(self, call_id: str) -> None:
         self._dialler.cancel(call_id)
+
+    def hand_in(self, wanted: HandIn) -> dict[str, Any]:
+        return self._webhooks.hand_in(wanted)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 

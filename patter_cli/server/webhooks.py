@@ -12,14 +12,17 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, Carrier, CarrierFact, CarrierRequest, WebhookReply
-from patter_cli.errors import BadSignature, CarrierError, ConfigError
+from patter_cli.contracts.carrier.examined import SignsAlike
+from patter_cli.errors import BadSignature, CarrierError, ConfigError, UnknownProvider
 from patter_cli.server.addresses import DIALLED
+from patter_cli.server.control_messages import HandIn
 
 log = logging.getLogger("patter.server")
 
@@ -61,26 +64,57 @@ class Webhooks:
         if carrier is None or carrier.local:
             return Response("not found", 404)
         query = f"?{request.url.query}" if request.url.query else ""
+        dialled = request.query_params.get(DIALLED, "")
         received = CarrierRequest(
             method=request.method,
             url=f"{self._address(request.headers.get('host', ''))}{request.url.path}{query}",
             headers=dict(request.headers),
             body=await request.body(),
         )
+        reply = self._reply(carrier, received, dialled, verified=not self._require_signature)
+        return Response(reply.body, reply.status, media_type=reply.content_type)
+
+    def hand_in(self, wanted: HandIn) -> dict[str, Any]:
+        """Take a webhook that another program of this user's has written, to try an agent; JSON-able: {status,
+        content_type, body, signed}. Raises UnknownProvider.
+
+        It comes over the control socket, and nowhere else: in a folder that is this user's alone, with a token, from
+        somebody who could as well make calls or stop the server there. So no header, setting or address exists by
+        which a request from the network would pass unsigned. What a carrier signs with a secret that both sides have,
+        we sign, and it is verified like any other; where only the carrier has the key (Telnyx), it goes in behind the
+        check, and `signed` says so.
+        """
+        carrier = self._carriers.get(wanted.carrier)
+        if carrier is None or carrier.local:
+            named = ", ".join(each.name for each in self._carriers.values() if not each.local) or "none"
+            raise UnknownProvider(f"this server has no carrier {wanted.carrier}", hint=f"it has {named}")
+        received = CarrierRequest(
+            method="POST",
+            url=f"{self._address('')}/webhooks/{wanted.carrier}/{wanted.kind}",
+            headers={"content-type": wanted.content_type},
+            body=wanted.body.encode("utf-8", "surrogatepass"),
+        )
+        signed = isinstance(carrier, SignsAlike)
+        if isinstance(carrier, SignsAlike):
+            received = replace(received, headers={**received.headers, **carrier.sign(received)})
+        reply = self._reply(carrier, received, "", verified=not signed)
+        body = reply.body.decode("utf-8", "replace")
+        return {"status": reply.status, "content_type": reply.content_type, "body": body, "signed": signed}
+
+    def _reply(self, carrier: Carrier, request: CarrierRequest, dialled: str, *, verified: bool) -> WebhookReply:
         try:
-            if self._require_signature:
-                carrier.verify(received, self._now_s())
-            reply = self._take(carrier, received, request.query_params.get(DIALLED, ""))
+            if not verified:
+                carrier.verify(request, self._now_s())
+            return self._take(carrier, request, dialled)
         except ConfigError as error:
             log.error("%s webhooks cannot be verified: %s", carrier.name, error)
-            return Response("not configured", 503)
+            return WebhookReply(status=503, body=b"not configured")
         except BadSignature as error:
             log.warning("a %s webhook was refused: %s", carrier.name, error)
-            return Response("forbidden", 403)
+            return WebhookReply(status=403, body=b"forbidden")
         except CarrierError as error:
             log.warning("a %s webhook cannot be read: %s", carrier.name, error)
-            return Response("bad request", 400)
-        return Response(reply.body, reply.status, media_type=reply.content_type)
+            return WebhookReply(status=400, body=b"bad request")
 
     def _take(self, carrier: Carrier, request: CarrierRequest, dialled: str) -> WebhookReply:
         waiting = carrier.answer(request)

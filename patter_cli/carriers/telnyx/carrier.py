@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from patter_cli import keys
 from patter_cli.audio.frame import AudioFormat
-from patter_cli.carriers.telnyx import examine, numbers, webhook
+from patter_cli.carriers.telnyx import examine, numbers, rehearse, webhook
 from patter_cli.carriers.telnyx.control import TelnyxControl, hang_up
 from patter_cli.carriers.telnyx.rest import (
     BASE_URL,
@@ -46,6 +46,7 @@ from patter_cli.contracts.carrier.carrier import (
     kept_by_nobody,
 )
 from patter_cli.contracts.carrier.examined import AccountSeen, NumberSeen
+from patter_cli.contracts.carrier.rehearsed import Sketch, WrittenWebhook
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
 
@@ -220,6 +221,14 @@ class Telnyx:
     async def see_number(self, number: str) -> NumberSeen | None:
         """Where a number's calls go; None: it is none of ours. Raises MissingCredential, BadSetting, CarrierError."""
         return await examine.see_number(self._account(), self._connection_id(), number)
+
+    def write_webhook(self, sketch: Sketch) -> WrittenWebhook:
+        """As Telnyx would send it."""
+        return rehearse.write_webhook(sketch, self.connection_id or keys.look_up(CONNECTION_VARIABLE))
+
+    def rewrite_webhook(self, kept: object) -> WrittenWebhook | None:
+        """One that was kept; None: it is not Telnyx's."""
+        return rehearse.rewrite_webhook(kept)
 
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Have a number's calls sent to a webhook, by way of our application. Raises CarrierError."""

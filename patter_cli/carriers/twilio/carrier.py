@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from patter_cli import keys
-from patter_cli.carriers.twilio import answer, examine, numbers, webhook
+from patter_cli.carriers.twilio import answer, examine, numbers, rehearse, webhook
 from patter_cli.carriers.twilio.control import TwilioControl, checked_call_id, is_call_id
 from patter_cli.carriers.twilio.rest import BASE_URL, Account, read_date
 from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
@@ -28,10 +28,13 @@ from patter_cli.contracts.carrier.carrier import (
     kept_by_nobody,
 )
 from patter_cli.contracts.carrier.examined import AccountSeen, NumberSeen
+from patter_cli.contracts.carrier.rehearsed import Sketch, WrittenWebhook
 from patter_cli.errors import AnswerLost, BadSetting, CallRejected, CarrierError, MissingCredential
 
 ACCOUNT_VARIABLE: Final = "TWILIO_ACCOUNT_SID"
 TOKEN_VARIABLE: Final = "TWILIO_AUTH_TOKEN"
+
+NO_ACCOUNT: Final = f"AC{0:032}"
 
 MAX_RING_S: Final = 600
 MIN_CALL_S: Final = 1
@@ -154,6 +157,15 @@ class Twilio:
     async def see_number(self, number: str) -> NumberSeen | None:
         """Where a number's calls go; None: it is none of ours. Raises MissingCredential, BadSetting, CarrierError."""
         return await examine.see_number(self._account(), number)
+
+    def write_webhook(self, sketch: Sketch) -> WrittenWebhook:
+        """As Twilio would send it. Raises InputError for what it does not tell by a webhook."""
+        account_sid = self.account_sid or keys.look_up(ACCOUNT_VARIABLE) or NO_ACCOUNT
+        return rehearse.write_webhook(sketch, account_sid)
+
+    def rewrite_webhook(self, kept: object) -> WrittenWebhook | None:
+        """One that was kept; None: it is not Twilio's."""
+        return rehearse.rewrite_webhook(kept)
 
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Have a number's calls, and their ends, sent to a webhook. Raises CarrierError."""

@@ -46,7 +46,7 @@ BODY_HASH: Final = "bodySHA256"
 
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
-_FORM: Final = "application/x-www-form-urlencoded"
+FORM: Final = "application/x-www-form-urlencoded"
 _ADDRESS: Final = re.compile(r"(?s)([A-Za-z]+)://([^/?#]*)([^#]*)")
 _STANDARD_PORT: Final = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 _SMALL_ESCAPE: Final = re.compile(r"%(?:[0-9A-F][a-f]|[a-f][0-9A-Fa-f])")
@@ -225,7 +225,7 @@ def _spellings(url: str) -> Iterator[str]:
 
 
 def _is_form(request: CarrierRequest) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
 
 
 def _form(request: CarrierRequest) -> str:

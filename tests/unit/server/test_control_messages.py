@@ -17,6 +17,7 @@ from patter_cli.server.control_messages import (
     BadRequest,
     Cancel,
     Drop,
+    HandIn,
     Ping,
     PlaceCall,
     Request,
@@ -30,6 +31,7 @@ from patter_cli.server.control_messages import (
 )
 
 TOKEN = "the token of this server"
+HANDED_IN = {"carrier": "twilio", "kind": "voice", "content_type": "", "body": ""}
 CALL = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop", variables={"name": "Zoë"})
 
 
@@ -46,6 +48,7 @@ CALL = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop", va
         Tell(host="phone.example.com:8443"),
         Drop(host="phone.example.com"),
         AskProof(),
+        HandIn(carrier="twilio", kind="voice", content_type="text/plain", body="a=b\nZoë"),
         PlaceCall(
             to="+442079460018",
             from_number="+12025550100",
@@ -113,6 +116,10 @@ def test_without_the_token_nothing_else_is_read(facts: Any) -> None:
         ({"do": "result"}, "result takes a call_id"),
         ({"do": "cancel", "call_id": 5}, "cancel takes a call_id"),
         ({"do": "cancel", "call_id": "C1", "loud": True}, "nothing else"),
+        ({"do": "webhook"}, "webhook takes carrier, kind, content_type, body"),
+        ({"do": "webhook", **HANDED_IN, "body": {}}, "texts, and nothing else"),
+        ({"do": "webhook", **HANDED_IN, "url": "https://x"}, "and nothing else"),
+        ({"do": "webhook", **HANDED_IN, "kind": "../x"}, "kind is a word"),
         ({"agent": "a", "voicemial": "x"}, "a call has no voicemial"),
     ],
 )
