@@ -31,15 +31,21 @@ def doctor(
 
     Nothing is changed and nobody is rung. Exit code: 0 nothing that is needed is missing, 1 something is.
     """
-    from patter_cli.doctor.checks import all_checks, secrets_of
-    from patter_cli.doctor.findings import Status, run_checks, without_secrets
+    from patter_cli.doctor.checks import secrets_of
+    from patter_cli.doctor.findings import Status, without_secrets
 
-    found = asyncio.run(run_checks(all_checks(settings), on_progress=_progress))
-    found = without_secrets(found, secrets_of(settings))
+    found = without_secrets(asyncio.run(_examine(settings)), secrets_of(settings))
     well = all(each.status is not Status.MISSING for each in found)
     print(_as_json(found, well=well) if json_ else _as_text(found))
     if not well:
         raise typer.Exit(1)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    from patter_cli.doctor.checks import all_checks, public_host
+    from patter_cli.doctor.findings import run_checks
+
+    return await run_checks(all_checks(settings, await public_host(settings)), on_progress=_progress)
 
 
 def _progress(done: int, of: int) -> None:

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
 
 from patter_cli import keys, registry, wiring
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.doctor.carriers import account_check, number_check, signature_check, unset_check
-from patter_cli.doctor.findings import Check, broken_check, masked
+from patter_cli.doctor.findings import Check, broken_check, in_thread, masked
 from patter_cli.doctor.machine import machine_checks
 from patter_cli.doctor.public_address import public_address_check
 from patter_cli.doctor.vendors import vendor_check
 from patter_cli.errors import PatterError
 from patter_cli.registry import Row
+from patter_cli.server.control import ask
+from patter_cli.server.control_messages import Status as AskStatus
 from patter_cli.server.registration import Registration, default_run_folder, running
 from patter_cli.settings import Settings
 
+STATUS_S: Final = 2.0
+"""What a server that runs here gets to say where it is reached."""
 
-def all_checks(settings: Settings) -> list[Check]:
-    """In the order in which they are shown."""
+
+async def public_host(settings: Settings) -> str:
+    """Where carriers reach this machine: as it is set, or as a server that runs here knows, as with a tunnel."""
+    if settings.public_host:
+        return settings.public_host
+    for each in reversed(await in_thread(_servers)):
+        with suppress(PatterError, TimeoutError):
+            async with asyncio.timeout(STATUS_S):
+                if found := (await ask(each, AskStatus())).get("public_host"):
+                    return str(found)
+    return ""
+
+
+def all_checks(settings: Settings, public_host: str) -> list[Check]:
+    """In the order in which they are shown. public_host: where carriers reach this machine; "": nowhere."""
     carriers: dict[str, Carrier] = {}
     checks: list[Check] = []
     for row in registry.rows("carrier"):
@@ -38,8 +58,8 @@ def all_checks(settings: Settings) -> list[Check]:
         if not unset:
             checks.append(signature_check(carrier))
     checks += [
-        number_check(settings.phone_number, carriers, settings.public_host),
-        public_address_check(settings.public_host, carriers, _servers),
+        number_check(settings.phone_number, carriers, public_host),
+        public_address_check(public_host, carriers, _servers),
     ]
     checks += machine_checks(
         host=settings.host,

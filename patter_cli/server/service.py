@@ -274,15 +274,15 @@ class Service:
             self._tasks.append(asyncio.create_task(self._observe()))
 
     def status(self) -> dict[str, Any]:
-        """The live calls, JSON-able: {draining, calls: [{call_id, agent, carrier, carrier_call_id, direction, caller,
-        callee, seconds}]}."""
+        """The live calls, JSON-able: {draining, public_host, calls: [{call_id, agent, carrier, carrier_call_id,
+        direction, caller, callee, seconds}]}."""
         now_s = asyncio.get_running_loop().time()
         shown = ("call_id", "agent", "carrier", "carrier_call_id", "direction", "caller", "callee")
         calls = [
             {**{name: getattr(each.ticket, name) for name in shown}, "seconds": round(now_s - each.began_s, 1)}
             for each in self.live.calls
         ]
-        return {"draining": self.live.draining, "calls": calls}
+        return {"draining": self.live.draining, "public_host": self.addresses.public_host, "calls": calls}
 
     # --- where carriers reach us: see Addresses --------------------------------------------------------------------
 

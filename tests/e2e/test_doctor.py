@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 
 from patter_cli import Telnyx, Twilio, wiring
 from patter_cli.contracts.carrier.carrier import Carrier
+from patter_cli.doctor.checks import public_host
 from patter_cli.doctor.findings import Finding, Status, run_checks
 from patter_cli.doctor.public_address import public_address_check
 from patter_cli.engine.hooks import Hooks
 from patter_cli.server.registration import Registration
 from patter_cli.server.service import ServiceSettings
+from patter_cli.settings import DEFAULTS
 from tests.contract.twilio_api import ACCOUNT, TOKEN
 from tests.e2e.conftest import LOUDNESS, agent
 
@@ -100,6 +103,17 @@ async def test_an_address_that_leads_elsewhere() -> None:
     check = public_address_check("", {}, list)
     (found,) = await run_checks([check])
     assert found.status is Status.OFF
+
+
+async def test_where_a_running_server_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a tunnel nobody has set an address: the server knows it. What is set comes first."""
+    (tmp_path / "r").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
+    assert await public_host(DEFAULTS) == ""
+    folder = tmp_path / "r" / "patter"
+    async with serving(Twilio(ACCOUNT, TOKEN), public_host="phone.example", run_folder=folder):
+        assert await public_host(DEFAULTS) == "phone.example"
+        assert await public_host(replace(DEFAULTS, public_host="mine.example")) == "mine.example"
 
 
 class Desk:
