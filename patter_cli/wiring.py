@@ -195,6 +195,15 @@ def tunnel(name: str) -> Tunnel:
     return cast(Tunnel, registry.find("tunnel", name).load()())
 
 
+def tunnel_program() -> str:
+    """The tunnel's program that this machine has, with its version; "" for none. Blocks. Raises ConfigError for one
+    that would not be run."""
+    from patter_cli.tunnels.binary import present_cloudflared
+
+    found = present_cloudflared(None)
+    return f"{found.version}, {found.path}" if found is not None else ""
+
+
 def fixed_address(host: str) -> Tunnel:
     """A public address that somebody else leads here. Raises BadSetting."""
     return cast(Tunnel, registry.find("tunnel", "fixed").load()(host))

@@ -66,7 +66,7 @@ def all_checks(settings: Settings, public_host: str) -> list[Check]:
         port=settings.port,
         servers=_servers,
         folder=settings.log_dir or wiring.default_folder(),
-        programs=wiring.default_folder() / "bin",
+        tunnel_program=wiring.tunnel_program,
         keep=wiring.check_folder,
         models=wiring.local_models(),
         needed_models=_needed_models(),

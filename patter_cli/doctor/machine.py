@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import select
 import shutil
-import subprocess
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,12 +13,8 @@ from patter_cli.extras import install_command
 from patter_cli.server.port import bind_port
 from patter_cli.server.registration import Registration
 
-VERSION_S: Final = 3.0
-"""What a program gets to say which version it is."""
-_VERSION_BYTES: Final = 200
 LITTLE_ROOM_BYTES: Final = 1 << 30
 """A day of one line, recorded on both sides, takes 1.4 GB."""
-_BY_HAND: Final = "https://github.com/cloudflare/cloudflared, or be reached at an address of your own: WEBHOOK_URL"
 
 
 def machine_checks(
@@ -31,12 +23,13 @@ def machine_checks(
     port: int,
     servers: Callable[[], list[Registration]],
     folder: Path,
-    programs: Path,
+    tunnel_program: Callable[[], str],
     keep: Callable[[Path], None],
     models: Mapping[str, Callable[[], str]],
     needed_models: frozenset[str],
 ) -> list[Check]:
-    """servers: those that run. folder: for calls. programs: where a tunnel's program may have been put. keep: raises
+    """servers: those that run. folder: for calls. tunnel_program: which there is, "" for none; raises
+    ConfigError for one that cannot be used. keep: raises
     BadSetting where nothing can be kept in a folder. models: by name, what looks at its files and says which they are,
     or raises MissingExtra. needed_models: those without which no agent talks."""
 
@@ -47,7 +40,7 @@ def machine_checks(
         return [await in_thread(lambda: _folder(folder, keep))]
 
     async def look_at_tunnel() -> list[Finding]:
-        return [await in_thread(lambda: _tunnel(programs))]
+        return [await in_thread(lambda: _tunnel(tunnel_program))]
 
     async def look_at_sound() -> list[Finding]:
         return [await in_thread(_sound)]
@@ -94,46 +87,13 @@ def _folder(folder: Path, keep: Callable[[Path], None]) -> Finding:
     return ok(name, f"{folder}, {room}")
 
 
-def _tunnel(programs: Path) -> Finding:
+def _tunnel(program: Callable[[], str]) -> Finding:
     """Only looked for: it is `patter serve --tunnel` that fetches one."""
     name = "machine.cloudflared"
-    kept = programs / ("cloudflared.exe" if os.name == "nt" else "cloudflared")
-    program = shutil.which("cloudflared") or (str(kept) if kept.is_file() else "")
-    if not program:
-        return off(name, "not on PATH, so a tunnel would fetch it first", _BY_HAND)
-    if not os.access(program, os.X_OK):
-        return missing(name, f"{program} is no program that may be run", f"chmod +x {program}")
-    version = _version(program)
-    if not version:
-        return missing(name, f"{program} does not say which version it is", f"put in its place the one of {_BY_HAND}")
-    return ok(name, f"{version}, {program}")
-
-
-def _version(program: str) -> str:
-    """The first line that it prints about itself; "" if it prints none, fails, or does not end. Blocks."""
-    try:
-        process = subprocess.Popen(
-            [program, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return ""
-    said, until_s = b"", time.monotonic() + VERSION_S
-    try:
-        assert process.stdout is not None
-        with process.stdout as out:  # closed early, it stops whoever floods us
-            while len(said) < _VERSION_BYTES and select.select([out], [], [], max(0.0, until_s - time.monotonic()))[0]:
-                chunk = os.read(out.fileno(), _VERSION_BYTES)
-                if not chunk:
-                    break
-                said += chunk
-        failed = process.wait(max(0.0, until_s - time.monotonic())) != 0
-    except subprocess.TimeoutExpired:
-        return ""
-    finally:
-        process.kill()
-        process.wait()
-    lines = said.decode("utf-8", "replace").splitlines()
-    return lines[0].strip() if lines and not failed else ""
+    about = program()
+    if not about:
+        return off(name, "not on PATH, so a tunnel would fetch it first", "or be reached at your own WEBHOOK_URL")
+    return ok(name, about)
 
 
 def _sound() -> Finding:

@@ -11,10 +11,12 @@ import hashlib
 import logging
 import os
 import platform
+import select
 import shutil
 import subprocess
 import tarfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +26,9 @@ from patter_cli.errors import ConfigError, TunnelDown, reason
 
 log = logging.getLogger("patter.tunnel")
 
-VERSION_S: Final = 5.0
+VERSION_S: Final = 3.0
+"""What it gets to say which version it is."""
+_VERSION_BYTES: Final = 200
 FETCH_S: Final = 30.0
 """Without a byte."""
 MOST_BYTES: Final = 200 << 20
@@ -69,12 +73,29 @@ async def found_cloudflared(program: Path | None, folder: Path | None) -> Binary
 def find_cloudflared(program: Path | None, folder: Path | None) -> Binary:
     """The one that was named, or the first that there is; blocks, up to minutes if it has to be fetched. Raises
     TunnelDown, ConfigError, with what to do."""
-    if program is None:
-        on_path = shutil.which("cloudflared")
-        program = Path(on_path) if on_path else None
-    kept = False
-    if program is None:
-        program, kept = _kept(folder), True
+    program = program or _on_path()
+    return _looked_at(program, kept=False) if program is not None else _looked_at(_kept(folder), kept=True)
+
+
+def present_cloudflared(folder: Path | None) -> Binary | None:
+    """The first that there is, without fetching one; blocks for some seconds. Raises ConfigError for one that would
+    not be run."""
+    program = _on_path()
+    kept = _place(folder)
+    if program is None and not kept.exists():
+        return None
+    found = _looked_at(program or kept, kept=program is None)
+    if not found.version:
+        raise ConfigError(f"{found.path} does not say which version it is", hint=f"remove it, or {_BY_HAND}")
+    return found
+
+
+def _on_path() -> Path | None:
+    found = shutil.which("cloudflared")
+    return Path(found) if found else None
+
+
+def _looked_at(program: Path, *, kept: bool) -> Binary:
     try:
         sha256 = _sha256(program)
     except OSError as error:
@@ -114,10 +135,15 @@ def fetch(url: str, place: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _kept(folder: Path | None) -> Path:
+def _place(folder: Path | None) -> Path:
+    """Where ours is kept."""
     from platformdirs import user_data_path
 
-    place = (folder or user_data_path("patter") / "bin") / ("cloudflared.exe" if os.name == "nt" else "cloudflared")
+    return (folder or user_data_path("patter") / "bin") / ("cloudflared.exe" if os.name == "nt" else "cloudflared")
+
+
+def _kept(folder: Path | None) -> Path:
+    place = _place(folder)
     if not place.exists():
         from pycloudflared.util import Info
 
@@ -170,17 +196,27 @@ def _sha256(place: Path) -> str:
 
 
 def _version(program: Path) -> str:
-    """Its first line about itself; "" if it does not say within VERSION_S."""
+    """The first line that it prints about itself; "" if it prints none, fails, or does not end. Blocks."""
     try:
-        asked = subprocess.run(
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=VERSION_S,
-            check=False,
+        process = subprocess.Popen(
+            [program, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-    except (OSError, subprocess.SubprocessError):
+    except OSError:
         return ""
-    lines = asked.stdout[:200].decode("utf-8", "replace").splitlines()
-    return lines[0].strip() if asked.returncode == 0 and lines else ""
+    said, until_s = b"", time.monotonic() + VERSION_S
+    try:
+        assert process.stdout is not None
+        with process.stdout as out:  # closed early, it stops whoever floods us
+            while len(said) < _VERSION_BYTES and select.select([out], [], [], max(0.0, until_s - time.monotonic()))[0]:
+                chunk = os.read(out.fileno(), _VERSION_BYTES)
+                if not chunk:
+                    break
+                said += chunk
+        failed = process.wait(max(0.0, until_s - time.monotonic())) != 0
+    except subprocess.TimeoutExpired:
+        return ""
+    finally:
+        process.kill()
+        process.wait()
+    lines = said.decode("utf-8", "replace").splitlines()
+    return lines[0].strip() if lines and not failed else ""
