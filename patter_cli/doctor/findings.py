@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 TIMEOUT_S: Final = 10.0
 """What one check gets."""
+_AGAIN: Final = "look at the network, then run it again"
 _SHORTEST_SECRET: Final = 8
 """Characters; what is shorter would be found in innocent words."""
 
@@ -75,7 +76,7 @@ def off(name: str, detail: str, fix: str = "") -> Finding:
 
 def failed(name: str, error: PatterError) -> Finding:
     """The finding that an error is."""
-    return missing(name, str(error), error.hint)
+    return missing(name, str(error), error.hint or _AGAIN)
 
 
 def broken_check(name: str, error: PatterError) -> Check:
@@ -156,7 +157,7 @@ async def _looked(check: Check, timeout_s: float) -> Sequence[Finding]:
         async with asyncio.timeout(timeout_s):
             return await check.look()
     except TimeoutError:
-        return [missing(check.name, f"no answer within {timeout_s:g} s", "look at the network, then run it again")]
+        return [missing(check.name, f"no answer within {timeout_s:g} s", _AGAIN)]
     except PatterError as error:
         return [failed(check.name, error)]
     except Exception as error:  # noqa: BLE001 - a vendor's package may raise anything, and the other rows still count

@@ -92,7 +92,9 @@ def _tunnel(program: Callable[[], str]) -> Finding:
     name = "machine.cloudflared"
     about = program()
     if not about:
-        return off(name, "not on PATH, so a tunnel would fetch it first", "or be reached at your own WEBHOOK_URL")
+        return off(
+            name, "not on PATH: patter serve --tunnel fetches it", "https://github.com/cloudflare/cloudflared has it"
+        )
     return ok(name, about)
 
 

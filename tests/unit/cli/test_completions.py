@@ -28,7 +28,10 @@ def test_the_files_are_fresh(shell: str) -> None:
     assert (ROOT / "completions" / FILES[shell]).read_text() == ask(f"source_{shell}")
 
 
-@pytest.mark.parametrize(("line", "expected"), [("patter si", "simulate"), ("patter serve rec", "receptionist")])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("patter si", "simulate"), ("patter serve rec", "receptionist"), ("patter trigger mach", "machine")],
+)
 def test_bash_completes(line: str, expected: str) -> None:
     """Commands complete, and the names of the agents there are."""
     answer = ask("complete_bash", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")))
