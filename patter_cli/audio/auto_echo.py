@@ -39,6 +39,10 @@ UNSURE_MS = 700
 FAINT = 1e-4
 """The line's power against the loudest of ours of late, below which it is left alone: an echo 40 dB below our voice is
 no voice to any detector."""
+OFTEN = 5
+"""So many looks are taken one after the other: what the line does to us it does from the beginning."""
+SELDOM = 4
+"""Then one in so many hops of our voice: a telephone may be put on a table later."""
 NOTHING = 16.0
 """A line of no more power than this brings silence."""
 KEPT_MS = LOOK_MS
@@ -99,6 +103,8 @@ class AutoEchoCanceller:
         self._frame = rate_hz * FRAME_MS // 1000
         self._unseen = 0
         """Samples since the last look."""
+        self._often = OFTEN
+        """Looks still to come one after the other."""
         self._faint = 0
         """Samples of a trial since the line last brought something."""
         self._loudest = 0.0
@@ -120,13 +126,16 @@ class AutoEchoCanceller:
         """See contracts/echo.py. Here the line is looked at."""
         if self._canceller is not None:
             return False
+        if not sounds and self._silent >= self._reach:  # most of a call
+            self._forget()
+            return True
         self._count(near.count, sounds)
         if self._rest > 0 or self._silent >= self._reach:
             self._forget()
             return True
         self._keep(near)
         self._unseen += near.count
-        if self._unseen >= self._hop:
+        if self._unseen >= (self._hop if self._often else SELDOM * self._hop):
             self._unseen = 0
             self._look(played)
         return True
@@ -164,17 +173,32 @@ class AutoEchoCanceller:
 
     def _look(self, played: Callable[[int], Samples]) -> None:
         """Begin a trial if the last hop of the line is loud enough to hold an echo, and seems to."""
-        line = joined(self._line)[-self._kept :]
-        loudest = _loudest(line[-self._hop :], self._frame)
+        line = self._last(self._hop)
+        loudest = _loudest(line, self._frame)
         if loudest <= NOTHING:
             return
         far = played(self._kept)
         self._loudest = max(self._loudest, _loudest(far, self._frame))
-        if loudest > FAINT * self._loudest and self._gate.look(line[-self._hop :], far):
+        if loudest <= FAINT * self._loudest:
+            return
+        self._often = max(0, self._often - 1)
+        if self._gate.look(line, far):
+            line = self._last(self._kept)
+            self._past = line, far[-len(line) :]
             self._forget()
             self._faint = 0
-            self._past = line, far[-len(line) :]
             self._canceller = self._make(self._rate_hz)  # the past is searched with the next frame: it takes long
+
+    def _last(self, count: int) -> Samples:
+        """What is kept of the line's last so many samples."""
+        frames: list[LineAudio] = []
+        missing = count
+        for each in reversed(self._line):
+            frames.append(each)
+            missing -= each.count
+            if missing <= 0:
+                break
+        return joined(frames[::-1])[-count:]
 
     def _forget(self) -> None:
         if self._line_samples:

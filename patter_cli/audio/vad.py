@@ -225,6 +225,13 @@ class VoiceDetector:
         del self._recent[0]
         high_db = self._high_db_of(end_ms)
         level_db = self._level_db_of(end_ms)
+        if not probability and self._onset_ms is None and not self._speaking:  # most of a call: nobody says anything
+            self._below += 1
+            if high_db < math.inf:
+                self._follow_background(high_db)
+            if level_db < math.inf:
+                self._follow_surroundings(level_db)
+            return None
         if probability > policy.off_probability:
             if self._onset_ms is None:
                 self._onset_ms = end_ms - self._window_ms
@@ -241,8 +248,7 @@ class VoiceDetector:
             if self._below > 1 and not self._speaking:
                 self._onset_ms = None
             if not self._speaking and high_db < math.inf:
-                before = high_db if self._background_db is None else self._background_db
-                self._background_db = before + (high_db - before) / policy.background_windows
+                self._follow_background(high_db)
         if not self._speaking and level_db < math.inf:
             self._follow_surroundings(level_db)
         if self._speaking:
@@ -255,6 +261,11 @@ class VoiceDetector:
             return None
         self._speaking = True
         return VoiceStarted(onset_ms=self._reach_back(self._onset_ms, end_ms))
+
+    def _follow_background(self, high_db: float) -> None:
+        """Let the level of the high frequencies follow a window without a voice."""
+        before = high_db if self._background_db is None else self._background_db
+        self._background_db = before + (high_db - before) / self._policy.background_windows
 
     def _follow_surroundings(self, level_db: float) -> None:
         """Let the level around the caller follow a window in which nobody is known to speak."""
@@ -286,14 +297,17 @@ class VoiceDetector:
 
     def _high_db_of(self, end_ms: int) -> float:
         """What was kept of this window, and of none before it; infinite if it was not cut here."""
-        high_db = math.inf
-        while self._highs and self._highs[0][0] <= end_ms:
-            _, high_db = self._highs.popleft()
+        high_db, waiting = math.inf, self._highs
+        while waiting and waiting[0][0] <= end_ms:
+            high_db = waiting.popleft()[1]
         return high_db
 
     def _level_db_of(self, end_ms: int) -> float:
         """The level of this window; infinite if it was not cut here."""
-        for at, level, _ in reversed(self._levels):
+        levels = self._levels
+        if levels and levels[-1][0] == end_ms:  # usually: windows are decided as they are measured
+            return levels[-1][1]
+        for at, level, _ in reversed(levels):
             if at <= end_ms:
                 return level if at == end_ms else math.inf
         return math.inf

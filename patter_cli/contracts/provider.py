@@ -73,7 +73,8 @@ class Keyless:
 
 def name_of(recipe: object) -> str:
     """Whose a recipe is."""
-    return recipe.provider if isinstance(recipe, Provider) else type(recipe).__name__
+    provider = getattr(recipe, "provider", "")  # asking the protocol would look at all of it, each time
+    return provider if provider and isinstance(provider, str) else type(recipe).__name__
 
 
 def missing_members(recipe: object, contract: type) -> list[str]:

@@ -33,6 +33,8 @@ class PlayoutReference:
         self._past = PAST_MS * wire.rate_hz // 1000
         self._chunks: deque[_Chunk] = deque()
         """In order, not overlapping; silence between."""
+        self._latest: _Chunk | None = None
+        """What the last frame fell into."""
         self._end = 0
         """All from here on is silence."""
 
@@ -55,7 +57,7 @@ class PlayoutReference:
         cut = max(0, round(from_ms * self._rate))
         if cut >= self._end:
             return
-        self._end = cut
+        self._end, self._latest = cut, None
         while self._chunks and self._chunks[-1].start >= cut:
             self._chunks.pop()
         if self._chunks and self._chunks[-1].end > cut:
@@ -68,11 +70,18 @@ class PlayoutReference:
         if start >= self._end:
             if self._chunks and start >= self._end + self._past:
                 self._chunks.clear()
+                self._latest = None
             return False
+        while self._chunks and self._chunks[0].end <= start - self._past:
+            self._chunks.popleft()
+        latest = self._latest
+        if latest is not None and latest.start < start + count and latest.end > start:
+            return True  # several frames make a chunk
         for chunk in reversed(self._chunks):
             if chunk.end <= start:
                 return False
             if chunk.start < start + count:
+                self._latest = chunk
                 return True
         return False
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
 from patter_cli.contracts.llm import ChatMessage, Usage
 from patter_cli.contracts.provider import name_of
 from patter_cli.core.events import EngineUsed
@@ -12,17 +10,10 @@ CHARACTERS_A_TOKEN = 4
 """Of English, in every vendor's tokens; what a request took is counted so where the vendor does not get to say it."""
 
 
-@runtime_checkable
-class HasModel(Protocol):
-    """A recipe that says which of its vendor's models it is."""
-
-    @property
-    def model(self) -> str: ...
-
-
 def model_of(recipe: object) -> str:
     """Which of its vendor's models a recipe is; "" if it does not say."""
-    return recipe.model if isinstance(recipe, HasModel) else ""
+    model = getattr(recipe, "model", "")
+    return model if isinstance(model, str) else ""
 
 
 class UseCount:
