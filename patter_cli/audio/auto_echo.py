@@ -182,7 +182,10 @@ class AutoEchoCanceller:
         if loudest <= FAINT * self._loudest:
             return
         self._often = max(0, self._often - 1)
-        if self._gate.look(line, far):
+        suspicious = self._gate.look(line, far)
+        if not self._often:
+            self._gate.forget()  # the next look is far off
+        if suspicious:
             line = self._last(self._kept)
             self._past = line, far[-len(line) :]
             self._forget()

@@ -17,7 +17,6 @@ number counts marks and key presses too, so it cannot tell a hole; the timestamp
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 from patter_cli.audio.g711 import ULAW_SILENCE
@@ -68,7 +67,7 @@ class JitterBuffer:
         self._sequence = -1
         self._released = 0
         self._held: dict[int, bytes] = {}
-        self._holes: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_HOLES)
+        self._holes: list[tuple[int, int]] = []
         self._too_late = 0
         self._reordered = self._duplicated = self._late = self._lost = self._resyncs = 0
 
@@ -170,7 +169,7 @@ class JitterBuffer:
         hole = first - self._next
         if self._released:
             self._lost += hole
-            self._holes.append((self._next, first))
+            self._holes = [*self._holes[1 - _REMEMBERED_HOLES :], (self._next, first)]
         released.append(self._silence * (hole // len(self._silence)))
         self._next = first
         self._released += hole

@@ -154,7 +154,7 @@ class VoiceDetector:
         self._last_voiced_ms = 0
         self._levels: deque[tuple[int, float, bool]] = deque(maxlen=_REMEMBERED)
         """Of the last windows cut: end_ms, level in dB, silent. Probabilities come later, hence the length."""
-        self._highs: deque[tuple[int, float]] = deque(maxlen=_WAITING)
+        self._highs: list[tuple[int, float]] = []
         """Of the windows that wait for their probability: end_ms, level of the high frequencies in dB."""
         self._background_db: float | None = None
         """The line's high frequencies while nobody speaks."""
@@ -216,6 +216,7 @@ class VoiceDetector:
         self._floor_db = max(followed, policy.silent_db - policy.floor_margin_db)
         self._levels.append((end_ms, level_db, silent))
         self._highs.append((end_ms, high_db))
+        del self._highs[:-_WAITING]
         return silent
 
     def decide(self, probability: float, end_ms: int) -> VoiceEdge | None:
@@ -299,7 +300,7 @@ class VoiceDetector:
         """What was kept of this window, and of none before it; infinite if it was not cut here."""
         high_db, waiting = math.inf, self._highs
         while waiting and waiting[0][0] <= end_ms:
-            high_db = waiting.popleft()[1]
+            high_db = waiting.pop(0)[1]
         return high_db
 
     def _level_db_of(self, end_ms: int) -> float:

@@ -13,7 +13,6 @@ has a moment to interrupt its own reply; if it does not, the reply goes on.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 
 from patter_cli.core import commands as order
@@ -81,7 +80,7 @@ class EngineCaller:
         """There was a voice since the last commit."""
         self._owes = False
         """The engine gave a reply up for the caller, and has said nothing since."""
-        self._unbound: deque[_Heard] = deque()
+        self._unbound: list[_Heard] = []
         """Commits that the engine has not named yet."""
         self._items: dict[str, _Heard] = {}
         """Items whose words are still to come."""
@@ -281,7 +280,7 @@ class EngineCaller:
         if event.item in self._items:
             return
         if self._unbound:
-            heard = self._unbound.popleft()
+            heard = self._unbound.pop(0)
         else:
             heard = _Heard(self._history.reserve("user") if self._engine.transcribes else None)
         self._items[event.item] = heard

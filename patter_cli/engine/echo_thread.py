@@ -79,7 +79,7 @@ class EchoLane:
         self._loop = asyncio.get_running_loop() if thread is not None else None
         self._waiting = 0
         """Frames that are in the thread or have not come back."""
-        self._cleaned: deque[tuple[LineAudio, bool]] = deque()
+        self._cleaned: list[tuple[LineAudio, bool]] = []
         self._called_back = False
         self._closed = False
 
@@ -126,7 +126,7 @@ class EchoLane:
     def _take_back(self) -> None:
         self._called_back = False  # before the last look, or a frame could be left behind
         while self._cleaned:
-            audio, trusted = self._cleaned.popleft()
+            audio, trusted = self._cleaned.pop(0)
             self._waiting -= 1
             if not self._closed:
                 self._hear(audio, trusted)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from patter_cli.call_event import CallEvent
@@ -31,13 +30,13 @@ class Reports:
         """settled: returns once all that happened so far is on disk, which is when it may be told."""
         self._call_id = call_id
         self._settled = settled
-        self._waiting: deque[tuple[Hook, CallEvent]] = deque()
+        self._waiting: list[tuple[Hook, CallEvent]] = []
         self._task: asyncio.Task[None] | None = None
 
     def tell(self, hook: Hook, event: CallEvent) -> None:
         """Have this callback told, after those before it."""
         if len(self._waiting) >= WAITING:
-            self._waiting.popleft()
+            del self._waiting[0]
             log.error("callbacks of call %s are too slow; one was dropped", self._call_id)
         self._waiting.append((hook, event))
         if self._task is None:
@@ -56,7 +55,7 @@ class Reports:
 
     async def _deliver(self) -> None:
         while self._waiting:
-            hook, event = self._waiting.popleft()
+            hook, event = self._waiting.pop(0)
             if self._settled is not None:
                 await self._settled()
             await notify(hook, event)

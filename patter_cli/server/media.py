@@ -7,7 +7,6 @@ breath.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
@@ -42,7 +41,7 @@ class SocketSender:
         self._wire = wire
         self._codec = codec
         self._audio_chars = audio_chars
-        self._queue: deque[str] = deque()
+        self._queue: list[str] = []
         self._queued_chars = 0
         self._hear: Callable[[CarrierMessage], bool] | None = None
         self.dropped = 0
@@ -83,7 +82,7 @@ class SocketSender:
     def flush(self) -> None:
         """The socket takes again."""
         while self._queue and self._wire.writable:
-            text = self._queue.popleft()
+            text = self._queue.pop(0)
             self._queued_chars -= len(text)
             self._wire.write(text)
 
