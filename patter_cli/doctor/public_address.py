@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,10 @@ from patter_cli.contracts.carrier.examined import SignsAlike
 from patter_cli.doctor.carriers import report
 from patter_cli.doctor.findings import Check, Finding, in_thread, missing, off, ok
 from patter_cli.errors import reason
+from patter_cli.server.addresses import CHECK_PATH
+from patter_cli.server.control import ask
+from patter_cli.server.control_messages import AskProof
+from patter_cli.server.proofs import Proof
 from patter_cli.server.registration import Registration
 
 if TYPE_CHECKING:
@@ -20,8 +24,19 @@ ANSWER_S: Final = 4.0
 _MOST_BYTES: Final = 1 << 16
 
 
+async def proof_of(server: Registration) -> Proof:
+    """What only this server can answer. Raises NotReachable."""
+    reply = await ask(server, AskProof())
+    return Proof(token=str(reply["token"]), answer=str(reply["answer"]))
+
+
 def public_address_check(
-    public_host: str, carriers: Mapping[str, Carrier], servers: Callable[[], list[Registration]], *, base: str = ""
+    public_host: str,
+    carriers: Mapping[str, Carrier],
+    servers: Callable[[], list[Registration]],
+    *,
+    base: str = "",
+    new_proof: Callable[[Registration], Awaitable[Proof]] = proof_of,
 ) -> Check:
     """servers: those that run. base: the address to ask, without a path; "" is https://HOST."""
     name = "webhook.address"
@@ -34,7 +49,7 @@ def public_address_check(
         running = await in_thread(servers)
         try:
             async with _client() as client:
-                found = await _round_trip(client, name, base, served=bool(running))
+                found = await _round_trip(client, name, base, running, new_proof)
                 if found.status.value != "ok":
                     return [found]
                 return [found, *[await _webhook(client, base, each) for each in carriers.values() if not each.local]]
@@ -46,15 +61,25 @@ def public_address_check(
     return Check(name=name, look=look)
 
 
-async def _round_trip(client: httpx.AsyncClient, name: str, base: str, *, served: bool) -> Finding:
-    status, told = await _asked(client, "GET", f"{base}/health")
-    if isinstance(told, dict) and {"status", "version"} <= told.keys():
-        return ok(name, f"{base} leads to patter {str(told['version'])[:20]}")
-    if not served:
+async def _round_trip(
+    client: httpx.AsyncClient,
+    name: str,
+    base: str,
+    running: list[Registration],
+    new_proof: Callable[[Registration], Awaitable[Proof]],
+) -> Finding:
+    """Ask for what only a server of ours can answer: whatever else a host shows may be anybody's."""
+    for server in running:
+        proof = await new_proof(server)
+        status, told = await _asked(client, "GET", f"{base}{CHECK_PATH}/{proof.token}")
+        if status == 200 and told.decode(errors="replace").strip() == proof.answer:
+            return ok(name, f"{base} leads to the server on port {server.port}")
+    if not running:
+        status, _ = await _asked(client, "GET", f"{base}{CHECK_PATH}/nobody")
         return off(name, f"{base} answers {status}; no server of yours runs here that it could lead to", "patter serve")
     return missing(
         name,
-        f"{base} answers {status} for /health, which is not what the server here answers",
+        f"{base} answers {status}, which is not what the server here would",
         "lead it to the port that patter serve listens on",
     )
 
@@ -86,26 +111,19 @@ async def _webhook(client: httpx.AsyncClient, base: str, carrier: Carrier) -> Fi
     return ok(name, "what is signed is taken, what nobody signed is refused")
 
 
-async def _posted(client: httpx.AsyncClient, request: CarrierRequest) -> tuple[int, Any]:
+async def _posted(client: httpx.AsyncClient, request: CarrierRequest) -> tuple[int, bytes]:
     return await _asked(client, request.method, request.url, content=request.body, headers=dict(request.headers))
 
 
-async def _asked(client: httpx.AsyncClient, method: str, url: str, **more: Any) -> tuple[int, Any]:
-    """The status, and the JSON of a success, None if it is none."""
+async def _asked(client: httpx.AsyncClient, method: str, url: str, **more: Any) -> tuple[int, bytes]:
+    """The status, and the beginning of what is said."""
     async with client.stream(method, url, **more) as response:
         said = bytearray()
         async for chunk in response.aiter_raw():
             said += chunk
             if len(said) > _MOST_BYTES:
                 break
-    if response.status_code != 200:
-        return response.status_code, None
-    import json
-
-    try:
-        return 200, json.loads(said)
-    except (ValueError, RecursionError):
-        return 200, None
+    return response.status_code, bytes(said)
 
 
 def _client() -> httpx.AsyncClient:

@@ -98,6 +98,8 @@ class Dialler:
         ours = caller.callee if caller.direction is Direction.INBOUND else caller.caller
 
         def ring_out(number: str, telling: ReadyAgent) -> DialledCall:
+            if self._live.draining or not self._addresses.public_host:
+                raise CallRejected("this server rings nobody any more")
             ticket, request = self._request(
                 self._carriers[caller.carrier], number, ours, caller.agent, caller.variables, RING_S, telling
             )

@@ -63,7 +63,7 @@ class NumberSetup:
             return
         try:
             await self._give_back()
-        except PatterError as error:
+        except (PatterError, OSError) as error:
             log.error("%s still points here: %s; the next patter serve gives it back", self.number, error)
         finally:
             self._lock.close()

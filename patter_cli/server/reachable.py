@@ -68,6 +68,7 @@ class Reachability:
             await asyncio.shield(self.end())
             raise
         self._watch = asyncio.create_task(self._tunnel.watch(self._moved))
+        self._watch.add_done_callback(_tell_failure)
         return host
 
     async def give_back(self) -> None:
@@ -106,7 +107,7 @@ class Reachability:
             try:
                 await number.point(url)
                 return
-            except PatterError as error:
+            except (PatterError, OSError) as error:
                 log.error("%s cannot be pointed at %s: %s", number.number, url, error)
             await asyncio.sleep(pause_s)
             pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
@@ -187,3 +188,9 @@ class ReachableServer:
         await self._server.cut()
         if self._reachability is not None:
             await self._reachability.end()
+
+
+def _tell_failure(watch: asyncio.Task[None]) -> None:
+    """Somebody's own tunnel may raise anything, and then nobody looks after it any more."""
+    if not watch.cancelled() and (error := watch.exception()) is not None:
+        log.error("the tunnel is not watched any more", exc_info=error)

@@ -116,7 +116,11 @@ class Reception:
             return stream_ticket(ours, plan.carrier_call_id, now_s)
         if plan.returned is not None:
             raise BadSignature("a transfer that is not one of ours")
-        inbound = [each.ticket.caller for each in self._live.calls if each.ticket.direction is Direction.INBOUND]
+        inbound = [
+            each.ticket.caller
+            for each in self._live.calls
+            if each.ticket.direction is Direction.INBOUND and not self._carriers[each.ticket.carrier].local
+        ]
         if why := self._callers.refusal(plan.caller, inbound, self._clock_s()):
             raise CallRejected(why)
         ticket = self._incoming(carrier, plan, now_s)

@@ -287,7 +287,7 @@ class Service:
     # --- where carriers reach us: see Addresses --------------------------------------------------------------------
 
     async def admit(self, host: str) -> None:
-        """Requests may name this public host from now on. Raises BadSetting."""
+        """Requests may name this public host from now on. Raises BadSetting, ConfigError, MissingCredential."""
         if not self._settings.require_signature:
             raise _unsigned()
         if all(each.local for each in self._carriers.values()):
@@ -295,6 +295,7 @@ class Service:
                 "this server has no carrier, so nobody could call through a public address",
                 hint="export the keys of your carrier, and start it again",
             )
+        self.check_credentials()
         self.addresses.admit(host)
 
     async def tell(self, host: str) -> None:

@@ -21,8 +21,9 @@ from patter_cli.doctor.checks import public_host
 from patter_cli.doctor.findings import Finding, Status, run_checks
 from patter_cli.doctor.public_address import public_address_check
 from patter_cli.engine.hooks import Hooks
+from patter_cli.server.proofs import Proof
 from patter_cli.server.registration import Registration
-from patter_cli.server.service import ServiceSettings
+from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import DEFAULTS
 from tests.contract.twilio_api import ACCOUNT, TOKEN
 from tests.e2e.conftest import LOUDNESS, agent
@@ -32,6 +33,8 @@ PUBLIC_KEY = "6qQYBxQ4VrZ4Cm6/Yg9hMJ5h+q8vXwB2gXk0O0ToKkQ="
 HERE = Registration(
     pid=1, port=1, host="", carriers=[], agents=[], version="", started_at_s=0.0, socket="", token="a token"
 )
+RUNNING: Service | None = None
+"""The server of the present test."""
 SECRET = "an-auth-token-of-32-characters-x"
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
@@ -39,7 +42,8 @@ pytestmark = pytest.mark.usefixtures("quiet_log")
 
 @asynccontextmanager
 async def serving(*carriers: Carrier, **settings: Any) -> AsyncIterator[str]:
-    """A server on this machine; its address."""
+    """A server on this machine that is reached under its public host as well; its address."""
+    global RUNNING
     shop = wiring.ready_agent("shop", agent("Hello."), Hooks(on_message=lambda event: "Hum."))
     service = wiring.service(
         {"shop": shop},
@@ -48,16 +52,23 @@ async def serving(*carriers: Carrier, **settings: Any) -> AsyncIterator[str]:
         carried_by={each.name: each for each in (wiring.built_in_line(), *carriers)},
     )
     await service.start()
+    RUNNING = service
     try:
         yield f"http://127.0.0.1:{service.port}"
     finally:
+        RUNNING = None
         await service.cut()
         service.close()
 
 
 async def rows(base: str, *carriers: Carrier, served: bool = True) -> dict[str, Finding]:
     known = {each.name: each for each in carriers}
-    check = public_address_check("phone.example", known, lambda: [HERE] if served else [], base=base)
+
+    async def new_proof(server: Registration) -> Proof:
+        return Proof(token="nobody", answer="here") if RUNNING is None else await RUNNING.new_proof()
+
+    servers = [HERE] if served else []
+    check = public_address_check("phone.example", known, lambda: servers, base=base, new_proof=new_proof)
     return {each.name: each for each in await run_checks([check])}
 
 
@@ -71,7 +82,7 @@ async def test_a_server_that_takes_what_is_signed() -> None:
             "webhook.twilio": Status.OK,
             "webhook.telnyx": Status.OK,
         }
-        assert "leads to patter" in found["webhook.address"].detail
+        assert "leads to the server on port" in found["webhook.address"].detail
         assert "what is signed is taken" in found["webhook.twilio"].detail
 
 
