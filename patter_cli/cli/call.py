@@ -81,7 +81,7 @@ def call(
     """
     from patter_cli.cli.lab import NUMBER, is_lab, lab_settings
     from patter_cli.cli.outgoing import chosen_agent, running_server
-    from patter_cli.destinations import find
+    from patter_cli.destinations import E164, find
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
 
@@ -92,6 +92,8 @@ def call(
     lab = is_lab(carrier)
     if number is not None:
         find(number)  # what is no number is told before what else is missing
+    if from_number and not E164.fullmatch(from_number):
+        raise InputError(f"--from cannot be {from_number!r}", hint="one of your numbers, like +14155550123")
     if lab and (dry_run or detach):
         raise InputError("the lab is there for as long as the call", hint="leave out --dry-run and --detach")
     server = None if dry_run or lab else running_server(agent, carrier)

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from patter_cli.carriers.telnyx import webhook as telnyx_webhook
 from patter_cli.carriers.twilio.webhook import signature
 from tests.contract.twilio_api import TOKEN
 from tests.e2e.two_carriers import (
@@ -237,6 +238,8 @@ async def test_what_the_public_host_refuses() -> None:
     async with front() as here:
         got: dict[str, int] = {}
         for name, (method, path, headers, body, wanted) in WRONG.items():
+            if telnyx_webhook.SIGNATURE in headers:  # what was signed when the tests were gathered is too old by now
+                headers = {**headers, **telnyx_signed(body)}
             status, said = await here.ask(method, path, headers, body)
             if status not in wanted:
                 got[name] = status

@@ -271,7 +271,7 @@ def _answer(dice: random.Random) -> Callable[[str], str]:
         ours.rows("calls")
         refusals: list[CarrierError] = [twilio.refused(ours, "ring")]
         try:
-            theirs = telnyx_rest._read(dice.choice((200, 404, 422)), said)
+            theirs = telnyx_rest._read(dice.choice((200, 404, 422)), said, dice.choice((None, 0.0, 1795262400.0)))
         except telnyx_rest._NoAnswer:
             return "none"
         theirs.text("call_control_id")
