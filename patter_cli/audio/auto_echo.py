@@ -102,7 +102,7 @@ class AutoEchoCanceller:
         self._hop = rate_hz * HOP_MS // 1000
         self._frame = rate_hz * FRAME_MS // 1000
         self._unseen = 0
-        """Samples since the last look."""
+        """Samples of our voice, and what comes right after it, since the last look."""
         self._often = OFTEN
         """Looks still to come one after the other."""
         self._faint = 0
@@ -135,7 +135,8 @@ class AutoEchoCanceller:
             return True
         self._keep(near)
         self._unseen += near.count
-        if self._unseen >= (self._hop if self._often else SELDOM * self._hop):
+        due = self._hop if self._often else SELDOM * self._hop
+        if self._unseen >= due and self._line_samples >= self._hop:
             self._unseen = 0
             self._look(played)
         return True
@@ -152,7 +153,7 @@ class AutoEchoCanceller:
         if self._rest <= 0 and self._faint < self._reach:
             return self._search(self._canceller, near, far)
         self._canceller = None
-        self._forget()
+        self._loudest = 0.0
         return near
 
     def _count(self, count: int, sounds: bool) -> None:
@@ -206,7 +207,7 @@ class AutoEchoCanceller:
     def _forget(self) -> None:
         if self._line_samples:
             self._line.clear()
-            self._line_samples = self._unseen = 0
+            self._line_samples = 0
             self._loudest = 0.0
             self._gate.forget()
 

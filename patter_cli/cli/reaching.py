@@ -48,8 +48,8 @@ class WayIn:
 def way_in(
     settings: Settings, carriers: Mapping[str, Carrier], *, tunnel: bool, number: str = "", routed: tuple[str, ...] = ()
 ) -> WayIn:
-    """What the flags ask for, looked at before anything is loaded. number: "" is, with a tunnel, the one of the
-    settings and those that lead to an agent, routed. Raises InputError, ConfigError."""
+    """What the flags ask for, looked at before anything is loaded. number: "" is, with a tunnel, all that lead
+    to an agent, routed, or else the one of the settings. Raises InputError, ConfigError."""
     names = tuple(each.name for each in carriers.values() if not each.local)
     if tunnel and settings.origin("public_host").source == "flag":
         raise InputError("a tunnel has an address of its own", hint="--tunnel, or --webhook-url HOST")
@@ -58,9 +58,11 @@ def way_in(
             "no carrier's keys are set, so nobody could call through a tunnel",
             hint="export those of your carrier, then: patter doctor",
         )
+    if number and routed and number not in routed:
+        raise InputError(f"no agent answers {number}", hint=f'[numbers] in patter.toml: "{number}" = "AGENT"')
     if number and not tunnel and not settings.public_host:
         raise InputError(f"{number} cannot be pointed at this machine", hint="--tunnel, or --webhook-url HOST")
-    pointed = (number,) if number else tuple(dict.fromkeys((settings.phone_number, *routed))) if tunnel else ()
+    pointed = (number,) if number else (routed or (settings.phone_number,)) if tunnel else ()
     numbers = tuple(wiring.number_setup(carriers, each) for each in pointed if each)
     if tunnel:
         return WayIn(tunnel=wiring.tunnel("cloudflared"), numbers=numbers, carriers=names)

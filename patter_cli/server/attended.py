@@ -10,8 +10,10 @@ Whoever is rung is a call of ours as any other: who is busy, does not answer or 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from patter_cli.contracts.carrier.control import transfer_target
@@ -21,6 +23,8 @@ from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.server.dialled import DialledCall
+
+log = logging.getLogger("patter.server")
 
 RING_S: Final = 25
 """Less than a call waits for it."""
@@ -43,7 +47,7 @@ async def attend(
     target: str,
     about: str,
     agent: ReadyAgent,
-    connect: Callable[[str], Awaitable[None]],
+    connect: Callable[[str], Coroutine[None, None, None]],
     ring_out: RingOut,
     tell: Callable[[Event], None],
 ) -> TransferOutcome:
@@ -51,12 +55,12 @@ async def attend(
 
     target: as `transfer_target` reads it; with an extension, its keys are pressed once the switchboard has answered,
     and whoever then speaks is told. agent, tell: the caller's, and their call. connect: to the carrier's id of the
-    other call, and not broken off half way when this is; raises CarrierError.
+    other call; it goes on when this is cancelled meanwhile; raises CarrierError.
     """
     whom = transfer_target(target)
     call = ring_out(whom.number, telling(agent, about, waits=bool(whom.extension)))
     over = asyncio.create_task(call.result())
-    connecting = False
+    connecting: asyncio.Task[None] | None = None
     try:
         if await _first(call.line_up, over):
             tell(TransferAnswered())
@@ -64,16 +68,19 @@ async def attend(
                 await call.press(f"{PICK_UP}{whom.extension}")
             if await _first(call.handed_over, over):
                 tell(TransferLeftLine())
-                connecting = True
-                await connect(await call.named())
+                other = await call.named()
+                connecting = asyncio.ensure_future(connect(other))
+                await asyncio.shield(connecting)  # the caller's line may be gone before the carrier has answered
                 return TransferOutcome.CONNECTED
         result = await over
         if result.reason == "declined":
             return TransferOutcome.DECLINED
         return _MISSED.get(result.outcome, TransferOutcome.FAILED)
     except asyncio.CancelledError:
-        if not connecting:  # else the caller's line is gone because they talk with each other
+        if connecting is None:
             call.drop()
+        else:  # the caller's line is gone because they talk with each other, or else nobody is to wait for them
+            connecting.add_done_callback(partial(_settle, call))
         raise
     except Exception:
         call.drop()
@@ -103,6 +110,13 @@ def telling(agent: ReadyAgent, about: str, *, waits: bool) -> ReadyAgent:
     )
     told = replace(agent, plan=plan, hooks=Hooks(on_message=lambda event: words), models=(), engine=None, tools={})
     return replace(told, revise=lambda overrides, parameters: told)
+
+
+def _settle(call: DialledCall, connecting: asyncio.Task[None]) -> None:
+    """The caller is gone. Whoever was rung for them and is not connected is not to stay in a room of their own."""
+    if not connecting.cancelled() and (error := connecting.exception()) is not None:
+        log.warning("call %s was not connected with the caller it was made for: %s", call.ticket.call_id, error)
+        call.drop()
 
 
 async def _first(happens: asyncio.Event, over: asyncio.Task[object]) -> bool:

@@ -110,10 +110,11 @@ class Dialler:
         async def connect(other: str) -> None:
             if not isinstance(control, ConnectsCalls):
                 raise CallRejected("this carrier connects no calls")
-            task = asyncio.create_task(self._connect(caller, control, other))
-            self._ending.add(task)
+            task = asyncio.current_task()
+            assert task is not None
+            self._ending.add(task)  # it may outlive the caller's call
             task.add_done_callback(self._ending.discard)
-            await asyncio.shield(task)  # the caller's line may be gone before the carrier has answered
+            await self._connect(caller, control, other)
 
         return await attend(target=target, about=about, agent=agent, connect=connect, ring_out=ring_out, tell=tell)
 

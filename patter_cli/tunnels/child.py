@@ -136,3 +136,28 @@ class Child:
     def _set_ended(self, code: int) -> None:
         if not self._ended.done():
             self._ended.set_result(code)
+
+
+class CarriedTunnel:
+    """An open tunnel that a program of ours carries."""
+
+    def __init__(self, name: str, host: str, about: str, child: Child) -> None:
+        """name: the program's. about: what it is, for who reads where their calls go."""
+        self._name = name
+        self._host = host
+        self._about = about
+        self._child = child
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+    @property
+    def about(self) -> str:
+        return self._about
+
+    async def lost(self) -> str:
+        return f"{self._name} {await self._child.ended()}"
+
+    async def aclose(self) -> None:
+        await self._child.aclose()

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from patter_cli.errors import TunnelDown
-from patter_cli.tunnels.binary import Binary, found_cloudflared
-from patter_cli.tunnels.child import Child
+from patter_cli.tunnels.binary import found_cloudflared
+from patter_cli.tunnels.child import CarriedTunnel, Child
 
 OPEN_S: Final = 30.0
 """For the address: cloudflared itself waits 15 s for Cloudflare's answer."""
@@ -59,7 +59,7 @@ class CloudflareTunnel:
     def renewable(self) -> bool:
         return True
 
-    async def open(self, port: int) -> QuickTunnel:
+    async def open(self, port: int) -> CarriedTunnel:
         """Run it. Raises TunnelDown, ConfigError."""
         binary = await found_cloudflared(self.program, self.folder)
         child = Child(
@@ -81,7 +81,7 @@ class CloudflareTunnel:
             await child.aclose()
             raise
         child.hush()
-        return QuickTunnel(host, binary, child)
+        return CarriedTunnel("cloudflared", host, binary.about, child)
 
     async def _address(self, child: Child) -> str:
         try:
@@ -101,29 +101,6 @@ class CloudflareTunnel:
         except TimeoutError:
             pass  # an older one tells it in other words
         return host
-
-
-class QuickTunnel:
-    """One that is open."""
-
-    def __init__(self, host: str, binary: Binary, child: Child) -> None:
-        self._host = host
-        self._binary = binary
-        self._child = child
-
-    @property
-    def host(self) -> str:
-        return self._host
-
-    @property
-    def about(self) -> str:
-        return self._binary.about
-
-    async def lost(self) -> str:
-        return f"cloudflared {await self._child.ended()}"
-
-    async def aclose(self) -> None:
-        await self._child.aclose()
 
 
 def _hint(said: str) -> str:

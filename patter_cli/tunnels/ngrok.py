@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from patter_cli.errors import ConfigError, TunnelDown
-from patter_cli.tunnels.child import Child
+from patter_cli.tunnels.child import CarriedTunnel, Child
 
 OPEN_S: Final = 30.0
 _TOKEN: Final = re.compile(r"(?i)(authtoken:?\s*)\S+")
@@ -56,7 +56,7 @@ class NgrokTunnel:
     def renewable(self) -> bool:
         return True
 
-    async def open(self, port: int) -> OpenNgrok:
+    async def open(self, port: int) -> CarriedTunnel:
         """Run it. Raises TunnelDown, ConfigError."""
         program = shutil.which("ngrok")
         if program is None:
@@ -79,30 +79,7 @@ class NgrokTunnel:
             await child.aclose()
             raise
         child.hush()
-        return OpenNgrok(host, program, child)
-
-
-class OpenNgrok:
-    """One that is open."""
-
-    def __init__(self, host: str, program: str, child: Child) -> None:
-        self._host = host
-        self._program = program
-        self._child = child
-
-    @property
-    def host(self) -> str:
-        return self._host
-
-    @property
-    def about(self) -> str:
-        return self._program
-
-    async def lost(self) -> str:
-        return f"ngrok {await self._child.ended()}"
-
-    async def aclose(self) -> None:
-        await self._child.aclose()
+        return CarriedTunnel("ngrok", host, program, child)
 
 
 _BY_HAND: Final = "try by hand: ngrok http"

@@ -20,15 +20,12 @@ from typing import Final, NoReturn
 
 from patter_cli.carriers.asterisk.control import AsteriskControl
 from patter_cli.carriers.asterisk.stream import AUDIO_KINDS, AudioSocketStream
+from patter_cli.carriers.without_webhooks import WithoutWebhooks
 from patter_cli.contracts.carrier.carrier import (
     AnswerPlan,
     CallHandle,
-    CarrierFact,
-    CarrierRecording,
-    CarrierRequest,
     KeepToken,
     OutboundCall,
-    WebhookReply,
     kept_by_nobody,
 )
 from patter_cli.contracts.carrier.stream import StreamStarted
@@ -49,7 +46,7 @@ _NUMBER: Final = re.compile(r"0[0-9]{15}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asterisk:
+class Asterisk(WithoutWebhooks):
     """Asterisk, over AudioSocket. Raises BadSetting.
 
     The wire is neither authenticated nor encrypted: it is for this machine, or for a network that is the house's own,
@@ -83,11 +80,6 @@ class Asterisk:
         """Always "asterisk"."""
         return "asterisk"
 
-    @property
-    def local(self) -> bool:
-        """Always."""
-        return True
-
     def stream(self) -> AudioSocketStream:
         """Our end of a new call's stream."""
         return AudioSocketStream(self.rate_hz)
@@ -110,24 +102,6 @@ class Asterisk:
         """What can be asked of a call."""
         return AsteriskControl()
 
-    def verify(self, request: CarrierRequest, now_s: float) -> None:
-        """Nothing that claims to come from here does. Raises BadSignature."""
-        raise BadSignature("Asterisk sends no webhooks")
-
-    def answer(self, request: CarrierRequest) -> AnswerPlan | None:
-        """None: no request is about a call."""
-
-    def render(self, plan: AnswerPlan) -> WebhookReply:
-        """The plain acknowledgement."""
-        return WebhookReply()
-
-    async def carry_out(self, plan: AnswerPlan) -> None:
-        """Nothing to do."""
-
-    def read_callback(self, request: CarrierRequest) -> tuple[CarrierFact, ...]:
-        """Nothing is ever reported."""
-        return ()
-
     async def place(self, call: OutboundCall) -> str:
         """Raises CallRejected."""
         _refuse("ring anybody", "have Asterisk ring them: channel originate … application AudioSocket …")
@@ -135,13 +109,6 @@ class Asterisk:
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Raises CallRejected."""
         _refuse("be told about a number", "the dialplan says which numbers come here")
-
-    async def restore(self, token: str) -> None:
-        """Nothing was changed."""
-
-    async def recordings(self, carrier_call_id: str) -> tuple[CarrierRecording, ...]:
-        """There are none that we know of."""
-        return ()
 
 
 def _number(digits: str) -> str:

@@ -7,33 +7,24 @@ from typing import NoReturn
 
 from patter_cli.carriers.loopback.control import LoopbackControl
 from patter_cli.carriers.loopback.stream import LoopbackLine, LoopbackStream
+from patter_cli.carriers.without_webhooks import WithoutWebhooks
 from patter_cli.contracts.carrier.carrier import (
-    AnswerPlan,
     CallHandle,
-    CarrierFact,
-    CarrierRecording,
-    CarrierRequest,
     KeepToken,
     OutboundCall,
-    WebhookReply,
     kept_by_nobody,
 )
-from patter_cli.errors import BadSignature, CallRejected
+from patter_cli.errors import CallRejected
 
 
 @dataclass(frozen=True, slots=True)
-class Carrier:
+class Carrier(WithoutWebhooks):
     """Calls that come straight to a media socket, from this machine alone."""
 
     @property
     def name(self) -> str:
         """Always "loopback"."""
         return "loopback"
-
-    @property
-    def local(self) -> bool:
-        """Always."""
-        return True
 
     def codec(self) -> LoopbackStream:
         """Our end of a new call's stream."""
@@ -47,24 +38,6 @@ class Carrier:
         """What can be asked of the line, over the call's own stream."""
         return LoopbackControl(call.stream_id, call.line)
 
-    def verify(self, request: CarrierRequest, now_s: float) -> None:
-        """Nothing that claims to come from here does. Raises BadSignature."""
-        raise BadSignature("the built-in line sends no webhooks")
-
-    def answer(self, request: CarrierRequest) -> AnswerPlan | None:
-        """None: no request is about a call."""
-
-    def render(self, plan: AnswerPlan) -> WebhookReply:
-        """The plain acknowledgement."""
-        return WebhookReply()
-
-    async def carry_out(self, plan: AnswerPlan) -> None:
-        """Nothing to do."""
-
-    def read_callback(self, request: CarrierRequest) -> tuple[CarrierFact, ...]:
-        """Nothing is ever reported."""
-        return ()
-
     async def place(self, call: OutboundCall) -> str:
         """Raises CallRejected."""
         _refuse("ring anybody")
@@ -72,13 +45,6 @@ class Carrier:
     async def attach(self, number: str, url: str, keep: KeepToken = kept_by_nobody) -> str:
         """Raises CallRejected."""
         _refuse("answer a number")
-
-    async def restore(self, token: str) -> None:
-        """Nothing was changed."""
-
-    async def recordings(self, carrier_call_id: str) -> tuple[CarrierRecording, ...]:
-        """There are none."""
-        return ()
 
 
 def _refuse(what: str) -> NoReturn:

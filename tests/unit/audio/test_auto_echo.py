@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from patter_cli.audio.auto_echo import KEPT_MS, REST_MS, TRAIL_MS, TRIAL_MS, UNSURE_MS, AutoEchoCanceller
+from patter_cli.audio.auto_echo import KEPT_MS, OFTEN, REST_MS, SELDOM, TRAIL_MS, TRIAL_MS, UNSURE_MS, AutoEchoCanceller
 from patter_cli.audio.echo_gate import HOP_MS
 from patter_cli.audio.frame import Samples
 from tests.bench.echo_scene import Fed, Scene, erle_db, make, run
@@ -160,6 +160,20 @@ def test_a_line_that_brings_next_to_nothing_is_not_searched() -> None:
     for near, far in echoing(LOOK):
         line.process(near, far)
     assert Searched.made == 2
+
+
+def test_short_replies_are_looked_at_as_well() -> None:
+    """Also when looks have become rare: what several of them were without a look adds up."""
+    Searched.made = 0
+    line = Fed(AutoEchoCanceller(8000, lambda delay_ms: None, lambda rate_hz: Searched()))
+    for near, far in talked_over((OFTEN + 1) * LOOK):
+        line.process(near, far)
+    for seed in range(2 * SELDOM):
+        for near, far in echoing(LOOK + 3, seed=seed):
+            line.process(near, far)
+        for _ in range(2 * TRAIL_MS // FRAME_MS):
+            line.process(SILENCE, SILENCE)
+    assert Searched.made >= 1
 
 
 def test_a_search_begins_with_what_was_played_before() -> None:
