@@ -55,11 +55,11 @@ class Recordings:
         """Returns how long the call was, in ms; 0 for one that is not kept."""
         until = time.monotonic() + self._wait_s
         while True:
-            record = self._store.get(call_id)
-            if record is None:
+            if self._store.get(call_id) is None:
                 return 0
             if self._store.add(call_id, {"recording": recording_facts(event)}):
-                return round((record.row.duration_s or 0.0) * 1000)
+                record = self._store.get(call_id)  # it may have been finished just now
+                return 0 if record is None else round((record.row.duration_s or 0.0) * 1000)
             if time.monotonic() >= until:
                 raise OSError("it has no record")
             time.sleep(LOOK_S)
