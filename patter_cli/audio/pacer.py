@@ -20,7 +20,6 @@ Time is an argument, in ms of any clock that does not go back. Positions are byt
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 FIRST_CHUNK_MS = 20
@@ -42,9 +41,9 @@ class Pacer:
         self._lead_ms = lead_ms
         self._chunk = chunk_ms * bytes_per_ms
         self._rewind = rewind_ms * bytes_per_ms
-        self._queue: deque[_Audio | str] = deque()
-        self._flight: deque[_Sent | str] = deque()
-        self._heard: deque[_Audio] = deque()
+        self._queue: list[_Audio | str] = []
+        self._flight: list[_Sent | str] = []
+        self._heard: list[_Audio] = []
         """What was played last of the present clause: up to rewind_ms, nothing from before a mark."""
         self._clauses: dict[int, _Clause] = {}
         self._queued = 0
@@ -74,7 +73,7 @@ class Pacer:
         while self._queue and not self._paused:
             head = self._queue[0]
             if isinstance(head, str):
-                self._queue.popleft()
+                self._queue.pop(0)
                 self._flight.append(head)
                 out.append(head)
                 continue
@@ -164,7 +163,7 @@ class Pacer:
             if kept is not None:
                 self._heard.append(kept)
             if again is not None:
-                self._queue.appendleft(again)
+                self._queue.insert(0, again)
                 self._queued += len(again.payload)
                 budget -= len(again.payload)
 
@@ -179,7 +178,7 @@ class Pacer:
                 self._hear(sent.audio)
             else:
                 break
-            self._flight.popleft()
+            self._flight.pop(0)
 
     def _hear(self, audio: _Audio) -> None:
         clause = self._clauses[audio.owner]
@@ -189,10 +188,10 @@ class Pacer:
         self._heard.append(audio)
         spare = sum(len(heard.payload) for heard in self._heard) - self._rewind
         while spare > 0:
-            oldest = self._heard.popleft()
+            oldest = self._heard.pop(0)
             _, kept = oldest.split(spare)
             if kept is not None:
-                self._heard.appendleft(kept)
+                self._heard.insert(0, kept)
             spare -= len(oldest.payload)
 
     def _take_back(self, now_ms: float) -> None:
@@ -201,11 +200,11 @@ class Pacer:
         while self._flight:
             sent = self._flight.pop()
             if isinstance(sent, str):
-                self._queue.appendleft(sent)
+                self._queue.insert(0, sent)
                 continue
             played, unplayed = sent.audio.split(self._progress(sent, now_ms))
             if unplayed is not None:
-                self._queue.appendleft(unplayed)
+                self._queue.insert(0, unplayed)
                 self._queued += len(unplayed.payload)
                 self._clauses[unplayed.owner].sent = unplayed.offset
             if played is not None:
@@ -242,11 +241,11 @@ class Pacer:
         missing = size
         offset = -1
         while missing:
-            audio = self._queue.popleft()
+            audio = self._queue.pop(0)
             assert isinstance(audio, _Audio)
             now, later = audio.split(missing)
             if later is not None:
-                self._queue.appendleft(later)
+                self._queue.insert(0, later)
             if now is not None:
                 offset = now.offset if offset < 0 else offset
                 pieces.append(now.payload)

@@ -44,7 +44,7 @@ With a speech-to-speech engine two parts take the place of those that need the c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from patter_cli.core import carrier_events as carrier
 from patter_cli.core import events as fact
@@ -76,6 +76,7 @@ from patter_cli.core.turns import Turns
 __all__ = ["REWIND_MS", "SILENCE_MS", "TurnMachine"]
 
 Kind = TypeVar("Kind", bound=Event)
+Part = TypeVar("Part")
 
 
 class TurnMachine:
@@ -101,101 +102,24 @@ class TurnMachine:
         engine_replies = EngineReplies(call, history, silence, floor, endings, turns, playout, delivery)
         engine_caller = EngineCaller(call, history, floor, turns, overlap, echo)
 
-        self._handlers: dict[type[object], Callable[[Event], None]] = {}
-        self._engine_handlers: dict[type[object], Callable[[Event], None]] = {}
-        """Those that come first when the plan has an engine."""
-        self._on(carrier.DialRequested, dialling.requested)
-        self._on(carrier.CallPlaced, dialling.placed)
-        self._on(carrier.Ringing, dialling.ringing)
-        self._on(carrier.Answered, dialling.answered)
-        self._on(carrier.DialFailed, dialling.failed)
-        self._on(carrier.CancelRequested, dialling.cancel_requested)
-        self._on(carrier.TransferRinging, transfers.ringing)
-        self._on(carrier.TransferAnswered, transfers.answered)
-        self._on(carrier.TransferLeftLine, transfers.left)
-        self._on(carrier.DtmfSent, delivery.keys_sent)
-        self._on(carrier.DtmfFailed, delivery.keys_failed)
-        self._on(carrier.MachineDetected, screening.detected)
-        self._on(carrier.BeepHeard, screening.beep_heard)
-        self._on(fact.CallConnected, dialling.connected)
-        self._on(fact.CallPrepared, opening.prepared)
-        self._on(fact.SpeechStarted, caller.speech_started)
-        self._on(fact.SpeechEnded, caller.speech_ended)
-        self._on(fact.TranscriptPartial, caller.transcript_partial)
-        self._on(fact.TranscriptFinal, caller.transcript_final)
-        self._on(fact.EndOfTurnPredicted, caller.end_of_turn_predicted)
-        self._on(fact.DtmfReceived, caller.key_pressed)
-        self._on(fact.ClauseReady, delivery.clause_ready)
-        self._on(fact.ClauseJudged, delivery.clause_judged)
-        self._on(fact.ToolCallRequested, delivery.tool_call_requested)
-        self._on(fact.ToolFinished, delivery.tool_finished)
-        self._on(fact.EndRequested, delivery.end_requested)
-        self._on(fact.TransferRequested, delivery.transfer_requested)
-        self._on(fact.ResponseFinished, delivery.response_finished)
-        self._on(fact.ResponseFailed, delivery.response_failed)
-        self._on(fact.WordsTimed, playout.words_timed)
-        self._on(fact.ClauseVoiced, playout.clause_voiced)
-        self._on(fact.VoiceLate, playout.voice_late)
-        self._on(fact.SpeakFailed, playout.speak_failed)
-        self._on(fact.PlayoutStarted, playout.playout_started)
-        self._on(fact.MarkReached, playout.mark_reached)
-        self._on(fact.PlaybackStopped, floor.playback_stopped)
-        self._on(fact.EchoFound, echo.found)
-        self._on(fact.ListenFailed, dialling.listen_failed)
-        self._on(fact.TransferFinished, transfers.finished)
-        self._on(fact.TransferFailed, transfers.failed)
-        self._on(fact.DrainRequested, dialling.drain_requested)
-        self._on(fact.LineClosed, endings.line_closed)
-        self._timers: dict[Timer, Callable[[], None]] = {
-            Timer.TRANSFER: transfers.due,
-            Timer.DIAL: dialling.dial_due,
-            Timer.SCREENING: screening.window_due,
-            Timer.BEEP: screening.beep_due,
-            Timer.PREPARE: opening.prepare_due,
-            Timer.ENDPOINT: caller.endpoint_due,
-            Timer.TRANSCRIPT: caller.close,
-            Timer.VOICE: caller.voice_due,
-            Timer.KEYS: caller.keys_due,
-            Timer.BARGE_IN: overlap.barge_in_due,
-            Timer.HOLD: overlap.hold_due,
-            Timer.FILLER: delivery.filler_due,
-            Timer.PLAYOUT: playout.playout_due,
-            Timer.GIVE_UP: playout.give_up_due,
-            Timer.IDLE: turns.idle_due,
-            Timer.TIME_WARNING: endings.time_warning_due,
-            Timer.MAX_DURATION: endings.max_duration_due,
-            Timer.GOODBYE: turns.goodbye_due,
-        }
-        self._on_engine(fact.SpeechStarted, engine_caller.speech_started)
-        self._on_engine(fact.SpeechEnded, engine_caller.speech_ended)
-        self._on_engine(fact.EndOfTurnPredicted, engine_caller.end_of_turn_predicted)
-        self._on_engine(fact.TranscriptPartial, _not_ours)
-        self._on_engine(fact.TranscriptFinal, _not_ours)
-        self._on_engine(fact.EngineTurnTaken, engine_caller.turn_taken)
-        self._on_engine(fact.EngineTranscript, engine_caller.transcript)
-        self._on_engine(fact.EngineLost, engine_caller.lost)
-        self._on_engine(fact.SpeechResponseOpened, engine_replies.opened)
-        self._on_engine(fact.EngineInterrupted, engine_caller.interrupted)
-        self._on_engine(fact.EngineLeft, engine_replies.left)
-        self._on_engine(fact.SpanOpened, engine_replies.span_opened)
-        self._on_engine(fact.SpanGrew, engine_replies.span_grew)
-        self._on_engine(fact.SpanWords, engine_replies.span_words)
-        self._on_engine(fact.ClauseVoiced, engine_replies.clause_voiced)
-        self._on_engine(fact.ClauseJudged, engine_replies.clause_judged)
-        self._on_engine(fact.RuleBroken, engine_replies.rule_broken)
-        self._on_engine(fact.ToolCallRequested, engine_replies.tool_call_requested)
-        self._engine_timers: dict[Timer, Callable[[], None]] = {
-            Timer.ENDPOINT: engine_caller.close,
-            Timer.TRANSCRIPT: engine_caller.words_due,
-            Timer.VOICE: engine_caller.voice_due,
-        }
-
-    def _on(self, kind: type[Kind], handler: Callable[[Kind], None]) -> None:
-        # The table is read by an event's own type, so a handler never gets an event of another.
-        self._handlers[kind] = cast("Callable[[Event], None]", handler)
-
-    def _on_engine(self, kind: type[Kind], handler: Callable[[Kind], None]) -> None:
-        self._engine_handlers[kind] = cast("Callable[[Event], None]", handler)
+        parts = (
+            call,
+            floor,
+            echo,
+            endings,
+            turns,
+            transfers,
+            playout,
+            delivery,
+            overlap,
+            caller,
+            screening,
+            opening,
+            dialling,
+            engine_replies,
+            engine_caller,
+        )
+        self._parts: dict[type[object], Any] = {type(part): part for part in parts}
 
     @property
     def ended(self) -> bool:
@@ -237,10 +161,11 @@ class TurnMachine:
         call.ordered = []
         call.now = max(now, call.now)
         while not self.ended and (timer := call.deadlines.pop_due(call.now)) is not None:
-            due = self._timers[timer]
+            due = _DUE[timer]
             if call.plan.engine is not None:
-                due = self._engine_timers.get(timer, due)
-            due()
+                due = _DUE_WITH_ENGINE.get(timer, due)
+            part, act = due
+            act(self._parts[part])
             self._catch_up()
         if not self._drafting.keep(event):
             self._take(event)
@@ -256,12 +181,123 @@ class TurnMachine:
                 self._take(event)
 
     def _take(self, event: Event) -> None:
-        handler = self._handlers.get(type(event))
+        taker = _TAKEN.get(type(event))
         if self._call.plan.engine is not None:
-            handler = self._engine_handlers.get(type(event), handler)
-        if handler is not None and not self.ended:
-            handler(event)
+            taker = _TAKEN_WITH_ENGINE.get(type(event), taker)
+        if taker is not None and not self.ended:
+            part, take = taker
+            take(self._parts[part], event)
 
 
-def _not_ours(event: Event) -> None:
+def _not_ours(call: Call, event: Event) -> None:
     """Recognition has no part in a call with an engine."""
+
+
+# Which part takes which fact, once for all calls: bound methods would cost each call a twentieth of its memory.
+_TAKEN: dict[type[object], tuple[type[object], Callable[[Any, Any], None]]] = {}
+_TAKEN_WITH_ENGINE: dict[type[object], tuple[type[object], Callable[[Any, Any], None]]] = {}
+"""Those that come first when the plan has an engine."""
+_DUE: dict[Timer, tuple[type[object], Callable[[Any], None]]] = {}
+_DUE_WITH_ENGINE: dict[Timer, tuple[type[object], Callable[[Any], None]]] = {}
+
+
+def _on(kind: type[Kind], part: type[Part], take: Callable[[Part, Kind], None]) -> None:
+    _TAKEN[kind] = part, take
+
+
+def _on_engine(kind: type[Kind], part: type[Part], take: Callable[[Part, Kind], None]) -> None:
+    _TAKEN_WITH_ENGINE[kind] = part, take
+
+
+def _when(timer: Timer, part: type[Part], act: Callable[[Part], None]) -> None:
+    _DUE[timer] = part, act
+
+
+def _when_engine(timer: Timer, part: type[Part], act: Callable[[Part], None]) -> None:
+    _DUE_WITH_ENGINE[timer] = part, act
+
+
+_on(carrier.DialRequested, Dialling, Dialling.requested)
+_on(carrier.CallPlaced, Dialling, Dialling.placed)
+_on(carrier.Ringing, Dialling, Dialling.ringing)
+_on(carrier.Answered, Dialling, Dialling.answered)
+_on(carrier.DialFailed, Dialling, Dialling.failed)
+_on(carrier.CancelRequested, Dialling, Dialling.cancel_requested)
+_on(carrier.TransferRinging, Transfers, Transfers.ringing)
+_on(carrier.TransferAnswered, Transfers, Transfers.answered)
+_on(carrier.TransferLeftLine, Transfers, Transfers.left)
+_on(carrier.DtmfSent, Delivery, Delivery.keys_sent)
+_on(carrier.DtmfFailed, Delivery, Delivery.keys_failed)
+_on(carrier.MachineDetected, Screening, Screening.detected)
+_on(carrier.BeepHeard, Screening, Screening.beep_heard)
+_on(fact.CallConnected, Dialling, Dialling.connected)
+_on(fact.CallPrepared, Opening, Opening.prepared)
+_on(fact.SpeechStarted, CallerTurn, CallerTurn.speech_started)
+_on(fact.SpeechEnded, CallerTurn, CallerTurn.speech_ended)
+_on(fact.TranscriptPartial, CallerTurn, CallerTurn.transcript_partial)
+_on(fact.TranscriptFinal, CallerTurn, CallerTurn.transcript_final)
+_on(fact.EndOfTurnPredicted, CallerTurn, CallerTurn.end_of_turn_predicted)
+_on(fact.DtmfReceived, CallerTurn, CallerTurn.key_pressed)
+_on(fact.ClauseReady, Delivery, Delivery.clause_ready)
+_on(fact.ClauseJudged, Delivery, Delivery.clause_judged)
+_on(fact.ToolCallRequested, Delivery, Delivery.tool_call_requested)
+_on(fact.ToolFinished, Delivery, Delivery.tool_finished)
+_on(fact.EndRequested, Delivery, Delivery.end_requested)
+_on(fact.TransferRequested, Delivery, Delivery.transfer_requested)
+_on(fact.ResponseFinished, Delivery, Delivery.response_finished)
+_on(fact.ResponseFailed, Delivery, Delivery.response_failed)
+_on(fact.WordsTimed, Playout, Playout.words_timed)
+_on(fact.ClauseVoiced, Playout, Playout.clause_voiced)
+_on(fact.VoiceLate, Playout, Playout.voice_late)
+_on(fact.SpeakFailed, Playout, Playout.speak_failed)
+_on(fact.PlayoutStarted, Playout, Playout.playout_started)
+_on(fact.MarkReached, Playout, Playout.mark_reached)
+_on(fact.PlaybackStopped, AgentFloor, AgentFloor.playback_stopped)
+_on(fact.EchoFound, LineEcho, LineEcho.found)
+_on(fact.ListenFailed, Dialling, Dialling.listen_failed)
+_on(fact.TransferFinished, Transfers, Transfers.finished)
+_on(fact.TransferFailed, Transfers, Transfers.failed)
+_on(fact.DrainRequested, Dialling, Dialling.drain_requested)
+_on(fact.LineClosed, Endings, Endings.line_closed)
+
+_when(Timer.TRANSFER, Transfers, Transfers.due)
+_when(Timer.DIAL, Dialling, Dialling.dial_due)
+_when(Timer.SCREENING, Screening, Screening.window_due)
+_when(Timer.BEEP, Screening, Screening.beep_due)
+_when(Timer.PREPARE, Opening, Opening.prepare_due)
+_when(Timer.ENDPOINT, CallerTurn, CallerTurn.endpoint_due)
+_when(Timer.TRANSCRIPT, CallerTurn, CallerTurn.close)
+_when(Timer.VOICE, CallerTurn, CallerTurn.voice_due)
+_when(Timer.KEYS, CallerTurn, CallerTurn.keys_due)
+_when(Timer.BARGE_IN, BargeIn, BargeIn.barge_in_due)
+_when(Timer.HOLD, BargeIn, BargeIn.hold_due)
+_when(Timer.FILLER, Delivery, Delivery.filler_due)
+_when(Timer.PLAYOUT, Playout, Playout.playout_due)
+_when(Timer.GIVE_UP, Playout, Playout.give_up_due)
+_when(Timer.IDLE, Turns, Turns.idle_due)
+_when(Timer.TIME_WARNING, Endings, Endings.time_warning_due)
+_when(Timer.MAX_DURATION, Endings, Endings.max_duration_due)
+_when(Timer.GOODBYE, Turns, Turns.goodbye_due)
+
+_on_engine(fact.SpeechStarted, EngineCaller, EngineCaller.speech_started)
+_on_engine(fact.SpeechEnded, EngineCaller, EngineCaller.speech_ended)
+_on_engine(fact.EndOfTurnPredicted, EngineCaller, EngineCaller.end_of_turn_predicted)
+_on_engine(fact.TranscriptPartial, Call, _not_ours)
+_on_engine(fact.TranscriptFinal, Call, _not_ours)
+_on_engine(fact.EngineTurnTaken, EngineCaller, EngineCaller.turn_taken)
+_on_engine(fact.EngineTranscript, EngineCaller, EngineCaller.transcript)
+_on_engine(fact.EngineLost, EngineCaller, EngineCaller.lost)
+_on_engine(fact.SpeechResponseOpened, EngineReplies, EngineReplies.opened)
+_on_engine(fact.EngineInterrupted, EngineCaller, EngineCaller.interrupted)
+_on_engine(fact.EngineLeft, EngineReplies, EngineReplies.left)
+_on_engine(fact.SpanOpened, EngineReplies, EngineReplies.span_opened)
+_on_engine(fact.SpanGrew, EngineReplies, EngineReplies.span_grew)
+_on_engine(fact.SpanWords, EngineReplies, EngineReplies.span_words)
+_on_engine(fact.ClauseVoiced, EngineReplies, EngineReplies.clause_voiced)
+_on_engine(fact.ClauseJudged, EngineReplies, EngineReplies.clause_judged)
+_on_engine(fact.RuleBroken, EngineReplies, EngineReplies.rule_broken)
+_on_engine(fact.ToolCallRequested, EngineReplies, EngineReplies.tool_call_requested)
+
+_when_engine(Timer.ENDPOINT, EngineCaller, EngineCaller.close)
+_when_engine(Timer.TRANSCRIPT, EngineCaller, EngineCaller.words_due)
+_when_engine(Timer.VOICE, EngineCaller, EngineCaller.voice_due)

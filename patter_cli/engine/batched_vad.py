@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -145,7 +144,7 @@ class VadStream:
         self._on_edge = on_edge
         self.state = state
         self.decode = decode
-        self.queue: deque[Cut] = deque()
+        self.queue: list[Cut] = []
         """Windows without a probability yet; while it is not empty the ear is enlisted, or its first one is scored."""
         self.closed = False
         self.skipped = 0
@@ -168,7 +167,7 @@ class VadStream:
         """The first waiting window has its probability."""
         if self.closed:
             return
-        self._decide(probability, self.queue.popleft()[1])
+        self._decide(probability, self.queue.pop(0)[1])
         if self.queue:
             self._room.enlist(self, behind=True)
 

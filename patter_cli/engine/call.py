@@ -44,7 +44,7 @@ class CallSession:
         self._line: LineParts | None = None
         self._workers: list[asyncio.Task[None]] = []
         self._performers: tuple[Performer, ...] = (author,) if dial is None else (author, dial)
-        self._moved = asyncio.Event()
+        self._moved: asyncio.Event | None = None  # for whoever waits for quiet
         self._use_told = False
         # The first fact is there at once, or a line that closes at once would come before its call.
         if line is not None:
@@ -98,9 +98,10 @@ class CallSession:
 
     async def until_quiet(self) -> None:
         """Wait until nobody has the floor and nothing is under way, or the call is over."""
+        moved = self._moved = self._moved or asyncio.Event()
         while self._call.mailbox.waiting or not self._call.machine.quiet:
-            self._moved.clear()
-            await self._moved.wait()
+            moved.clear()
+            await moved.wait()
 
     def begin_goodbye(self, reason: str) -> None:
         """The server is going down."""
@@ -167,8 +168,7 @@ class CallSession:
         )
 
     async def _converse(self) -> None:
-        call = self._call
-        machine, clock, mailbox = call.machine, call.clock, call.mailbox
+        machine, clock, mailbox = self._call.machine, self._call.clock, self._call.mailbox
         while not machine.ended:
             event = await mailbox.next(until=machine.next_deadline())
             now = clock.now()
@@ -177,11 +177,12 @@ class CallSession:
                 self._adopt_prepared()
             measured = self._recorder.write(now, event, commands)
             if measured is not None:
-                self._author.report(call.agent.hooks.on_metrics, **measured, cost=self._recorder.cost)
+                self._author.report(self._call.agent.hooks.on_metrics, **measured, cost=self._recorder.cost)
             for command in commands:
                 if not self.perform(command):
-                    log.error("call %s: nobody performs %s", call.info.call_id, type(command).__name__)
-            self._moved.set()
+                    log.error("call %s: nobody performs %s", self._call.info.call_id, type(command).__name__)
+            if self._moved is not None:
+                self._moved.set()
 
     def _adopt_prepared(self) -> None:
         """The machine has been told of on_call_start's plan: the rest changes with it, unless it came too late."""
@@ -195,6 +196,5 @@ class CallSession:
         """The last entries of a call say what it took. Twice is fine."""
         if not self._use_told and self._line is not None:
             self._use_told = True
-            now = self._call.clock.now()
-            for used in self._line.used(self._call, now):
+            for used in self._line.used(self._call, now := self._call.clock.now()):
                 self._recorder.write(now, used, [])

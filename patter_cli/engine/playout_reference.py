@@ -8,8 +8,6 @@ which on most lines is hardly ever; and while we are silent this holds nothing.
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from patter_cli.audio.frame import Samples
@@ -31,7 +29,7 @@ class PlayoutReference:
         self._decode = wire.decode
         self._kept = (PAST_MS + AHEAD_MS) * wire.rate_hz // 1000
         self._past = PAST_MS * wire.rate_hz // 1000
-        self._chunks: deque[_Chunk] = deque()
+        self._chunks: list[_Chunk] = []
         """In order, not overlapping; silence between."""
         self._latest: _Chunk | None = None
         """What the last frame fell into."""
@@ -49,7 +47,7 @@ class PlayoutReference:
         if payload.strip(self._silence):
             self._chunks.append(_Chunk(start, self._end, payload))
         while self._chunks and self._chunks[0].end <= self._end - self._kept:
-            self._chunks.popleft()
+            self._chunks.pop(0)
         return start_ms + count / self._rate
 
     def silence(self, from_ms: float) -> None:
@@ -73,7 +71,7 @@ class PlayoutReference:
                 self._latest = None
             return False
         while self._chunks and self._chunks[0].end <= start - self._past:
-            self._chunks.popleft()
+            self._chunks.pop(0)
         latest = self._latest
         if latest is not None and latest.start < start + count and latest.end > start:
             return True  # several frames make a chunk

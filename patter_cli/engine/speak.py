@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
@@ -142,7 +141,7 @@ class Speaker:
         self._phrasebook = phrasebook
         self._outbound = outbound
         self._post = post
-        self._queue: deque[Speak] = deque()
+        self._queue: list[Speak] = []
         self._more = asyncio.Event()
         self._characters = UseCount()
         self._session: TtsSession | None = None
@@ -164,7 +163,7 @@ class Speaker:
 
     def cancel(self, response_id: int) -> None:
         """Drop a reply's clauses, the one in the making too."""
-        self._queue = deque(each for each in self._queue if each.response_id != response_id)
+        self._queue = [each for each in self._queue if each.response_id != response_id]
         if self._current is not None and self._current.response_id == response_id and self._synthesis is not None:
             self._synthesis.cancel()
 
@@ -180,7 +179,7 @@ class Speaker:
                 while not self._queue:
                     self._more.clear()
                     await self._more.wait()
-                self._current = self._queue.popleft()
+                self._current = self._queue.pop(0)
                 ready = self._ready(self._current.text)
                 if ready is not None:
                     self._play_ready(self._current, *ready)

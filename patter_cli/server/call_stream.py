@@ -94,8 +94,8 @@ class CallStream(ABC):
         self._tokens_at = self._heard_at = self._keys_at = self._loop.time()
         self._keys = float(limits.keys_per_s)
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._started = asyncio.Event()
-        self._over = asyncio.Event()
+        self._started: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[None] = self._loop.create_future()
         self._cause = ""
 
     @abstractmethod
@@ -112,7 +112,7 @@ class CallStream(ABC):
     async def _hold_open(self, wire: OpenWire) -> None:
         """Hold the connection until it and its call are over."""
         try:
-            await self._started.wait()
+            await self._started
             if self._call is not None:
                 await self._hold(self._call)
             self._end("finished", NORMAL)
@@ -219,7 +219,7 @@ class CallStream(ABC):
                     self._end("carrier_stop", NORMAL)
 
     def _start(self, started: StreamStarted) -> None:
-        if self._started.is_set() or self._open_wire is None:
+        if self._started.done() or self._open_wire is None:
             self._counts["second_start"] += 1
             return
         self._sender = self._sender_for(started)
@@ -235,7 +235,7 @@ class CallStream(ABC):
         except CallRejected as error:
             self._end("rejected", TRY_LATER, str(error))
             return
-        self._started.set()
+        self._started.set_result(None)
         self._timers.pop("start").cancel()
         self._heard_at = self._loop.time()
         self._arm("media", self._limits.media_gap_s, self._check_media)
@@ -246,16 +246,14 @@ class CallStream(ABC):
     async def _hold(self, call: Call) -> None:
         """Run the call. When its stream is over first, it has a moment to finish."""
         task = asyncio.create_task(call.run())
-        over = asyncio.create_task(self._over.wait())
         try:
-            await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, self._over}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({task}, timeout=self._limits.end_s)
         except asyncio.CancelledError:
             self._end("server_stopped", GOING_AWAY)
             await asyncio.wait({task}, timeout=LAST_WORD_S)
             raise
         finally:
-            over.cancel()
             if not task.done():
                 self._counts["cancelled"] += 1
                 task.cancel()
@@ -290,8 +288,9 @@ class CallStream(ABC):
                 self._call.on_closed(cause)
             except Exception:
                 log.exception("call %s failed at its end", self._call_id)
-        self._over.set()
-        self._started.set()
+        for waited_for in (self._over, self._started):
+            if not waited_for.done():
+                waited_for.set_result(None)
 
     def _arm(self, name: str, after_s: float, action: Callable[[], None]) -> None:
         self._timers[name] = self._loop.call_later(after_s, action)

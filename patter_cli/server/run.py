@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 SWITCH_S = 0.0005
 """How long a busy thread may keep the interpreter while another wants it. The loop loses it at each send: with Python's
 5 ms and one callback that computes, 12 calls were up to 260 ms late (tests/e2e/test_author_code.py), with this 0."""
-GARBAGE = (20_000, 20, 50)
+GARBAGE = (2_000, 50, 50)
 """After how many new objects the collector looks at them, and after how many such looks at the older ones. With 700, 10
 and 10, which are Python's, it took 5 % of a core at 250 calls, 0.15 s of it at once: every call waits meanwhile."""
 _SPARE_FILES = 128

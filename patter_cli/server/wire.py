@@ -106,7 +106,7 @@ class Wire(asyncio.Protocol):
         self._resting = False
         self._silent_pings = 0
         self._close_sent = False
-        self._lost = asyncio.Event()
+        self._lost: asyncio.Future[None] = self._loop.create_future()
         self._ping_timer = self._loop.call_later(limits.ping_s, self._ping)
         self._close_timer: asyncio.TimerHandle | None = None
         self.closed = False
@@ -132,7 +132,7 @@ class Wire(asyncio.Protocol):
 
     async def wait_lost(self) -> None:
         """Wait until the connection is down; after a close that takes `close_s` at most."""
-        await self._lost.wait()
+        await asyncio.shield(self._lost)
 
     # What the event loop calls.
 
@@ -151,7 +151,7 @@ class Wire(asyncio.Protocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._gone(CloseCause.LOST)
-        self._lost.set()
+        self._lost.set_result(None)
         self._hypercorn.connection_lost(exc)
 
     def pause_writing(self) -> None:
