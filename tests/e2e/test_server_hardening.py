@@ -96,7 +96,9 @@ async def test_a_call_from_start_to_stop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "cause"), [(frame(CLOSE, b"\x03\xe8"), "carrier_close"), (frame(TEXT, rsv=4), "protocol")]
+    ("last", "cause"),
+    [(frame(CLOSE, b"\x03\xe8"), "carrier_close"), (frame(TEXT, rsv=4), "protocol")],
+    ids=["closed", "reserved bits"],  # a frame's mask is random, and a test's name is not
 )
 async def test_close_without_stop(last: bytes, cause: str) -> None:
     """A socket that closes, or breaks the protocol, ends its call at once."""
