@@ -9,7 +9,7 @@ import pytest
 
 from patter_cli.contracts.llm import ChatMessage, Text, ToolCall, ToolSpec, Usage
 from patter_cli.providers.openai import OpenAILLM
-from tests.contract.peers import peer, streamed
+from patter_cli.testing.vendors.server import serve, streamed
 from tests.contract.rows import KEY, ChatWire, delta
 
 sdk = pytest.importorskip("openai", reason="needs the openai package")
@@ -43,7 +43,7 @@ REPLY = streamed(
 
 async def test_both_read_the_same_reply() -> None:
     """Words, calls and cost are the same, whoever reads the stream."""
-    async with peer([REPLY, REPLY]) as vendor:
+    async with serve([REPLY, REPLY]) as vendor:
         ours = [each async for each in OpenAILLM(KEY, base_url=vendor.url).stream(HISTORY, [BOOK])]
         body = vendor.requests[0].json
         words, calls, cost = "", {}, None
@@ -85,7 +85,7 @@ async def test_its_types_accept_our_request(model: OpenAILLM, may_call: bool) ->
     """Every field is one that the library knows, with a value that it allows."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
-    async with peer([REPLY]) as vendor:
+    async with serve([REPLY]) as vendor:
         here = replace(model, base_url=vendor.url)
         assert [each async for each in here.stream(HISTORY, [BOOK], may_call=may_call)]
         body = vendor.requests[0].json

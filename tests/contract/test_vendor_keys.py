@@ -8,7 +8,7 @@ from patter_cli.doctor.findings import Finding, Status, run_checks
 from patter_cli.doctor.vendors import vendor_check
 from patter_cli.providers.openai import OpenAILLM
 from patter_cli.providers.rules import RulesLLM
-from tests.contract.peers import Answer, in_json, peer
+from patter_cli.testing.vendors.server import Answer, in_json, serve
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -33,10 +33,10 @@ async def row(recipe: object, key_set: str = "OPENAI_API_KEY") -> Finding:
 )
 async def test_a_key_is_tried(answer: Answer, status: Status, words: str) -> None:
     """The model's description is asked for, with the key; the key is in no row."""
-    async with peer([answer]) as vendor:
+    async with serve([answer]) as vendor:
         found = await row(OpenAILLM(model="a/b", api_key=KEY, base_url=vendor.url))
         (asked,) = vendor.requests
-    assert (asked.method, asked.path.endswith("/models/a%2Fb")) == ("GET", True)
+    assert (asked.method, asked.target.endswith("/models/a%2Fb")) == ("GET", True)
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert (found.status, words in found.detail, KEY in found.detail) == (status, True, False), found
 

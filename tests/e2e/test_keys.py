@@ -14,7 +14,7 @@ from patter_cli import OpenAICompatibleLLM
 from patter_cli.audio.frame import Samples
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.simulate.caller import LineCaller
-from tests.contract.peers import Peer, peer
+from patter_cli.testing.vendors.server import LabServer, serve
 from tests.contract.twilio_api import CALL
 from tests.e2e.conftest import Earpiece
 from tests.e2e.telnyx_api import Answer, TelnyxApi, refusal
@@ -98,13 +98,13 @@ async def test_quick_keys_are_one_entry_on_telnyx(api: TelnyxApi) -> None:
 
 
 @asynccontextmanager
-async def menu_walker(keys: str) -> AsyncIterator[tuple[Peer, OpenAICompatibleLLM]]:
+async def menu_walker(keys: str) -> AsyncIterator[tuple[LabServer, OpenAICompatibleLLM]]:
     """A model that presses keys whatever it hears, and says something afterwards."""
-    async with peer(in_turn(calls("press_keys", json.dumps({"keys": keys})), says("That is done."))) as vendor:
+    async with serve(in_turn(calls("press_keys", json.dumps({"keys": keys})), says("That is done."))) as vendor:
         yield vendor, OpenAICompatibleLLM(vendor.url, "m")
 
 
-def told_of_keys(vendor: Peer) -> str:
+def told_of_keys(vendor: LabServer) -> str:
     """What the model was told that its keys have come to."""
     messages = [each for request in vendor.requests if request.body for each in request.json["messages"]]
     return next((str(each["content"]) for each in messages if each["role"] == "tool"), "")

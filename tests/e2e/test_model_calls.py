@@ -14,7 +14,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.stores.sqlite import SqliteStore
-from tests.contract.peers import Answer, Await, Cut, Peer, Request, Script, in_json, peer, streamed
+from patter_cli.testing.vendors.server import Answer, Await, Cut, LabServer, Request, Script, in_json, serve, streamed
 from tests.e2e.conftest import SENTENCES, Caller, agent, answering
 
 QUESTION, STOP, GOODBYE, PUT_THROUGH, _, PRICE = SENTENCES
@@ -127,9 +127,9 @@ def heard_in(ear: str) -> str:
     return ear.replace(" ", "")
 
 
-async def call_with(stack: AsyncExitStack, name: str) -> tuple[Peer, str]:
+async def call_with(stack: AsyncExitStack, name: str) -> tuple[LabServer, str]:
     answers, words = CASES[name]
-    return await stack.enter_async_context(peer(in_turn(*answers()))), words
+    return await stack.enter_async_context(serve(in_turn(*answers()))), words
 
 
 async def test_whatever_the_model_does_its_caller_hears_something_sensible(quiet_log: None) -> None:
@@ -167,7 +167,7 @@ async def test_whatever_the_model_does_its_caller_hears_something_sensible(quiet
 
 async def test_a_model_that_is_down_is_replaced_by_the_next() -> None:
     """llm=[first, second]: the caller hears the second and never learns of the first."""
-    async with peer(in_turn(failing(503, "down"))) as first, peer(in_turn(says(WELL))) as second:
+    async with serve(in_turn(failing(503, "down"))) as first, serve(in_turn(says(WELL))) as second:
         models = [OpenAICompatibleLLM(first.url, "a"), OpenAICompatibleLLM(second.url, "b")]
         async with answering({"a": (agent(llm=models), Hooks())}) as phone, Caller(phone, "a") as caller:
             await caller.say(QUESTION)
@@ -178,7 +178,7 @@ async def test_an_interruption_hangs_up_on_the_model() -> None:
     """The vendor's connection is closed at once: what is not wanted is not paid for."""
     hold = asyncio.Event()
     first = Answer(steps=(chunk(content="We open at nine in the morning and close at six. And"), Await(hold)))
-    async with peer(in_turn(first, says("Mill Lane."))) as vendor:
+    async with serve(in_turn(first, says("Mill Lane."))) as vendor:
         model = OpenAICompatibleLLM(vendor.url, "m")
         async with answering({"a": (agent(llm=model), Hooks())}) as phone, Caller(phone, "a") as caller:
             await caller.say(QUESTION)
@@ -201,7 +201,7 @@ async def test_tools_and_usage_are_on_the_wire_and_in_the_journal() -> None:
     """The tool's result goes back in the order the vendor demands; what it cost is an event."""
     usage = b'data: {"choices": [], "usage": {"prompt_tokens": 81, "completion_tokens": 7}}\n\n'
     answer = streamed(chunk(content="Sixty dollars. "), done()[: -len(b"data: [DONE]\n\n")], usage, b"data: [DONE]\n\n")
-    async with peer(in_turn(calls("prices", '{"treatment": "A crown"}'), answer)) as vendor:
+    async with serve(in_turn(calls("prices", '{"treatment": "A crown"}'), answer)) as vendor:
         quick = agent(llm=OpenAICompatibleLLM(vendor.url, "m"), tools=[prices], transfer_numbers=[FRONT_DESK])
         async with answering({"a": (quick, Hooks())}) as phone, Caller(phone, "a") as caller:
             await caller.say(PRICE)
@@ -219,7 +219,7 @@ async def test_tools_and_usage_are_on_the_wire_and_in_the_journal() -> None:
 
 async def test_end_call_hangs_up_after_the_goodbye() -> None:
     """The caller hears all of it first."""
-    async with peer(in_turn(calls("end_call", "{}", "Thank you for calling. Goodbye!"))) as vendor:
+    async with serve(in_turn(calls("end_call", "{}", "Thank you for calling. Goodbye!"))) as vendor:
         model = OpenAICompatibleLLM(vendor.url, "m")
         async with answering({"a": (agent(llm=model), Hooks())}) as phone, Caller(phone, "a") as caller:
             await caller.say(GOODBYE)
@@ -241,7 +241,7 @@ async def test_what_a_call_costs_is_in_its_record(tmp_path: Path) -> None:
         on_disk.append('"type":"RunTool"' in journal.read_text())
         return "sixty dollars"
 
-    async with peer(in_turn(calls("look_up", '{"treatment": "A crown"}'), answer)) as vendor:
+    async with serve(in_turn(calls("look_up", '{"treatment": "A crown"}'), answer)) as vendor:
         quick = agent("Hello.", llm=OpenAICompatibleLLM(vendor.url, "m"), tools=[look_up])
         hooks = Hooks(on_metrics=metrics.append)
         async with answering({"a": (quick, hooks)}, store=SqliteStore(tmp_path)) as phone:

@@ -10,7 +10,7 @@ import pytest
 from patter_cli import OpenAICompatibleLLM
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
-from tests.contract.peers import Answer, Await, Request, Script, Step, in_json, peer
+from patter_cli.testing.vendors.server import Answer, Await, Request, Script, Step, in_json, serve
 from tests.e2e.conftest import SENTENCES, Caller, agent, answering
 from tests.e2e.test_model_calls import chunk, done
 
@@ -40,7 +40,7 @@ def slow(first_s: float, tokens_a_second: float) -> Script:
 async def sweep(cases: list[tuple[float, float]]) -> dict[tuple[float, float], str]:
     """What is heard of each (seconds to the first word, words a second), all at once."""
     async with AsyncExitStack() as stack:
-        vendors = {case: await stack.enter_async_context(peer(slow(*case))) for case in cases}
+        vendors = {case: await stack.enter_async_context(serve(slow(*case))) for case in cases}
         agents = {
             f"agent-{number}": (agent(llm=OpenAICompatibleLLM(vendors[case].url, "m")), Hooks())
             for number, case in enumerate(cases)

@@ -9,7 +9,7 @@ import pytest
 from patter_cli.contracts.llm import ChatMessage, LanguageModel, Text, ToolCall, ToolSpec
 from patter_cli.errors import BadSetting, MissingCredential
 from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM, least_effort, takes_temperature
-from tests.contract.peers import peer, streamed
+from patter_cli.testing.vendors.server import serve, streamed
 from tests.contract.rows import ChatWire
 
 HELLO = (ChatMessage(role="system", text="Be kind."), ChatMessage(role="user", text="Hello \ud83d"))
@@ -19,7 +19,7 @@ YES = streamed(ChatWire().text("<think>hm</think>Yes."), *ChatWire().end(None))
 
 async def sent(make: Any, *arguments: Any, **options: Any) -> tuple[dict[str, Any], dict[str, str], str]:
     """The body and the headers of one request to a model made from the peer's address, and the reply."""
-    async with peer([YES]) as vendor:
+    async with serve([YES]) as vendor:
         model: LanguageModel = make(vendor.url)
         reply = "".join([each.text async for each in model.stream(*arguments, **options) if isinstance(each, Text)])
         return vendor.requests[0].json, vendor.requests[0].headers, reply
