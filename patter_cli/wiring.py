@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from patter_cli import recipes, registry
@@ -38,10 +37,13 @@ from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, MissingCredential, MissingExtra, PatterError
 from patter_cli.extras import install_command
+from patter_cli.kept_calls import call_store as call_store
+from patter_cli.kept_calls import check_folder as check_folder
+from patter_cli.kept_calls import default_folder as default_folder
+from patter_cli.kept_calls import kept_calls as kept_calls
 from patter_cli.opting_out import bind_opt_out
 from patter_cli.settings import DEFAULTS, ROWS, Settings
 from patter_cli.text.preamble import with_preamble
-from patter_cli.text.redact import Redaction
 from patter_cli.tools import Tool
 
 if TYPE_CHECKING:
@@ -76,31 +78,6 @@ _NUMBER = re.compile(r"(?<![0-9+])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
 """A phone number as people write it into a prompt."""
 
 
-def default_folder() -> Path:
-    """Of the user's data: where calls are kept if nobody says where."""
-    from platformdirs import user_data_path
-
-    return user_data_path("patter")
-
-
-def call_store(folder: Path | None, *, redaction: Redaction = Redaction.OFF) -> CallStore:
-    """What keeps calls in this folder, with what must not be kept struck out; None: nothing is kept."""
-    if folder is None:
-        from patter_cli.stores.nothing import NoStore
-
-        return NoStore()
-    from patter_cli.stores.sqlite import SqliteStore
-
-    return SqliteStore(folder, redaction=redaction)
-
-
-def check_folder(folder: Path) -> None:
-    """Make the folder that somebody named for calls. Raises BadSetting where nothing can be kept in it."""
-    from patter_cli.stores.folder import check_folder
-
-    check_folder(folder)
-
-
 def do_not_call(settings: Settings) -> DoNotCall:
     """The list of who wants no calls."""
     return DoNotCall(settings.do_not_call or default_folder() / "do-not-call.txt")
@@ -126,11 +103,6 @@ def caller_rules(settings: Settings) -> CallerRules:
     return CallerRules(
         at_once=settings.max_per_caller, an_hour=settings.max_per_caller_hour, blocked=frozenset(settings.blocked)
     )
-
-
-def kept_calls(settings: Settings) -> CallStore:
-    """What keeps calls where and as the settings say."""
-    return call_store(settings.log_dir or default_folder(), redaction=settings.redact)
 
 
 def voice_model() -> VoiceModel:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from patter_cli.cli import agents, call, doctor, general, serve, simulate, trigger, tunnel
+from patter_cli.cli import agents, call, doctor, general, logs, serve, simulate, trigger, tunnel
 from patter_cli.cli.mistyped import Commands
 from patter_cli.version import VERSION
 
@@ -44,6 +44,7 @@ app.command("tunnel", epilog=tunnel.EXAMPLES)(general.command(tunnel.tunnel))
 app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
 app.add_typer(agents.app, name="agents")
+app.add_typer(logs.app, name="logs")
 
 
 def main() -> None:

@@ -2,12 +2,13 @@
 
 begin(call) -> its file: append lines, finish it with its record, close it
 list, get, journal, export, delete: the calls that are kept, the youngest first
+find, stats: which ids an abbreviation may mean, and what many calls come to
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from patter_cli.errors import InputError
@@ -52,6 +53,13 @@ class CallQuery:
     outcome: str | None = None
     number: str | None = None
     """Of either side; however it is spaced."""
+    text: str | None = None
+    """Somebody said this, in whatever case."""
+    min_duration_s: float | None = None
+    max_duration_s: float | None = None
+    min_usd: float | None = None
+    """It cost as much or more, as far as prices are known."""
+    max_usd: float | None = None
     after: str | None = None
     """The next page: only calls that come after this call id in the list."""
     limit: int | None = 50
@@ -81,6 +89,68 @@ class CallRow:
     """None while the call lasts."""
     turns: int
     """What the caller said, lines of it; 0 while the call lasts."""
+    waited_ms: int | None = None
+    """What the caller waited for an answer, the middle of all; None where none was measured."""
+    usd: float | None = None
+    """None while the call lasts, and where a price is not known."""
+    known_usd: float = 0.0
+    """What is known of it."""
+
+    @property
+    def ours(self) -> str:
+        """The number of our side."""
+        return self.caller if self.direction == "outbound" else self.callee
+
+
+STAGES = ("endpointing", "stt", "llm", "clause", "tts", "handover", "total")
+"""Where the time of a turn goes, and all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How a figure spreads over turns, in ms: nearest rank, so each is one that was measured."""
+
+    turns: int = 0
+    p50: int = 0
+    p95: int = 0
+    p99: int = 0
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Some of the calls: an agent's, a day's, a number's; of a vendor, what was used of it."""
+
+    name: str
+    calls: int
+    duration_s: float = 0.0
+    known_usd: float = 0.0
+    unpriced: int = 0
+    """Calls of which some cost is unknown."""
+    waits: Spread = field(default_factory=Spread)
+    """What callers waited for an answer; of a vendor, nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallStats:
+    """What many calls come to. Shares with the most calls first, days in their order."""
+
+    calls: int = 0
+    live: int = 0
+    """Of them, not over yet."""
+    duration_s: float = 0.0
+    known_usd: float = 0.0
+    unpriced: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[str, Spread] = field(default_factory=dict)
+    """By each of STAGES."""
+    agents: tuple[Share, ...] = ()
+    days: tuple[Share, ...] = ()
+    """By this machine's clock, 2026-11-28; days without calls are left out."""
+    numbers: tuple[Share, ...] = ()
+    """Of our side."""
+    vendors: tuple[Share, ...] = ()
+    """"stt moonshine", "telephony twilio inbound": leg, provider, model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +178,12 @@ class CallStore(Protocol):
     def list(self, query: CallQuery) -> tuple[CallRow, ...]:
         """The calls that fit, the youngest first. Raises StoreError if they cannot be read at all."""
 
+    def find(self, text: str, limit: int = 10) -> tuple[str, ...]:
+        """The ids that begin or end with this, the youngest call's first. Raises StoreError as `list`."""
+
+    def stats(self, query: CallQuery) -> CallStats:
+        """What the calls that fit come to; after and limit do not matter. Raises StoreError as `list`."""
+
     def get(self, call_id: str) -> CallRecord | None:
         """One call; None if it is not kept."""
 
@@ -116,6 +192,9 @@ class CallStore(Protocol):
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         """As `list`, with all that was written down, read one at a time."""
+
+    def reindex(self) -> int:
+        """Make anew what finds calls, from what is kept of them; how many calls there are. Raises StoreError."""
 
     def add(self, call_id: str, facts: Mapping[str, Any]) -> bool:
         """Write more into the record of a call that is over; False while there is none. Raises OSError."""

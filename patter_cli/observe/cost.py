@@ -87,6 +87,11 @@ class CostFold:
                 pass
 
     @property
+    def uses(self) -> tuple[LegUse, ...]:
+        """What was used so far, leg by leg."""
+        return tuple(self._uses.values())
+
+    @property
     def usd(self) -> float | None:
         """All of it; None if some of it is unknown."""
         known = [each.usd for each in self._uses.values() if each.usd is not None]

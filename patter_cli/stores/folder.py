@@ -16,9 +16,10 @@ from typing import Any
 
 from patter_cli.contracts.store import AbandonedCall, CallRow
 from patter_cli.errors import BadSetting, InputError, StoreError, reason
+from patter_cli.stores.indexed import IndexedCall, indexed, priced, waited
 from patter_cli.stores.journal import JOURNAL, RECORD, FolderFile, taken, write_record
-from patter_cli.stores.redacted import redacted_record
 from patter_cli.text.redact import Redaction
+from patter_cli.text.redacted import redacted_record
 
 UNKNOWN = "unknown"
 """The outcome of a call whose record cannot be read."""
@@ -149,13 +150,22 @@ class CallFolders:
 
     def row(self, place: str) -> CallRow | None:
         """The call as a list shows it, by its record, or its first line while it has none; None if there is neither."""
+        found = self._read(place)
+        return None if found is None else found[0]
+
+    def indexed(self, place: str) -> IndexedCall | None:
+        """The same with what an index knows beside it."""
+        found = self._read(place)
+        return None if found is None else indexed(*found)
+
+    def _read(self, place: str) -> tuple[CallRow, Mapping[str, object]] | None:
         record = _object(self._calls / place / RECORD)
         if record is not None:
-            return _row(place, record, str(record.get("outcome") or UNKNOWN))
+            return _row(place, record, str(record.get("outcome") or UNKNOWN)), record
         over = self.is_over(place)
         if not over and not (self._calls / place / JOURNAL).exists():
             return None
-        return _row(place, self._connected(place), UNKNOWN if over else None)
+        return _row(place, self._connected(place), UNKNOWN if over else None), {}
 
     def _connected(self, place: str) -> Mapping[str, object]:
         """What the first line of a journal knows, under the record's names."""
@@ -172,6 +182,7 @@ def _row(place: str, facts: Mapping[str, object], outcome: str | None) -> CallRo
     """Whatever the files hold, a row that can be shown: what is not as we write it counts as unknown."""
     history = facts.get("history")
     over = outcome is not None
+    usd, known_usd = priced(facts)
     return CallRow(
         call_id=_name(place),
         started_at=_seconds(facts.get("started_at"), _midnight(place)),
@@ -186,6 +197,9 @@ def _row(place: str, facts: Mapping[str, object], outcome: str | None) -> CallRo
         turns=sum(isinstance(each, dict) and each.get("role") == "user" for each in history)
         if isinstance(history, list)
         else 0,
+        waited_ms=waited(facts),
+        usd=usd,
+        known_usd=known_usd,
     )
 
 

@@ -12,11 +12,13 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 
-from patter_cli.contracts.store import CallQuery, CallRow
+from patter_cli.contracts.store import CallQuery, CallRow, CallStats, Share
+from patter_cli.stores.indexed import IndexedCall
+from patter_cli.stores.tally import Tally
 from patter_cli.text.redact import mask_number
 
 BUSY_S = 2.0
@@ -47,14 +49,35 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX calls_by_caller ON calls (caller)",
         "CREATE INDEX calls_by_callee ON calls (callee)",
     ),
+    (
+        # What a version before did not look for is read again from the folders by the next list.
+        "DELETE FROM calls",
+        "ALTER TABLE calls ADD COLUMN waited_ms INTEGER",
+        "ALTER TABLE calls ADD COLUMN usd REAL",
+        "ALTER TABLE calls ADD COLUMN known_usd REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE calls ADD COLUMN waits BLOB NOT NULL DEFAULT x''",
+        """
+        CREATE TABLE legs (
+            place TEXT NOT NULL,
+            leg TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            usd REAL,
+            duration_s REAL NOT NULL,
+            PRIMARY KEY (place, leg, provider, model)
+        ) WITHOUT ROWID
+        """,
+        "CREATE TABLE words (place TEXT NOT NULL PRIMARY KEY, said TEXT NOT NULL)",
+    ),
 )
 """What each version of the file adds to the one before. A step that was shipped is never changed."""
 
-_COLUMNS = ", ".join(each.name for each in fields(CallRow))
-_ROW = f"INSERT INTO calls (place, {_COLUMNS}) VALUES (?{', ?' * len(fields(CallRow))})"
+_NAMES = [each.name for each in fields(CallRow)]
+_COLUMNS = ", ".join(_NAMES)
+_ROW = f"INSERT INTO calls (place, {_COLUMNS}, waits) VALUES (?{', ?' * len(fields(CallRow))}, ?)"
 _NEWER_ROW = (
     f"{_ROW} ON CONFLICT (place) DO UPDATE SET "
-    f"{', '.join(f'{each.name} = excluded.{each.name}' for each in fields(CallRow))} "
+    f"{', '.join(f'{each.name} = excluded.{each.name}' for each in fields(CallRow))}, waits = excluded.waits "
     "WHERE excluded.outcome IS NOT NULL OR calls.outcome IS NULL"
 )
 """A call that is over does not begin again: the row was read before, and comes late."""
@@ -117,13 +140,31 @@ class CallIndex:
                 self._db.execute("ROLLBACK")
             raise
 
-    def put(self, rows: Iterable[tuple[str, CallRow]], *, gone: Iterable[str] = (), anew: bool = False) -> None:
-        """Have these places' rows, and none for those that are gone. anew: whatever is there now."""
+    def put(self, calls: Iterable[tuple[str, IndexedCall]], *, gone: Iterable[str] = (), anew: bool = False) -> None:
+        """Have these places' calls, and none for those that are gone. anew: whatever is there now."""
         with self._transaction():
-            given = [(place, *astuple(row)) for place, row in rows]
-            leaving = [*gone, *(each[0] for each in given if anew)]
-            self._db.executemany("DELETE FROM calls WHERE place = ?", [(each,) for each in leaving])
-            self._db.executemany(_NEWER_ROW, given)
+            given = list(calls)
+            leaving = [(each,) for each in (*gone, *(place for place, _ in given if anew))]
+            ended = [(place, call) for place, call in given if call.row.outcome is not None]
+            self._db.executemany("DELETE FROM calls WHERE place = ?", leaving)
+            for table in ("legs", "words"):
+                self._db.executemany(f"DELETE FROM {table} WHERE place = ?", leaving)
+                self._db.executemany(f"DELETE FROM {table} WHERE place = ?", [(place,) for place, _ in ended])
+            self._db.executemany(
+                _NEWER_ROW,
+                [(place, *(getattr(call.row, name) for name in _NAMES), call.waits) for place, call in given],
+            )
+            self._db.executemany(
+                "INSERT INTO legs VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (place, each.leg, each.provider, each.model, each.usd, call.row.duration_s or 0.0)
+                    for place, call in ended
+                    for each in call.legs
+                ],
+            )
+            self._db.executemany(
+                "INSERT INTO words VALUES (?, ?)", [(place, call.said) for place, call in ended if call.said]
+            )
 
     def places(self) -> dict[str, bool]:
         """Every place, and whether its call is over."""
@@ -131,30 +172,93 @@ class CallIndex:
 
     def select(self, query: CallQuery) -> list[tuple[str, CallRow]]:
         """The calls that fit with their places, the youngest first. A number is found where it was masked, too."""
-        wanted: dict[str, tuple[float | str, ...]] = {}
-        if query.since is not None:
-            wanted["started_at >= ?"] = (query.since,)
-        if query.until is not None:
-            wanted["started_at < ?"] = (query.until,)
-        if query.agent is not None:
-            wanted["agent = ?"] = (_text(query.agent),)
-        if query.outcome is not None:
-            wanted["outcome = ?"] = (_text(query.outcome),)
-        if query.number is not None:
-            number = plain_number(query.number)
-            wanted["(caller IN (?, ?) OR callee IN (?, ?))"] = (number, mask_number(number)) * 2
+        where, values = _conditions(query)
         if query.after is not None:
-            wanted["(started_at, call_id) < (SELECT started_at, call_id FROM calls WHERE call_id = ?)"] = (
-                _text(query.after),
-            )
-        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+            later = "(started_at, call_id) < (SELECT started_at, call_id FROM calls WHERE call_id = ?)"
+            where, values = f"{where} AND {later}" if where else f"WHERE {later}", [*values, _text(query.after)]
         limit = _ALL if query.limit is None else min(query.limit, _ALL)
         found = self._db.execute(
             f"SELECT place, {_COLUMNS} FROM calls {where} ORDER BY started_at DESC, call_id DESC LIMIT ?",
-            [*(value for values in wanted.values() for value in values), limit],
+            [*values, limit],
         )
-        names = [each.name for each in fields(CallRow)]
-        return [(place, CallRow(**dict(zip(names, values, strict=True)))) for place, *values in found]
+        return [(place, CallRow(**dict(zip(_NAMES, row, strict=True)))) for place, *row in found]
+
+    def find(self, text: str, limit: int) -> tuple[str, ...]:
+        """The ids that begin or end with this, the youngest call's first."""
+        text = _pattern(text)
+        found = self._db.execute(
+            "SELECT call_id FROM calls WHERE call_id LIKE ? ESCAPE '\\' OR call_id LIKE ? ESCAPE '\\' "
+            "ORDER BY started_at DESC, call_id DESC LIMIT ?",
+            (f"{text}%", f"%{text}", limit),
+        )
+        return tuple(call_id for (call_id,) in found)
+
+    def stats(self, query: CallQuery) -> CallStats:
+        """What the calls that fit come to."""
+        where, values = _conditions(query)
+        tally = Tally()
+        for row in self._db.execute(
+            "SELECT started_at, agent, CASE direction WHEN 'outbound' THEN caller ELSE callee END, outcome, "
+            f"duration_s, usd, known_usd, waits FROM calls {where}",
+            values,
+        ):
+            tally.add(*row)
+        inside = f"WHERE place IN (SELECT place FROM calls {where})" if where else ""
+        vendors = self._db.execute(
+            "SELECT leg, provider, model, COUNT(*), SUM(duration_s), SUM(usd), SUM(usd IS NULL) "
+            f"FROM legs {inside} GROUP BY leg, provider, model",
+            values,
+        )
+        return tally.stats(
+            Share(
+                name=" ".join(filter(None, (leg, provider, model))),
+                calls=calls,
+                duration_s=round(duration_s, 3),
+                known_usd=round(usd or 0.0, 6),
+                unpriced=unpriced,
+            )
+            for leg, provider, model, calls, duration_s, usd, unpriced in vendors
+        )
+
+    def copy_to(self, path: Path) -> None:
+        """Write the file as it is now to another place, while others may go on writing it."""
+        other = sqlite3.connect(path)
+        try:
+            self._db.backup(other)
+        finally:
+            other.close()
+
+
+def _conditions(query: CallQuery) -> tuple[str, list[float | str]]:
+    """What calls must fulfil, as SQL, and the values for its question marks."""
+    wanted: list[tuple[str, tuple[float | str, ...]]] = []
+    for condition, value in (
+        ("started_at >= ?", query.since),
+        ("started_at < ?", query.until),
+        ("duration_s >= ?", query.min_duration_s),
+        ("duration_s <= ?", query.max_duration_s),
+        ("known_usd >= ?", query.min_usd),
+        ("known_usd <= ?", query.max_usd),
+    ):
+        if value is not None:
+            wanted.append((condition, (value,)))
+    if query.agent is not None:
+        wanted.append(("agent = ?", (_text(query.agent),)))
+    if query.outcome is not None:
+        wanted.append(("outcome = ?", (_text(query.outcome),)))
+    if query.number is not None:
+        number = plain_number(query.number)
+        wanted.append(("(caller IN (?, ?) OR callee IN (?, ?))", (number, mask_number(number)) * 2))
+    if query.text is not None:
+        said = f"%{_pattern(query.text.casefold())}%"
+        wanted.append(("place IN (SELECT place FROM words WHERE said LIKE ? ESCAPE '\\')", (said,)))
+    where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
+    return where, [value for _, values in wanted for value in values]
+
+
+def _pattern(text: str) -> str:
+    """For LIKE: the text itself, whatever it holds."""
+    return re.sub(r"([\\%_])", r"\\\1", _text(text))
 
 
 def plain_number(number: str) -> str:

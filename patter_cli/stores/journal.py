@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from patter_cli.stores.redacted import redacted_line, redacted_record
 from patter_cli.text.redact import Redaction
+from patter_cli.text.redacted import redacted_line, redacted_record
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
+from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats
 
 
 class NoStore:
@@ -20,6 +20,12 @@ class NoStore:
     def list(self, query: CallQuery) -> tuple[CallRow, ...]:
         return ()
 
+    def find(self, text: str, limit: int = 10) -> tuple[str, ...]:
+        return ()
+
+    def stats(self, query: CallQuery) -> CallStats:
+        return CallStats()
+
     def get(self, call_id: str) -> CallRecord | None:
         return None
 
@@ -28,6 +34,9 @@ class NoStore:
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         return iter(())
+
+    def reindex(self) -> int:
+        return 0
 
     def add(self, call_id: str, facts: Mapping[str, Any]) -> bool:
         return False

@@ -20,10 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
+from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats
 from patter_cli.errors import StoreError, reason
 from patter_cli.stores.folder import CallFolders
 from patter_cli.stores.index import BUSY_S, CallIndex, NewerIndex, is_damage, set_aside
+from patter_cli.stores.indexed import IndexedCall
 from patter_cli.stores.journal import FolderFile
 from patter_cli.text.redact import Redaction
 
@@ -91,6 +92,14 @@ class SqliteStore:
         """The calls that fit, the youngest first. Calls of this process are in it at once."""
         return tuple(row for _, row in self._select(query))
 
+    def find(self, text: str, limit: int = 10) -> tuple[str, ...]:
+        """The ids that begin or end with this, the youngest call's first."""
+        return self._ask(lambda index: index.find(text, limit)) or ()
+
+    def stats(self, query: CallQuery) -> CallStats:
+        """What the calls that fit come to."""
+        return self._ask(lambda index: index.stats(query)) or CallStats()
+
     def get(self, call_id: str) -> CallRecord | None:
         """One call; None if it is not kept."""
         place = self._folders.find(call_id)
@@ -114,22 +123,26 @@ class SqliteStore:
     # --- the index -------------------------------------------------------------------------------------------
 
     def _select(self, query: CallQuery) -> Sequence[tuple[str, CallRow]]:
+        return self._ask(lambda index: index.select(query)) or ()
+
+    def _ask(self, question: Callable[[CallIndex], Result]) -> Result | None:
+        """Of an index that has everything; None where nothing was ever kept. Raises StoreError."""
         self._settle()
         if not self._folders.exist():
-            return ()
+            return None
 
-        def select(index: CallIndex) -> Sequence[tuple[str, CallRow]]:
+        def ask(index: CallIndex) -> Result:
             if not self._complete:
                 self._bring_in(index)
-            return index.select(query)
+            return question(index)
 
         try:
-            return self._with_index(select)
+            return self._with_index(ask)
         except (sqlite3.Error, OSError, NewerIndex) as error:
             self._tell(error)
         with CallIndex(None) as index:
-            index.put(self._rows(self._folders.places()))
-            return index.select(query)
+            index.put(self._calls(self._folders.places()))
+            return question(index)
 
     def _with_index(self, work: Callable[[CallIndex], Result]) -> Result:
         """Do this with the index; a damaged one is replaced first. Raises sqlite3.Error, OSError, NewerIndex."""
@@ -152,22 +165,22 @@ class SqliteStore:
         new = kept - known.keys()
         ended = {place for place, over in known.items() if not over and self._folders.is_over(place)}
         gone = known.keys() - kept
-        rows = tuple(self._rows(new | ended))
-        if rows or gone:  # who only looks waits for no lock
-            index.put(rows, gone=gone)
+        calls = tuple(self._calls(new | ended))
+        if calls or gone:  # who only looks waits for no lock
+            index.put(calls, gone=gone)
         self._complete = True
 
     def _rebuild(self, index: CallIndex) -> int:
         known = index.places()
-        rows = dict(self._rows(self._folders.places()))
-        index.put(rows.items(), gone=known.keys() - rows.keys(), anew=True)
+        calls = dict(self._calls(self._folders.places()))
+        index.put(calls.items(), gone=known.keys() - calls.keys(), anew=True)
         self._bring_in(index)  # what has changed in the meantime
         return len(index.places())
 
-    def _rows(self, places: Iterable[str]) -> Iterator[tuple[str, CallRow]]:
+    def _calls(self, places: Iterable[str]) -> Iterator[tuple[str, IndexedCall]]:
         for place in places:
-            if (row := self._folders.row(place)) is not None:
-                yield place, row
+            if (call := self._folders.indexed(place)) is not None:
+                yield place, call
 
     def _changed(self, place: str) -> None:
         """Have the index know of it soon. Never raises, never waits for a disk."""
@@ -203,8 +216,8 @@ class SqliteStore:
                 log.exception("the index %s could not be brought up to date", self._path)
 
     def _update(self, places: tuple[str, ...], index: CallIndex) -> None:
-        rows = dict(self._rows(set(places)))
-        index.put(rows.items(), gone=set(places) - rows.keys())
+        calls = dict(self._calls(set(places)))
+        index.put(calls.items(), gone=set(places) - calls.keys())
 
     def _settle(self) -> None:
         """Wait until the index knows of what this process did; not for ever, if somebody keeps it locked."""

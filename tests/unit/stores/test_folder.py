@@ -33,12 +33,15 @@ def place(tmp_path: Path) -> Path:
 
 def indexed(folder: Path) -> None:
     """The row comes back from an index as it went in, and is found by its own agent and outcome."""
-    row = CallFolders(folder).row(PLACE)
-    assert row is not None
+    call = CallFolders(folder).indexed(PLACE)
+    assert call is not None
+    row = call.row
     assert row.call_id == "LB1"
     with CallIndex(None) as index:
-        index.put([(PLACE, row)])
-        assert index.select(CallQuery(agent=row.agent, outcome=row.outcome)) == [(PLACE, row)]
+        index.put([(PLACE, call)])
+        query = CallQuery(agent=row.agent, outcome=row.outcome)
+        assert index.select(query) == [(PLACE, row)]
+        assert index.stats(query).calls == 1
 
 
 @SHARED

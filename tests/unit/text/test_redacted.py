@@ -17,11 +17,11 @@ from patter_cli.core import events as fact
 from patter_cli.core.journal import parse_entry, render_entry
 from patter_cli.core.plan import CallPlan
 from patter_cli.observe.interrupted import close_abandoned
-from patter_cli.stores.redacted import OURS, redacted_line
 from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing import Answer, VirtualCall
 from patter_cli.testing.brain import VirtualTool
 from patter_cli.text.redact import Redaction
+from patter_cli.text.redacted import OURS, redacted_line
 from tests.unit.stores.calls import STARTED, Kept, keep, record
 
 PHONE = "+15550177421"
