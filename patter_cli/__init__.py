@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from patter_cli.opting_out import opt_out
     from patter_cli.phone import Patter
     from patter_cli.placed_call import PlacedCall
+    from patter_cli.providers.anthropic import AnthropicLLM
+    from patter_cli.providers.cerebras import CerebrasLLM
+    from patter_cli.providers.compatible import OpenAICompatibleLLM
+    from patter_cli.providers.google import GoogleLLM
+    from patter_cli.providers.groq import GroqLLM
     from patter_cli.providers.local import LocalSTT, LocalTTS
-    from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
+    from patter_cli.providers.openai import OpenAILLM
     from patter_cli.providers.rules import RulesLLM, Turn, call_tool
     from patter_cli.providers.smart_turn import SmartTurn
     from patter_cli.text.clauses import SentenceChunker
@@ -33,11 +38,15 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnswerService": "engine.answer_service",
     "Agent": "agent",
+    "AnthropicLLM": "providers.anthropic",
     "Asterisk": "carriers.asterisk.carrier",
     "CallResult": "call_result",
+    "CerebrasLLM": "providers.cerebras",
     "CloudflareTunnel": "tunnels.cloudflared",
     "ConfigError": "errors",
     "EmbeddedServer": "embedded",
+    "GoogleLLM": "providers.google",
+    "GroqLLM": "providers.groq",
     "Guardrail": "agent",
     "HangUp": "agent",
     "IncomingMessage": "engine.hooks",
@@ -47,7 +56,7 @@ _HOMES = {
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
     "NgrokTunnel": "tunnels.ngrok",
-    "OpenAICompatibleLLM": "providers.openai",
+    "OpenAICompatibleLLM": "providers.compatible",
     "OpenAILLM": "providers.openai",
     "Patter": "phone",
     "PatterError": "errors",
@@ -74,11 +83,15 @@ _HOMES = {
 __all__ = [
     "Agent",
     "AnswerService",
+    "AnthropicLLM",
     "Asterisk",
     "CallResult",
+    "CerebrasLLM",
     "CloudflareTunnel",
     "ConfigError",
     "EmbeddedServer",
+    "GoogleLLM",
+    "GroqLLM",
     "Guardrail",
     "HangUp",
     "IncomingMessage",

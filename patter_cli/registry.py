@@ -81,6 +81,17 @@ class Row:
 ROWS: tuple[Row, ...] = (
     Row(name="local", kind="stt", target="patter_cli.providers.local:LocalSTT", extra="local"),
     Row(name="openai", kind="llm", target="patter_cli.providers.openai:OpenAILLM", keys=("OPENAI_API_KEY",)),
+    Row(
+        name="anthropic", kind="llm", target="patter_cli.providers.anthropic:AnthropicLLM", keys=("ANTHROPIC_API_KEY",)
+    ),
+    Row(
+        name="google",
+        kind="llm",
+        target="patter_cli.providers.google:GoogleLLM",
+        keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    ),
+    Row(name="groq", kind="llm", target="patter_cli.providers.groq:GroqLLM", keys=("GROQ_API_KEY",)),
+    Row(name="cerebras", kind="llm", target="patter_cli.providers.cerebras:CerebrasLLM", keys=("CEREBRAS_API_KEY",)),
     Row(name="local", kind="tts", target="patter_cli.providers.local:LocalTTS", extra="local"),
     Row(name="silero", kind="vad", target="patter_cli.providers.silero:VoiceModel", extra="local"),
     Row(name="smart-turn", kind="eou", target="patter_cli.providers.smart_turn:SmartTurn", extra="turns"),

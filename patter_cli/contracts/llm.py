@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from patter_cli.contracts.provider import Provider
@@ -20,11 +20,15 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """The model wants a tool to be run. arguments: the text it wrote for a JSON object, which may be malformed."""
+    """The model wants a tool to be run. arguments: the text it wrote for a JSON object, which may be malformed.
+
+    seal: what its vendor wants back with it, unread: signatures, what it thought. Another vendor is not given it.
+    """
 
     id: str
     name: str
     arguments: str = "{}"
+    seal: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the request took. Tokens; cached_tokens are those of input_tokens that came from the vendor's cache.
+    """What the request took. Tokens; of input_tokens, cached_tokens came from the vendor's cache and written_tokens
+    were put into it.
 
     provider is filled in by whoever asked. estimated: not the vendor's word.
     """
@@ -58,6 +63,7 @@ class Usage:
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
+    written_tokens: int = 0
     provider: str = ""
     estimated: bool = False
 

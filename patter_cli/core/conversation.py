@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 class ToolUse:
     """One tool call of the model. step: names the step it belongs to; its calls were asked for together.
 
-    result None: not yet known.
+    result None: not yet known. seal: what the model's vendor wants back with the call, unread.
     """
 
     id: str
@@ -17,6 +17,7 @@ class ToolUse:
     arguments: str
     step: str
     result: str | None = None
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,12 +157,16 @@ class ClauseJudged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallRequested:
-    """The model wants a tool to be run. tool_call_id: unique in the call. arguments: the JSON text it wrote."""
+    """The model wants a tool to be run. tool_call_id: unique in the call. arguments: the JSON text it wrote.
+
+    seal: what the model's vendor wants back with it, unread.
+    """
 
     response_id: int
     tool_call_id: str
     name: str
     arguments: str
+    seal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,8 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsed:
-    """What a request to the model took, in tokens; cached_tokens are part of input_tokens.
+    """What a request to the model took, in tokens; cached_tokens and written_tokens, of its cache, are part of
+    input_tokens.
 
     estimated: it was broken off before the vendor said, so we counted ourselves.
     """
@@ -188,6 +193,7 @@ class ModelUsed:
     cached_tokens: int
     provider: str = ""
     estimated: bool = False
+    written_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

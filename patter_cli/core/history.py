@@ -129,7 +129,7 @@ class History:
     def begin_tool(self, reply: Reply, event: fact.ToolCallRequested) -> None:
         """The model called a tool; its line stands where the call was made."""
         step = f"{reply.id}.{reply.steps}"
-        tool = ToolUse(id=event.tool_call_id, name=event.name, arguments=event.arguments, step=step)
+        tool = ToolUse(id=event.tool_call_id, name=event.name, arguments=event.arguments, step=step, seal=event.seal)
         self.conversation.begin_tool(tool, self._timestamp)
 
     def finish_tool(self, tool_call_id: str, result: str) -> None:

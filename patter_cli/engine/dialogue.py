@@ -48,7 +48,7 @@ def _first_step_under_way(lines: Sequence[Message]) -> str:
 
 
 def _step(uses: Sequence[ToolUse], said: str) -> list[ChatMessage]:
-    calls = tuple(ToolCall(id=use.id, name=use.name, arguments=use.arguments or "{}") for use in uses)
+    calls = tuple(ToolCall(id=use.id, name=use.name, arguments=use.arguments or "{}", seal=use.seal) for use in uses)
     answers = [
         ChatMessage(role="tool", text=RUNNING if use.result is None else use.result, tool_call_id=use.id)
         for use in uses

@@ -200,6 +200,7 @@ class Thinker:
                     tool_call_id=f"tool_{self._calls}",
                     name=delta.name,
                     arguments=delta.arguments,
+                    seal=delta.seal,
                 )
             )
 
@@ -224,6 +225,7 @@ def model_used(response_id: int, usage: Usage) -> ModelUsed:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cached_tokens=usage.cached_tokens,
+        written_tokens=usage.written_tokens,
         provider=usage.provider,
         estimated=usage.estimated,
     )

@@ -68,6 +68,7 @@ class CostFold:
                 amounts = {
                     "input_tokens": event.input_tokens,
                     "cached_tokens": event.cached_tokens,
+                    "written_tokens": event.written_tokens,
                     "output_tokens": event.output_tokens,
                 }
                 self._count("llm", provider, model, amounts).estimated |= estimated
@@ -127,10 +128,13 @@ def _usd(price: Price, amounts: dict[str, int]) -> float | None:
         return None  # charged for by something that nobody has counted
     cached = amounts.get("cached_tokens", 0)
     cached_rate = price.million_input if price.million_cached is None else price.million_cached
+    written = amounts.get("written_tokens", 0)
+    written_rate = price.million_input if price.million_written is None else price.million_written
     charges: list[tuple[float, float | None]] = [
         (amounts.get("characters", 0) / 1000, price.thousand_characters),
-        ((amounts.get("input_tokens", 0) - cached) / MILLION, price.million_input),
+        ((amounts.get("input_tokens", 0) - cached - written) / MILLION, price.million_input),
         (cached / MILLION, cached_rate),
+        (written / MILLION, written_rate),
         (amounts.get("output_tokens", 0) / MILLION, price.million_output),
         (amounts.get("audio_input_tokens", 0) / MILLION, price.million_audio_input),
         (amounts.get("audio_output_tokens", 0) / MILLION, price.million_audio_output),

@@ -1,8 +1,9 @@
 """Prices that somebody pays in place of the list's: pricing={"twilio": {"started_minute": 0.01}}.
 
 "twilio", "openai/gpt-4.1"     whose, and of which models: those whose names begin so; without one, of all
-minute, started_minute, thousand_characters, million_input, million_cached, million_output, million_audio_input,
-million_audio_output           USD for so much; tokens that are not named cost what they cost in the list
+minute, started_minute, thousand_characters, million_input, million_cached, million_written, million_output,
+million_audio_input, million_audio_output
+                               USD for so much; tokens that are not named cost what they cost in the list
 leg                            stt, tts, llm, engine or telephony, where the unit alone could mean several
 """
 

@@ -32,6 +32,8 @@ class Price:
     million_input: float | None = None
     million_cached: float | None = None
     """Input that came from the vendor's cache; None: as other input."""
+    million_written: float | None = None
+    """Input that was put into the vendor's cache; None: as other input."""
     million_output: float | None = None
     million_audio_input: float | None = None
     million_audio_output: float | None = None
@@ -50,8 +52,9 @@ def _llm(
     model: str,
     given: float,
     cached: float | None,
-    written: float,
+    answered: float,
     *,
+    written: float | None = None,
     above: int = 0,
     since: date = date.min,
 ) -> Price:
@@ -61,7 +64,8 @@ def _llm(
         model=model,
         million_input=given,
         million_cached=cached,
-        million_output=written,
+        million_written=written,
+        million_output=answered,
         above_tokens=above,
         since=since,
     )
@@ -124,26 +128,26 @@ PRICES: tuple[Price, ...] = (
     _tts("deepgram", "aura-2", 0.030),
     _tts("deepgram", "aura", 0.015),
     _tts("inworld", "", 0.025),
-    # Language models: input, cached input, output.
-    _llm("openai", "gpt-6-luna", 0.10, 0.01, 0.50),
-    _llm("openai", "gpt-6-luna", 0.20, 0.02, 0.75, above=272_000),
-    _llm("openai", "gpt-6.1-terra", 1.00, 0.05, 5.00),
-    _llm("openai", "gpt-6.1-sol", 2.00, 0.10, 10.00),
-    _llm("openai", "gpt-6-sol", 2.00, 0.20, 10.00),
-    _llm("openai", "gpt-5.6-luna", 0.20, 0.02, 1.20),
-    _llm("openai", "gpt-5.6-terra", 2.00, 0.20, 12.00),
+    # Language models: input, cached input, output; what is put into the cache, where that has a price of its own.
+    _llm("openai", "gpt-6-luna", 0.10, 0.01, 0.50, written=0.125),
+    _llm("openai", "gpt-6-luna", 0.20, 0.02, 0.75, written=0.25, above=272_000),
+    _llm("openai", "gpt-6.1-terra", 1.00, 0.05, 5.00, written=1.25),
+    _llm("openai", "gpt-6.1-sol", 2.00, 0.10, 10.00, written=2.5),
+    _llm("openai", "gpt-6-sol", 2.00, 0.20, 10.00, written=2.5),
+    _llm("openai", "gpt-5.6-luna", 0.20, 0.02, 1.20, written=0.25),
+    _llm("openai", "gpt-5.6-terra", 2.00, 0.20, 12.00, written=2.5),
     _llm("openai", "gpt-5.4-mini", 0.75, 0.075, 4.50),
     _llm("openai", "gpt-5.4-nano", 0.20, 0.02, 1.25),
     _llm("openai", "gpt-4.1-mini", 0.40, 0.10, 1.60),
     _llm("openai", "gpt-4.1", 2.00, 0.50, 8.00),
     _llm("openai", "gpt-4o-mini", 0.15, 0.075, 0.60),
     _llm("openai", "gpt-4o", 2.50, 1.25, 10.00),
-    _llm("anthropic", "claude-haiku-5-5", 0.10, 0.01, 0.50),
-    _llm("anthropic", "claude-haiku-5-5", 0.50, 0.05, 2.50, above=100_000),
-    _llm("anthropic", "claude-haiku-4-5", 1.00, 0.10, 5.00),
-    _llm("anthropic", "claude-sonnet-5-5", 2.00, 0.10, 10.00),
-    _llm("anthropic", "claude-sonnet-4-6", 3.00, 0.30, 15.00),
-    _llm("anthropic", "claude-opus-5-5", 4.00, 0.20, 20.00),
+    _llm("anthropic", "claude-haiku-5-5", 0.10, 0.01, 0.50, written=0.125),
+    _llm("anthropic", "claude-haiku-5-5", 0.50, 0.05, 2.50, written=0.625, above=100_000),
+    _llm("anthropic", "claude-haiku-4-5", 1.00, 0.10, 5.00, written=1.25),
+    _llm("anthropic", "claude-sonnet-5-5", 2.00, 0.10, 10.00, written=2.5),
+    _llm("anthropic", "claude-sonnet-4-6", 3.00, 0.30, 15.00, written=3.75),
+    _llm("anthropic", "claude-opus-5-5", 4.00, 0.20, 20.00, written=5),
     *(_llm("google", model, 0.75, 0.075, 3.75) for model in _GEMINI_3_6),
     *(_llm("google", model, 1.50, 0.15, 7.50, since=_GEMINI_RISE) for model in _GEMINI_3_6),
     _llm("google", "gemini-3.5-flash", 1.50, 0.15, 9.00),

@@ -1,4 +1,4 @@
-"""One request to a Chat Completions server and its streamed reply, from the socket to deltas."""
+"""One request to a language model's server and its streamed reply, from the socket to deltas. The same for all."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from patter_cli.contracts.llm import Delta
 from patter_cli.errors import BadReply, PatterError, ProviderError, TimedOut, Unavailable
-from patter_cli.providers.chat import ErrorInside, ReplyReader
 from patter_cli.providers.http import ERROR_BYTES, Server, error_inside, pooled_client, refusal, start_of, translated
+from patter_cli.providers.reply import ErrorInside, Reader
 from patter_cli.providers.sse import EventDecoder, EventTooLong, ServerEvent
 
 if TYPE_CHECKING:
@@ -31,37 +30,42 @@ MODELS_BYTES = 1 << 20
 """The most that is read of the list of models: all of it, so that the connection stays open."""
 
 
-async def warm(server: Server) -> None:
+async def warm(server: Server, path: str = "/models") -> None:
     """Open a connection and leave it in the pool. Nothing is raised: the first request will tell."""
     try:
         client = await pooled_client()
         with translated(server):
             async with (
                 asyncio.timeout(WARM_S),
-                client.stream("GET", f"{server.base_url}/models", headers=server.headers) as response,
+                client.stream("GET", f"{server.base_url}{path}", headers=server.headers) as response,
             ):
                 await start_of(response.aiter_raw(), MODELS_BYTES)
     except PatterError as error:
         log.info("no connection ahead of the first call: %s", error)
 
 
-async def describe(server: Server, model: str) -> None:
-    """Ask what a model is: free of charge, and refused without a good key. Raises ProviderError."""
+async def ask(server: Server, path: str) -> None:
+    """A question that costs nothing, and is refused without a good key. Raises ProviderError."""
     client = await pooled_client()
-    address = f"{server.base_url}/models/{quote(model, safe='')}"
     with translated(server):
-        async with asyncio.timeout(WARM_S), client.stream("GET", address, headers=server.headers) as response:
+        async with (
+            asyncio.timeout(WARM_S),
+            client.stream("GET", f"{server.base_url}{path}", headers=server.headers) as response,
+        ):
             said = await start_of(response.aiter_raw(), ERROR_BYTES)
     if response.status_code != 200:
         raise refusal(server, response.status_code, dict(response.headers), said)
 
 
-async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader) -> AsyncGenerator[Delta, None]:
-    """Send the body, read the reply. The response is closed at once, whichever way this ends. Raises ProviderError."""
+async def exchange(server: Server, path: str, body: Mapping[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
+    """Send the body, read the reply. The response is closed at once, whichever way this ends. Raises ProviderError.
+
+    path: behind the server's base address. body: of it, what is None is not sent.
+    """
     client = await pooled_client()
     clock = asyncio.get_running_loop().time
     deadline = clock() + TOTAL_S
-    response = await _post(client, server, body, deadline)
+    response = await _post(client, server, path, body, deadline)
     try:
         await _require_stream(server, response)
         chunks = response.aiter_raw()
@@ -77,9 +81,6 @@ async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader)
                     break
                 raise
             for event in _events(server, decoder, chunk):
-                if event.data.strip() == "[DONE]":
-                    reader.finished = done = True
-                    break
                 try:
                     deltas = reader.push(event.data)
                 except ErrorInside as error:
@@ -91,8 +92,10 @@ async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader)
                     break  # half an event before the end of the body: not nonsense, but cut off
                 for delta in deltas:
                     yield delta
-            done = done or chunk is None
-        if not reader.finished and (half or not reader.begun):
+                if reader.over:
+                    break
+            done = reader.over or chunk is None
+        if not reader.finished and (half or reader.ends or not reader.begun):
             raise Unavailable(f"{server.host} broke its reply off", provider=server.provider)
         for delta in reader.end():
             yield delta
@@ -106,12 +109,14 @@ async def exchange(server: Server, body: Mapping[str, Any], reader: ReplyReader)
         await response.aclose()
 
 
-async def _post(client: httpx.AsyncClient, server: Server, body: Mapping[str, Any], deadline: float) -> httpx.Response:
+async def _post(
+    client: httpx.AsyncClient, server: Server, path: str, body: Mapping[str, Any], deadline: float
+) -> httpx.Response:
     given = {name: value for name, value in body.items() if value is not None}
     content = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     headers = {**server.headers, "content-type": "application/json", "accept": "text/event-stream"}
     with translated(server):
-        request = client.build_request("POST", f"{server.base_url}/chat/completions", content=content, headers=headers)
+        request = client.build_request("POST", f"{server.base_url}{path}", content=content, headers=headers)
         async with asyncio.timeout_at(deadline):
             return await client.send(request, stream=True)
 

@@ -50,7 +50,7 @@ class Server:
     """Where requests go, and as whom.
 
     base_url: as checked_url gives it. key: empty if none is needed. key_name, key_hint: what the key is called where it
-    is set, and how to set it.
+    is set, and how to set it. key_header: which header carries it; "": as a bearer's. fixed: headers of every request.
     """
 
     provider: str
@@ -58,6 +58,8 @@ class Server:
     key: str = field(repr=False)
     key_name: str
     key_hint: str
+    key_header: str = ""
+    fixed: tuple[tuple[str, str], ...] = ()
 
     @property
     def host(self) -> str:
@@ -66,8 +68,9 @@ class Server:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The key, as nearly all vendors want it."""
-        return {"authorization": f"Bearer {self.key}"} if self.key else {}
+        """The key, as this vendor wants it, and what else it always wants."""
+        carried = {self.key_header: self.key} if self.key_header else {"authorization": f"Bearer {self.key}"}
+        return {**dict(self.fixed), **(carried if self.key else {})}
 
 
 async def pooled_client() -> httpx.AsyncClient:
@@ -132,17 +135,20 @@ def refusal(server: Server, status: int, headers: Mapping[str, str], body: bytes
     kind, words = _reason(body, server.key)
     provider = server.provider
     said = f"{server.host} answered {status}" + (f": {words}" if words else "")
-    if status in (401, 403):
+    if status in (401, 403) or "API_KEY_INVALID" in kind:
         refused = f"{server.host} does not accept the key in {server.key_name} ({status})"
         return Unauthorized(refused + (f": {words}" if words else ""), provider=provider, hint=server.key_hint)
     if status == 402 or (status == 429 and "insufficient_quota" in kind):
         return ProviderError(f"{said} (no credit left)", provider=provider, hint="add credit to the vendor's account")
+    come_back_s = retry_after_s(headers, now_s=time.time())
+    come_back_s = _retry_info_s(body) if come_back_s is None else come_back_s
     if status == 429:
-        return RateLimited(said, provider=provider, retry_after_s=retry_after_s(headers, now_s=time.time()))
+        return RateLimited(said, provider=provider, retry_after_s=come_back_s)
     if status in (408, 504):
         return TimedOut(said, provider=provider)
-    if status == 409 or status >= 500:
-        return Unavailable(said, provider=provider, retry_after_s=retry_after_s(headers, now_s=time.time()))
+    if status in (409, 498) or status >= 500 or "tool_use_failed" in kind:
+        # 498 is Groq's "no capacity"; and a tool call that its model wrote badly may be written well the next time.
+        return Unavailable(said, provider=provider, retry_after_s=come_back_s)
     if status == 404:
         return ProviderError(said, provider=provider, hint="check the model's name, and the base_url if you gave one")
     if 300 <= status < 400:
@@ -163,11 +169,21 @@ def error_inside(server: Server, error: Any) -> ProviderError:
         status = code
     elif "rate_limit" in kind or "insufficient_quota" in kind:
         status = 429
-    elif "authentication" in kind or "invalid_api_key" in kind:
-        status = 401
-    elif "invalid_request" in kind:
-        status = 400
+    else:
+        status = next((known for words, known in _STATUS_OF_KIND if words in kind), status)
     return refusal(server, status, {}, body)
+
+
+_STATUS_OF_KIND = (
+    ("authentication", 401),
+    ("invalid_api_key", 401),
+    ("permission", 403),
+    ("billing", 402),
+    ("not_found", 404),
+    ("timeout", 504),
+    ("invalid_request", 400),
+)
+"""What an error inside a reply stands for, by its own words; anything else is the vendor's trouble."""
 
 
 def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float | None:
@@ -210,13 +226,36 @@ def _reason(body: bytes, secret: str) -> tuple[str, str]:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return "", ""
-    error = value.get("error", value) if isinstance(value, dict) else value
+    error = _error_in(value)
     if isinstance(error, str):
         return "", _one_line(error, secret)
     if not isinstance(error, dict):
         return "", ""
-    kind = " ".join(str(error.get(name) or "") for name in ("code", "type"))
+    reasons = [each.get("reason") for each in _details(error)]
+    kind = " ".join(str(each or "") for each in (error.get("code"), error.get("type"), error.get("status"), *reasons))
     return kind, _one_line(next((error[name] for name in ("message", "detail") if error.get(name)), ""), secret)
+
+
+def _error_in(value: Any) -> Any:
+    if isinstance(value, list) and value:
+        value = value[0]  # Google's, where no stream of events was asked for
+    return value.get("error", value) if isinstance(value, dict) else value
+
+
+def _details(error: dict[str, Any]) -> list[dict[str, Any]]:
+    details = error.get("details")
+    return [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+
+
+def _retry_info_s(body: bytes) -> float | None:
+    """When to come back, as Google says it: not in a header."""
+    try:
+        error = _error_in(json.loads(body))
+    except (ValueError, RecursionError):
+        return None
+    delays = [each.get("retryDelay") for each in _details(error)] if isinstance(error, dict) else []
+    given = next((each for each in delays if isinstance(each, str)), "")
+    return float(given[:-1]) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?s", given) else None
 
 
 def _one_line(value: Any, secret: str) -> str:

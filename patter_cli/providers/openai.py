@@ -1,33 +1,35 @@
-"""Language models over Chat Completions: OpenAI's own, and whatever server speaks the same dialect.
-
-Two recipes, one exchange. They differ in what they dare to send: OpenAI wants its newest fields, others refuse fields
-they do not know.
-"""
+"""OpenAI's language models, over Chat Completions, or over Responses where a model that thinks may use tools."""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from patter_cli import keys
 from patter_cli.contracts.llm import ChatMessage, Delta, ToolSpec
-from patter_cli.errors import BadSetting, MissingCredential, PatterError
-from patter_cli.providers.chat import ReplyReader, render_messages, render_tools
-from patter_cli.providers.exchange import describe, exchange, warm
-from patter_cli.providers.http import Server, checked_url
+from patter_cli.errors import BadSetting
+from patter_cli.providers.account import Account, VendorModel, family
+from patter_cli.providers.chat import ChatReader, render_messages, tool_fields
+from patter_cli.providers.exchange import exchange
+from patter_cli.providers.responses import ResponsesReader, render_input, render_tools
 
-OPENAI_URL = "https://api.openai.com/v1"
-KEY_VARIABLE = "OPENAI_API_KEY"
-KEY_HINT = f"export {KEY_VARIABLE}=sk-..."
+OPENAI = Account(
+    name="openai",
+    url="https://api.openai.com/v1",
+    version="v1",
+    keys=("OPENAI_API_KEY",),
+    looks_like="sk-",
+)
+APIS = ("auto", "chat", "responses")
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAILLM:
+class OpenAILLM(VendorModel):
     """OpenAI's models. Its key comes from OPENAI_API_KEY when it is used. Raises BadSetting for values out of range.
 
-    Source: OpenAI API reference, Chat Completions, 2026-11.
+    Source: OpenAI API reference, Chat Completions and Responses, 2026-11.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -36,136 +38,69 @@ class OpenAILLM:
     """https://api.openai.com/v1 unless given."""
     _: KW_ONLY
     reasoning_effort: str | None = None
-    """None: the least that the model has, for the caller waits. With tools, newer models take nothing but "none"."""
+    """None: the least that the model has, for the caller waits."""
     temperature: float | None = None
     """0 to 2. Not sent to the models that refuse it."""
     max_output_tokens: int = 1024
+    """What it thinks counts, too."""
     prompt_cache_key: str | None = None
-    """Requests with the same key share OpenAI's cache of their beginnings more often."""
+    """Requests with the same key share OpenAI's cache of their beginnings more often; None: those with the same
+    prompt."""
+    api: str = "auto"
+    """"chat" or "responses"; "auto": chat, which is quickest, wherever the model may use its tools there."""
+
+    account: ClassVar[Account] = OPENAI
 
     def __post_init__(self) -> None:
-        checked_url(self.base_url or OPENAI_URL, "base_url")
-        _check(self.model, self.temperature, self.max_output_tokens)
-
-    @property
-    def provider(self) -> str:
-        """Always "openai"."""
-        return "openai"
-
-    @property
-    def key_variable(self) -> str:
-        return KEY_VARIABLE
-
-    def check(self) -> None:
-        """Whether a request could be made. Raises MissingCredential, BadSetting."""
-        self._server()
-
-    async def try_key(self) -> None:
-        """Ask for the model's description, which costs nothing. Raises ConfigError, ProviderError."""
-        await describe(self._server(), self.model)
-
-    async def warm(self) -> None:
-        """Open a connection ahead of the first request; a failure is not raised."""
-        try:
-            server = self._server()
-        except PatterError:
-            return
-        await warm(server)
+        self._check_settings(self.temperature, self.max_output_tokens)
+        if self.api not in APIS:
+            raise BadSetting(f"api must be one of {', '.join(APIS)}", hint='api="auto"')
 
     def stream(
         self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = (), *, may_call: bool = True
     ) -> AsyncGenerator[Delta, None]:
         """Ask for one reply, as the contract says. Raises MissingCredential, BadSetting, ProviderError."""
-        server = self._server()
-        body: dict[str, Any] = {
+        server = self.server()
+        effort = self.reasoning_effort or least_effort(self.model)
+        temperature = self.temperature if takes_temperature(self.model) else None
+        if self.api == "responses" or (self.api == "auto" and tools and not calls_in_chat(self.model, effort)):
+            body: dict[str, Any] = {
+                "model": self.model,
+                **render_input(messages),
+                **render_tools(tools, may_call=may_call),
+                "max_output_tokens": self.max_output_tokens,
+                "reasoning": None if effort is None else {"effort": effort},
+                "include": None if effort in (None, "none") else ["reasoning.encrypted_content"],
+                "temperature": temperature,
+                "prompt_cache_key": self._cache_key(messages),
+                "store": False,
+                "stream": True,
+                "stream_options": {"include_obfuscation": False},
+            }
+            return exchange(
+                server, "/responses", body, ResponsesReader(provider="openai", model=self.model, may_call=may_call)
+            )
+        body = {
             "model": self.model,
             "messages": render_messages(messages, system_role="developer"),
-            **_tool_fields(tools, may_call=may_call),
+            **tool_fields(tools, may_call=may_call),
             "max_completion_tokens": self.max_output_tokens,
             "stream": True,
             "stream_options": {"include_usage": True, "include_obfuscation": False},
-            "reasoning_effort": self.reasoning_effort or least_effort(self.model),
-            "temperature": self.temperature if takes_temperature(self.model) else None,
-            "prompt_cache_key": self.prompt_cache_key,
+            "reasoning_effort": effort,
+            "temperature": temperature,
+            "prompt_cache_key": self._cache_key(messages),
         }
-        reader = ReplyReader(provider=self.provider, model=self.model, may_call=may_call, strip_thinking=False)
-        return exchange(server, body, reader)
-
-    def _server(self) -> Server:
-        given = self.api_key if self.api_key is not None else keys.look_up(KEY_VARIABLE)
-        key = _checked_key(given, KEY_VARIABLE, KEY_HINT)
-        if not key:
-            raise MissingCredential(f"OpenAILLM needs a key, and {KEY_VARIABLE} is not set", hint=KEY_HINT)
-        base_url = checked_url(self.base_url or OPENAI_URL, "base_url")
-        return Server(provider=self.provider, base_url=base_url, key=key, key_name=KEY_VARIABLE, key_hint=KEY_HINT)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAICompatibleLLM:
-    """Any server of Chat Completions: Ollama, vLLM, llama.cpp, LM Studio, a gateway. Raises BadSetting.
-
-    Only what nearly all of them know is sent, and what is said between <think> and </think> is not spoken.
-    """
-
-    base_url: str
-    """With its /v1: "http://localhost:11434/v1"."""
-    model: str
-    api_key: str = field(default="", repr=False)
-    """Empty: none is sent."""
-    _: KW_ONLY
-    temperature: float | None = None
-    """0 to 2."""
-    max_output_tokens: int = 1024
-    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Fields of the server's own, e.g. {"reasoning_effort": "none"}; a field of ours given as None is not sent."""
-
-    def __post_init__(self) -> None:
-        _check(self.model, self.temperature, self.max_output_tokens)
-        self._server()
-
-    @property
-    def provider(self) -> str:
-        """Always "openai-compatible"."""
-        return "openai-compatible"
-
-    @property
-    def key_variable(self) -> str:
-        """None: its key is given or it has none."""
-        return ""
-
-    def check(self) -> None:
-        """Nothing can be missing: it was all looked at when this was made."""
-
-    async def warm(self) -> None:
-        """Open a connection ahead of the first request; a failure is not raised."""
-        await warm(self._server())
-
-    def stream(
-        self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = (), *, may_call: bool = True
-    ) -> AsyncGenerator[Delta, None]:
-        """Ask for one reply, as the contract says. Raises ProviderError."""
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": render_messages(messages, system_role="system"),
-            **_tool_fields(tools, may_call=may_call),
-            "max_tokens": self.max_output_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "temperature": self.temperature,
-            **self.extra_body,
-        }
-        reader = ReplyReader(provider=self.provider, model=self.model, may_call=may_call, strip_thinking=True)
-        return exchange(self._server(), body, reader)
-
-    def _server(self) -> Server:
-        hint = "OpenAICompatibleLLM(..., api_key=...)"
-        return Server(
-            provider=self.provider,
-            base_url=checked_url(self.base_url, "base_url"),
-            key=_checked_key(self.api_key, "api_key", hint),
-            key_name="api_key",
-            key_hint=hint,
+        reader = ChatReader(
+            provider="openai", model=self.model, may_call=may_call, thinks_aloud=False, ends=self.base_url is None
         )
+        return exchange(server, "/chat/completions", body, reader)
+
+    def _cache_key(self, messages: Sequence[ChatMessage]) -> str | None:
+        if self.prompt_cache_key is not None:
+            return self.prompt_cache_key or None
+        prompt = next((each.text for each in messages if each.role == "system"), "")
+        return f"patter-{hashlib.sha256(prompt.encode('utf-8', 'replace')).hexdigest()[:16]}" if prompt else None
 
 
 def least_effort(model: str) -> str | None:
@@ -173,7 +108,7 @@ def least_effort(model: str) -> str | None:
 
     From gpt-5.1 on "none", before that "minimal"; chat models do not reason, and pro models always do.
     """
-    version = _gpt_version(model)
+    version = family(model, "gpt-") or (0, 0)
     if version < (5, 0) or re.search(r"-(chat|pro|codex)\b", model):
         return None
     return "none" if version > (5, 0) else "minimal"
@@ -181,28 +116,9 @@ def least_effort(model: str) -> str | None:
 
 def takes_temperature(model: str) -> bool:
     """Whether a model accepts another temperature than 1: reasoning families do not."""
-    return _gpt_version(model) < (5, 0) and not re.match(r"o\d", model)
+    return (family(model, "gpt-") or (0, 0)) < (5, 0) and not re.match(r"o\d", model)
 
 
-def _gpt_version(model: str) -> tuple[int, int]:
-    named = re.match(r"(?:ft:)?gpt-(\d+)(?:\.(\d+))?", model)
-    return (int(named[1]), int(named[2] or 0)) if named else (0, 0)
-
-
-def _tool_fields(tools: Sequence[ToolSpec], *, may_call: bool) -> dict[str, Any]:
-    if not tools:
-        return {}
-    return {"tools": render_tools(tools), "tool_choice": None if may_call else "none"}
-
-
-def _check(model: str, temperature: float | None, max_output_tokens: int) -> None:
-    if not model or max_output_tokens < 1 or not (temperature is None or 0 <= temperature <= 2):
-        raise BadSetting("model must be a name, max_output_tokens 1 or more, temperature 0 to 2")
-
-
-def _checked_key(key: str, name: str, hint: str) -> str:
-    """The key without the newline it was copied with. Raises BadSetting, which does not repeat it."""
-    key = key.strip()
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise BadSetting(f"{name} holds characters that no key has", hint=hint)
-    return key
+def calls_in_chat(model: str, effort: str | None) -> bool:
+    """Whether a model may use tools over Chat Completions: from gpt-5.6 on only if it does not think."""
+    return (family(model, "gpt-") or (0, 0)) < (5, 6) or effort == "none"

@@ -9,8 +9,9 @@ import pytest
 
 from patter_cli.contracts.llm import ChatMessage, Text, ToolCall, ToolSpec, Usage
 from patter_cli.providers.openai import OpenAILLM
+from patter_cli.testing.vendors.llm.chat import ChatWriter
 from patter_cli.testing.vendors.server import serve, streamed
-from tests.contract.rows import KEY, ChatWire, delta
+from tests.contract.rows import KEY
 
 sdk = pytest.importorskip("openai", reason="needs the openai package")
 pydantic = pytest.importorskip("pydantic")
@@ -32,12 +33,12 @@ BOOK = ToolSpec(
     description="Book a table",
     parameters={"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]},
 )
+WIRE = ChatWriter()
 REPLY = streamed(
-    delta({"role": "assistant", "content": ""}),
-    ChatWire().text("One "),
-    ChatWire().text("moment."),
-    *ChatWire().calls(CALLS),
-    *ChatWire().end(Usage(model="gpt-6-luna", input_tokens=812, output_tokens=31, cached_tokens=768)),
+    *WIRE.text("One "),
+    *WIRE.text("moment."),
+    *WIRE.calls(CALLS),
+    *WIRE.end(Usage(model="gpt-6-luna", input_tokens=812, output_tokens=31, cached_tokens=768)),
 )
 
 
@@ -78,7 +79,7 @@ async def test_both_read_the_same_reply() -> None:
         (OpenAILLM(KEY), False),
         (OpenAILLM(KEY, model="gpt-5-mini", prompt_cache_key="agent-42"), True),
         (OpenAILLM(KEY, model="gpt-4.1-mini", temperature=0.3), True),
-        (OpenAILLM(KEY, model="gpt-6.1-terra", reasoning_effort="low"), True),
+        (OpenAILLM(KEY, model="gpt-5.4-mini", reasoning_effort="low"), True),
     ],
 )
 async def test_its_types_accept_our_request(model: OpenAILLM, may_call: bool) -> None:

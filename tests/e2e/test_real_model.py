@@ -16,7 +16,7 @@ import pytest
 
 from patter_cli.contracts.llm import ChatMessage, Text, Usage
 from patter_cli.errors import ProviderError
-from patter_cli.providers.openai import OpenAICompatibleLLM
+from patter_cli.providers.compatible import OpenAICompatibleLLM
 
 pytestmark = [
     pytest.mark.model,

@@ -187,7 +187,7 @@ def test_what_cannot_be_loaded_says_why() -> None:
 
 def test_a_vendor_that_needs_arguments_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its name alone is not enough."""
-    row = Row(name="own", kind="llm", target="patter_cli.providers.openai:OpenAICompatibleLLM")
+    row = Row(name="own", kind="llm", target="patter_cli.providers.compatible:OpenAICompatibleLLM")
     monkeypatch.setattr(registry, "ROWS", (row,))
     with pytest.raises(ConfigError, match="cannot be made from its name alone"):
         wiring.ready_agent("a", Agent("A.", llm="own"), Hooks())

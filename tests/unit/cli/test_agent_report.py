@@ -15,7 +15,8 @@ from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.extras import install_command
 from patter_cli.providers import inference, smart_turn
-from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM
+from patter_cli.providers.compatible import OpenAICompatibleLLM
+from patter_cli.providers.openai import OpenAILLM
 from patter_cli.providers.smart_turn import SmartTurn
 from patter_cli.settings import DEFAULTS, Settings, load_settings
 from patter_cli.text.preamble import with_preamble

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 from patter_cli.contracts.llm import Delta, Text, ToolCall, Usage
 from patter_cli.errors import BadReply
-from patter_cli.providers.chat import ErrorInside, ReplyReader, ThinkingFilter
+from patter_cli.providers.chat import ChatReader
+from patter_cli.providers.reply import ErrorInside
 from patter_cli.providers.sse import EventDecoder
+from patter_cli.providers.thinking import ThinkingFilter
 
 
-def reader(*, may_call: bool = True) -> ReplyReader:
+def reader(*, may_call: bool = True) -> ChatReader:
     """A reply about to come."""
-    return ReplyReader(provider="acme", model="m", may_call=may_call, strip_thinking=True)
+    return ChatReader(provider="acme", model="m", may_call=may_call, thinks_aloud=True, ends=False)
 
 
 def read(*chunks: Any) -> list[Delta]:

@@ -8,13 +8,14 @@ import pytest
 
 from patter_cli.contracts.llm import ChatMessage, LanguageModel, Text, ToolCall, ToolSpec
 from patter_cli.errors import BadSetting, MissingCredential
-from patter_cli.providers.openai import OpenAICompatibleLLM, OpenAILLM, least_effort, takes_temperature
+from patter_cli.providers.compatible import OpenAICompatibleLLM
+from patter_cli.providers.openai import OpenAILLM, least_effort, takes_temperature
+from patter_cli.testing.vendors.llm.chat import ChatWriter
 from patter_cli.testing.vendors.server import serve, streamed
-from tests.contract.rows import ChatWire
 
 HELLO = (ChatMessage(role="system", text="Be kind."), ChatMessage(role="user", text="Hello \ud83d"))
 BOOK = ToolSpec(name="book", description="Book", parameters={"type": "object", "properties": {}})
-YES = streamed(ChatWire().text("<think>hm</think>Yes."), *ChatWire().end(None))
+YES = streamed(*ChatWriter().text("<think>hm</think>Yes."), *ChatWriter().end(None))
 
 
 async def sent(make: Any, *arguments: Any, **options: Any) -> tuple[dict[str, Any], dict[str, str], str]:

@@ -1,0 +1,1 @@
+"""Language models of the vendor lab: each says what it is told to on its vendor's own wire."""
