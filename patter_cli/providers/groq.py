@@ -60,7 +60,6 @@ class GroqLLM(VendorModel):
             **tool_fields(tools, may_call=may_call),
             "max_completion_tokens": self.max_output_tokens,
             "stream": True,
-            "stream_options": {"include_usage": True},
             "reasoning_effort": self.reasoning_effort or least,
             "include_reasoning": None if least is None else False,
             "temperature": self.temperature,

@@ -12,6 +12,8 @@ from patter_cli.testing.vendors.llm.said import Over
 from patter_cli.testing.vendors.llm.vendor import STATUS, LanguageVendor, event, known_fields, require
 from patter_cli.testing.vendors.server import Request
 
+VERSIONS = ("2023-06-01", "2026-10-21")
+"""Of the interface: the one that its pages show, and the one that its library sends."""
 SIGNED = "EqQB-signed-"
 _STOPPED = {Over.WELL: "end_turn", Over.LIMIT: "max_tokens", Over.DECLINED: "refusal"}
 _FIELDS = (
@@ -134,7 +136,7 @@ class AnthropicVendor(LanguageVendor):
         return event(self.failure(Fault.OVERLOADED, "overloaded"), "error")
 
     def complain(self, body: dict[str, Any], request: Request) -> None:
-        require(request.headers.get("anthropic-version") == "2023-06-01", "anthropic-version: header is required")
+        require(request.headers.get("anthropic-version") in VERSIONS, "anthropic-version: header is required")
         known_fields(body, _FIELDS)
         require(body["max_tokens"] >= 1, "max_tokens: must be at least 1")
         named = re.match(r"claude-[a-z]+-(\d+)", body["model"])

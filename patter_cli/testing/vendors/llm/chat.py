@@ -103,6 +103,30 @@ class GroqWriter(ChatWriter):
         return (*self._begin(), last, b"data: [DONE]\n\n")
 
 
+class CerebrasWriter(ChatWriter):
+    """Every piece of a call has its type, every chunk a fingerprint, and the last how long it all took."""
+
+    def calls(self, calls: Sequence[ToolCall]) -> tuple[bytes, ...]:
+        """Name and arguments in two pieces."""
+        pieces = list(self._begin())
+        self._called = True
+        for index, call in enumerate(calls):
+            named = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name}}
+            written = {"index": index, "type": "function", "function": {"arguments": call.arguments}}
+            pieces += [self.delta({"tool_calls": [named]}), self.delta({"tool_calls": [written]})]
+        return tuple(pieces)
+
+    def end(self, usage: Usage | None, over: Over = Over.WELL) -> tuple[bytes, ...]:
+        """The reason and what it took in one chunk."""
+        reason = "tool_calls" if self._called and over is Over.WELL else _FINISHED[over]
+        given: dict[str, Any] = {} if usage is None else {"usage": spent(usage), "time_info": {"total_time": 0.1}}
+        last = self.chunk(choices=[{"index": 0, "delta": {}, "finish_reason": reason}], **given)
+        return (*self._begin(), last, b"data: [DONE]\n\n")
+
+    def chunk(self, **fields: Any) -> bytes:
+        return super().chunk(system_fingerprint="fp_1", **fields)
+
+
 class HomeWriter(ChatWriter):
     """A server of one's own: thinks aloud in its text, gives every call the index 0, and never says [DONE]."""
 
@@ -203,7 +227,7 @@ class GroqVendor(ChatVendor):
     path = "/openai/v1/chat/completions"
     fields = (
         "model messages tools tool_choice parallel_tool_calls reasoning_effort include_reasoning reasoning_format "
-        "max_completion_tokens stream stream_options service_tier temperature top_p stop seed response_format user "
+        "max_completion_tokens stream service_tier temperature top_p stop seed response_format user "
         "disable_tool_validation"
     )
     roles = "system user assistant tool"
@@ -233,6 +257,9 @@ class CerebrasVendor(ChatVendor):
     )
     roles = "system developer user assistant tool"
     status = STATUS
+
+    def writer(self) -> ChatWriter:
+        return CerebrasWriter()
 
     def failure(self, fault: Fault, words: str) -> dict[str, Any]:
         """Without an envelope."""

@@ -81,7 +81,7 @@ class GoogleVendor(LanguageVendor):
     }
 
     def asks(self, request: Request) -> bool:
-        path = re.fullmatch(r"/v1beta/models/([a-z0-9.-]+):streamGenerateContent", request.path)
+        path = re.fullmatch(r"/v1(?:beta)?/models/([a-z0-9.-]+):streamGenerateContent", request.path)
         return path is not None and request.query.get("alt") == "sse"
 
     def writer(self) -> ContentWriter:

@@ -45,7 +45,8 @@ class LanguageVendor:
         self._key = key
 
     def __call__(self, request: Request) -> Answer | Talk:
-        if request.headers.get(self.key_header, "").removeprefix("Bearer ") != self._key:
+        shown = (request.headers.get(each, "").removeprefix("Bearer ") for each in (self.key_header, "authorization"))
+        if self._key not in shown:
             return self.refusal(Fault.KEY_REFUSED)
         if request.method == "GET":
             return self.models(request)
