@@ -77,6 +77,12 @@ WORSE, BETTER = 1.3, 0.95
 and the estimate may look alike by chance."""
 KNOWN = 0.05
 """The foreground's error power against the line's, below which it knows the room: 13 dB."""
+LOUDER = 4.0
+"""A line of this many times the power of our loudest echo has somebody else in it, lost or not: 6 dB."""
+FADING = 0.9995
+"""How much of that loudest is kept a block."""
+VOICE_MS = 300
+"""For how long it is theirs then: the soft end of a word too."""
 NEARBY_MS, MATCHED_MS, SEARCH_MS, ALIKE = 24, 60, 300, 0.85
 """How far, in how much of the line, and for how long an echo that was lost is looked for nearby; and the correlation
 with its estimate that finds it. A carrier begins to play each utterance a little early or late."""
@@ -151,6 +157,10 @@ class NlmsEchoCanceller:
         """Samples of our voice yet to come back before the caller can be told from it."""
         self._untried = sample_rate * TRUST_MS // 1000
         """Samples of our voice still to be heard before we are trusted."""
+        self._echo_peak = 0.0
+        """The greatest power of the echo that was taken out of a block, of late."""
+        self._theirs = 0
+        """Samples for which the line belongs to somebody who is louder than our echo."""
         self._known = False
         """Whether the foreground has ever fitted so well that it can be recognised in another place."""
         self._heard = False
@@ -160,7 +170,7 @@ class NlmsEchoCanceller:
     @property
     def trusted(self) -> bool:
         """Whether a voice in what was given last is the caller's: our echo has been learned, or cannot be there."""
-        if self._untried <= 0:
+        if self._untried <= 0 or self._theirs > 0:
             return True
         latest_ms = (REACH_MS if self._bulk is None else self._bulk * 1000 // self._rate_hz) + ROOM_MS
         return self._silent > self._rate_hz * latest_ms // 1000
@@ -215,10 +225,13 @@ class NlmsEchoCanceller:
         if self._silent == 0:
             self._untried -= count
         line = self._near[-count:].astype(np.float64)
+        self._theirs = max(0, self._theirs - count)
+        if self._echo_peak and float(line @ line) > LOUDER * self._echo_peak * count:
+            self._theirs = self._rate_hz * VOICE_MS // 1000
         if self._finder.push(line, far.astype(np.float64)):
             self._believe_finder()
-        if self._bulk is None:
-            return near
+        if self._bulk is None or not near.any():
+            return near  # of a frame that was lost there is nothing to learn, and nothing of us to take out
         played = self._delayed(0)
         loudness = float(played @ played) / self._size
         if loudness > RAISED * self._loudest:
@@ -239,6 +252,9 @@ class NlmsEchoCanceller:
             after = self._choose(line, errors)
             self._learn(spectrum, errors[1], rho)
             self._wary = max(0, self._wary - count)
+            if self._heard and self._untried <= 0:
+                taken = line - after
+                self._echo_peak = max(self._echo_peak * FADING, float(taken @ taken) / count)
         wary = speaking and self._wary > 0
         if after is before and not self._heard and not wary:
             return near
@@ -280,6 +296,8 @@ class NlmsEchoCanceller:
         """Learn again from what has been heard already."""
         for back in range(self._rate_hz * past_ms // 1000, 0, -self._block):
             line = self._near[len(self._near) - back - self._block : len(self._near) - back].astype(np.float64)
+            if not line.any():
+                continue
             spectrum = np.fft.rfft(self._delayed(back))
             error = line - np.fft.irfft(spectrum * self._filters[1], self._size)[-self._block :]
             self._adapt(spectrum, error, step)

@@ -17,6 +17,9 @@ the end of an utterance is found that much sooner. Shorter silences, the closed 
 Other people's talk is a voice to any model. It is there all the time, so a voice only begins once it stands out of the
 level that the line had before it.
 
+While our own echo is being learned no voice is the caller's, and such windows are masked: they are never scored, but
+their level is the line's. Were they taken for silence, a full café would stand out of it the moment they end.
+
 A recogniser reads sentences into an "mm-hm" over street noise. What tells them apart is the sound: a hum is a murmur
 below 500 Hz, and words stand out of the noise above it, somewhere. So each voice is also told to be hummed or not.
 """
@@ -72,10 +75,11 @@ class VadPolicy:
     over a mobile line 144 of 179 and none."""
     background_windows: int = 30
     """Over how many windows that average forgets: one second."""
-    stands_out_db: float = 7.0
+    stands_out_db: float = 10.0
     """How far the loudest window of a voice must be above what the line brings while nobody speaks to it: other
-    people's talk is voice too, but not much louder than itself. Source: tests/bench/onsets.py --gap-s 6; in a full café
-0.08 a minute are taken for the caller instead of 0.32, and as many interruptions are missed, 2 of 120."""
+    people's talk is voice too, but not much louder than itself, nor is what a canceller leaves of us there. Source:
+    tests/bench/phantoms.py, a bad line: at 7 it holds the agent up once in five calls of 40 s, at 10 once in thirty;
+    tests/bench/onsets.py --gap-s 6: there 3 of 120 interruptions are missed instead of 2, on other lines none."""
     quiet_db: float = -60.0
     """A line that brings less than this has no background."""
 
@@ -123,8 +127,8 @@ class VoiceStopped:
 Piece: TypeAlias = Samples | bytes
 """A stretch of a line: int16, shape (n,), or G.711, n bytes."""
 
-Cut: TypeAlias = tuple[list[Piece], int]
-"""A window as it was cut: window_samples in pieces, and media time of its end in ms."""
+Cut: TypeAlias = tuple[list[Piece], int, bool]
+"""A window as it was cut: window_samples in pieces, media time of its end in ms, and whether some of it is masked."""
 
 VoiceEdge: TypeAlias = VoiceStarted | VoiceStopped
 
@@ -141,6 +145,8 @@ class VoiceDetector:
         self._partial: list[Piece] = []
         """What the next window has so far."""
         self._fill = 0
+        self._masked = False
+        """Some of that is not to be taken for a voice."""
         self._cut = 0
         """Windows cut so far."""
         self._floor_db = self._policy.silent_db
@@ -179,10 +185,11 @@ class VoiceDetector:
         """Media time of the end of the last window above off_probability; 0 before there was one."""
         return self._last_voiced_ms
 
-    def cut(self, piece: Piece) -> list[Cut]:
+    def cut(self, piece: Piece, *, masked: bool = False) -> list[Cut]:
         """Take the next samples of the line and return the windows they complete, usually none or one.
 
-        piece: of any length, at the model's rate, joining the last one without a hole.
+        piece: of any length, at the model's rate, joining the last one without a hole. masked: whatever sounds in it is
+        not the caller.
         """
         out: list[Cut] = []
         while len(piece) + self._fill >= self._size:
@@ -190,32 +197,35 @@ class VoiceDetector:
             self._partial.append(piece[:missing])
             piece = piece[missing:]
             self._cut += 1
-            out.append((self._partial, self._cut * self._size * 1000 // self._rate_hz))
-            self._partial, self._fill = [], 0
+            out.append((self._partial, self._cut * self._size * 1000 // self._rate_hz, self._masked or masked))
+            self._partial, self._fill, self._masked = [], 0, False
         if len(piece):
             self._partial.append(piece)
             self._fill += len(piece)
+            self._masked = self._masked or masked
         return out
 
-    def windows(self, piece: Piece) -> list[Window]:
+    def windows(self, piece: Piece, *, masked: bool = False) -> list[Window]:
         """`cut`, and each window measured and judged at once. Bytes are mu-law."""
         out: list[Window] = []
-        for pieces, end_ms in self.cut(decode_ulaw(piece) if isinstance(piece, bytes) else piece.copy()):
+        whole = decode_ulaw(piece) if isinstance(piece, bytes) else piece.copy()
+        for pieces, end_ms, hidden in self.cut(whole, masked=masked):
             full = to_float(np.concatenate(pieces))
             ((level_db, high_db),) = levels_db(full[np.newaxis])
-            out.append(Window(full, end_ms, self.is_silent(level_db, high_db, end_ms)))
+            out.append(Window(full, end_ms, self.is_silent(level_db, high_db, end_ms, masked=hidden)))
         return out
 
-    def is_silent(self, level_db: float, high_db: float, end_ms: int) -> bool:
+    def is_silent(self, level_db: float, high_db: float, end_ms: int, *, masked: bool = False) -> bool:
         """Take the levels of the next window, see `levels_db`, and judge it against the line's noise floor, which
-        follows."""
+        follows. A masked one is silent, whatever its level."""
         policy = self._policy
-        silent = level_db < max(policy.silent_db, self._floor_db + policy.floor_margin_db)
+        silent = masked or level_db < max(policy.silent_db, self._floor_db + policy.floor_margin_db)
         rise = policy.floor_rise_db_per_s * self._window_ms / 1000.0
         followed = min(level_db, self._floor_db + rise, policy.floor_cap_db)
         self._floor_db = max(followed, policy.silent_db - policy.floor_margin_db)
         self._levels.append((end_ms, level_db, silent))
-        self._highs.append((end_ms, high_db))
+        if not masked:  # what a canceller leaves of consonants is not the background
+            self._highs.append((end_ms, high_db))
         del self._highs[:-_WAITING]
         return silent
 

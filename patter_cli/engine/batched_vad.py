@@ -149,9 +149,10 @@ class VadStream:
         self.closed = False
         self.skipped = 0
 
-    def push(self, piece: Piece) -> None:
-        """Take the next samples, at the room's rate; they are kept as they are and must not change."""
-        for cut in self._detector.cut(piece):
+    def push(self, piece: Piece, *, masked: bool = False) -> None:
+        """Take the next samples, at the room's rate; they are kept as they are and must not change. masked: whatever
+        sounds in them is not the caller."""
+        for cut in self._detector.cut(piece, masked=masked):
             if len(self.queue) >= BACKLOG:
                 self.skipped += 1
                 continue
@@ -161,7 +162,8 @@ class VadStream:
 
     def is_silent(self, level_db: float, high_db: float) -> bool:
         """Whether the first waiting window, of these levels, needs no model."""
-        return self._detector.is_silent(level_db, high_db, self.queue[0][1])
+        _, end_ms, masked = self.queue[0]
+        return self._detector.is_silent(level_db, high_db, end_ms, masked=masked)
 
     def scored(self, probability: float) -> None:
         """The first waiting window has its probability."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-
 from patter_cli.audio.jitter import JitterBuffer, JitterCounts
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.vad import Piece, VoiceEdge, VoiceStarted
@@ -37,7 +35,8 @@ class AudioSink(Protocol):
 class VadStream(Protocol):
     """Finds speech in one call's samples."""
 
-    def push(self, piece: Piece) -> None: ...
+    def push(self, piece: Piece, *, masked: bool = False) -> None:
+        """masked: whatever sounds in these is not the caller."""
 
     def close(self) -> None: ...
 
@@ -128,12 +127,11 @@ class InboundPath:
         if self._filter is not None:
             audio = LineAudio(self._filter.process(audio.samples))
         self._hearing.push(audio)
-        if trusted and audio.coded and self._ear_takes_wire:
-            self._ear.push(audio.coded)
+        # A canceller that still learns leaves so much of us that the ear would take it for the caller.
+        if audio.coded and self._ear_takes_wire:
+            self._ear.push(audio.coded, masked=not trusted)
         else:
-            # A canceller that still learns leaves so much of us that the ear would take it for the caller.
-            samples = audio.samples
-            self._ear.push(self._to_ear.process(samples if trusted else np.zeros_like(samples)))
+            self._ear.push(self._to_ear.process(audio.samples), masked=not trusted)
 
     def _on_edge(self, edge: VoiceEdge) -> None:
         offset = self._offset_ms or 0.0

@@ -219,7 +219,7 @@ class _TypedRoom:
 
 
 class _NoEar:
-    def push(self, piece: Piece) -> None:
+    def push(self, piece: Piece, *, masked: bool = False) -> None:
         pass
 
     def close(self) -> None:

@@ -255,3 +255,35 @@ def test_a_caller_who_answers_right_away_is_heard_once_the_delay_is_known() -> N
     for _ in range(15):  # 300 ms
         canceller.process(quiet, quiet)
     assert canceller.trusted
+
+
+def test_a_caller_louder_than_our_echo_is_heard_while_the_echo_is_lost() -> None:
+    """A room that changes costs our trust in what is left of us, but not the caller 12 dB above that: within 0.3 s."""
+    alone = replace(READING, level_db=-12, seconds=7.0)
+    doubted_ms = []
+    for scene in (alone, replace(alone, caller="beckett", caller_at_s=5.1)):
+        call = spliced(make(scene), make(replace(other_room(scene), delay_ms=180)), 5.0)
+        canceller, trusted = NlmsEchoCanceller(sample_rate=8000), []
+        for at in range(0, len(call.near) - 159, 160):
+            canceller.process(call.near[at : at + 160], call.far[at : at + 160])
+            trusted.append(canceller.trusted)
+        assert all(trusted[200:250]), "the room is known before it changes"
+        doubted_ms.append(20 * trusted[250:].count(False))
+    assert doubted_ms[0] >= 400
+    assert doubted_ms[1] <= 340
+
+
+def test_a_frame_that_was_lost_teaches_nothing() -> None:
+    """Silence in place of what did not come is passed on as silence, and the room stays known."""
+    call = make(replace(READING, level_db=-12, seconds=8.0))
+    lost = np.random.default_rng(3).random(len(call.near) // 160) < 0.08
+    lost[:150] = False
+    canceller, out = NlmsEchoCanceller(sample_rate=8000), []
+    for number, near in enumerate(call.near.reshape(-1, 160)):
+        heard = np.zeros(160, np.int16) if lost[number] else near
+        out.append(canceller.process(heard, call.far[number * 160 : (number + 1) * 160]))
+        assert lost[number] <= (not out[-1].any())
+    there = np.repeat(~lost, 160)
+    part = there & (np.arange(len(there)) > 4 * 8000)
+    left, was = (float(np.mean(each[part].astype(np.float64) ** 2)) for each in (np.concatenate(out), call.near))
+    assert 10 * np.log10(was / left) > 15.0

@@ -217,3 +217,40 @@ def test_lost_frames_are_no_silence_around_the_caller() -> None:
             talk = 0.95 if number > 100 and not window.silent else 0.0
             edges.append(detector.decide(talk, window.end_ms))
     assert not any(edges)
+
+
+def begun(babble_db: float, voice_db: float, *, masked_windows: int) -> list[VoiceEdge]:
+    """The edges of a second of a voice after so much masked babble, and a little that is not masked."""
+    rng = np.random.default_rng(9)
+    detector, edges = VoiceDetector(), []
+    for number in range(masked_windows + 4 + 30):
+        level_db = babble_db if number < masked_windows + 4 else voice_db
+        sound = (rng.standard_normal(256) * 32768 * 10 ** (level_db / 20)).astype(np.int16)
+        for window in detector.windows(sound, masked=number < masked_windows):
+            # The model takes other people's talk for a voice, too.
+            edges.append(detector.decide(0.0 if window.silent else 0.95, window.end_ms))
+    return [edge for edge in edges if edge is not None]
+
+
+def test_a_masked_stretch_is_no_silence_that_a_full_cafe_stands_out_of() -> None:
+    """While nothing may be taken for the caller, what the line brings is learned all the same."""
+    assert begun(-42.0, -42.0, masked_windows=80) == []
+    assert begun(-42.0, -35.0, masked_windows=80) == []
+
+
+@pytest.mark.parametrize("above_db", [11.0, 16.0, 25.0])
+def test_a_caller_well_above_the_cafe_is_heard_after_it(above_db: float) -> None:
+    """Eleven dB are enough: the loudest window of a caller whose average is six above it."""
+    (edge,) = begun(-42.0, -42.0 + above_db, masked_windows=80)
+    assert isinstance(edge, VoiceStarted)
+
+
+def test_a_masked_window_needs_no_model_and_ends_a_voice() -> None:
+    """Whatever sounds in it: the part of a window that is masked masks all of it."""
+    detector = VoiceDetector()
+    loud = np.full(128, 8000, np.int16)
+    assert detector.windows(loud, masked=True) == []
+    (window,) = detector.windows(loud)
+    assert window.silent
+    (window,) = detector.windows(np.concatenate((loud, loud)))
+    assert not window.silent

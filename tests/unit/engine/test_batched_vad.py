@@ -210,3 +210,15 @@ async def test_a_closed_room_takes_windows_and_does_nothing(rig: Rig) -> None:
     await asyncio.sleep(0.005)
     assert rig.of("a") == []
     assert reported == []
+
+
+async def test_what_is_masked_is_not_scored(rig: Rig) -> None:
+    """A voice in it opens nothing; the same voice after it does, in its place."""
+    ear = rig.ear("a")
+    for _ in range(5):
+        ear.push(VOICE, masked=True)
+    await rig.scored(ear)
+    assert rig.room.windows == 0
+    push(ear, *[VOICE] * 4, *[SILENCE] * 8)
+    await rig.scored(ear)
+    assert rig.room.windows == 4

@@ -54,8 +54,8 @@ class PatientRoom:
         class OneEar:
             state = model.initial_state()
 
-            def push(self, piece: Piece) -> None:
-                for window in detector.windows(piece):
+            def push(self, piece: Piece, *, masked: bool = False) -> None:
+                for window in detector.windows(piece, masked=masked):
                     probability = 0.0
                     if not window.silent:
                         scores, states = model.score(window.samples[None], [self.state])

@@ -50,6 +50,7 @@ class Rig:
         self.told: list[str] = []
         self.ear_heard = 0
         self.ear_loud = False
+        self.ear_masked = False
         self.ear_open = True
         self.edge: Callable[[VoiceEdge], None]
         self.canceller = _Canceller(self)
@@ -69,10 +70,11 @@ class Rig:
         rig = self
 
         class OneEar:
-            def push(self, piece: Piece) -> None:
+            def push(self, piece: Piece, *, masked: bool = False) -> None:
                 samples = decode_ulaw(piece) if isinstance(piece, bytes) else piece
                 rig.ear_heard += len(samples)
                 rig.ear_loud = bool(samples.any())
+                rig.ear_masked = masked
 
             def close(self) -> None:
                 rig.ear_open = False
@@ -218,15 +220,15 @@ async def test_the_echo_goes_first_and_the_filter_after_it() -> None:
 
 
 async def test_what_a_canceller_leaves_before_it_has_learned_is_no_voice() -> None:
-    """The ear hears silence as long as it is not trusted, and loses no time; recognition keeps what there was."""
+    """The ear may only learn the line's level from it, and loses no time; recognition keeps what there was."""
     rig = Rig(far=PlayoutReference())
     rig.canceller.trusted = False
     rig.frames(0, 60, 0)
-    assert (rig.ear_heard, rig.ear_loud) == (480, False)
+    assert (rig.ear_heard, rig.ear_loud, rig.ear_masked) == (480, True, True)
     assert rig.heard[0].any()
     rig.canceller.trusted = True
     rig.frames(60, 80, 0)
-    assert (rig.ear_heard, rig.ear_loud) == (640, True)
+    assert (rig.ear_heard, rig.ear_loud, rig.ear_masked) == (640, True, False)
 
 
 async def test_the_reference_is_what_was_played_while_the_caller_spoke() -> None:

@@ -135,7 +135,7 @@ class Call:
         self.edge = on_edge
         return self
 
-    def push(self, piece: Piece) -> None: ...
+    def push(self, piece: Piece, *, masked: bool = False) -> None: ...
 
     def close(self, summary: Mapping[str, Any] | None = None) -> None:
         self.summary = summary or self.summary
