@@ -278,6 +278,13 @@ class StopMusic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MuteCaller:
+    """From now on nothing is heard of the caller, neither voice nor keys; not muted: as before."""
+
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
     """Whoever was rung has been told what it is about: connect them with the caller who waits."""
 
@@ -368,6 +375,7 @@ Command: TypeAlias = (
     | CancelTransfer
     | PlayMusic
     | StopMusic
+    | MuteCaller
     | HandOver
     | SendDtmf
     | StartRecording

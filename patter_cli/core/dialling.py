@@ -31,6 +31,7 @@ STREAM_MS = 10_000
 
 _UNANSWERED = (CallState.DIALLING, CallState.RINGING)
 _UNCONNECTED = (*_UNANSWERED, CallState.CONNECTING)
+_NO_LINE = (CallState.NEW, *_UNCONNECTED)
 _NOBODY = (Outcome.BUSY, Outcome.NO_ANSWER, Outcome.CANCELED)
 
 
@@ -156,6 +157,14 @@ class Dialling:
 
     def drain_requested(self, event: fact.DrainRequested) -> None:
         self._end(self._call.plan.lines.drain_goodbye, "drain")
+
+    def hang_up_requested(self, event: fact.HangUpRequested) -> None:
+        self._end(self._call.plan.lines.drain_goodbye, "operator")
+
+    def mute_requested(self, event: fact.MuteRequested) -> None:
+        """There may be no line yet, and then nothing to mute."""
+        if self._call.state.now not in _NO_LINE:
+            self._call.issue(order.MuteCaller(muted=event.muted))
 
     def listen_failed(self, event: fact.ListenFailed) -> None:
         """Nobody is to be rung by a deaf agent."""

@@ -453,6 +453,18 @@ class DrainRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HangUpRequested:
+    """Whoever looks on wants this call to end: say goodbye and end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteRequested:
+    """Whoever looks on wants the agent to hear silence, or the caller again."""
+
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineClosed:
     """The stream is gone. cause: carrier_stop, carrier_close, media_timeout, carrier_stalled, internal_error, ..."""
 
@@ -517,6 +529,8 @@ Event: TypeAlias = (
     | EngineLost
     | EngineLeft
     | DrainRequested
+    | HangUpRequested
+    | MuteRequested
     | LineClosed
     | Tick
     | DialRequested

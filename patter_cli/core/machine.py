@@ -258,6 +258,8 @@ _on(fact.ListenFailed, Dialling, Dialling.listen_failed)
 _on(fact.TransferFinished, Transfers, Transfers.finished)
 _on(fact.TransferFailed, Transfers, Transfers.failed)
 _on(fact.DrainRequested, Dialling, Dialling.drain_requested)
+_on(fact.HangUpRequested, Dialling, Dialling.hang_up_requested)
+_on(fact.MuteRequested, Dialling, Dialling.mute_requested)
 _on(fact.LineClosed, Endings, Endings.line_closed)
 
 _when(Timer.TRANSFER, Transfers, Transfers.due)

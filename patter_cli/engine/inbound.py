@@ -92,6 +92,8 @@ class InboundPath:
         self._samples_per_ms = wire.rate_hz / 1000
         self._received = 0
         """Samples of media time so far."""
+        self.muted = False
+        """Silence is heard in place of the caller."""
         self._aligned_ms = 0.0
         """The delay that the echo's reference is read with."""
 
@@ -124,6 +126,8 @@ class InboundPath:
 
     def _hear(self, audio: LineAudio, trusted: bool) -> None:
         """The next samples, without our echo. trusted: a voice in them may be the caller's."""
+        if self.muted:
+            audio = LineAudio(coded=self._wire.silence * audio.count, wire=self._wire)
         if self._filter is not None:
             audio = LineAudio(self._filter.process(audio.samples))
         self._hearing.push(audio)

@@ -34,7 +34,7 @@ class MediaPerformer:
                 self._inbound.push(message)
             case MarkIn(name=name):
                 self._outbound.mark_returned(name)
-            case DtmfIn(digit=digit):
+            case DtmfIn(digit=digit) if not self._inbound.muted:
                 self._call.post(DtmfReceived(digit=digit))
             case _:
                 pass
@@ -47,6 +47,8 @@ class MediaPerformer:
                 self._outbound.resume()
             case order.ClearPlayback():
                 self._outbound.clear()
+            case order.MuteCaller(muted=muted):
+                self._inbound.muted = muted
             case order.PlayMusic():
                 self._music.start()
             case order.StopMusic():

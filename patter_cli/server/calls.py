@@ -96,6 +96,8 @@ class Unanswered(Protocol):
 
     def begin_goodbye(self, reason: str) -> None: ...
 
+    def on_fact(self, event: Event) -> None: ...
+
 
 class CallRegistry:
     """Sockets that wait for `start`, and calls.
@@ -232,6 +234,16 @@ class CallRegistry:
         for stream in streams:
             stream.on_fact(event)
         return bool(streams)
+
+    def tell_call(self, call_id: str, event: Event) -> bool:
+        """Somebody who looks on tells a call something, by our own id. False: it is not live here."""
+        streams = [stream for stream, call in self._live.items() if call.ticket.call_id == call_id]
+        unanswered = self._unanswered.get(call_id)
+        if unanswered is not None:
+            unanswered.on_fact(event)
+        for stream in streams:
+            stream.on_fact(event)
+        return bool(streams) or unanswered is not None
 
     def call_id(self, carrier: str, carrier_call_id: str) -> str:
         """Our id of the last call that this one of the carrier's was here; "" if it was none."""

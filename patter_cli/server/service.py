@@ -36,6 +36,7 @@ from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.carrier_events import RecordingReady
+from patter_cli.core.events import HangUpRequested, MuteRequested
 from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting, BadSignature, ConfigError, UnknownProvider
@@ -328,6 +329,21 @@ class Service:
 
     def cancel(self, call_id: str) -> None:
         self._dialler.cancel(call_id)
+
+    # --- whoever looks on --------------------------------------------------------------------------------------
+
+    def hang_up(self, call_id: str) -> None:
+        """Have a call say goodbye and end; one that is over is fine."""
+        self.live.tell_call(call_id, HangUpRequested())
+
+    def mute(self, call_id: str, muted: bool) -> None:
+        """Have a call's agent hear silence in place of the caller, or the caller again; one that is over is fine."""
+        self.live.tell_call(call_id, MuteRequested(muted=muted))
+
+    @property
+    def stopping(self) -> bool:
+        """Nobody new is let in."""
+        return self.live.draining
 
     def hand_in(self, wanted: HandIn) -> dict[str, Any]:
         return self._webhooks.hand_in(wanted)

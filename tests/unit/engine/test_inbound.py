@@ -252,3 +252,19 @@ async def test_small_changes_of_the_delay_do_not_move_the_reference() -> None:
         rig.frame(timestamp_ms, timestamp_ms + 20 + delay_ms)
     for reference, start_ms in zip(rig.references, (100, 120, 90), strict=True):
         assert np.array_equal(reference, far.read(start_ms * 8, 160))
+
+
+async def test_of_a_muted_caller_nothing_is_heard() -> None:
+    """Ear and recognition get as much silence as there was sound, so that nothing is out of step afterwards."""
+    rig = Rig()
+    rig.frames(0, 100, 5)
+    rig.inbound.muted = True
+    rig.heard.clear()
+    rig.frames(100, 200, 5)
+    assert rig.samples == 800
+    assert not any(each.any() for each in rig.heard)
+    assert not rig.ear_loud
+    rig.inbound.muted = False
+    rig.frames(200, 220, 5)
+    assert rig.ear_loud
+    assert rig.ear_heard == 220 * 8

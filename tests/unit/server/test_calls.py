@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from patter_cli.core.carrier_events import Answered
-from patter_cli.core.events import Event
+from patter_cli.core.events import Event, HangUpRequested
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import CallRejected
 from patter_cli.server.calls import CallRegistry, LiveCall
@@ -101,3 +101,16 @@ async def test_a_carrier_may_end_a_call_beside_its_stream() -> None:
     live.hung_up("other", "A2")
     live.hung_up("acme", "A3")
     assert (one.told, other.told) == (["hung up"], ["Answered"])
+
+
+async def test_one_call_is_told_something_by_our_own_id() -> None:
+    """Whoever looks on knows calls by the ids that they are listed under; one that has gone is no error."""
+    live = CallRegistry()
+    one, other = Socket(), Socket()
+    for socket, call in ((one, CALL), (other, replace(CALL, ticket=replace(TICKET, call_id="C2")))):
+        live.admit(socket)
+        live.begin(socket, call)
+    assert live.tell_call(TICKET.call_id, HangUpRequested())
+    assert (one.told, other.told) == (["HangUpRequested"], [])
+    live.leave(one)
+    assert not live.tell_call(TICKET.call_id, HangUpRequested())
