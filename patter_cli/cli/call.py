@@ -16,6 +16,7 @@ from patter_cli.settings import DEFAULTS, Settings
 if TYPE_CHECKING:
     from patter_cli.call_result import CallResult
     from patter_cli.server.control_messages import PlaceCall
+    from patter_cli.tui.live import LiveScreen
 
 EXAMPLES = (
     "Examples: patter call +14155550123 reminder --var name=Anna · patter call +14155550123 --dry-run · "
@@ -118,7 +119,12 @@ def call(
         people = read_people(csv)
         raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier, tunnel)))
     else:
-        result = run(_one(wanted, name, settings, server, detach, carrier, tunnel))
+        from patter_cli.cli.screen import on_terminal, screen_for
+
+        shows = server is None and not json_  # of a call in another process nothing is known here
+        screen = screen_for(f"patter call {name}", settings) if shows else None
+        with on_terminal(screen):
+            result = run(_one(wanted, name, settings, server, detach, carrier, tunnel, screen))
         if result is not None:
             raise typer.Exit(_told(result, json_))
 
@@ -181,6 +187,7 @@ async def _one(
     detach: bool,
     carrier: str,
     tunnel: bool,
+    screen: LiveScreen | None,
 ) -> CallResult | None:
     from patter_cli.cli.lab import is_lab, lab_server
     from patter_cli.cli.outgoing import Outgoing, RunningServer, new_service, see_through, started
@@ -196,13 +203,16 @@ async def _one(
 
     if isinstance(server, tuple):
         return await ring(RunningServer(server[0]))
-    told = (TranscriptLines(),)
+    told = (TranscriptLines(),) if screen is None else (screen, TranscriptLines(screen.later))
+    watch = screen.watch if screen is not None else None
     if is_lab(carrier):
         async with lab_server(
-            carrier, agent, settings, number=wanted.from_number, observers=told, max_calls=1
+            carrier, agent, settings, number=wanted.from_number, observers=told, max_calls=1, watch=watch
         ) as registration:
             return await ring(RunningServer(registration))
     service = new_service(agent, settings, observers=told, max_calls=1, carrier=carrier, tunnel=tunnel)
+    if watch is not None:
+        watch(service)
     async with started(service, tunnel=tunnel) as own:
         return await ring(own)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -69,10 +69,17 @@ def lab_settings(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def lab_server(
-    carrier: str, agent: str, settings: Settings, *, number: str, observers: tuple[Observer, ...], max_calls: int
+    carrier: str,
+    agent: str,
+    settings: Settings,
+    *,
+    number: str,
+    observers: tuple[Observer, ...],
+    max_calls: int,
+    watch: Callable[[Service], None] | None = None,
 ) -> AsyncIterator[Registration]:
     """A server with this agent that rings whom the lab has. carrier: of LABS. number: ours. settings: as
-    `lab_settings` has them. Raises PatterError."""
+    `lab_settings` has them. watch: is given the server. Raises PatterError."""
     if not hasattr(asyncio, "open_unix_connection"):
         raise ConfigError("the lab needs a system with Unix sockets", hint="patter simulate needs none")
     loaded = load_agent(agent)
@@ -87,7 +94,9 @@ async def lab_server(
             rules=replace(wiring.dial_rules(settings), quota=None),
         )
         lab = _lab(LABS[carrier], number, {})
-        async with _behind(lab, LABS[carrier], ready, serving, wiring.kept_calls(settings), observers):
+        async with _behind(lab, LABS[carrier], ready, serving, wiring.kept_calls(settings), observers) as (_, service):
+            if watch is not None:
+                watch(service)
             (registration,) = running(Path(folder))
             yield registration
 

@@ -12,6 +12,8 @@ from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     from patter_cli.cli.served import ServedAgents
+    from patter_cli.observe.bus import Observer
+    from patter_cli.tui.live import LiveScreen
 
 EXAMPLES = (
     "Examples: patter serve receptionist · patter serve receptionist --tunnel --number +15550100001 · "
@@ -53,11 +55,14 @@ def serve(
     With --tunnel a carrier reaches this machine, and the numbers (--number, or PHONE_NUMBER and [numbers]) are pointed
     here until it stops. Without a carrier the server is on this machine only, and prints the ws:// address that any
     Media Streams client here may call.
+
+    On a terminal the calls are shown on a screen of their own, ? tells its keys; elsewhere they are printed as lines.
     """
     from patter_cli import wiring
+    from patter_cli.cli.screen import on_terminal, screen_for
     from patter_cli.cli.served import load_agents
-    from patter_cli.cli.terminal import Terminal
     from patter_cli.errors import InputError
+    from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.run import run
 
     if host not in ("127.0.0.1", "::1", "localhost"):
@@ -68,17 +73,29 @@ def serve(
     if settings.log_dir is not None:
         wiring.check_folder(settings.log_dir)
     served = load_agents(agent, settings)
-    with Terminal():
-        kept = run(_serve(served, settings, tunnel=tunnel, number=number, carrier=carrier))
+    lines = TranscriptLines(named=True)
+    screen = screen_for(f"patter serve {agent or ''}".rstrip(), settings, otherwise=lines)
+    with on_terminal(screen):
+        kept = run(_serve(served, settings, screen, lines, tunnel=tunnel, number=number, carrier=carrier))
+    if screen is not None and (told := screen.summary()):
+        print(told, file=sys.stderr)
     if not kept:
         raise typer.Exit(1)
 
 
-async def _serve(served: ServedAgents, settings: Settings, *, tunnel: bool, number: str, carrier: str) -> bool:
+async def _serve(
+    served: ServedAgents,
+    settings: Settings,
+    screen: LiveScreen | None,
+    lines: Observer,
+    *,
+    tunnel: bool,
+    number: str,
+    carrier: str,
+) -> bool:
     """Whether all calls could be kept."""
     from patter_cli import wiring
     from patter_cli.cli.reaching import way_in
-    from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
@@ -101,9 +118,11 @@ async def _serve(served: ServedAgents, settings: Settings, *, tunnel: bool, numb
             callers=wiring.caller_rules(settings),
         ),
         store=wiring.kept_calls(settings),
-        observers=(TranscriptLines(named=True),),
+        observers=(lines if screen is None else screen,),
         carried_by=carriers,
     )
+    if screen is not None:
+        screen.watch(service)
     await service.warm()
 
     def ready() -> None:

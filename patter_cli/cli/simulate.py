@@ -74,7 +74,7 @@ def simulate(
     [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
     """
     from patter_cli.audio.wav import check_writable
-    from patter_cli.cli.terminal import Terminal
+    from patter_cli.cli.screen import on_terminal, screen_for
     from patter_cli.errors import InputError
     from patter_cli.server.run import run
     from patter_cli.simulate.line import QUALITIES
@@ -126,8 +126,11 @@ def simulate(
         held = rehearsal.by_microphone()
     else:
         held = rehearsal.by_script()
+    if not (json or text or url):
+        title = f"patter simulate {rehearsal.agent_name}"
+        rehearsal.screen = screen_for(title, settings)
     # What the agent's code prints is no data.
-    with Terminal(), redirect_stdout(sys.stderr) if json else nullcontext():
+    with on_terminal(rehearsal.screen), redirect_stdout(sys.stderr) if json else nullcontext():
         passed = run(held)
     if json:
         rehearsal.print_json()

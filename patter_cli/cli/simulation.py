@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from patter_cli.errors import InputError, ProviderError, TimedOut
 from patter_cli.observe.bus import Observer
 from patter_cli.observe.lines import TranscriptLines
 from patter_cli.observe.summary import CallSummary
-from patter_cli.server.service import ServiceSettings
+from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.facts import EndCause, Fact, Transferred
 from patter_cli.simulate.line import QUALITIES, LineFilter
@@ -37,6 +37,9 @@ from patter_cli.simulate.score import PlayedCall, Verdict, describe, judge
 from patter_cli.simulate.script import StepDone, Voice, hold_conversation, line_voice
 from patter_cli.simulate.switchboard import Switchboard
 from patter_cli.text.printable import printable, printable_json
+
+if TYPE_CHECKING:
+    from patter_cli.tui.live import LiveScreen
 
 CALLER_VOICE = "jo"
 """The second voice of the built-in speech stack."""
@@ -67,6 +70,8 @@ class Simulation:
         """Whose wire the call takes, played by the lab; "": the built-in line's."""
         self.quiet = False
         """Print no lines: the JSON comes at the end."""
+        self.screen: LiveScreen | None = None
+        """Shows the call while it lasts; the lines come afterwards."""
         self.max_ttfa_ms: int | None = None
         self.kept = True
         """Whether all of the call could be written down, its sound among it."""
@@ -94,6 +99,11 @@ class Simulation:
                 f"{scenario.name}: how the call ended is known to its server alone",
                 hint="leave reason and outcome out of [expect], or --url",
             )
+
+    @property
+    def agent_name(self) -> str:
+        """Who is called; "" for an agent of somebody else's server."""
+        return self._agent.name if self._agent is not None else ""
 
     def choose_line(self, quality: str | None, seed: int | None) -> None:
         """Another line than the scenario's. quality: a name of QUALITIES."""
@@ -235,6 +245,7 @@ class Simulation:
 
             humans, observers = self._scenario.humans, self._observers()
             async with lab_line(self.carrier, agent, humans=humans, store=self._store, observers=observers) as line:
+                self._watch(line.service)
                 yield line.url
             self.kept = self.kept and not line.service.losses
             return
@@ -245,6 +256,7 @@ class Simulation:
             observers=self._observers(),
         )
         await service.start()
+        self._watch(service)
         try:
             yield service.media_url(agent.name)
         finally:
@@ -261,7 +273,15 @@ class Simulation:
                 case _:
                     pass
 
-        return (fold,) if self.quiet else (fold, TranscriptLines(timed=timed))
+        if self.quiet:
+            return (fold,)
+        if self.screen is None:
+            return (fold, TranscriptLines(timed=timed))
+        return (fold, self.screen, TranscriptLines(self.screen.later, timed=timed))
+
+    def _watch(self, service: Service) -> None:
+        if self.screen is not None:
+            self.screen.watch(service)
 
     async def _until_over(self, caller: LineCaller) -> None:
         """Until the line ends or the person presses Ctrl-C, which here means hanging up."""

@@ -15,6 +15,7 @@ import select
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO, cast
 
@@ -36,6 +37,8 @@ class Terminal:
         self._closing = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="patter-terminal")
         self._before = (sys.stdout, sys.stderr)
+        self._diverted: Callable[[TextIO, str], None] | None = None
+        self._ttys: tuple[TextIO, ...] = ()
 
     def __enter__(self) -> Terminal:
         self._before = out, err = sys.stdout, sys.stderr
@@ -58,8 +61,17 @@ class Terminal:
             self._changed.notify()
         self._thread.join(LAST_S)
 
+    def divert(self, taker: Callable[[TextIO, str], None] | None) -> None:
+        """What is written to a terminal goes to the taker from now on, for the screen has it; None: to the terminal."""
+        self._ttys = tuple(each for each in self._before if each.isatty())
+        self._diverted = taker
+
     def put(self, stream: TextIO, text: str) -> None:
         """Have text written there, behind all that came before. Never blocks and never raises."""
+        taker = self._diverted
+        if taker is not None and stream in self._ttys:
+            taker(stream, text)
+            return
         with self._changed:
             if self._chars + len(text) > ROOM_CHARS or self._closing:
                 self._left_out[stream] = self._left_out.get(stream, 0) + text.count("\n")
