@@ -139,7 +139,7 @@ _PHRASES: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
         (1, r"as soon as (?:i|we|possible)|at (?:your|our) earliest"),
         (1, r"(?:you have|you've|you) (?:now )?reached"),
         (2, r"press (?:one|two|three|four|five|zero|nine|pound|hash|star|the|\d)"),
-        (2, r"(?:is|are|we're) (?:now |currently )?closed|(?:office|business|opening) hours"),
+        (2, r"(?:is|are|we're) (?:now |currently )?closed|(?<!your )(?:office|business|opening) hours"),
         (2, r"not in service|been disconnected|hang up|try (?:again|your call|calling)|been forwarded"),
         (2, r"(?:all|our) (?:\w+ )?(?:agents|representatives|operators|lines) are|call is important"),
         (1, r"name (?:and|your) (?:\w+ )?(?:number|telephone)|short message|brief message"),

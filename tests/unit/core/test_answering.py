@@ -133,6 +133,14 @@ def test_a_machine_is_known_by_its_words_while_it_speaks(text: str) -> None:
     assert line.why.startswith("said: ")
 
 
+@pytest.mark.parametrize("text", ["What are your opening hours?", "Hello, when are your office hours?"])
+def test_whoever_asks_for_our_hours_is_no_machine_that_tells_its_own(text: str) -> None:
+    """It is what a human may ask first whom an assistant rings."""
+    line = Line()
+    line.says(text, 500, 1900)
+    assert line.verdicts() == [HUMAN]
+
+
 def test_a_machine_without_known_words_is_known_by_its_cadence() -> None:
     """Nobody says hello for so long; pauses inside sentences change nothing."""
     line = Line()
