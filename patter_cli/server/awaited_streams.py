@@ -54,7 +54,10 @@ class AwaitedStreams:
     async def _watch(self, ticket: CallTicket) -> None:
         await asyncio.sleep(self._wait_s)
         try:
-            if not await asyncio.to_thread(self._used.use, ticket, time.time()):
+            now_s = time.time()
+            if ticket.expires_at_s <= now_s:
+                return  # this process stood still for a while: that its stream came may be forgotten by now
+            if not await asyncio.to_thread(self._used.use, ticket, now_s):
                 return
             log.error("call %s: %s opened no stream, so it is hung up", ticket.call_id, ticket.carrier)
             handle = CallHandle(carrier_call_id=ticket.carrier_call_id)

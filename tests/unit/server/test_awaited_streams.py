@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ async def test_only_the_last_stream_of_a_call_is_waited_for() -> None:
     streams.expect(second)
     assert used.use(second, time.time())
     await asyncio.sleep(0.3)
+    assert company.hung_up == []
+
+
+async def test_a_process_that_stood_still_hangs_up_on_nobody() -> None:
+    """Suspended for longer than tickets live, it knows no more whose stream had come: the call may be a live one."""
+    company, used = acme.Carrier(), UsedTickets()
+    streams = AwaitedStreams({"acme": company}, used, wait_s=0.05)
+    old = replace(ticket("A-1"), expires_at_s=int(time.time()))
+    streams.expect(old)
+    await asyncio.sleep(0.2)
     assert company.hung_up == []
 
 
