@@ -279,6 +279,11 @@ def _told(result: CallResult, as_json: bool) -> int:
     else:
         by = f" by a {result.answered_by}" if result.answered_by in ("human", "machine", "fax") else ""
         print(f"{result.outcome}{by} after {result.duration:.1f} s: {result.reason}")
+    return exit_code(result)
+
+
+def exit_code(result: CallResult) -> int:
+    """What the command leaves with: 0 somebody or a machine answered, 1 nobody did, 4 it failed."""
     if result.outcome in ("answered", "voicemail"):
         return 0
     return 4 if result.outcome in ("failed", "interrupted") else 1
