@@ -48,7 +48,9 @@ class EmbeddedServer:
         service, server = new_server(
             {self._ready.name: self._ready},
             self._carriers,
-            wiring.call_store(Path(kept) if kept else None, redaction=self._settings.redact),
+            wiring.call_store(
+                Path(kept) if kept else None, redaction=self._settings.redact, keep_days=self._settings.keep_days
+            ),
             self._settings,
             port=port,
             require_signature=config.require_signature,

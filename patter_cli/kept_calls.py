@@ -16,20 +16,20 @@ def default_folder() -> Path:
     return user_data_path("patter")
 
 
-def call_store(folder: Path | None, *, redaction: Redaction = Redaction.OFF) -> CallStore:
-    """What keeps calls in this folder, with what must not be kept struck out; None: nothing is kept."""
+def call_store(folder: Path | None, *, redaction: Redaction = Redaction.OFF, keep_days: int | None = None) -> CallStore:
+    """What keeps calls in this folder, for so long, with what must not be kept struck out; None: nothing is kept."""
     if folder is None:
         from patter_cli.stores.nothing import NoStore
 
         return NoStore()
     from patter_cli.stores.sqlite import SqliteStore
 
-    return SqliteStore(folder, redaction=redaction)
+    return SqliteStore(folder, redaction=redaction, keep_days=keep_days)
 
 
 def kept_calls(settings: Settings) -> CallStore:
     """What keeps calls where and as the settings say."""
-    return call_store(settings.log_dir or default_folder(), redaction=settings.redact)
+    return call_store(settings.log_dir or default_folder(), redaction=settings.redact, keep_days=settings.keep_days)
 
 
 def check_folder(folder: Path) -> None:

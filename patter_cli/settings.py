@@ -178,6 +178,8 @@ class Settings:
     """Where calls are kept; None: nobody said."""
     redact: Redaction = Redaction.OFF
     """What is struck out of calls as they are kept."""
+    keep_days: int | None = None
+    """How many days calls are kept, recordings too; None: for ever."""
     phone_number: str = ""
     """The number of ours that calls are made from."""
     public_host: str = ""
@@ -234,6 +236,7 @@ ROWS: Mapping[str, Row] = {
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),
+    "keep_days": Row(flag="keep_days", variable="PATTER_KEEP_DAYS", read=_whole(1)),
     "phone_number": Row(flag="phone_number", variable="PHONE_NUMBER", also="PATTER_PHONE_NUMBER", read=_number),
     "public_host": Row(flag="webhook_url", variable="WEBHOOK_URL", section=("serve",), read=_host),
     "allow": Row(flag="allow", variable="PATTER_ALLOW", section=("call",), read=_allow),

@@ -250,6 +250,40 @@ def export(
     write_out(exported(kept_calls(settings), query, format_, masked=masked), out)
 
 
+def tail(
+    settings: Settings,
+    agent: OfAgent = None,
+    masked: Masked = False,
+    json: AsJson = False,
+) -> None:
+    """Follow calls as they happen, until Ctrl-C: those of a server that runs, and of the next one.
+
+    --json: a line for each thing that happens: {call_id, at_ms, time, what} and by what: started (agent, caller,
+    callee, direction, carrier), ringing, answered, connected, said (who, text, interrupted), tool (tool_call_id, name,
+    arguments), result (tool_call_id, result), waited (turn, its parts in ms, total_ms), fault (provider, message),
+    ended (outcome, reason).
+    """
+    from patter_cli.cli.logs_tail import tail as follow
+    from patter_cli.kept_calls import default_folder, kept_calls
+
+    print(f"following the calls in {settings.log_dir or default_folder()}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    follow(kept_calls(settings), agent=agent, masked=masked, as_json=json)
+
+
+def backup(
+    settings: Settings,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the copy is; made if there is none.")],
+) -> None:
+    """Copy all calls into a folder, while calls go on; of what it has already nothing is copied again.
+
+    The copy is such a folder itself: PATTER_LOG_DIR=FOLDER patter logs list.
+    """
+    from patter_cli.kept_calls import kept_calls
+
+    copied = kept_calls(settings).backup(folder)
+    print(f"{copied} calls that {folder} had not were copied into it", file=sys.stderr)
+
+
 def reindex(settings: Settings) -> None:
     """Make the index anew from the folders of the calls; nothing of a call is changed."""
     from patter_cli.kept_calls import kept_calls
@@ -276,6 +310,9 @@ app.command(
 app.command(
     "show", epilog="Examples: patter logs show last · patter logs show C20261128 · patter logs show last --json"
 )(command(show))
+app.command("tail", epilog="Examples: patter logs tail · patter logs tail --json | jq -c 'select(.what==\"waited\")'")(
+    command(tail)
+)
 app.command("stats", epilog="Examples: patter logs stats --since 7d · patter logs stats --agent receptionist --json")(
     command(stats)
 )
@@ -283,4 +320,5 @@ app.command(
     "export",
     epilog="Examples: patter logs export --format csv --out calls.csv · patter logs export --since yesterday | jq .",
 )(command(export))
+app.command("backup", epilog="Example: patter logs backup /mnt/backup/calls")(command(backup))
 app.command("reindex", epilog="Example: patter logs reindex")(command(reindex))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from patter_cli.errors import InputError
@@ -163,6 +164,13 @@ class CallRecord:
     Empty while it lasts."""
 
 
+class CallFollow(Protocol):
+    """What happens on calls, read again and again by one who looks on. Belongs to one thread."""
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """(call id, journal line): what was written since the last time, by any process. Never raises."""
+
+
 class CallStore(Protocol):
     """Calls that are kept. Safe to use from several threads; everything but `begin` may read many files."""
 
@@ -189,6 +197,16 @@ class CallStore(Protocol):
 
     def journal(self, call_id: str) -> Iterator[str]:
         """The whole lines of a call's journal so far, without their newlines; none if it is not kept."""
+
+    def follow(self) -> CallFollow:
+        """Look on from now: at calls that last, from their beginning, and at all that come."""
+
+    def expire(self, now: float) -> int:
+        """Forget the calls that were kept for as long as somebody wished; how many. now: Unix seconds. Never raises."""
+
+    def backup(self, target: Path) -> int:
+        """Copy all that is kept, while calls go on, into a folder that a store can be opened on; how many calls were
+        not in it yet. Raises InputError for a folder that cannot be one, StoreError."""
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         """As `list`, with all that was written down, read one at a time."""

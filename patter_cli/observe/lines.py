@@ -20,7 +20,8 @@ class TranscriptLines:
 
     def __init__(self, out: TextIO | None = None, *, named: bool = False, timed: bool = True) -> None:
         """timed: with each turn's latency, which means nothing where nobody speaks."""
-        self._out = out or sys.stdout
+        self.out = out or sys.stdout
+        """Where lines go from now on."""
         self._timed = timed
         self._named = named
         self._calls: dict[str, _CallLines] = {}
@@ -32,7 +33,7 @@ class TranscriptLines:
         call = self._calls.setdefault(call_id, _CallLines(timed=self._timed))
         for line in call.feed(entry):
             prefix = f"[{call_id[-6:]}] " if self._named else ""
-            print(prefix + printable(line), file=self._out, flush=True)
+            print(prefix + printable(line), file=self.out, flush=True)
         if call.over:
             del self._calls[call_id]
 

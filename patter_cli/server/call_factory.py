@@ -36,6 +36,8 @@ from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.tickets import CallTicket, resume_ticket
 
+DAY_S: Final = 86_400
+
 log = logging.getLogger(__name__)
 
 MAX_RECALLED: Final = 100
@@ -86,6 +88,12 @@ class CallFactory:
         await asyncio.to_thread(close_abandoned, self._store, self._prices)
         for agent in self._agents.values():
             await self.warm_agent(agent)
+
+    async def forget_old(self) -> None:
+        """Delete, now and once a day, what was kept for as long as the settings say. Run it beside the calls."""
+        while True:
+            await asyncio.to_thread(self._store.expire, time.time())
+            await asyncio.sleep(DAY_S)
 
     async def warm_agent(self, agent: ReadyAgent) -> None:
         """The same for one agent. Raises PatterError."""

@@ -270,7 +270,10 @@ class Service:
             await self.cut()
             raise
         await self._be_found()
-        self._tasks = [asyncio.create_task(self._calls.prepare_lines())]
+        self._tasks = [
+            asyncio.create_task(self._calls.prepare_lines()),
+            asyncio.create_task(self._calls.forget_old()),
+        ]
         if self._admission.measures:
             self._tasks.append(asyncio.create_task(self._observe()))
 

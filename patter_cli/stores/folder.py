@@ -16,6 +16,8 @@ from typing import Any
 
 from patter_cli.contracts.store import AbandonedCall, CallRow
 from patter_cli.errors import BadSetting, InputError, StoreError, reason
+from patter_cli.stores.copying import check_target, copy_call
+from patter_cli.stores.following import FolderFollow
 from patter_cli.stores.indexed import IndexedCall, indexed, priced, waited
 from patter_cli.stores.journal import JOURNAL, RECORD, FolderFile, taken, write_record
 from patter_cli.text.redact import Redaction
@@ -94,11 +96,22 @@ class CallFolders:
         with taken(folder) as journal:
             if journal is None and not self.is_over(place) and (folder / JOURNAL).exists():
                 raise InputError(f"call {_name(place)} is still going on", hint="delete it when it is over")
+            recording = _object(folder / RECORD) or {}
             try:
+                _remove_recording(recording.get("recording_path"))
                 shutil.rmtree(folder)
             except OSError as error:
                 raise StoreError(f"call {_name(place)} cannot be deleted: {reason(error)}") from error
         self._on_change(place)
+
+    def follow(self) -> FolderFollow:
+        """Look on from now."""
+        return FolderFollow(self._calls)
+
+    def copy_to(self, target: Path) -> int:
+        """Copy what is kept into another such folder; how many calls it had not. Raises InputError, StoreError."""
+        check_target(self._calls.parent, target)
+        return sum(copy_call(self._calls / place, target / "calls" / place) for place in sorted(self.places()))
 
     # --- reading ---------------------------------------------------------------------------------------------
 
@@ -201,6 +214,12 @@ def _row(place: str, facts: Mapping[str, object], outcome: str | None) -> CallRo
         usd=usd,
         known_usd=known_usd,
     )
+
+
+def _remove_recording(path: object) -> None:
+    """A call's own recording, wherever the record says that it is. Raises OSError."""
+    if isinstance(path, str) and path.lower().endswith(".wav") and "\0" not in path:
+        Path(path).unlink(missing_ok=True)
 
 
 def _name(place: str) -> str:

@@ -222,6 +222,7 @@ class CallIndex:
 
     def copy_to(self, path: Path) -> None:
         """Write the file as it is now to another place, while others may go on writing it."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
         other = sqlite3.connect(path)
         try:
             self._db.backup(other)

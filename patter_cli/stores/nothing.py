@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats
@@ -31,6 +32,18 @@ class NoStore:
 
     def journal(self, call_id: str) -> Iterator[str]:
         return iter(())
+
+    def follow(self) -> NoStore:
+        return self
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        return iter(())
+
+    def expire(self, now: float) -> int:
+        return 0
+
+    def backup(self, target: Path) -> int:
+        return 0
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         return iter(())

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats
-from patter_cli.errors import StoreError, reason
+from patter_cli.errors import InputError, StoreError, reason
 from patter_cli.stores.folder import CallFolders
+from patter_cli.stores.following import FolderFollow
 from patter_cli.stores.index import BUSY_S, CallIndex, NewerIndex, is_damage, set_aside
 from patter_cli.stores.indexed import IndexedCall
 from patter_cli.stores.journal import FolderFile
@@ -31,6 +32,7 @@ from patter_cli.text.redact import Redaction
 log = logging.getLogger(__name__)
 
 INDEX = "calls.sqlite3"
+DAY_S = 86_400
 
 Result = TypeVar("Result")
 
@@ -38,8 +40,11 @@ Result = TypeVar("Result")
 class SqliteStore:
     """The calls below one folder, and their index in it. Holds no file open between two uses."""
 
-    def __init__(self, folder: Path, *, redaction: Redaction = Redaction.OFF) -> None:
-        """folder: made when the first call is kept. redaction: of what is written from now on, files and index."""
+    def __init__(self, folder: Path, *, redaction: Redaction = Redaction.OFF, keep_days: int | None = None) -> None:
+        """folder: made when the first call is kept. redaction: of what is written from now on, files and index.
+        keep_days: how long `expire` lets a call be kept; None: for ever.
+        """
+        self._keep_days = keep_days
         self.folder = folder
         self._path = folder / INDEX
         self._folders = CallFolders(folder, redaction=redaction, on_change=self._changed)
@@ -75,6 +80,38 @@ class SqliteStore:
         self._folders.delete(place)
         return True
 
+    def expire(self, now: float) -> int:
+        """Forget what was kept for longer than is wished; how many calls. What cannot be deleted is logged."""
+        if self._keep_days is None:
+            return 0
+        gone = 0
+        try:
+            for row in self.list(CallQuery(until=now - self._keep_days * DAY_S, limit=None)):
+                if row.outcome is not None:
+                    gone += self.delete(row.call_id)
+        except (StoreError, InputError) as error:
+            log.warning("calls older than %d days are not all deleted: %s", self._keep_days, error)
+        if gone:
+            log.info("%d calls older than %d days were deleted", gone, self._keep_days)
+        return gone
+
+    def backup(self, target: Path) -> int:
+        """Copy all that is kept, index included, into another folder. Raises InputError, StoreError."""
+        copied = self._folders.copy_to(target)
+        if not copied and not target.exists():
+            return 0
+        place = target / INDEX
+        part = target / f"{INDEX}.part"
+        try:
+            self._with_index(lambda index: index.copy_to(part))
+            for beside in ("-wal", "-shm"):  # of the copy that is replaced
+                place.with_name(f"{INDEX}{beside}").unlink(missing_ok=True)
+            part.replace(place)
+        except (sqlite3.Error, OSError, NewerIndex) as error:
+            part.unlink(missing_ok=True)
+            log.warning("the index is not in the copy, which makes its own: %s", _words(error))
+        return copied
+
     def reindex(self) -> int:
         """Make the index anew from the folders; how many calls it has. Raises StoreError."""
         try:
@@ -109,6 +146,10 @@ class SqliteStore:
         """The whole lines of a call's journal so far; none if it is not kept."""
         place = self._folders.find(call_id)
         return iter(()) if place is None else self._folders.lines(place)
+
+    def follow(self) -> FolderFollow:
+        """Look on from now: at calls that last, from their beginning, and at all that come."""
+        return self._folders.follow()
 
     def export(self, query: CallQuery) -> Iterator[CallRecord]:
         """As `list`, with all that was written down. A call that is deleted meanwhile is left out."""
