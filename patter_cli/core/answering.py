@@ -12,8 +12,12 @@ longer the silence has to be. "He is not available" is said by humans of others;
     tone    single, steady                          a beep
             1100 Hz again and again, or 2100 Hz     fax
 
-A human is a verdict for good, a machine one that a human's question puts right; a beep is told whenever it comes after
-that. Nothing here knows of sound or clocks: events and time in, facts out, each with its reason as `raw`.
+A machine is a verdict that a human's question puts right, and a beep is told whenever it comes after that. A human is
+one that words do not put right any more, for what is said next is a conversation; but who neither said hello nor asked
+anything may have been a tape that begins to run. So for TAPE_MS from the end of the voice a beep makes a machine of
+them still, and the silence after a voice need not outlast the wait for a beep, only a pause between two sentences.
+
+Nothing here knows of sound or clocks: events and time in, facts out, each with its reason as `raw`.
 """
 
 from __future__ import annotations
@@ -48,7 +52,13 @@ WORDLESS_MS = 1250
 DOUBTFUL_MS = 2600
 """Silence after a phrase that machines use more than humans do."""
 LONG_MS = 4000
-"""A voice that was longer waits DOUBTFUL_MS too, without words that are a human's."""
+"""A voice that was longer than most hellos."""
+LONG_SILENCE_MS = 1150
+"""Silence after such a voice, with words that tell nothing; DOUBTFUL_MS if there are none."""
+TAPE_MS = 2600
+"""How soon after a greeting its beep begins, as far as it makes a machine of who was taken for a human."""
+TOLD_MS = 300
+"""A tone is told so long after its end at most: it is waited for another one. Source: audio/beep.py."""
 SHORTEST_VOICE_MS = 160
 """A shorter voice without words is a click."""
 GAP_MS = 500
@@ -200,6 +210,8 @@ class WhoAnswered:
     _reading: Reading = field(default_factory=lambda: Reading(Manner.NOTHING))
     _verdict: AnsweredBy | None = None
     _calling_tones: int = 0
+    _tape_until: Ms = 0
+    """Who was taken for a human is a tape all the same, if a beep begins before then."""
 
     def handle(self, event: Heard | None, now: Ms, *, tone_sounds: bool = False) -> list[Found]:
         """Take what the line brought, None if it is only time that passed; what that leads to.
@@ -210,6 +222,8 @@ class WhoAnswered:
             return []
         if self._began is None:
             self._began = now
+        if self._verdict is AnsweredBy.HUMAN:
+            return self._still_human(event, now, tone_sounds)
         match event:
             case SpeechStarted(at_ms=at):
                 self._voice_begins(min(at, now))
@@ -232,6 +246,8 @@ class WhoAnswered:
         """When time alone tells something."""
         if self.settled or self._first_voice is None:
             return None
+        if self._verdict is AnsweredBy.HUMAN:
+            return self._tape_until
         human = None if self._speaking else self._human_at()
         if self._verdict is AnsweredBy.MACHINE:
             return human
@@ -278,7 +294,7 @@ class WhoAnswered:
             case Manner.NOTHING:
                 silence_ms = WORDLESS_MS if voiced_ms < LONG_MS else DOUBTFUL_MS
             case _:
-                silence_ms = PLAIN_MS if voiced_ms < LONG_MS else DOUBTFUL_MS
+                silence_ms = PLAIN_MS if voiced_ms < LONG_MS else LONG_SILENCE_MS
         return self._voiced_until + silence_ms
 
     def _judged(self, now: Ms, tone_sounds: bool) -> list[Found]:
@@ -296,7 +312,9 @@ class WhoAnswered:
         if human_at is None or now < human_at or tone_sounds:
             return []
         voiced_s, silent_s = (self._voiced_until - self._stretch_start) / 1000, (now - self._voiced_until) / 1000
-        self.settled, self._verdict = True, AnsweredBy.HUMAN
+        self._verdict = AnsweredBy.HUMAN
+        self._tape_until = self._voiced_until + TAPE_MS
+        self.settled = reading.manner in (Manner.ASKS, Manner.HELLO) or now >= self._tape_until
         why = f"{reading.manner.value}, {voiced_s:.1f} s of voice, then {silent_s:.1f} s of silence"
         return [MachineDetected(answered_by=AnsweredBy.HUMAN, source=VerdictSource.OWN, raw=why)]
 
@@ -305,6 +323,13 @@ class WhoAnswered:
             return []
         self._verdict = AnsweredBy.MACHINE
         return [MachineDetected(answered_by=AnsweredBy.MACHINE, source=VerdictSource.OWN, raw=why)]
+
+    def _still_human(self, event: Heard | None, now: Ms, tone_sounds: bool) -> list[Found]:
+        """A beep alone puts it right now, one that began in time."""
+        if isinstance(event, SteadyTone):
+            return self._tone(event, now) if now - event.length_ms < self._tape_until + TOLD_MS else []
+        self.settled = now >= self._tape_until and not tone_sounds
+        return []
 
     def _tone(self, tone: SteadyTone, now: Ms) -> list[Found]:
         what = f"{tone.hz:.0f} Hz for {tone.length_ms} ms"

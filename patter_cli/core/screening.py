@@ -30,6 +30,8 @@ from patter_cli.core.turns import Turns
 
 WINDOW_MS = 40_000
 """From the stream on; later the far end is what it is taken for. The carriers' own verdicts take 30 s at most."""
+HUMAN_WINDOW_MS = 6000
+"""The same once our ear has heard a human: as long as it listens for the beep of a tape that sounded like one."""
 BEEP_MS = 30_000
 """How long a machine's greeting may go on: then it is told its message, tone or not."""
 TONE_MS = 1500
@@ -100,7 +102,7 @@ class Screening:
 
     def detected(self, event: carrier.MachineDetected) -> None:
         """A verdict of one of the two sources; one that knows nothing does not take back what it said before."""
-        if not self._opens():
+        if not self._opens() or self._own_human:
             return
         if event.answered_by in _DECIDED:
             self._votes[event.source] = event.answered_by
@@ -115,6 +117,8 @@ class Screening:
         """The tone after a greeting. Once a message is under way that did not wait for it, it begins again."""
         call = self._call
         if self._opens():
+            if self._own_human and event.source is not VerdictSource.OWN:
+                return  # a carrier hears tones in what our ear has understood
             self._beep = self._greeting_over = True
             self._raw = self._raw or event.raw
             if event.source is VerdictSource.OWN:
@@ -123,6 +127,11 @@ class Screening:
         elif call.reply is not None and call.reply.purpose is Purpose.MESSAGE and not self._after_beep:
             self._beep = True
             self._say_message()
+
+    @property
+    def _own_human(self) -> bool:
+        """Our ear has heard a human: nothing but the beep that it hears itself puts that right."""
+        return self._votes.get(VerdictSource.OWN) is AnsweredBy.HUMAN
 
     def window_due(self) -> None:
         """Nobody says anything any more."""
@@ -169,14 +178,13 @@ class Screening:
         return True
 
     def _meet_human(self) -> None:
-        """Our own ear has settled it; the carrier's word may still be put right by a tone."""
+        """Whoever is there is talked with; a tone may still put it right."""
         call = self._call
         self._leaving = ""
+        if self._own_human:
+            call.deadlines.set(Timer.SCREENING, call.now + HUMAN_WINDOW_MS)
         if call.outcome is Outcome.VOICEMAIL:
             call.outcome = None
-        if VerdictSource.OWN in self._votes:
-            self._state.move(ScreeningState.CLOSED)
-            call.deadlines.cancel(Timer.SCREENING)
         if call.state.now is CallState.VOICEMAIL:
             call.deadlines.cancel(Timer.BEEP)
             call.state.move(CallState.ACTIVE)

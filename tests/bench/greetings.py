@@ -32,6 +32,7 @@ from patter_cli.core.carrier_events import BeepHeard, MachineDetected
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import AnsweredBy, Direction
 from patter_cli.core.plan import CallPlan
+from patter_cli.core.screening import HUMAN_WINDOW_MS
 from patter_cli.engine.build import build_call
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import CallInfo, ReadyAgent
@@ -177,7 +178,7 @@ class Far:
         for number, at in enumerate(range(0, len(sound) // FRAME * FRAME, FRAME), start=1):
             await asyncio.sleep(FRAME_MS / 1000)
             frame = self.line.process(sound[at : at + FRAME])
-            if run.done() or self.message_ms is not None or self.human:
+            if run.done() or self.message_ms is not None or self.human_for_good:
                 break
             if frame is not None:
                 late_s = max(0.0, frame.arrives_ms - (at + FRAME) / 8) / 1000
@@ -197,9 +198,11 @@ class Far:
             self.message_ms = entry.at
 
     @property
-    def human(self) -> bool:
-        """Our ear has settled it."""
-        return bool(self.taken) and self.taken[-1][1].answered_by is AnsweredBy.HUMAN
+    def human_for_good(self) -> bool:
+        """Our ear has settled it, and listens for no beep any more."""
+        if not self.taken or self.taken[-1][1].answered_by is not AnsweredBy.HUMAN:
+            return False
+        return asyncio.get_running_loop().time() * 1000 > self.taken[-1][0] + HUMAN_WINDOW_MS
 
     @property
     def taken(self) -> list[tuple[int, order.TakeFor]]:
@@ -298,8 +301,10 @@ def summary(verdicts: Sequence[Verdict]) -> list[str]:
         lines.append(f"{who} called {wrongly}: {wrong} of {len(of)} ({share:.1f} %); undecided {unknown}")
     fax = by_truth[AnsweredBy.FAX]
     lines.append(f"fax called fax: {sum(v.taken is AnsweredBy.FAX for v in fax)} of {len(fax)}")
-    hello = [v.after_hello_ms for v in by_truth[AnsweredBy.HUMAN] if v.after_hello_ms is not None]
-    lines.append(f"decision after a human's hello: {_spread(hello)}")
+    for line in ("", *dict.fromkeys(v.greeting.line for v in verdicts)):
+        of = [v for v in by_truth[AnsweredBy.HUMAN] if line in ("", v.greeting.line)]
+        hello = [v.after_hello_ms for v in of if v.after_hello_ms is not None]
+        lines.append(f"decision after a human's hello, {line or 'all lines'}: {_spread(hello)}")
     beeps = [v for v in verdicts if v.greeting.beep_ms]
     after = [v.after_beep_ms for v in beeps if v.after_beep_ms is not None]
     on_time = sum(0 <= each <= 1000 for each in after)

@@ -61,8 +61,22 @@ HUMANS = (
     "Sorry, who is it? I can hardly hear you.",
     "Mom is not available, she is in the shower.",
     "Is that you, Sandra? I have been trying to call you all day.",
+    "Yes, good morning, I was just about to leave the house, so please be quick.",
+    "Well hello, we were talking about you only yesterday, how nice that you call.",
+    "Sorry for the noise, we have the builders here since seven in the morning.",
+    "Hello, yes, I know, I have not paid it yet, but the money is on its way.",
+    "Oh it's you, listen, the train is late again and I am still at the station.",
+    "Hello, Carter and Sons, garage and car rental, you are talking to Bob himself.",
 )
 """A bar: a pause of so many ms. Nothing: somebody who says nothing."""
+
+SLOW_HUMANS = (
+    (2500, "Hello? Who is this?"),
+    (3800, "Hello?"),
+    (5500, "Yes, hello? Carter."),
+    (8000, "Is anybody there?"),
+)
+"""Who says nothing for so many ms first."""
 
 MACHINES = (
     "Hi, you've reached Bob. I can't come to the phone right now, so please leave a message after the tone.",
@@ -102,6 +116,12 @@ MACHINES = (
     "your books, please have your card ready.",
     "It's Maria. Drop me a line and I will ring you later.",
     "Hello, our lines are open from eight to five. Please call back tomorrow.",
+    "Hello, this is Sandra and Martin, we are in the mountains and come home on Sunday.",
+    "Hey, it's Tom, I never look at this telephone, so you had better write to me.",
+    "This is the private line of Doctor Carter, please tell me who you are and what it is about.",
+    "Hello friends, we are out, and we will be glad to hear what you have to say.",
+    "You've got Julia, I am probably driving, talk to me and I will listen to it tonight.",
+    "Martin and Anna Lopez. | 800 | Say what you have to say, and say it slowly.",
 )
 RECORDED = ("vm-intro", "vm-isunavail vm-intro", "ss-noservice", "vm-goodbye vm-intro")
 """Prompts of a woman's voice from Debian's asterisk-core-sounds-en-wav, where it is installed."""
@@ -154,6 +174,9 @@ async def greetings(lines: Sequence[str] = tuple(QUALITIES), *, every: int = 1) 
         for number, text in enumerate(HUMANS):
             if (number + row) % every == 0:
                 made.append(replace(await _human(text, number + 3 * row), line=line))
+        for number, (lead_ms, text) in enumerate(SLOW_HUMANS):
+            if (number + row) % every == 0:
+                made.append(replace(await _human(text, number + 3 * row, lead_ms), line=line))
         for number, text in enumerate(MACHINES):
             if (number + row) % every == 0:
                 spoken, _ = await _spoken(text, VOICES[(number + 2 * row) % len(VOICES)])
@@ -166,8 +189,8 @@ async def greetings(lines: Sequence[str] = tuple(QUALITIES), *, every: int = 1) 
     return made
 
 
-async def _human(text: str, number: int) -> Greeting:
-    lead_ms = (300, 700, 1100, 1600, 500)[number % 5]
+async def _human(text: str, number: int, lead_ms: int | None = None) -> Greeting:
+    lead_ms = lead_ms or (300, 700, 1100, 1600, 500)[number % 5]
     spoken, hello_ms = await _spoken(text, VOICES[number % len(VOICES)])
     sound = np.concatenate([silence(lead_ms), spoken, silence(4500)])
     return Greeting(text=text, truth=AnsweredBy.HUMAN, sound=sound, hello_end_ms=lead_ms + hello_ms)

@@ -28,8 +28,7 @@ def test_humans_and_machines_are_told_apart_on_good_and_bad_lines() -> None:
     assert not [each for each in verdicts if (each.greeting.truth, each.taken) == (HUMAN, MACHINE)], figures
     assert all(0 <= each.after_beep_ms <= 1000 for each in verdicts if each.after_beep_ms is not None), figures
     hellos = [(each.greeting.line, each.after_hello_ms) for each in verdicts if each.after_hello_ms is not None]
-    # Over other people's talk the end of a voice is found late.
-    assert all(after_ms <= (1500 if line == "clean" else 2600) for line, after_ms in hellos), hellos
+    assert all(after_ms <= 1500 for _, after_ms in hellos), hellos
     assert all(each.why for each in verdicts)
 
 

@@ -11,7 +11,10 @@ from patter_cli.core.answering import (
     HELLO_MS,
     LATE_CADENCE_MS,
     LATE_MS,
+    LONG_MS,
+    LONG_SILENCE_MS,
     PLAIN_MS,
+    TAPE_MS,
     WORDLESS_MS,
     Found,
     Heard,
@@ -193,6 +196,43 @@ def test_a_beep_makes_a_machine_of_a_short_greeting() -> None:
     assert line.verdicts() == ["beep"]
     assert line.why == "1000 Hz for 400 ms"
     assert line.found[0][1] == BeepHeard(source=VerdictSource.OWN, raw=line.why)
+
+
+def test_a_long_sentence_that_tells_nothing_is_a_humans_soon() -> None:
+    """It is not waited for a beep that may follow: only for longer than a pause between two sentences."""
+    line = Line()
+    line.says("I thought you would never call, we are all sitting here and waiting for you.", 500, 500 + LONG_MS + 200)
+    assert line.verdicts() == [HUMAN]
+    assert line.when == 500 + LONG_MS + 200 + LONG_SILENCE_MS < 500 + LONG_MS + 200 + 1500
+
+
+@pytest.mark.parametrize(
+    ("text", "gap_ms", "found"),
+    [
+        ("Bob Carter.", 1900, [HUMAN, "beep"]),
+        ("Bob Carter.", TAPE_MS + 400, [HUMAN]),
+        ("Hello?", 1900, [HUMAN]),
+        ("Who is this?", 1900, [HUMAN]),
+    ],
+)
+def test_a_tape_that_sounded_like_a_human_is_put_right(text: str, gap_ms: int, found: list[AnsweredBy | str]) -> None:
+    """By a beep that begins soon after its words; not whoever said hello or asked who we are, and not later."""
+    line = Line()
+    line.says(text, 500, 1500)
+    line.tell(BEEP, 1500 + gap_ms + BEEP.length_ms + 240)
+    assert line.verdicts() == found
+    assert line.who.next_deadline() is None
+
+
+def test_a_beep_that_sounds_when_the_wait_for_it_is_over_counts() -> None:
+    """It began in time."""
+    line = Line()
+    line.says("Bob Carter.", 500, 1500)
+    assert line.verdicts(3000) == [HUMAN]
+    assert line.who.handle(None, 1500 + TAPE_MS, tone_sounds=True) == []
+    long_beep = SteadyTone(hz=1000.0, length_ms=1500)
+    (found,) = line.who.handle(long_beep, 1500 + TAPE_MS - 100 + 1500 + 240)
+    assert isinstance(found, BeepHeard)
 
 
 def test_nobody_is_taken_for_a_human_while_a_tone_sounds() -> None:

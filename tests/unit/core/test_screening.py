@@ -15,7 +15,7 @@ from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.outcome import AnsweredBy, Direction, Outcome, VerdictSource
 from patter_cli.core.plan import CallPlan
-from patter_cli.core.screening import BEEP_MS, SILENT_MS, TONE_MS, WINDOW_MS, weigh
+from patter_cli.core.screening import BEEP_MS, HUMAN_WINDOW_MS, SILENT_MS, TONE_MS, WINDOW_MS, weigh
 from patter_cli.testing import Answer, FarEnd, Fault, Latency, VirtualCall
 
 GREETING = "Hello, this is Luigi's about your table."
@@ -37,6 +37,7 @@ def verdict(answered_by: AnsweredBy, source: VerdictSource = CARRIER, *, over: b
 
 
 BEEP = BeepHeard(source=CARRIER, raw="beep_detected")
+OWN_BEEP = BeepHeard(source=OWN, raw="1000 Hz for 400 ms")
 
 
 def dialled(*tells: tuple[int, Event], plan: CallPlan = PLAN, stream_ms: int = 150, **more: object) -> VirtualCall:
@@ -334,17 +335,38 @@ def test_a_short_tape_is_put_right_too() -> None:
     assert call.outcome == (Outcome.VOICEMAIL, "message_left")
 
 
-@pytest.mark.parametrize("late", [BEEP, verdict(MACHINE), verdict(MACHINE, OWN), verdict(FAX)])
+def test_a_tape_that_our_ear_took_for_a_human_is_put_right_by_its_beep() -> None:
+    """The author was told of a human; the journal says what changed our mind, and the message is left once."""
+    call = dialled((1500, verdict(HUMAN, OWN)), (3000, verdict(MACHINE)), (3500, OWN_BEEP))
+    call.run()
+    assert messages(call) == [ANSWERED_AT + 3500]
+    assert reported(call) == [HUMAN]
+    assert call.outcome == (Outcome.VOICEMAIL, "message_left")
+
+
+@pytest.mark.parametrize("late", [BEEP, OWN_BEEP, verdict(MACHINE), verdict(MACHINE, OWN), verdict(FAX)])
 def test_a_conversation_does_not_become_a_message(late: Event) -> None:
-    """Once our ear has heard a human, or the window is closed, tones and verdicts change nothing."""
+    """Once our ear has heard a human and for a while no beep, or the window is closed, nothing changes that."""
     known = dialled((3000, verdict(HUMAN, OWN)))
     late_for_it = dialled(plan=replace(PLAN, pace=replace(PLAN.pace, idle_ms=100_000)))
-    for call, at in ((known, 12_000), (late_for_it, ANSWERED_AT + 150 + WINDOW_MS + 10)):
+    for call, at in (
+        (known, ANSWERED_AT + 3000 + HUMAN_WINDOW_MS + 10),
+        (late_for_it, ANSWERED_AT + 150 + WINDOW_MS + 10),
+    ):
         call.tells(late, at=at)
         call.run_until(at + 5000)
         assert call.machine.states[0] is CallState.ACTIVE
         assert len(reported(call)) == 1
         assert not messages(call)
+
+
+@pytest.mark.parametrize("late", [BEEP, verdict(MACHINE), verdict(MACHINE, OWN), verdict(FAX)])
+def test_only_the_beep_that_our_ear_hears_puts_its_human_right(late: Event) -> None:
+    """What the carrier makes of somebody whom our ear has understood changes nothing, however soon it comes."""
+    call = dialled((3000, verdict(HUMAN, OWN)), (3200, late))
+    call.run_until(ANSWERED_AT + 8000)
+    assert call.machine.states[0] is CallState.ACTIVE
+    assert not messages(call)
 
 
 # --- ends ------------------------------------------------------------------------------------------------------------
