@@ -101,6 +101,10 @@ async def test_wrong_calls_are_refused() -> None:
         ("GET", "/Calls.json?PageSize=1001", 400, 20001, "1: max 1000"),
         ("GET", f"/Recordings/RE{'0' * 32}.wav", 404, 20404, "6: 404 before and after"),
         ("POST", f"/Calls/{NOBODYS}/Recordings.json", 404, 20404, "8: unknown resource"),
+        ("GET", f"/Conferences/CF{'0' * 32}.json", 404, 20404, "8: unknown resource"),
+        ("POST", f"/Conferences/CF{'0' * 32}.json", 404, 20404, "8: unknown resource"),
+        ("DELETE", f"/Conferences/CF{'0' * 32}/Participants/{NOBODYS}.json", 404, 20404, "8: unknown resource"),
+        ("GET", "/Conferences.json?Name=desk", 400, 20001, "lab: an unknown field"),
     ],
 )
 async def test_what_there_is_not_is_not_found(method: str, path: str, status: int, code: int, source: str) -> None:

@@ -212,6 +212,53 @@ async def test_it_records_a_call() -> None:
             await client.ask(lambda c: c.recordings(started.sid).fetch())
 
 
+async def test_it_sees_who_is_in_a_conference_and_ends_it() -> None:
+    """By the room's name; mutes one, throws one out, and finds nobody there afterwards. The document is its own."""
+    document = VoiceResponse()
+    dial = Dial(time_limit=600)
+    dial.conference(
+        "desk",
+        muted=False,
+        beep="onEnter",
+        start_conference_on_enter=True,
+        end_conference_on_exit=False,
+        wait_url="",
+        wait_method="GET",
+        max_participants=3,
+        participant_label="",
+    )
+    document.append(dial)
+    document.pause(20)
+    async with desk() as (lab, client, office):
+        office.says("/voice", str(document))
+        calls = [
+            await client.ask(lambda c: c.calls.create(to=TO, from_=NUMBER, url="https://phone.example/voice"))
+            for _ in range(3)
+        ]
+        await until(lambda: len(lab.conferences) == 1 and len(next(iter(lab.conferences.values())).participants) == 3)
+        assert lab.warnings == []
+        (room,) = await client.ask(lambda c: c.conferences.list(friendly_name="desk", status="in-progress"))
+        assert await client.ask(lambda c: c.conferences.list(friendly_name="hall")) == []
+        there = await client.ask(lambda c: c.conferences(room.sid).participants.list())
+        assert [each.call_sid for each in there] == [each.sid for each in calls]
+        assert {(each.muted, each.status, each.end_conference_on_exit) for each in there} == {
+            (False, "connected", False)
+        }
+        first, second, _ = calls
+        muted = await client.ask(lambda c: c.conferences(room.sid).participants(first.sid).update(muted=True))
+        assert muted.muted
+        assert len(await client.ask(lambda c: c.conferences(room.sid).participants.list(muted=True))) == 1
+        assert await client.ask(lambda c: c.conferences(room.sid).participants(second.sid).delete())
+        with pytest.raises(TwilioRestException) as caught:
+            await client.ask(lambda c: c.conferences(room.sid).participants(second.sid).fetch())
+        assert caught.value.status == 404
+        over = await client.ask(lambda c: c.conferences(room.sid).update(status="completed"))
+        assert (over.status, over.reason_conference_ended) == ("completed", "conference-ended-via-api")
+        assert await client.ask(lambda c: c.conferences(room.sid).participants.list()) == []
+        assert (await client.ask(lambda c: c.conferences(room.sid).fetch())).call_sid_ending_conference is None
+        assert all(lab.calls[each.sid].live for each in calls)
+
+
 async def test_it_reads_the_account_and_a_wrong_token() -> None:
     """As one that is live, and as an error with its number."""
     async with desk() as (lab, client, _):

@@ -11,6 +11,7 @@ import io
 import wave
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -20,12 +21,19 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from patter_cli.audio import tone
 from patter_cli.audio.frame import Samples
-from patter_cli.contracts.carrier.stream import MediaOut
 from patter_cli.testing.lab.call import By, Ending
-from patter_cli.testing.lab.line import RATE_HZ, Line, Source
+from patter_cli.testing.lab.line import RATE_HZ, Line
+from patter_cli.testing.lab.twilio.dial import dial, number_of
 from patter_cli.testing.lab.twilio.forms import Form
 from patter_cli.testing.lab.twilio.signing import HEADER, sign
-from patter_cli.testing.lab.twilio.twiml import MAX_PARAMETER_CHARS, MAX_SAY_CHARS, DocumentError, Verb
+from patter_cli.testing.lab.twilio.twiml import (
+    MAX_PARAMETER_CHARS,
+    MAX_SAY_CHARS,
+    WAITS_WITH,
+    DocumentError,
+    Verb,
+    read_reply,
+)
 from patter_cli.testing.lab.twilio.wire import StreamWire
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ APPLICATION_ERROR: Final = "We are sorry, an application error has occurred. Goo
 REDIRECTS: Final = 50
 """A document that only ever leads to another one is an error in the end."""
 CLOSE_S: Final = 2.0
+MUSIC_MS: Final = 16_000
 
 
 class Execution:
@@ -67,12 +76,12 @@ class Execution:
         for verb in verbs:
             match verb.name:
                 case "Say":
-                    for _ in range(max(1, round(_number(verb, "loop", 1)))):
+                    for _ in range(max(1, round(number_of(verb, "loop", 1)))):
                         await self._say(verb.text[:MAX_SAY_CHARS])
                 case "Play":
                     await self._play(verb)
                 case "Pause":
-                    await self._line.until(lambda: False, _number(verb, "length", 1) * 1000)
+                    await self._line.until(lambda: False, number_of(verb, "length", 1) * 1000)
                 case "Hangup" | "Reject":
                     return None
                 case "Redirect":
@@ -82,7 +91,7 @@ class Execution:
                     if verb.get("action"):
                         return await self._fetch(verb.get("action"), verb.get("method", "POST"), [])
                 case "Dial":
-                    told = await self._dial(verb)
+                    told = await dial(self._session, verb, self._obey, self._wait)
                     if verb.get("action"):
                         return await self._fetch(verb.get("action"), verb.get("method", "POST"), told)
                 case "Start":
@@ -97,6 +106,27 @@ class Execution:
     def _line(self) -> Line:
         assert self._call.line is not None
         return self._call.line
+
+    async def _obey(self, other: TwilioCall, url: str, method: str) -> None:
+        """Do what a webhook has for another call, which is not over then."""
+        await Execution(other).run(await other.fetch(url, method), hangs_up=False)
+
+    async def _wait(self, noun: Verb) -> None:
+        """What whoever waits for a conference hears, once."""
+        if "waitUrl" not in noun.attributes:
+            await self._line.play(hold_music())
+            return
+        posted = await self._session.post(noun.get("waitUrl"), noun.get("waitMethod", "POST"), self._session.fields())
+        sound = _wav(posted.reply) if posted.status == 200 else None
+        if sound is not None:
+            await self._line.play(sound)
+            return
+        verbs: tuple[Verb, ...] | None = read_reply(posted.reply, posted.content_type, self._lab.warnings)
+        while verbs:
+            for each in verbs:
+                if each.name not in WAITS_WITH:
+                    raise DocumentError(13238, f"<{each.name}> is not for those who wait")
+            verbs = await self._do(verbs)
 
     async def _fetch(self, url: str, method: str, extra: list[tuple[str, str]]) -> tuple[Verb, ...]:
         if urlsplit(url).scheme not in ("http", "https"):
@@ -218,72 +248,6 @@ class Execution:
         method = verb.get("statusCallbackMethod", "POST")
         self._lab.report(lambda: self._session.post(url, method, fields))
 
-    # --- another leg ------------------------------------------------------------------------------------------
-
-    async def _dial(self, verb: Verb) -> list[tuple[str, str]]:
-        """Ring a number and let the two talk; returns what the action is told."""
-        noun = next((each for each in verb.inside if each.name == "Number"), Verb("Number", {}, verb.text))
-        other = self._lab.new_leg(self._session, noun, caller_id=verb.get("callerId"))
-        if other is None:
-            self._lab.warn(f"13223: {noun.text!r} is no number that can be dialled")
-            return [("DialCallStatus", "failed"), ("DialBridged", "false")]
-        try:
-            bridged = await self._ring_other(other, verb, noun)
-            if bridged:
-                await self._bridge(other, _number(verb, "timeLimit", 14_400))
-        finally:
-            other.call.end(Ending.COMPLETED if other.call.line is not None else Ending.CANCELED, By.CARRIER)
-        status = other.status
-        told = [("DialCallStatus", status), ("DialCallSid", other.sid), ("DialBridged", str(bridged).lower())]
-        if bridged:
-            told.append(("DialCallDuration", str(round(other.call.duration_s))))
-        return told
-
-    async def _ring_other(self, other: TwilioCall, verb: Verb, noun: Verb) -> bool:
-        """Whether somebody picked up and is to be connected. The caller hears it ring."""
-        other.report("initiated")
-        ringing = asyncio.create_task(self._line.play(tone.ringback(60_000, RATE_HZ)))
-        try:
-            if not await other.call.ring(_number(verb, "timeout", 30)):
-                return False
-            if noun.get("sendDigits") and other.call.line is not None:
-                other.call.line.press_for_agent("".join(each for each in noun.get("sendDigits") if each not in "wW"))
-            if noun.get("url"):
-                first = await other.fetch(noun.get("url"), noun.get("method", "POST"))
-                await Execution(other).run(first, hangs_up=False)
-            return other.call.live
-        finally:
-            ringing.cancel()
-
-    async def _bridge(self, other: TwilioCall, limit_s: float) -> None:
-        """Each hears the other, until one of them leaves."""
-        here, there = self._line, other.call.line
-        assert there is not None
-        to_there, to_here = _Bridge(there), _Bridge(here)
-        mine, theirs = here.attach(to_there), there.attach(to_here)
-        to_there.source, to_here.source = theirs, mine
-        with suppress(TimeoutError):
-            await asyncio.wait_for(other.call.over.wait(), limit_s)
-        here.detach(mine)
-
-
-class _Bridge:
-    """What one side says is what the other is played."""
-
-    def __init__(self, other: Line) -> None:
-        self._other = other
-        self.source: Source | None = None
-
-    def media(self, payload: bytes, at_ms: int) -> None:
-        if self.source is not None:
-            self._other.take(self.source, MediaOut(payload))
-
-    def mark(self, name: str) -> None:
-        pass
-
-    def key(self, digit: str) -> None:
-        self._other.press_for_agent(digit)
-
 
 async def _write(socket: ClientConnection, waiting: asyncio.Queue[str]) -> None:
     with suppress(ConnectionClosed):
@@ -303,10 +267,10 @@ async def _take_leave(socket: ClientConnection, waiting: asyncio.Queue[str]) -> 
         socket.transport.abort()
 
 
-def _number(verb: Verb, name: str, otherwise: float) -> float:
-    """An attribute that is a number; Twilio takes its own where it is none."""
-    text = verb.get(name)
-    return float(text) if text.isascii() and text.isdecimal() else otherwise
+@cache
+def hold_music() -> Samples:
+    """What Twilio plays to whoever waits, if nothing else is said: int16, 8 kHz."""
+    return tone.hold_music(MUSIC_MS, RATE_HZ)
 
 
 def _wav(content: bytes) -> Samples | None:

@@ -2,7 +2,7 @@
 
 It is stricter than Twilio in one thing: a field that there is not, or that comes twice where one is wanted, is refused,
 where Twilio would pass over it in silence; whoever wrote it meant something by it. Source of names, ranges and
-numbers of errors: Twilio docs, Call, Recording and IncomingPhoneNumber resources, REST API errors.
+numbers of errors: Twilio docs, Call, Recording, Conference and IncomingPhoneNumber resources, REST API errors.
 """
 
 from __future__ import annotations
@@ -144,6 +144,9 @@ UPDATE_RECORDING: Final[Mapping[str, Field]] = {
     "Status": Field(one_of("paused", "in-progress", "stopped")),
     "PauseBehavior": Field(one_of("skip", "silence")),
 }
+
+UPDATE_CONFERENCE: Final[Mapping[str, Field]] = {"Status": Field(one_of("completed"))}
+UPDATE_PARTICIPANT: Final[Mapping[str, Field]] = {"Muted": Field(BOOL), "EndConferenceOnExit": Field(BOOL)}
 
 _URL_OR_NONE: Final = Field(lambda text: not text or url(text), BAD_URL)
 UPDATE_NUMBER: Final[Mapping[str, Field]] = {

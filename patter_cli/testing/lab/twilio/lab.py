@@ -21,6 +21,8 @@ from patter_cli.testing.lab.http import LabReply, LabRequest, json_reply
 from patter_cli.testing.lab.people import Person
 from patter_cli.testing.lab.server import CarrierLab
 from patter_cli.testing.lab.twilio import forms
+from patter_cli.testing.lab.twilio.conference import Conference
+from patter_cli.testing.lab.twilio.conferences import ConferenceRoutes
 from patter_cli.testing.lab.twilio.forms import NOT_FOUND, Form, Refused, invalid, read_form, read_query
 from patter_cli.testing.lab.twilio.recording import Recording
 from patter_cli.testing.lab.twilio.recordings import RecordingRoutes
@@ -58,13 +60,15 @@ class TwilioLab(CarrierLab):
         self.auth_token = auth_token
         self.sessions: dict[str, TwilioCall] = {}
         """By CallSid, in the order in which they were made."""
+        self.conferences: dict[str, Conference] = {}
+        """By ConferenceSid, those that are over too."""
         made = (new_number(self.new_sid("PN"), account_sid, number) for number in numbers)
         self.numbers = {each["sid"]: each for each in made}
         """The account's numbers as its interface shows them, by sid."""
         self._calls_per_s = calls_per_s
         self._next_slot_s = 0.0
-        recordings = RecordingRoutes(self)
-        call, recording = "(CA[0-9a-f]{32})", "(RE[0-9a-f]{32})"
+        recordings, conferences = RecordingRoutes(self), ConferenceRoutes(self)
+        call, recording, room = "(CA[0-9a-f]{32})", "(RE[0-9a-f]{32})", "(CF[0-9a-f]{32})"
         self._routes: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
             (method, re.compile(path), route)
             for method, path, route in (
@@ -80,6 +84,13 @@ class TwilioLab(CarrierLab):
                 ("GET", rf"/Recordings/{recording}\.json", recordings.show),
                 ("DELETE", rf"/Recordings/{recording}\.json", recordings.delete),
                 ("GET", rf"/Recordings/{recording}(?:\.wav)?", recordings.fetch),
+                ("GET", r"/Conferences\.json", conferences.list),
+                ("GET", rf"/Conferences/{room}\.json", conferences.show),
+                ("POST", rf"/Conferences/{room}\.json", conferences.change),
+                ("GET", rf"/Conferences/{room}/Participants\.json", conferences.list_participants),
+                ("GET", rf"/Conferences/{room}/Participants/{call}\.json", conferences.show_participant),
+                ("POST", rf"/Conferences/{room}/Participants/{call}\.json", conferences.change_participant),
+                ("DELETE", rf"/Conferences/{room}/Participants/{call}\.json", conferences.kick),
                 ("GET", r"/IncomingPhoneNumbers\.json", self._list_numbers),
                 ("GET", r"/IncomingPhoneNumbers/(PN[0-9a-f]{32})\.json", self._show_number),
                 ("POST", r"/IncomingPhoneNumbers/(PN[0-9a-f]{32})\.json", self._update_number),

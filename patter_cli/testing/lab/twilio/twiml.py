@@ -34,6 +34,10 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "machineDetectionTimeout machineDetectionSpeechThreshold machineDetectionSpeechEndThreshold "
     "machineDetectionSilenceTimeout amdStatusCallback amdStatusCallbackMethod",
     "Sip": "username password url method statusCallbackEvent statusCallback statusCallbackMethod",
+    "Conference": "muted beep startConferenceOnEnter endConferenceOnExit waitUrl waitMethod maxParticipants record "
+    "region coach trim statusCallback statusCallbackMethod statusCallbackEvent recordingStatusCallback "
+    "recordingStatusCallbackMethod recordingStatusCallbackEvent recordingConfigurationId eventCallbackUrl "
+    "jitterBufferSize participantLabel",
     "Recording": "recordingStatusCallback recordingStatusCallbackMethod recordingStatusCallbackEvent trim track "
     "channels",
 }
@@ -54,9 +58,11 @@ _INSIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "Connect": ("Stream",),
     "Start": ("Stream", "Recording"),
     "Stream": ("Parameter",),
-    "Dial": ("Number", "Sip"),
+    "Dial": ("Number", "Sip", "Conference"),
     "Gather": ("Say", "Play", "Pause"),
 }
+WAITS_WITH: Final = ("Say", "Play", "Pause", "Redirect")
+"""The verbs of a document that is there for who waits for a conference; error 13238."""
 MAX_PARAMETER_CHARS: Final = 499
 MAX_SAY_CHARS: Final = 4096
 

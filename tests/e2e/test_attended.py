@@ -1,0 +1,207 @@
+"""Attended transfers on both carriers' labs: somebody is told what it is about, and only then has the caller.
+
+Whoever is asked to take the caller is at DESK; the caller rings us, asks to be put through, and stays on the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from patter_cli import Telnyx, Twilio, wiring
+from patter_cli.core.commands import FinishCall
+from patter_cli.core.events import TransferFailed
+from patter_cli.core.outcome import TransferOutcome
+from patter_cli.destinations import DialRules
+from patter_cli.engine.hooks import Hooks
+from patter_cli.server import dialler
+from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.testing.lab import people
+from patter_cli.testing.lab.call import By, Ending, LabCall
+from patter_cli.testing.lab.people import HangUp, Listen, Pause, Person, Play, Tone
+from patter_cli.testing.lab.telnyx.lab import TelnyxLab
+from patter_cli.testing.lab.twilio.lab import NUMBER, TwilioLab
+from tests.e2e.conftest import LOUDNESS, Log, agent, letters_in, spoken, tone, understood
+from tests.lab import HOST, hum, until
+
+DESK = "+12025550177"
+THROUGH, HOURS = "Can you put me through?", "What are your opening hours?"
+ABOUT = "A guest wants a refund."
+TOLD = "hello, i have a caller for you.a guest wants a refund.i'll connect you now."
+SORRY = "i'm sorry, i couldn't put you through."
+CARRIERS = ("twilio", "telnyx")
+
+pytestmark = pytest.mark.usefixtures("quiet_log")
+
+
+def voice(sentence: str, ms: int = 500) -> Play:
+    """A sentence; beside its tone there is another one, or it would pass for a machine's beep."""
+    return Play(spoken(sentence, ms) + tone(330, ms, 5000))
+
+
+LISTEN = Listen(quiet_ms=450)
+WAITS = Person(name="caller", steps=(LISTEN, voice(THROUGH), Pause(40_000)))
+"""Asks to be put through, and waits."""
+ASKS_ON = Person(
+    name="caller who is back",
+    steps=(LISTEN, voice(THROUGH), Listen(quiet_ms=900, longest_ms=15_000), voice(HOURS), LISTEN, HangUp()),
+)
+TAKES = Person(
+    name="desk",
+    picks_up_ms=300,
+    steps=(Pause(200), voice("okay", 300), Listen(quiet_ms=900), voice("okay"), Pause(600)),
+)
+"""Says hello, is told what it is about, and greets the caller."""
+
+
+@dataclass
+class Desk:
+    """Our service between a caller and a desk."""
+
+    service: Service
+    lab: TwilioLab | TelnyxLab
+    log: Log
+    number: str
+    asked: list[Any] = field(default_factory=list)
+
+    def ring(self, person: Person) -> LabCall:
+        return self.lab.ring(self.number, person)
+
+    @property
+    def desk(self) -> LabCall:
+        """The call to whoever is asked to take the caller."""
+        return next(each for each in self.lab.calls.values() if each.theirs == DESK)
+
+    def events(self, kind: type[Any]) -> list[Any]:
+        return [each.event for entries in self.log.calls.values() for each in entries if isinstance(each.event, kind)]
+
+    def ends(self) -> list[str]:
+        """Why our calls were over, in the order in which they began."""
+        journals = [[each for entry in entries for each in entry.commands] for entries in self.log.calls.values()]
+        return [each.reason for commands in journals for each in commands if isinstance(each, FinishCall)]
+
+
+@asynccontextmanager
+async def reception(carrier: str, at_desk: Person) -> AsyncIterator[Desk]:
+    """An agent who puts callers through to the desk, on this carrier's lab; the lab warns of nothing."""
+    asked: list[Any] = []
+
+    def answer(event: Any) -> str:
+        asked.append(event)
+        if event.text == THROUGH:
+            event.transfer_call(DESK, about=ABOUT)
+            return "One moment."
+        return "From nine until six."
+
+    lab: Any = {"twilio": TwilioLab, "telnyx": TelnyxLab}[carrier](voice=hum, people={DESK: at_desk})
+    async with lab:
+        account: Any
+        if isinstance(lab, TwilioLab):
+            account, number = Twilio(lab.account_sid, lab.auth_token, base_url=lab.base_url), NUMBER
+        else:
+            account = Telnyx(lab.api_key, lab.connection_id, lab.public_key, base_url=lab.base_url)
+            number = lab.number
+        log = Log()
+        shop = wiring.ready_agent("shop", agent("Hello caller.", transfer_numbers=[DESK]), Hooks(on_message=answer))
+        settings = ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, rules=DialRules(hours=None))
+        service = wiring.service(
+            {"shop": shop}, settings, observers=(log,), voice=LOUDNESS, carried_by={carrier: account}
+        )
+        await service.start()
+        lab.reach[HOST] = service.port
+        url = f"https://{HOST}/webhooks/{carrier}/voice"
+        if isinstance(lab, TwilioLab):
+            next(iter(lab.numbers.values()))["voice_url"] = url
+        else:
+            lab.account.applications[lab.connection_id]["webhook_event_url"] = url
+        try:
+            yield Desk(service, lab, log, number, asked)
+            if isinstance(lab, TelnyxLab):
+                await lab.told()
+        finally:
+            await service.cut()
+            service.close()
+        assert [each for each in lab.warnings if not each.startswith("31921")] == []
+
+
+def heard(call: LabCall) -> str:
+    return letters_in(call.line.heard_audio()) if call.line is not None else ""
+
+
+def said_at(call: LabCall, words: str) -> int:
+    """Where these words end in what a call was played, in samples."""
+    assert call.line is not None
+    sound = call.line.heard_audio()
+    letters = ""
+    for at in range(0, len(sound), 160):
+        letters += letters_in(sound[at : at + 160])
+        if words in letters:
+            return at
+    raise AssertionError(f"{words!r} is not in {letters!r}")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_the_desk_is_told_and_has_the_caller(carrier: str) -> None:
+    """The caller hears music while it rings and while the desk is told; then the two hear each other, and nothing of
+    ours is on either line. When the desk hangs up, both lines are free."""
+    async with reception(carrier, TAKES) as here:
+        caller = here.ring(WAITS)
+        await until(lambda: len(here.lab.calls) == 2 and TOLD in heard(here.desk), 15.0)
+        desk = here.desk
+        await until(lambda: sorted(here.ends()) == ["handed_over", "transferred"], 6.0)
+        await until(lambda: caller.line is not None and "okay" in understood(caller.line.heard_audio()[-8000:]), 6.0)
+        assert caller.line is not None
+        assert desk.line is not None
+        music = caller.line.heard_audio()[said_at(caller, "one moment.") + 8000 :][: 8 * 1500]
+        assert np.abs(music.astype(int)).max() > 300, "the caller hears nothing meanwhile"
+        await until(lambda: here.service.live.count == 0)
+        caller.line.speak(spoken(HOURS) + tone(330, 500, 5000))
+        await until(lambda: HOURS in understood(desk.line.heard_audio()[-8000:]) if desk.line else False, 4.0)
+        desk.end(Ending.COMPLETED, By.PERSON)
+        await asyncio.wait_for(caller.over.wait(), 5.0)
+        assert caller.ended_by is By.CARRIER
+        assert [each.text for each in here.asked] == [THROUGH]
+
+
+NOT_TAKEN = {
+    "busy": (people.BUSY, TransferOutcome.BUSY),
+    "no answer": (people.NOBODY, TransferOutcome.NO_ANSWER),
+    "failed": (people.UNREACHABLE, TransferOutcome.FAILED),
+    "declined": (
+        Person(name="declines", picks_up_ms=200, steps=(Pause(200), voice("okay", 300), Pause(500), HangUp())),
+        TransferOutcome.DECLINED,
+    ),
+    "voicemail": (
+        Person(name="tape", picks_up_ms=200, steps=(Pause(900), Tone(ms=400), Pause(20_000))),
+        TransferOutcome.VOICEMAIL,
+    ),
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_whoever_does_not_take_the_caller_leaves_them_with_the_agent(
+    carrier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Busy, no answer, failed, declined, a machine: the same line, the same agent, who says so, knows why, and goes on
+    answering. Nobody stays on the other line."""
+    monkeypatch.setattr(dialler, "RING_S", 2)
+
+    async def story(at_desk: Person, outcome: TransferOutcome) -> None:
+        async with reception(carrier, at_desk) as here:
+            caller = here.ring(ASKS_ON)
+            await asyncio.wait_for(caller.over.wait(), 30.0)
+            (failed,) = here.events(TransferFailed)
+            assert failed.outcome is outcome
+            assert SORRY in heard(caller), heard(caller)
+            assert heard(caller).endswith("from nine until six."), heard(caller)
+            assert caller.ended_by is By.PERSON
+            await until(lambda: not here.desk.live)
+
+    results = await asyncio.gather(*(story(*each) for each in NOT_TAKEN.values()), return_exceptions=True)
+    assert {name: result for name, result in zip(NOT_TAKEN, results, strict=True) if result is not None} == {}
