@@ -15,7 +15,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import CarrierError, PatterError
+from patter_cli.errors import AnswerLost, CarrierError, PatterError
 
 Attend: TypeAlias = Callable[
     [ReadyAgent, CallControl, str, str, Callable[[fact.Event], None]], Awaitable[TransferOutcome]
@@ -29,6 +29,8 @@ HANG_UP_S = 5.0
 TRANSFER_S = 35.0
 REQUEST_S = 4.0
 """For what the carrier does at once; less than the machine waits for it."""
+LEAVES_S = 3.0
+"""How soon a line is closed by a transfer that the carrier has taken, though its answer was lost."""
 KEY_S = 0.5
 """More for each key, or pause, that is pressed."""
 _MISSED = {each.replace("_", " "): each for each in TransferOutcome if each is not TransferOutcome.CONNECTED}
@@ -78,7 +80,8 @@ class CarrierPerformer:
         if about and self._attend is not None:
             await self._tell_first(self._attend, number, about)
             return
-        if isinstance(self._control, LeavesLine) and self._control.leaves_line:
+        leaves = isinstance(self._control, LeavesLine) and self._control.leaves_line
+        if leaves:
             self._call.post(TransferLeftLine())  # beforehand: the line may be closed before we have our answer
         try:
             async with asyncio.timeout(TRANSFER_S):
@@ -87,6 +90,8 @@ class CarrierPerformer:
             log.warning("transfer failed: no answer within %.0f s", TRANSFER_S)
             self._call.post(fact.TransferFailed(message="no answer", outcome=TransferOutcome.NO_ANSWER))
         except (CarrierError, OSError) as error:
+            if isinstance(error, AnswerLost) and leaves:
+                await asyncio.sleep(LEAVES_S)  # it may have been taken: then this call is over meanwhile
             log.warning("transfer failed: %s", error)
             outcome = _MISSED.get(str(error), TransferOutcome.FAILED)
             self._call.post(fact.TransferFailed(message=str(error), outcome=outcome))

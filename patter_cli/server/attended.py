@@ -22,12 +22,19 @@ from patter_cli.core.events import Event
 from patter_cli.core.outcome import Outcome, TransferOutcome
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import CarrierError
 from patter_cli.server.dialled import DialledCall
 
 log = logging.getLogger("patter.server")
 
 RING_S: Final = 25
 """Less than a call waits for it."""
+TELLING_MS: Final = 120_000
+"""The longest that anybody is told in, a switchboard before them included; the caller has long been taken back."""
+TALK_S: Final = 3600
+"""How long the two may talk once they are connected: the carrier ends what nobody watches."""
+GONE_S: Final = 1.0
+"""How soon it is known that whoever could not be connected had hung up."""
 PICK_UP: Final = "ww"
 """Half a second each: a switchboard that has just answered does not listen yet."""
 
@@ -70,7 +77,13 @@ async def attend(
                 tell(TransferLeftLine())
                 other = await call.named()
                 connecting = asyncio.ensure_future(connect(other))
-                await asyncio.shield(connecting)  # the caller's line may be gone before the carrier has answered
+                try:
+                    await asyncio.shield(connecting)  # the caller's line may be gone before the carrier has answered
+                except CarrierError:
+                    await asyncio.wait({over}, timeout=GONE_S)
+                    if over.done():
+                        return TransferOutcome.DROPPED
+                    raise
                 return TransferOutcome.CONNECTED
         result = await over
         if result.reason == "declined":
@@ -97,7 +110,7 @@ def telling(agent: ReadyAgent, about: str, *, waits: bool) -> ReadyAgent:
     plan = replace(
         agent.plan,
         first_message="" if waits else words,
-        pace=replace(agent.plan.pace, barge_in_threshold_ms=0),
+        pace=replace(agent.plan.pace, barge_in_threshold_ms=0, max_duration_ms=TELLING_MS, time_warning_ms=TELLING_MS),
         tools=(),
         transfer_numbers=(),
         engine=None,

@@ -23,7 +23,7 @@ from patter_cli.destinations import check as check_destination
 from patter_cli.engine.ready import CallTexts, ReadyAgent
 from patter_cli.errors import BadSignature, CallRejected, InputError, UnknownAgent
 from patter_cli.server.addresses import Addresses
-from patter_cli.server.attended import RING_S, attend
+from patter_cli.server.attended import RING_S, TALK_S, attend
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
@@ -100,9 +100,13 @@ class Dialler:
         def ring_out(number: str, telling: ReadyAgent) -> DialledCall:
             if self._live.draining or not self._addresses.public_host:
                 raise CallRejected("this server rings nobody any more")
+            if self._rules.quota is not None:
+                self._rules.quota.take(number, time.time())
             ticket, request = self._request(
                 self._carriers[caller.carrier], number, ours, caller.agent, caller.variables, RING_S, telling
             )
+            # The agent's own limit is one on its conversation, not on that of the two.
+            request = replace(request, max_duration_s=TALK_S + MARGIN_S)
             call = self._ring(ticket, telling, request)  # the caller's place is both of theirs
             log.info("call %s: %s is asked to take it, in call %s", caller.call_id, number, ticket.call_id)
             return call

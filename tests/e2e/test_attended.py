@@ -6,22 +6,30 @@ Whoever is asked to take the caller is at DESK; the caller rings us, asks to be 
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
 
 from patter_cli import Telnyx, Twilio, wiring
+from patter_cli.contracts.store import CallQuery, CallStore
 from patter_cli.core.commands import FinishCall
 from patter_cli.core.events import TransferFailed
 from patter_cli.core.outcome import TransferOutcome
 from patter_cli.destinations import DialRules
+from patter_cli.dial_quota import DialLimits, DialQuota
 from patter_cli.engine.hooks import Hooks
 from patter_cli.server import dialler
+from patter_cli.server.attended import TALK_S
 from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing.lab import people
 from patter_cli.testing.lab.call import By, Ending, LabCall
 from patter_cli.testing.lab.people import HangUp, Listen, Pause, Person, Play, Tone
@@ -36,6 +44,7 @@ ABOUT = "A guest wants a refund."
 TOLD = "hello, i have a caller for you.a guest wants a refund.i'll connect you now."
 SORRY = "i'm sorry, i couldn't put you through."
 CARRIERS = ("twilio", "telnyx")
+RULES = DialRules(hours=None)
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
@@ -88,14 +97,17 @@ class Desk:
 
 
 @asynccontextmanager
-async def reception(carrier: str, at_desk: Person) -> AsyncIterator[Desk]:
-    """An agent who puts callers through to the desk, on this carrier's lab; the lab warns of nothing."""
+async def reception(
+    carrier: str, at_desk: Person, *, about: str = ABOUT, rules: DialRules = RULES, store: CallStore | None = None
+) -> AsyncIterator[Desk]:
+    """An agent who puts callers through to the desk, on this carrier's lab; the lab warns of nothing. about: "": the
+    desk is told nothing before it has them."""
     asked: list[Any] = []
 
     def answer(event: Any) -> str:
         asked.append(event)
         if event.text == THROUGH:
-            event.transfer_call(DESK, about=ABOUT)
+            event.transfer_call(DESK, about=about)
             return "One moment."
         return "From nine until six."
 
@@ -109,9 +121,9 @@ async def reception(carrier: str, at_desk: Person) -> AsyncIterator[Desk]:
             number = lab.number
         log = Log()
         shop = wiring.ready_agent("shop", agent("Hello caller.", transfer_numbers=[DESK]), Hooks(on_message=answer))
-        settings = ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, rules=DialRules(hours=None))
+        settings = ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, rules=rules)
         service = wiring.service(
-            {"shop": shop}, settings, observers=(log,), voice=LOUDNESS, carried_by={carrier: account}
+            {"shop": shop}, settings, store=store, observers=(log,), voice=LOUDNESS, carried_by={carrier: account}
         )
         await service.start()
         lab.reach[HOST] = service.port
@@ -124,10 +136,10 @@ async def reception(carrier: str, at_desk: Person) -> AsyncIterator[Desk]:
             yield Desk(service, lab, log, number, asked)
             if isinstance(lab, TelnyxLab):
                 await lab.told()
+            assert [each for each in lab.warnings if not each.startswith("31921")] == []
         finally:
             await service.cut()
             service.close()
-        assert [each for each in lab.warnings if not each.startswith("31921")] == []
 
 
 def heard(call: LabCall) -> str:
@@ -205,3 +217,84 @@ async def test_whoever_does_not_take_the_caller_leaves_them_with_the_agent(
 
     results = await asyncio.gather(*(story(*each) for each in NOT_TAKEN.values()), return_exceptions=True)
     assert {name: result for name, result in zip(NOT_TAKEN, results, strict=True) if result is not None} == {}
+
+
+async def gone_at_once(carrier: str, when: str) -> tuple[Desk, LabCall]:
+    """The desk hangs up as the two are connected: before the carrier has done anything, or between its two halves."""
+    async with reception(carrier, TAKES) as here:
+        caller = here.ring(ASKS_ON)
+        await until(lambda: len(here.lab.calls) == 2 and TOLD[:-10] in heard(here.desk), 15.0)
+        here.lab.faults = replace(here.lab.faults, answer_delay_s=0.3)
+        if when == "before":
+            connects = ("Conference", "bridge")
+            await until(lambda: any(each in f"{here.lab.asked[-1]}" for each in connects))
+        else:
+            assert isinstance(here.lab, TwilioLab)
+            await until(lambda: bool(here.lab.conferences))  # type: ignore[union-attr]
+        here.desk.end(Ending.COMPLETED, By.PERSON)
+        await asyncio.wait_for(caller.over.wait(), 30.0)
+        return here, caller
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_desk_that_is_gone_when_it_is_connected_leaves_the_caller_with_the_agent(carrier: str) -> None:
+    """The carrier cannot connect a call that is over: dropped, and the caller has never left the line."""
+    here, caller = await gone_at_once(carrier, "before")
+    (failed,) = here.events(TransferFailed)
+    assert failed.outcome is TransferOutcome.DROPPED
+    assert SORRY in heard(caller)
+    assert heard(caller).endswith("from nine until six.")
+
+
+async def test_a_caller_who_is_alone_in_the_room_comes_back() -> None:
+    """The desk was in it and is gone before the caller is: on a stream of its own, the same agent is told what became
+    of it, says so, and knows the conversation."""
+    here, caller = await gone_at_once("twilio", "between")
+    assert here.ends()[0] == "transferred"
+    assert SORRY in heard(caller)
+    assert heard(caller).endswith("from nine until six.")
+    assert [each["text"] for each in here.asked[-1].history][:2] == ["Hello caller.", THROUGH]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_the_two_may_talk_longer_than_the_agent_may(carrier: str) -> None:
+    """The agent's limit is one on its own conversation: the carrier is told another one for the desk's call."""
+    async with reception(carrier, TAKES) as here:
+        here.ring(WAITS)
+        await until(lambda: len(here.lab.calls) == 2, 15.0)
+        (dial,) = [each for each in here.lab.asked if each.method == "POST" and DESK[1:] in each.body.decode()]
+        limit_s = (
+            parse_qs(dial.body.decode())["TimeLimit"][0]
+            if carrier == "twilio"
+            else json.loads(dial.body)["time_limit_secs"]
+        )
+        assert int(limit_s) == TALK_S + dialler.MARGIN_S
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_desk_that_was_rung_too_often_is_not_rung(carrier: str, tmp_path: Path) -> None:
+    """It counts as any call that we make: the caller is told, and nobody's telephone rings."""
+    quota = DialQuota(tmp_path, DialLimits(number_a_day=1))
+    quota.take(DESK, time.time())
+    async with reception(carrier, TAKES, rules=replace(RULES, quota=quota)) as here:
+        caller = here.ring(ASKS_ON)
+        await asyncio.wait_for(caller.over.wait(), 30.0)
+        (failed,) = here.events(TransferFailed)
+        assert "within a day" in failed.message
+        assert list(here.lab.calls.values()) == [caller]
+        assert SORRY in heard(caller)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_caller_who_is_just_put_through_was_transferred(carrier: str, tmp_path: Path) -> None:
+    """So the record of the call says, on Twilio also if its answer was lost and the stream is over all the same."""
+    store = SqliteStore(tmp_path)
+    async with reception(carrier, TAKES, about="", store=store) as here:
+        caller = here.ring(WAITS)
+        await until(lambda: THROUGH in [each.text for each in here.asked], 15.0)
+        if carrier == "twilio":
+            here.lab.lose_answers()
+        await until(lambda: here.ends() != [], 10.0)
+        await until(lambda: "okay" in understood(caller.line.heard_audio()) if caller.line else False)
+    (record,) = store.list(CallQuery())
+    assert (record.outcome, record.reason) == ("answered", "transferred")

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from patter_cli.contracts.carrier.carrier import AnswerPlan, WebhookReply
 from patter_cli.contracts.carrier.control import TransferTarget
+from patter_cli.core.outcome import TransferOutcome
 
 MAX_PARAMETER_CHARS: Final = 499
 """Of a name and its value together; Twilio takes no longer ones."""
@@ -22,6 +23,9 @@ TRANSFER_S: Final = 3600
 
 PICK_UP: Final = "ww"
 """Half a second each: a switchboard that has just answered does not listen yet."""
+
+RETURNED: Final = "patter_returned"
+"""In the query of an address of ours that Twilio signs: what a transfer has come to, where Twilio does not say it."""
 
 CUT_OFF: Final = "I'm sorry, we were cut off. One moment, please."
 GONE: Final = "I'm sorry, we have lost the connection. Please call again. Goodbye."
@@ -68,6 +72,17 @@ def meet(room: str) -> str:
     dial = SubElement(response, "Dial", timeLimit=str(TRANSFER_S))
     once = {"beep": "false", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
     SubElement(dial, "Conference", once).text = _text(room)
+    return tostring(response, "unicode")
+
+
+def come_back(return_url: str) -> str:
+    """Instructions for a caller who was sent to a room and is alone there. return_url: "": then the call is over."""
+    response = Element("Response")
+    if return_url:
+        address = f"{return_url}{'&' if '?' in return_url else '?'}{RETURNED}={TransferOutcome.DROPPED}"
+        SubElement(response, "Redirect", method="POST").text = _text(address)
+    else:
+        _say(response, AFTER_TRANSFER)
     return tostring(response, "unicode")
 
 

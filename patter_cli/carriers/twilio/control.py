@@ -35,6 +35,9 @@ CHECK_S: Final = 0.3
 
 OVER: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
+MEET_S: Final = 1.0
+"""When two who were sent to a room are in it, as far as both are there."""
+
 _CALL_ID: Final = re.compile(r"CA[0-9a-fA-F]{32}")
 _DIGITS: Final = re.compile(rf"[0-9*#w]{{1,{MAX_DIGITS}}}")
 
@@ -81,7 +84,8 @@ class TwilioControl:
             raise CallRejected("the call is over")
 
     async def connect(self, carrier_call_id: str) -> None:
-        """In a room of their own, which the other enters first: the caller hears them at once."""
+        """In a room of their own, which the other enters first: the caller hears them at once. A caller who is alone in
+        it, since the other was gone by then, is sent to the return address."""
         account, caller = self._account(), checked_call_id(self._call.carrier_call_id)
         form = [("Twiml", answer.meet(f"patter-{caller}"))]
         for call_id in (checked_call_id(carrier_call_id), caller):
@@ -90,6 +94,19 @@ class TwilioControl:
                 raise account.refused(reply, "connect the calls")
             if reply.text("status") in OVER:
                 raise CallRejected("one of the calls is over")
+        await asyncio.sleep(MEET_S)
+        if (await account.get("Calls", f"{carrier_call_id}.json")).text("status") in OVER:
+            await self._come_back(account, caller)
+
+    async def _come_back(self, account: Account, caller: str) -> None:
+        """The other was gone before the caller was in the room. Raises CarrierError, in any case: nobody has met."""
+        form = [("Twiml", answer.come_back(self._call.return_url))]
+        reply = await account.post("Calls", f"{caller}.json", form=form, repeatable=True)
+        if reply.code == CALL_IS_OVER or reply.text("status") in OVER:
+            return  # the two have met, briefly: one who leaves ends it for both
+        if not reply.ok:
+            raise account.refused(reply, "bring the caller back")
+        raise CallRejected("whoever was to take the caller has hung up")
 
     async def send_digits(self, digits: str) -> None:
         """Returns when the last key has sounded. Raises CallRejected for what is no key, or without a stream."""

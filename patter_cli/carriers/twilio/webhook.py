@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
+from patter_cli.carriers.twilio.answer import RETURNED
 from patter_cli.contracts.carrier.carrier import (
     Answered,
     AnswerPlan,
@@ -124,7 +125,7 @@ def waiting_call(request: CarrierRequest) -> AnswerPlan | None:
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
         answered=fields["CallStatus"] == "in-progress",
         variables=_variables(request, fields),
-        returned=_returned(fields),
+        returned=_returned(fields) or _returned_by_us(request.url),
     )
 
 
@@ -258,6 +259,12 @@ def _returned(fields: Mapping[str, str]) -> TransferOutcome | None:
     if status in ("completed", "answered"):
         return TransferOutcome.DROPPED if fields.get("DialBridged") == "false" else TransferOutcome.CONNECTED
     return None if status is None else _MISSED.get(status, TransferOutcome.FAILED)
+
+
+def _returned_by_us(url: str) -> TransferOutcome | None:
+    """The same, where we have sent the caller back ourselves."""
+    said = dict(_pairs(_query(url))).get(RETURNED, "")
+    return next((each for each in TransferOutcome if each == said), None)
 
 
 def _caller(text: str) -> str:
