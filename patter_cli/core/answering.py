@@ -112,7 +112,8 @@ class Reading:
 
 
 _TO_US = re.compile(
-    r"\b(?:(?:he|she|they)(?:'s| is|'re| are| isn't| aren't)(?: \w+){0,2}?"
+    r"\b(?:(?:he|she|they|mom|mum|mommy|dad|daddy|grandma|grandpa|my (?:wife|husband|son|daughter|mother|father|boss))"
+    r"(?:'s| is|'re| are| isn't| aren't)(?: \w+){0,2}?"
     r" (?:available|unavailable|in|here|home|out|away|busy)"
     r"|(?:can|may|could|shall|should) i (?:take|give|get|ask|tell|help|direct|have|know)"
     r"|(?:would|do) you (?:like|want|care|wish) (?:me )?to leave"
@@ -129,6 +130,7 @@ _PHRASES: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
     for weight, pattern in (
         (2, r"leave (?:me |us )?(?:a |your |the |an )?(?:\w+ ){0,2}?(?:message|messages|name)"),
         (2, r"(?:after|at|hear|wait for|until|following) (?:the|a|this) (?:\w+ )?(?:tone|beep|signal|bleep)"),
+        (2, r"after the (?:beat|beats|beet|bead|peep|bip)"),  # the beep, over a bad line
         (2, r"voice ?mail(?: ?box)?|mail ?box|answering (?:machine|service)|answer ?phone"),
         (2, r"record (?:your|a) (?:\w+ )?message|your message has"),
         (
@@ -145,7 +147,8 @@ _PHRASES: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
         (2, r"(?:talk|speak|talking) to (?:the|my|this) machine|(?:not|cannot|can't) be reached"),
         (1, r"away from (?:my|the) (?:desk|phone)|on (?:the other|another) line|out of (?:the )?office|on vacation"),
         (1, r"(?:we are|we're|are) open (?:from|until|monday)|(?:on|visit) our web ?site"),
-        (2, r"you know what to do|you know the drill"),
+        (2, r"you know what to do|you know the drill|do your thing|what you have to say"),
+        (1, r"(?:i'll|i will|we'll|we will) (?:listen|hear) (?:to )?(?:it|them|this|you)"),
         (1, r"as soon as (?:i|we|possible)|at (?:your|our) earliest"),
         (1, r"(?:you have|you've|you) (?:now )?reached"),
         (2, r"press (?:one|two|three|four|five|zero|nine|pound|hash|star|the|\d)"),

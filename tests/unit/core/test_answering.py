@@ -104,6 +104,8 @@ def test_a_human_says_little_and_waits(text: str, end: int, silence_ms: int) -> 
         "He is not available right now, can I take a message?",
         "I'm sorry, she's not in. Would you like to leave a message?",
         "John is not available at the moment, who's calling please?",
+        "Mom is not available, she is in the shower.",
+        "My husband is not at home right now.",
         "Hold on, he is out, you can leave a message with me.",
         "I will call you back, who is this?",
     ],
@@ -126,6 +128,8 @@ def test_a_human_who_speaks_of_somebody_else_is_a_human(text: str) -> None:
         "Welcome to the voice mailbox of Bob.",
         "For sales press one, for service press two.",
         "The number you have dialed is not in service.",
+        "Hey there, this is Tom, do your thing after the beat.",
+        "Hello friends, we will be glad to hear what you have to say.",
     ],
 )
 def test_a_machine_is_known_by_its_words_while_it_speaks(text: str) -> None:
