@@ -229,8 +229,8 @@ class Far:
         self.edge = on_edge
         return self
 
-    def push(self, piece: Piece) -> None:
-        for window in self.detector.windows(piece):
+    def push(self, piece: Piece, *, masked: bool = False) -> None:
+        for window in self.detector.windows(piece, masked=masked):
             probability = 0.0
             if not window.silent:
                 scored, (self.state,) = models()[0].score(window.samples[np.newaxis], [self.state])
