@@ -3,6 +3,8 @@ send. Then our own client holds the same session."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,7 +18,7 @@ from patter_cli.providers.google import GoogleLLM
 from patter_cli.providers.groq import GroqLLM
 from patter_cli.providers.openai import OpenAILLM
 from patter_cli.testing.vendors.llm.vendor import LanguageVendor
-from patter_cli.testing.vendors.server import serve
+from patter_cli.testing.vendors.server import Answer, Await, serve
 from tests.contract.conversations import ASKS, CALLS, DONE, GREETED, LATER, TOOLS, answered
 from tests.contract.rows import KEY, MODELS, ModelRow
 from tests.contract.sdks import SESSIONS, installed, types_of
@@ -111,6 +113,40 @@ async def test_one_vendor_goes_on_with_anothers_calls(row: ModelRow, other: Mode
         step = (*GREETED, *answered(tuple(calls)), ChatMessage(role="user", text="And?"))
         assert [each async for each in row.make(two.url).stream(step, TOOLS)]
     assert second.refused == []
+
+
+async def test_what_each_can_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tried out, and printed as a table: patter's language models, one a line."""
+    lines = [
+        f"{'language model':18}{'stream':8}{'tools':7}{'cancel':8}{'usage':7}{'seals':7}{'cache':11}{'SDK-proven'}"
+    ]
+    for row in MODELS:
+        vendor = row.vendor([ASKS, DONE], key=KEY)
+        hangs = Answer(steps=(*row.writer().text("I was"), Await(asyncio.Event())))
+        async with serve(vendor, path="") as lab, serve([hangs], path="") as other:
+            deltas = [each async for each in row.make(lab.url).stream(GREETED, TOOLS)]
+            stream = row.make(other.url).stream(GREETED)
+            streams = await anext(stream) == Text("I was")
+            await stream.aclose()
+            async with asyncio.timeout(1):
+                await other.requests[0].gone.wait()
+        proven = "-"
+        if installed(row.sdk):
+            async with serve(row.vendor([ASKS, DONE], key=KEY), path="") as lab:
+                proven = row.sdk if (await SESSIONS[row.name](lab.url)).calls else "no"
+        tools = "both" if len([each for each in deltas if isinstance(each, ToolCall)]) == 2 else "no"
+        cells = (f"{'yes' if streams else 'no':8}", f"{tools:7}", f"{'at once':8}")
+        more = (
+            f"{'yes' if isinstance(deltas[-1], Usage) else 'no':7}",
+            f"{'yes' if row.seals else '-':7}",
+            f"{row.cache:11}",
+            proven,
+        )
+        lines.append(f"{row.name:18}{''.join((*cells, *more))}")
+    with capsys.disabled():
+        print(os.linesep.join(("", *lines)))
+    assert len(lines) == len(MODELS) + 1
+    assert not [line for line in lines if " no " in line]
 
 
 def accept(name: str, body: dict[str, Any]) -> None:
