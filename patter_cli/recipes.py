@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from patter_cli import registry
@@ -14,6 +15,7 @@ from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import BadSetting, ConfigError, InputError, a_kind
+from patter_cli.retired import current
 
 _CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
 
@@ -56,18 +58,21 @@ def _keyed(kind: registry.Kind, provider: Any, given: Mapping[str, str], model: 
 
 
 def _things(kind: registry.Kind, given: Any, model: str = "") -> Any:
+    if given is None:
+        return None
     if isinstance(given, str):
         return made(kind, given, model)
-    if isinstance(given, Sequence) and any(isinstance(each, str) for each in given):
-        return [made(kind, each, model) if isinstance(each, str) else each for each in given]
-    return given
+    today = datetime.now(UTC).date()
+    if isinstance(given, Sequence):
+        return [made(kind, each, model) if isinstance(each, str) else current(each, today) for each in given]
+    return current(given, today)
 
 
 def made(kind: registry.Kind, name: str, model: str = "") -> Any:
     """A vendor's recipe with what it takes from the environment. model: "" for the vendor's usual one."""
     make = registry.find(kind, name).load()
     try:
-        return make(model=model) if model else make()
+        return current(make(model=model) if model else make(), datetime.now(UTC).date())
     except TypeError as error:
         raise ConfigError(
             f"{name} cannot be made from its name alone: {error}", hint=f"import its class, and make it: {kind}=…(…)"
