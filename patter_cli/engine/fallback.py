@@ -187,6 +187,13 @@ class Chain(Generic[Recipe]):
         """An answer has begun."""
         self._breakers.succeeded(self.recipe)
 
+    def silent(self) -> None:
+        """It has answered, with nothing: the next one is asked, the last one once more."""
+        if not self.alone:
+            del self._left[0]
+            self._attempt = 1
+        log.warning("%s: nothing was said, %s is asked", self._policy.stage, name_of(self.recipe))
+
     def failed(self, error: BaseException, now_s: float, *, begun: bool = False) -> float | None:
         """How long to wait, in seconds, before `recipe`, which may be another now, is asked; None: give up.
 

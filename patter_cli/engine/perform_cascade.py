@@ -14,7 +14,7 @@ from patter_cli.engine.context import CallContext
 from patter_cli.engine.dialogue import chat_messages
 from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.listen import Listener
-from patter_cli.engine.model import ask_models
+from patter_cli.engine.model import Rewind, ask_models
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.speak import Speaker
 from patter_cli.engine.think import Ask, Brain, Thinker, model_used
@@ -119,7 +119,7 @@ class AgentBrain:
         self._models = models
         self._own = own
 
-    def __call__(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    def __call__(self, ask: Ask) -> AsyncGenerator[Delta | Rewind, None]:
         return self._models(ask) if self._call.agent.models else self._own(ask)
 
 
@@ -131,7 +131,7 @@ class ModelBrain:
         self._call = call
         self._tools = tools
 
-    async def __call__(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    async def __call__(self, ask: Ask) -> AsyncGenerator[Delta | Rewind, None]:
         call = self._call
         messages = chat_messages(
             call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
@@ -144,6 +144,8 @@ class ModelBrain:
             may_call=ask.may_call,
             breakers=call.agent.breakers,
             broken_off=lambda usage: call.post(model_used(ask.response_id, usage)),
+            spoken=ask.spoken,
+            may_be_silent=bool(ask.said),
         )
         try:
             async for delta in deltas:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from patter_cli.contracts.llm import Delta, Text, ToolCall, Usage
@@ -19,6 +19,7 @@ from patter_cli.core.events import (
     ResponseFinished,
     ToolCallRequested,
 )
+from patter_cli.engine.model import Rewind
 from patter_cli.errors import ProviderError, Unauthorized
 from patter_cli.text.clauses import SentenceChunker
 from patter_cli.text.speakable import speakable
@@ -46,7 +47,8 @@ class Ask:
 
     text: the caller's words. drafted: the history does not hold them yet. said: what this reply has said before its
     tools answered, None for its first step. may_call: whether it may ask for tools. history: the conversation when it
-    was asked; what happens while the model writes does not change what it was told.
+    was asked; what happens while the model writes does not change what it was told. spoken: what of this step has been
+    passed on to be said by now.
     """
 
     response_id: int
@@ -55,9 +57,10 @@ class Ask:
     said: str | None = None
     may_call: bool = True
     history: tuple[Message, ...] = ()
+    spoken: Callable[[], str] = str
 
 
-Brain: TypeAlias = Callable[[Ask], AsyncGenerator[Delta, None]]
+Brain: TypeAlias = Callable[[Ask], AsyncGenerator[Delta | Rewind, None]]
 """Makes a reply, or one step of it. Raises ProviderError."""
 
 
@@ -143,21 +146,23 @@ class Thinker:
         limit = step.limit = REPLY_CHARS if self._go_on is None else MODEL_CHARS - len(ask.said or "")
         loop = asyncio.get_running_loop()
         step.heard_at = loop.time()
-        deltas = self._brain(ask)
+        deltas = self._brain(replace(ask, spoken=lambda: " ".join(step.spoken)))
         try:
             while step.chars < limit:
                 async with asyncio.timeout(PIECE_S):
                     delta = await anext(deltas, None)
                 if delta is None:
                     break
+                if isinstance(delta, Rewind):
+                    self._rewind(step)
+                    continue
                 self._hurry(step, delta, loop.time())
                 self._take(step, delta)
             else:
                 self._cut_short(step)
         except Exception:
-            # What is whole is said, half a sentence is not: an apology follows.
-            rest = step.chunker.flush()
-            self._deliver(step, [each for each in rest if each.rstrip().endswith(_ENDS)])
+            # An apology follows.
+            self._deliver_whole(step)
             raise
         finally:
             await deltas.aclose()
@@ -209,11 +214,23 @@ class Thinker:
             step.chunker.reset()
             self._deliver(step, [self._go_on])
 
+    def _rewind(self, step: _Step) -> None:
+        """Somebody goes on with a reply that broke off; should they begin it again, it is not said again."""
+        self._deliver_whole(step)
+        step.repeated = {_bare(each) for each in step.spoken}
+        step.chunker.reset()
+
+    def _deliver_whole(self, step: _Step) -> None:
+        """What is whole is said, half a sentence is not."""
+        rest = step.chunker.flush()
+        self._deliver(step, [each for each in rest if each.rstrip().endswith(_ENDS)])
+
     def _deliver(self, step: _Step, clauses: list[str]) -> None:
         for clause in clauses:
             plain = speakable(clause)
-            if plain:
+            if plain and _bare(plain) not in step.repeated:
                 step.delivered += 1
+                step.spoken.append(plain)
                 self._post(ClauseReady(response_id=step.ask.response_id, text=plain))
 
 
@@ -231,6 +248,11 @@ def model_used(response_id: int, usage: Usage) -> ModelUsed:
     )
 
 
+def _bare(clause: str) -> str:
+    """A clause without what makes it look different and sound the same."""
+    return "".join(each for each in clause.casefold() if each.isalnum())
+
+
 @dataclass(slots=True)
 class _Step:
     """One step of a reply under way."""
@@ -244,6 +266,9 @@ class _Step:
     delivered_before: int = 0
     """How many clauses there were when words were last counted as progress, and when that was."""
     heard_at: float = 0.0
+    spoken: list[str] = field(default_factory=list)
+    repeated: set[str] = field(default_factory=set)
+    """What was said before the reply broke off, without its signs."""
     ends_blank: bool = False
     """The last of its text was a blank: some models write it before a word, some behind."""
     beginning: str = ""

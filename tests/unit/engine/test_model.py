@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolSpec, Usage
+from patter_cli.contracts.llm import ChatMessage, Delta, Text, ToolCall, ToolSpec, Usage
 from patter_cli.engine.fallback import MIND, OPEN_AFTER, PROBE_S, Breakers
-from patter_cli.engine.model import FIRST_S, LAST_FIRST_S, NEXT_S, ask_models
+from patter_cli.engine.model import FIRST_S, GO_ON, LAST_FIRST_S, NEXT_OF_SEVERAL_S, NEXT_S, Rewind, ask_models
 from patter_cli.errors import (
     BadReply,
     MissingCredential,
@@ -35,6 +35,7 @@ class Scripted:
     model: str = "m"
     key_variable: str = ""
     may_call: list[bool] = field(default_factory=list)
+    messages: list[list[tuple[str, str]]] = field(default_factory=list)
 
     def check(self) -> None: ...
 
@@ -45,12 +46,15 @@ class Scripted:
     ) -> AsyncGenerator[Delta, None]:
         self.asked += 1
         self.may_call.append(may_call)
+        self.messages.append([(each.role, each.text) for each in messages])
         try:
             for step in self.scripts[min(self.asked, len(self.scripts)) - 1]:
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, float):
                     await asyncio.sleep(step)
+                elif isinstance(step, ToolCall):
+                    yield step
                 else:
                     yield Text(str(step))
         finally:
@@ -214,6 +218,79 @@ def test_a_model_that_failed_other_calls_is_asked_last() -> None:
         assert await reply() < 0.1
 
     virtually(story())
+
+
+def going_on(*models: Scripted, spoken: str) -> tuple[list[object], ProviderError | None, float]:
+    """(what came, how it failed, how long it took) for a thinker that had passed this on when it was told to rewind."""
+    came: list[object] = []
+    failure: list[ProviderError] = []
+    took: list[float] = []
+    question = [ChatMessage(role="user", text="When?")]
+
+    async def story() -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            async for delta in ask_models(models, question, [], may_call=True, spoken=lambda: spoken):
+                came.append(delta.text if isinstance(delta, Text) else delta)
+        except ProviderError as error:
+            failure.append(error)
+        took.append(asyncio.get_running_loop().time() - began)
+
+    virtually(story())
+    return came, failure[0] if failure else None, took[0]
+
+
+def test_another_model_goes_on_where_the_first_broke_off() -> None:
+    """It is told what has been said, and the half sentence behind that is dropped."""
+    one = Scripted([["We open at nine. And we cl", BadReply("broke", provider="scripted")]])
+    two = Scripted([["We close at five."]])
+    came, failure, _ = going_on(one, two, spoken="We open at nine.")
+    assert came == ["We open at nine. And we cl", Rewind(), "We close at five."]
+    assert failure is None
+    assert two.messages == [[("user", "When?"), ("assistant", "We open at nine."), ("user", GO_ON)]]
+
+
+def test_a_reply_of_which_nothing_was_said_is_begun_again() -> None:
+    """Nobody has heard it, so the question is asked as it was; also of the same model, once."""
+    one = Scripted([["We op", Unavailable("cut", provider="scripted")], ["We open at nine."]])
+    came, failure, _ = going_on(one, spoken="")
+    assert (came, failure) == (["We op", Rewind(), "We open at nine."], None)
+    assert one.messages[0] == one.messages[1]
+
+
+def test_a_reply_that_stalls_is_gone_on_with() -> None:
+    """After four seconds as long as there is somebody to ask."""
+    came, failure, took = going_on(Scripted([["Well. ", 60.0]]), Scripted([["Nine."]]), spoken="Well.")
+    assert (came[-1], failure) == ("Nine.", None)
+    assert took == pytest.approx(NEXT_OF_SEVERAL_S, abs=0.1)
+
+
+def test_nobody_goes_on_behind_a_tool_call() -> None:
+    """It must not run twice."""
+    one = Scripted([["Well. ", ToolCall(id="c", name="book"), down()]])
+    two = Scripted([["Nine."]])
+    came, failure, _ = going_on(one, two, spoken="Well.")
+    assert isinstance(failure, Unavailable)
+    assert (len(came), two.asked) == (2, 0)
+
+
+def test_a_reply_that_breaks_off_everywhere_fails() -> None:
+    """Each is asked as often as it would have been for the beginning, and the last one's error is told."""
+    one, two = (Scripted([["Well. ", down()]]) for _ in range(2))
+    came, failure, _ = going_on(one, two, spoken="Well.")
+    assert isinstance(failure, Unavailable)
+    assert (one.asked, two.asked, came.count(Rewind())) == (MIND.tries, MIND.tries, 2 * MIND.tries - 1)
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_nothing_said_is_asked_for_once_more(others: int) -> None:
+    """Of the next model, or of the same; silence twice over is the engine's to deal with."""
+    one, two = Scripted([[], ["Hello."]]), Scripted([["Hello."]])
+    assert ask(one, *[two][:others])[0] == "Hello."
+    assert (one.asked, two.asked) == ((1, 1) if others else (2, 0))
+    silent = Scripted([[""]])
+    assert ask(silent)[:2] == ("", None)
+    assert silent.asked == 2
 
 
 def taken(script: list[object], words: int = 99) -> list[tuple[str, int, int]]:

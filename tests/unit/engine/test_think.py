@@ -17,6 +17,7 @@ from patter_cli.core.events import (
     ResponseFinished,
     ToolCallRequested,
 )
+from patter_cli.engine.model import Rewind
 from patter_cli.engine.think import CALLS, MODEL_CHARS, PIECE_S, REPLY_CHARS, Ask, Brain, Thinker
 from patter_cli.errors import Unauthorized, Unavailable
 from tests.unit.engine.conftest import virtually
@@ -84,6 +85,23 @@ def test_half_a_sentence_before_a_failure_is_not_spoken() -> None:
         raise Unavailable("down", provider="acme")
 
     assert clauses(think(brain)) == ["We open at nine."]
+
+
+@pytest.mark.parametrize("goes_on", ["And we close at five.", "We open at nine! And we close at five."])
+def test_who_goes_on_with_a_reply_repeats_nothing(goes_on: str) -> None:
+    """The half sentence is dropped, what was whole is said once, whoever goes on knows what that is."""
+    passed_on: list[str] = []
+
+    async def brain(ask: Ask) -> AsyncGenerator[Delta | Rewind, None]:
+        yield Text("We open at nine. And on Satur")
+        yield Rewind()
+        passed_on.append(ask.spoken())
+        yield Text(goes_on)
+
+    events = think(brain)
+    assert clauses(events) == ["We open at nine.", "And we close at five."]
+    assert passed_on == ["We open at nine."]
+    assert isinstance(events[-1], ResponseFinished)
 
 
 @pytest.mark.parametrize("per_second", [20.0, 5.0, 1.0, 1 / 1.5, 0.4])
