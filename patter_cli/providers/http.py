@@ -161,7 +161,7 @@ def error_inside(server: Server, error: Any) -> ProviderError:
 
     error: as it was in the JSON, an object with code, type and message or just words. A numeric code is a status.
     """
-    body = json.dumps({"error": error}).encode()
+    body = _dumped({"error": error}).encode()
     kind, _ = _reason(body, server.key)
     code = error.get("code") if isinstance(error, dict) else None
     status = 500
@@ -258,8 +258,16 @@ def _retry_info_s(body: bytes) -> float | None:
     return float(given[:-1]) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?s", given) else None
 
 
+def _dumped(value: Any) -> str:
+    """As JSON; nothing for what could just be read and is too deep to be written again."""
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return "null"
+
+
 def _one_line(value: Any, secret: str) -> str:
-    words = value if isinstance(value, str) else json.dumps(value)
+    words = value if isinstance(value, str) else _dumped(value)
     if secret:
         words = words.replace(secret, "****")  # before the words are cut, or a piece of it might stay
     words = "".join(each if each.isprintable() else " " for each in words)

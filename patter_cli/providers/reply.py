@@ -63,11 +63,11 @@ class Reader:
             return []
         try:
             value = json.loads(data)
-        except (ValueError, RecursionError) as error:
+            if isinstance(value, dict):
+                return self.take(value)
+        except (ValueError, RecursionError) as error:  # what can just be read may be too deep to be written again
             raise self._bad("something that is not JSON") from error
-        if not isinstance(value, dict):
-            raise self._bad("a chunk that is not an object")
-        return self.take(value)
+        raise self._bad("a chunk that is not an object")
 
     def take(self, value: dict[str, Any]) -> list[Delta]:
         """The deltas in one event. Raises BadReply, ErrorInside."""

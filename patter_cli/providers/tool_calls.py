@@ -102,7 +102,10 @@ class ToolCalls:
 
 def sealed(provider: str, value: Any) -> str:
     """What a vendor wants back with a call, as a text that nobody else opens. value: of JSON; "" for an empty one."""
-    return json.dumps([provider, value], separators=(",", ":")) if value else ""
+    try:
+        return json.dumps([provider, value], separators=(",", ":")) if value else ""
+    except RecursionError:  # it could just be read, and is too deep to be written again
+        return ""
 
 
 def unsealed(provider: str, seal: str) -> Any:

@@ -31,6 +31,7 @@ from patter_cli.contracts.carrier.stream import LineCodec, MediaIn, StreamCodec,
 from patter_cli.errors import BadSignature, CarrierError, PatterError, StreamProtocolError
 from patter_cli.server.control_messages import BadRequest, read_reply, read_request
 from patter_cli.server.tickets import check
+from tests.fuzz import vendors
 from tests.fuzz.stream_samples import LINE_SAMPLES, SAMPLES, STREAM_ID, TELNYX_LINE_SAMPLES, TELNYX_SAMPLES, mutated
 from tests.unit.carriers.telnyx import events
 from tests.unit.carriers.twilio.requests import ACCOUNT, CALL, TOKEN, URL
@@ -307,6 +308,11 @@ TARGETS: Mapping[str, Target] = {
     "control": Target(samples=ASKED + REPLIES, new=_control),
     "ticket": Target(samples=("eyJ0b2tlbiI6IjAwIn0.c2lnbmF0dXJl", "."), new=_ticket),
     "api": Target(samples=ANSWERS, new=_answer),
+    **{
+        name: Target(samples=vendors.streams(wires), new=vendors.reply_reader(reader))
+        for name, (wires, reader) in vendors.READERS.items()
+    },
+    "refusal": Target(samples=vendors.refusals(), new=vendors.refusal_reader),
 }
 """By the name that the command takes."""
 
