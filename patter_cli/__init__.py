@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from patter_cli.providers.anthropic import AnthropicLLM
     from patter_cli.providers.cerebras import CerebrasLLM
     from patter_cli.providers.compatible import OpenAICompatibleLLM
+    from patter_cli.providers.deepgram import DeepgramSTT
+    from patter_cli.providers.elevenlabs import ElevenLabsTTS
     from patter_cli.providers.google import GoogleLLM
     from patter_cli.providers.groq import GroqLLM
     from patter_cli.providers.local import LocalSTT, LocalTTS
@@ -44,6 +46,8 @@ _HOMES = {
     "CerebrasLLM": "providers.cerebras",
     "CloudflareTunnel": "tunnels.cloudflared",
     "ConfigError": "errors",
+    "DeepgramSTT": "providers.deepgram",
+    "ElevenLabsTTS": "providers.elevenlabs",
     "EmbeddedServer": "embedded",
     "GoogleLLM": "providers.google",
     "GroqLLM": "providers.groq",
@@ -89,6 +93,8 @@ __all__ = [
     "CerebrasLLM",
     "CloudflareTunnel",
     "ConfigError",
+    "DeepgramSTT",
+    "ElevenLabsTTS",
     "EmbeddedServer",
     "GoogleLLM",
     "GroqLLM",

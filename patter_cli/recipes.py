@@ -111,11 +111,14 @@ def check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
             each.check()
 
 
-def with_keyterms(stt: SpeechToText, keyterms: tuple[str, ...]) -> SpeechToText:
-    """The same recogniser with the agent's key terms, if it takes any and has none of its own."""
-    if not keyterms or not is_dataclass(stt) or getattr(stt, "keyterms", None) != ():
+def heard_by(agent: Agent, stt: SpeechToText) -> SpeechToText:
+    """The same recogniser with the agent's key terms and language, if it takes any and has none of its own."""
+    own: dict[str, Any] = {"keyterms": tuple(agent.keyterms), "language": agent.language}
+    wanted = {"keyterms": (), "language": ""}
+    changes = {name: own[name] for name, none in wanted.items() if own[name] and getattr(stt, name, None) == none}
+    if not changes or not is_dataclass(stt):
         return stt
-    return cast(SpeechToText, replace(stt, keyterms=keyterms))
+    return cast(SpeechToText, replace(stt, **changes))
 
 
 def voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:

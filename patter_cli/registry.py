@@ -92,6 +92,13 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(name="groq", kind="llm", target="patter_cli.providers.groq:GroqLLM", keys=("GROQ_API_KEY",)),
     Row(name="cerebras", kind="llm", target="patter_cli.providers.cerebras:CerebrasLLM", keys=("CEREBRAS_API_KEY",)),
+    Row(name="deepgram", kind="stt", target="patter_cli.providers.deepgram:DeepgramSTT", keys=("DEEPGRAM_API_KEY",)),
+    Row(
+        name="elevenlabs",
+        kind="tts",
+        target="patter_cli.providers.elevenlabs:ElevenLabsTTS",
+        keys=("ELEVENLABS_API_KEY",),
+    ),
     Row(name="local", kind="tts", target="patter_cli.providers.local:LocalTTS", extra="local"),
     Row(name="silero", kind="vad", target="patter_cli.providers.silero:VoiceModel", extra="local"),
     Row(name="smart-turn", kind="eou", target="patter_cli.providers.smart_turn:SmartTurn", extra="turns"),
@@ -137,7 +144,7 @@ def find(kind: Kind, name: str) -> Row:
 
 def with_key(kind: Kind) -> Row | None:
     """The first of a kind whose key is set."""
-    return next((each for each in rows(kind) if each.key_set()), None)
+    return next((each for each in rows(kind) if each.key_set() and not each.on_request), None)
 
 
 def keyless(kind: Kind) -> Row:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
-from patter_cli.audio.frame import Samples
+from patter_cli.audio.frame import AudioFormat, Samples
 from patter_cli.contracts.provider import Provider
 
 
@@ -29,7 +29,15 @@ class Final:
     text: str
 
 
-Recognised: TypeAlias = Partial | Final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOfTurn:
+    """How sure the vendor is, 0..1, that the caller has finished; 1: it has decided so. A later one replaces it."""
+
+    segment: int
+    probability: float
+
+
+Recognised: TypeAlias = Partial | Final | EndOfTurn
 
 
 class SttSession(Protocol):
@@ -52,7 +60,7 @@ class SttSession(Protocol):
         """
 
     def results(self) -> AsyncIterator[Recognised]:
-        """Partials and finals as they come; ends after `aclose`."""
+        """Partials and finals as they come, and what the vendor thinks of the turn; ends after `aclose`."""
 
     async def aclose(self) -> None:
         """Let go of everything, at once; twice is fine."""
@@ -74,3 +82,22 @@ class SpeechToText(Provider, Protocol):
 
     async def open(self) -> SttSession:
         """Begin recognition for one call. Raises ProviderError, ConfigError."""
+
+
+class WireSttSession(SttSession, Protocol):
+    """A session that takes the line's own bytes."""
+
+    def push_wire(self, payload: bytes) -> None:
+        """The same as `push`, of whole samples in the format that it was opened on."""
+
+
+@runtime_checkable
+class HearsWire(Protocol):
+    """What a recipe has beside the above whose vendor takes what telephone lines speak: nothing is decoded for it."""
+
+    @property
+    def wire_formats(self) -> frozenset[AudioFormat]:
+        """Those that it takes."""
+
+    async def open_on(self, format: AudioFormat) -> WireSttSession:
+        """`open`, for a line of one of these formats."""

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from patter_cli.audio.frame import Samples
+from patter_cli.audio.frame import AudioFormat, Samples
 from patter_cli.contracts.provider import Provider
 
 
@@ -24,8 +24,8 @@ class WordTimes:
     ends_ms: tuple[int, ...]
 
 
-Voiced: TypeAlias = Samples | WordTimes
-"""What comes out of a voice."""
+Voiced: TypeAlias = Samples | bytes | WordTimes
+"""What comes out of a voice; bytes are whole samples of the line's format, from sessions that were opened on it."""
 
 
 class TtsSession(Protocol):
@@ -55,6 +55,14 @@ class QueuedVoice(Protocol):
         """What is asked for next follows so much sound that is still to be played."""
 
 
+@runtime_checkable
+class ContinuedVoice(Protocol):
+    """What a session has beside the above that speaks the clauses of a reply in one breath."""
+
+    def continues(self, reply: int) -> None:
+        """What is asked for next belongs to this reply."""
+
+
 class TextToSpeech(Provider, Protocol):
     """A recipe: frozen, shared by all calls, holds no socket."""
 
@@ -69,13 +77,34 @@ class TextToSpeech(Provider, Protocol):
         """Begin speaking for one call. Raises ProviderError, ConfigError."""
 
 
+@runtime_checkable
+class SpeaksWire(Protocol):
+    """What a recipe has beside the above whose vendor makes what telephone lines speak: nothing is encoded after it."""
+
+    @property
+    def wire_formats(self) -> frozenset[AudioFormat]:
+        """Those that it makes."""
+
+    async def open_on(self, format: AudioFormat) -> TtsSession:
+        """`open`, for a line of one of these formats; its sound comes as bytes."""
+
+
+async def open_for(voice: TextToSpeech, format: AudioFormat) -> TtsSession:
+    """A session for a line: in its own format where the vendor makes that. Raises ProviderError, ConfigError."""
+    if isinstance(voice, SpeaksWire) and format in voice.wire_formats:
+        return await voice.open_on(format)
+    return await voice.open()
+
+
 async def whole_clause(session: TtsSession, text: str) -> tuple[Samples, WordTimes]:
-    """Speak a clause to its end: all samples, and the times of the words the voice knows. Raises ProviderError."""
+    """Speak a clause to its end: all samples, and the times of the words the voice knows. Of a session that was not
+    opened on a line's format. Raises ProviderError."""
     pieces: list[Samples] = [np.zeros(0, np.int16)]
     times = WordTimes((), ())
     async for each in session.synthesize(text):
         if isinstance(each, WordTimes):
             times = each
         else:
+            assert not isinstance(each, bytes)
             pieces.append(each)
     return np.concatenate(pieces), times

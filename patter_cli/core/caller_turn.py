@@ -119,6 +119,8 @@ class CallerTurn:
             return
         call = self._call
         stable = draft_words(event.text) == draft_words(call.said.words)
+        if not stable and call.caller.now is CallerState.SPEAKING:
+            self._likely_over = None  # whoever thought that they had finished has not heard these
         self._words_at = call.now
         if event.text != call.said.words and call.deadlines.running(Timer.VOICE):
             call.deadlines.set(Timer.VOICE, call.now + ENDLESS_VOICE_MS)
@@ -179,9 +181,10 @@ class CallerTurn:
         self._call.deadlines.set(Timer.ENDPOINT, max(self._call.now, self._voiced_until + self._patience_ms))
 
     def end_of_turn_predicted(self, event: fact.EndOfTurnPredicted) -> None:
-        if event.segment == self._segment and self._call.caller.now is CallerState.PAUSED:
+        if event.segment == self._segment and self._call.caller.now is not CallerState.SILENT:
+            # A recogniser may know it before our own detector is sure that the voice has ended.
             self._likely_over = event.probability
-            if self._call.deadlines.running(Timer.ENDPOINT):
+            if self._call.caller.now is CallerState.PAUSED and self._call.deadlines.running(Timer.ENDPOINT):
                 self._set_endpoint()
 
     def endpoint_due(self) -> None:

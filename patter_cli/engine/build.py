@@ -154,7 +154,12 @@ def build_line(
         )
     else:
         hearing = listener = Listener(
-            agent.stt, *agent.stt_fallbacks, line_rate_hz=wire.rate_hz, post=report, breakers=agent.breakers
+            agent.stt,
+            *agent.stt_fallbacks,
+            line_rate_hz=wire.rate_hz,
+            post=report,
+            breakers=agent.breakers,
+            wire=wire,
         )
     if turns is not None:
         hearing = AudioFanout(hearing, turns)

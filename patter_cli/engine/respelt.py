@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from patter_cli.audio.frame import AudioFormat
 from patter_cli.contracts.provider import OutOfPackages, Provider, awaited_work_s, name_of
-from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, Voiced, WordTimes
+from patter_cli.contracts.tts import (
+    ContinuedVoice,
+    QueuedVoice,
+    SpeaksWire,
+    TextToSpeech,
+    TtsSession,
+    Voiced,
+    WordTimes,
+)
 from patter_cli.text.respelling import Respelling
 
 
@@ -54,6 +63,22 @@ class RespeltVoice:
         """Begin speaking for one call."""
         return RespeltSession(await self.voice.open(), Respelling(self.words))
 
+    @property
+    def model(self) -> str:
+        """The other voice's; "" if it does not say."""
+        model = getattr(self.voice, "model", "")
+        return model if isinstance(model, str) else ""
+
+    @property
+    def wire_formats(self) -> frozenset[AudioFormat]:
+        """The other voice's."""
+        return self.voice.wire_formats if isinstance(self.voice, SpeaksWire) else frozenset()
+
+    async def open_on(self, format: AudioFormat) -> RespeltSession:
+        """Begin speaking for one call, on a line that speaks this."""
+        assert isinstance(self.voice, SpeaksWire)
+        return RespeltSession(await self.voice.open_on(format), Respelling(self.words))
+
 
 class RespeltSession:
     """One call's voice."""
@@ -83,6 +108,11 @@ class RespeltSession:
         """Told to the other voice, if it wants to know."""
         if isinstance(self._session, QueuedVoice):
             self._session.needed_in(ahead_ms)
+
+    def continues(self, reply: int) -> None:
+        """Told to the other voice, if it wants to know."""
+        if isinstance(self._session, ContinuedVoice):
+            self._session.continues(reply)
 
     async def aclose(self) -> None:
         """Let go of the other voice's session."""

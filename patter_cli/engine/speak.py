@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
+import numpy as np
+
 from patter_cli.audio.frame import AudioFormat, Samples
 from patter_cli.audio.resample import Resampler, resample_all
 from patter_cli.audio.wire import ULAW_8K_WIRE, WireCodec, wire_codec
 from patter_cli.contracts.provider import name_of
-from patter_cli.contracts.tts import QueuedVoice, TextToSpeech, TtsSession, WordTimes, whole_clause
+from patter_cli.contracts.tts import ContinuedVoice, QueuedVoice, TextToSpeech, TtsSession, WordTimes, open_for
 from patter_cli.core.commands import Speak
 from patter_cli.core.events import ClauseVoiced, Event, FirstAudio, SpeakFailed, VoiceLate, VoiceUsed, WordsTimed
 from patter_cli.engine.fallback import VOICE, Breakers, Chain
@@ -61,20 +63,34 @@ class TtsCache:
         clauses = [clause for each in texts for clause in (*chunker.push(each), *chunker.flush())]
         try:
             async with asyncio.timeout(LINE_S):
-                session = await voice.open()
+                session = await open_for(voice, wire.format)
             if isinstance(session, QueuedVoice):
                 session.needed_in(AHEAD_MS)  # whoever is on the phone already goes first
             try:
                 for text in clauses:
                     if self.get(voice, text, wire.format) is None:
                         async with asyncio.timeout(LINE_S):
-                            whole, times = await whole_clause(session, text)
-                        payload = wire.encode(resample_all(whole, voice.rate_hz, wire.rate_hz))
-                        self._audio[voice, text, wire.format] = payload, times
+                            self._audio[voice, text, wire.format] = await self._voiced(session, voice.rate_hz, text)
             finally:
                 await session.aclose()
         except TimeoutError as error:
             raise TimedOut("the voice does not answer", provider=name_of(voice)) from error
+
+    async def _voiced(self, session: TtsSession, rate_hz: int, text: str) -> tuple[bytes, WordTimes]:
+        """A clause to its end, as wire audio."""
+        coded: list[bytes] = []
+        samples: list[Samples] = []
+        times = WordTimes((), ())
+        async for each in session.synthesize(text):
+            if isinstance(each, WordTimes):
+                times = each
+            elif isinstance(each, bytes):
+                coded.append(each)
+            else:
+                samples.append(each)
+        if samples:
+            coded.append(self._wire.encode(resample_all(np.concatenate(samples), rate_hz, self._wire.rate_hz)))
+        return b"".join(coded), times
 
 
 class _Patience:
@@ -259,7 +275,9 @@ class Speaker:
 
     async def _synthesize(self, clause: Speak) -> None:
         async with asyncio.timeout(CHUNK_S):
-            session = self._session = self._session or await self._voice.open()
+            session = self._session = self._session or await open_for(self._voice, self._wire.format)
+        if isinstance(session, ContinuedVoice):
+            session.continues(clause.response_id)
         resampler = Resampler(self._voice.rate_hz, self._wire.rate_hz)
         queued = session if isinstance(session, QueuedVoice) else None
         if queued is not None:
@@ -273,21 +291,23 @@ class Speaker:
                     patience.renew()
                     if isinstance(piece, WordTimes):
                         self._post_times(clause, piece)
+                    elif isinstance(piece, bytes):
+                        first = self._play(clause, piece, first)
                     else:
-                        first = self._play(clause, resampler.process(piece), first)
-            self._play(clause, resampler.flush(), first)
+                        first = self._play(clause, self._wire.encode(resampler.process(piece)), first)
+            self._play(clause, self._wire.encode(resampler.flush()), first)
         finally:
             close = getattr(pieces, "aclose", None)
             if close is not None:
                 await close()
 
-    def _play(self, clause: Speak, samples: Samples, first: bool) -> bool:
-        """Queue a clause's next sound. Returns whether the first is still to come."""
-        if not len(samples):
+    def _play(self, clause: Speak, payload: bytes, first: bool) -> bool:
+        """Queue a clause's next sound, in the wire's encoding. Returns whether the first is still to come."""
+        if not payload:
             return first
         if first:
             self._post(FirstAudio(response_id=clause.response_id, clause=clause.clause))
-        self._outbound.play(clause.response_id, clause.clause, self._wire.encode(samples))
+        self._outbound.play(clause.response_id, clause.clause, payload)
         return False
 
     def _is_busy(self, clause: Speak, queued: QueuedVoice | None) -> bool:

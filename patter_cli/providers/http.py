@@ -77,15 +77,11 @@ async def pooled_client() -> httpx.AsyncClient:
     """This event loop's client, whose connections end with the loop. No cookies, no redirects. Raises BadSetting."""
     loop = asyncio.get_running_loop()
     if loop not in _POOLS:
+        tls = await shared_tls()
         try:
-            # Importing httpx and reading the certificates takes 0.1 s, which other calls' frames must not wait for.
-            tls = await asyncio.to_thread(_tls)
             client = _new_client(tls)
         except (OSError, ValueError, ImportError) as error:
-            raise BadSetting(
-                "no connection can be made with these certificates or this proxy",
-                hint="look at SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY and ALL_PROXY",
-            ) from error
+            raise _unusable() from error
         if loop not in _POOLS:
             for old in [each for each in _POOLS if each.is_closed()]:
                 del _POOLS[old]
@@ -93,6 +89,22 @@ async def pooled_client() -> httpx.AsyncClient:
             _POOLS[loop] = client, keeper
             await anext(keeper)
     return _POOLS[loop][0]
+
+
+async def shared_tls() -> ssl.SSLContext:
+    """Whom we trust: read once per process, for every connection. Raises BadSetting."""
+    try:
+        # Importing httpx and reading the certificates takes 0.1 s, which other calls' frames must not wait for.
+        return await asyncio.to_thread(_tls)
+    except (OSError, ValueError, ImportError) as error:
+        raise _unusable() from error
+
+
+def _unusable() -> BadSetting:
+    return BadSetting(
+        "no connection can be made with these certificates or this proxy",
+        hint="look at SSL_CERT_FILE, SSL_CERT_DIR, HTTP_PROXY, HTTPS_PROXY and ALL_PROXY",
+    )
 
 
 @contextmanager
@@ -225,15 +237,27 @@ def _reason(body: bytes, secret: str) -> tuple[str, str]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return "", ""
+        return "", _one_line(body.decode("utf-8", "replace"), secret) if _is_plain(body) else ""
     error = _error_in(value)
+    if isinstance(value, dict) and isinstance(value.get("detail"), dict):
+        error = value["detail"]
     if isinstance(error, str):
         return "", _one_line(error, secret)
     if not isinstance(error, dict):
         return "", ""
     reasons = [each.get("reason") for each in _details(error)]
-    kind = " ".join(str(each or "") for each in (error.get("code"), error.get("type"), error.get("status"), *reasons))
-    return kind, _one_line(next((error[name] for name in ("message", "detail") if error.get(name)), ""), secret)
+    kind = " ".join(str(each or "") for each in (*(error.get(name) for name in _KINDS), *reasons))
+    return kind, _one_line(next((error[name] for name in _WORDS if error.get(name)), ""), secret)
+
+
+_KINDS = ("code", "type", "err_code", "error_code", "status")
+_WORDS = ("message", "detail", "err_msg", "title", "reason")
+"""Where vendors put what went wrong, as a name and as words."""
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether it is a sentence rather than a page."""
+    return len(body) < 500 and body.lstrip()[:1] not in (b"<", b"{", b"[")
 
 
 def _error_in(value: Any) -> Any:

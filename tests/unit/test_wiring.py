@@ -246,7 +246,7 @@ def test_a_provider_may_be_given_by_its_name(monkeypatch: pytest.MonkeyPatch) ->
     [
         ({"llm": "opneai"}, "openai"),
         ({"stt": "Local"}, "local"),
-        ({"tts": "x"}, "known: local"),
+        ({"tts": "x"}, "known: "),
         ({"llm": ""}, "known"),
     ],
 )

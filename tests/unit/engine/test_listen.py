@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 import pytest
 
-from patter_cli.audio.frame import Samples
-from patter_cli.audio.wire import LineAudio
-from patter_cli.contracts.stt import Final, Partial, Recognised
-from patter_cli.core.events import Event, ListenFailed, TranscriptFinal, TranscriptPartial
+from patter_cli.audio.frame import ULAW_8K, AudioFormat, Samples
+from patter_cli.audio.wire import ULAW_8K_WIRE, LineAudio
+from patter_cli.contracts.stt import EndOfTurn, Final, Partial, Recognised
+from patter_cli.core.events import EndOfTurnPredicted, Event, ListenFailed, TranscriptFinal, TranscriptPartial
 from patter_cli.engine.fallback import EARS
-from patter_cli.engine.listen import FINAL_S, OPEN_S, PRE_ROLL_MS, RING_MS, Listener
+from patter_cli.engine.listen import FINAL_S, OPEN_S, PRE_ROLL_MS, REPLAY_MS, RING_MS, Listener
 from patter_cli.errors import MissingCredential, Unauthorized, Unavailable
+from patter_cli.text.overlap import joined_at_overlap
 from tests.unit.engine.conftest import virtually
 
 FRAME = np.ones(160, np.int16)
@@ -185,7 +186,7 @@ def test_results_come_with_the_segment_they_belong_to() -> None:
 
 @pytest.mark.parametrize("broken", [Unavailable("gone", provider="x"), ConnectionResetError("gone"), TimeoutError()])
 def test_a_session_that_breaks_is_opened_again_and_counts_on(broken: Exception) -> None:
-    """The machine is not left waiting for a final, and the new session's first segment is the call's present one."""
+    """The new session answers what the broken one was asked, and its first segment is the call's present one."""
 
     async def story() -> None:
         first, second = Session(answers=False), Session()
@@ -197,12 +198,95 @@ def test_a_session_that_breaks_is_opened_again_and_counts_on(broken: Exception) 
             first.due.put_nowait(broken)
             await asyncio.sleep(1)
             assert first.closed
-            assert rig.events == [TranscriptFinal(segment=1, text="")] * 3
+            assert rig.events == [TranscriptFinal(segment=1, text="words 0")] * 3
             rig.listener.finalize()
             await asyncio.sleep(0.01)
             assert rig.events[3:] == [TranscriptFinal(segment=1, text="words 0")]
 
+
+def test_what_was_said_shortly_before_a_break_is_sent_again() -> None:
+    """Two seconds of it at most, none of it of an earlier turn; what was understood before is kept, said once."""
+
+    async def story() -> None:
+        first, second, third = Session(answers=False), Session(answers=False), Session(answers=False)
+        async with Rig(first, second, third, speech_only=False) as rig:
+            rig.hear(3000)
+            rig.listener.commit()
+            rig.hear(1000)
+            first.due.put_nowait(Unavailable("gone", provider="x"))
+            await asyncio.sleep(0.5)
+            assert second.samples == 1000 * 8
+            second.due.put_nowait(Partial(segment=0, text="I want to book a"))
+            rig.hear(3000)
+            await asyncio.sleep(0.01)
+            second.due.put_nowait(Unavailable("gone", provider="x"))
+            await asyncio.sleep(0.5)
+            assert third.samples == REPLAY_MS * 8
+            third.due.put_nowait(Final(segment=0, text="to book a table."))
+            await asyncio.sleep(0.01)
+            assert rig.events[-1] == TranscriptFinal(segment=1, text="I want to book a table.")
+
     virtually(story())
+
+
+def test_a_recogniser_that_takes_the_line_s_own_bytes_gets_them() -> None:
+    """Undecoded while nothing has changed them, encoded again where something has."""
+
+    class WireSession(Session):
+        payload = b""
+
+        def push_wire(self, payload: bytes) -> None:
+            self.payload += payload
+
+    class WireEars(Ears):
+        wire_formats = frozenset((ULAW_8K,))
+
+        async def open_on(self, format: AudioFormat) -> WireSession:
+            session = await self.open()
+            assert isinstance(session, WireSession)
+            return session
+
+    async def story() -> None:
+        session = WireSession()
+        ears = WireEars(session, speech_only=False)
+        listener = Listener(ears, line_rate_hz=8000, post=lambda event: None, wire=ULAW_8K_WIRE)
+        task = asyncio.create_task(listener.run())
+        await asyncio.sleep(0.01)
+        listener.push(LineAudio(coded=b"\x7a" * 160, wire=ULAW_8K_WIRE))
+        listener.push(LineAudio(np.zeros(160, np.int16)))
+        assert session.payload == b"\x7a" * 160 + b"\xff" * 160
+        assert session.samples == 0
+        task.cancel()
+        await asyncio.wait({task})
+
+    virtually(story())
+
+
+def test_what_the_vendor_thinks_of_the_turn_is_told() -> None:
+    """In the call's own segments."""
+
+    async def story() -> None:
+        first, second = Session(), Session()
+        async with Rig(first, second) as rig:
+            rig.listener.commit()
+            first.due.put_nowait(Unavailable("gone", provider="x"))
+            await asyncio.sleep(0.5)
+            second.due.put_nowait(EndOfTurn(segment=0, probability=1.0))
+            await asyncio.sleep(0.01)
+            assert rig.events == [EndOfTurnPredicted(segment=1, probability=1.0)]
+
+    virtually(story())
+
+
+def test_two_transcripts_that_overlap_are_one() -> None:
+    """Words at the joint may be cut in half or understood otherwise; where nothing overlaps, one follows the other."""
+    joined = joined_at_overlap
+    assert joined("I want to book a", "ook a table") == "I want to book a table"
+    assert joined("I want to book", "want to book a table") == "I want to book a table"
+    assert joined("I want to look", "want to book a table") == "I want to book a table"
+    assert joined("I want", "a table") == "I want a table"
+    assert joined("", "a table") == "a table"
+    assert joined("Two.", "") == "Two."
 
 
 def test_what_is_asked_while_nothing_is_open_is_answered_by_the_next_session() -> None:

@@ -1,0 +1,70 @@
+"""What recipes of vendors with sessions over sockets have in common: which lines they serve, and how one is opened."""
+
+from __future__ import annotations
+
+from patter_cli.audio.frame import AudioFormat
+from patter_cli.contracts.tts import TtsSession
+from patter_cli.providers.live_hearing import LiveSession
+from patter_cli.providers.speech_formats import LINE_FORMATS, LINEAR_16K
+from patter_cli.providers.vendor import VendorRecipe
+
+
+class LiveEars(VendorRecipe):
+    """A recogniser over a socket."""
+
+    __slots__ = ()
+
+    @property
+    def rate_hz(self) -> int:
+        """16000, for lines whose own format it does not take."""
+        return LINEAR_16K.rate_hz
+
+    @property
+    def speech_only(self) -> bool:
+        """It hears pauses by itself, so it gets everything."""
+        return False
+
+    @property
+    def wire_formats(self) -> frozenset[AudioFormat]:
+        return LINE_FORMATS
+
+    async def warm(self) -> None:
+        """Nothing to load: a session is a connection of its own."""
+
+    async def open(self) -> LiveSession:
+        """Begin recognition for one call, with linear samples. Raises ProviderError, ConfigError."""
+        return await self.open_on(LINEAR_16K)
+
+    async def open_on(self, format: AudioFormat) -> LiveSession:
+        """The same for a line of this format."""
+        raise NotImplementedError
+
+
+class LiveVoices(VendorRecipe):
+    """A voice."""
+
+    __slots__ = ()
+
+    @property
+    def rate_hz(self) -> int:
+        """16000, for lines whose own format it does not make."""
+        return LINEAR_16K.rate_hz
+
+    @property
+    def wire_formats(self) -> frozenset[AudioFormat]:
+        return LINE_FORMATS
+
+    async def warm(self) -> None:
+        """Nothing to load: a session is a connection of its own."""
+
+    async def open(self) -> TtsSession:
+        """Begin speaking for one call. Raises ProviderError, ConfigError."""
+        return await self._opened(LINEAR_16K, None)
+
+    async def open_on(self, format: AudioFormat) -> TtsSession:
+        """The same for a line of this format."""
+        return await self._opened(format, format)
+
+    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> TtsSession:
+        """asked: of the vendor; out: the line's, None for samples at rate_hz."""
+        raise NotImplementedError

@@ -1,0 +1,23 @@
+"""A key tried, and a connection opened, by a question that costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from patter_cli.providers.http import ERROR_BYTES, Server, pooled_client, refusal, start_of, translated
+
+TRY_S = 5.0
+
+
+async def try_address(server: Server, path: str, headers: Mapping[str, str]) -> None:
+    """GET an address that wants the key. Raises ProviderError."""
+    client = await pooled_client()
+    with translated(server):
+        async with (
+            asyncio.timeout(TRY_S),
+            client.stream("GET", server.base_url + path, headers=dict(headers)) as response,
+        ):
+            said = await start_of(response.aiter_raw(), ERROR_BYTES)
+    if response.status_code != 200:
+        raise refusal(server, response.status_code, dict(response.headers), said)
