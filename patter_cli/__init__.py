@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from patter_cli.providers.compatible import OpenAICompatibleLLM
     from patter_cli.providers.deepgram import DeepgramSTT
     from patter_cli.providers.elevenlabs import ElevenLabsTTS
+    from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
     from patter_cli.providers.google import GoogleLLM
     from patter_cli.providers.groq import GroqLLM
     from patter_cli.providers.local import LocalSTT, LocalTTS
     from patter_cli.providers.openai import OpenAILLM
+    from patter_cli.providers.openai_realtime import OpenAIRealtime
     from patter_cli.providers.rules import RulesLLM, Turn, call_tool
     from patter_cli.providers.smart_turn import SmartTurn
     from patter_cli.text.clauses import SentenceChunker
@@ -47,6 +49,7 @@ _HOMES = {
     "CloudflareTunnel": "tunnels.cloudflared",
     "ConfigError": "errors",
     "DeepgramSTT": "providers.deepgram",
+    "ElevenLabsConvAI": "providers.elevenlabs_convai",
     "ElevenLabsTTS": "providers.elevenlabs",
     "EmbeddedServer": "embedded",
     "GoogleLLM": "providers.google",
@@ -62,6 +65,7 @@ _HOMES = {
     "NgrokTunnel": "tunnels.ngrok",
     "OpenAICompatibleLLM": "providers.compatible",
     "OpenAILLM": "providers.openai",
+    "OpenAIRealtime": "providers.openai_realtime",
     "Patter": "phone",
     "PatterError": "errors",
     "PlacedCall": "placed_call",
@@ -94,6 +98,7 @@ __all__ = [
     "CloudflareTunnel",
     "ConfigError",
     "DeepgramSTT",
+    "ElevenLabsConvAI",
     "ElevenLabsTTS",
     "EmbeddedServer",
     "GoogleLLM",
@@ -109,6 +114,7 @@ __all__ = [
     "NgrokTunnel",
     "OpenAICompatibleLLM",
     "OpenAILLM",
+    "OpenAIRealtime",
     "Patter",
     "PatterError",
     "PlacedCall",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from patter_cli.contracts.echo import AudioFilter
     from patter_cli.contracts.eou import EndOfTurnModel
     from patter_cli.contracts.llm import LanguageModel
+    from patter_cli.contracts.s2s import SpeechEngine
     from patter_cli.contracts.stt import SpeechToText
     from patter_cli.contracts.tts import TextToSpeech
 
@@ -101,6 +102,7 @@ _LISTS = {
 class Agent:
     """Who answers: what it knows, how it sounds, how it takes turns. Immutable; share it between calls.
 
+    engine: who hears, thinks and speaks in one, in place of stt, llm and tts: OpenAIRealtime(…), or its name.
     stt, llm, tts: a provider, or its name where the environment has its key (llm="openai"), or several, of which the
     next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
@@ -116,6 +118,7 @@ class Agent:
 
     system_prompt: str
     first_message: str = ""
+    engine: SpeechEngine | str | None = field(default=None, kw_only=True)
     stt: SpeechToText | str | Sequence[SpeechToText | str] | None = field(default=None, kw_only=True)
     llm: LanguageModel | str | Sequence[LanguageModel | str] | None = field(default=None, kw_only=True)
     tts: TextToSpeech | str | Sequence[TextToSpeech | str] | None = field(default=None, kw_only=True)
@@ -162,6 +165,12 @@ class Agent:
         if not isinstance(echo, bool | str | None) and not hasattr(echo, "for_line"):
             raise InputError(
                 f"echo_cancellation cannot be {echo!r}", hint='None, True, False, "webrtc", or NlmsEchoCanceller(…)'
+            )
+        beside = [name for name in ("stt", "llm", "tts") if self.engine is not None and getattr(self, name) is not None]
+        if beside:
+            raise InputError(
+                f"an engine hears, thinks and speaks in one, and {' and '.join(beside)} would do it again",
+                hint=f"leave out {' and '.join(beside)}, or engine",
             )
         for name in ("stt", "llm", "tts"):
             if isinstance(getattr(self, name), list | tuple) and not getattr(self, name):

@@ -11,19 +11,21 @@ from patter_cli import registry
 from patter_cli.agent import Agent
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.provider import Provider, missing_members
+from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import BadSetting, ConfigError, InputError, a_kind
 from patter_cli.retired import current
 
-_CONTRACTS = {"stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
+_CONTRACTS = {"engine": SpeechEngine, "stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
 
 
 def with_providers(agent: Agent) -> Agent:
     """The agent with things for names: llm="openai" becomes OpenAILLM(). Raises UnknownProvider, ConfigError."""
     return replace(
         agent,
+        engine=_engine(_things("engine", agent.engine, agent.model), agent.voice),
         stt=_things("stt", agent.stt),
         llm=_things("llm", agent.llm, agent.model),
         tts=_things("tts", agent.tts),
@@ -36,6 +38,8 @@ def with_keys(agent: Agent, given: Mapping[str, str]) -> Agent:
     Raises UnknownProvider, ConfigError.
     """
     agent = with_providers(agent)
+    if agent.engine is not None:
+        return replace(agent, engine=_keyed("engine", agent.engine, given, agent.model))
     return replace(
         agent,
         stt=_keyed("stt", agent.stt, given),
@@ -66,6 +70,13 @@ def _things(kind: registry.Kind, given: Any, model: str = "") -> Any:
     if isinstance(given, Sequence):
         return [made(kind, each, model) if isinstance(each, str) else current(each, today) for each in given]
     return current(given, today)
+
+
+def _engine(engine: Any, voice: str) -> Any:
+    """The engine with the voice that the agent chose, if it has any to choose from."""
+    if engine is None or not voice or not is_dataclass(engine) or isinstance(engine, type):
+        return engine
+    return replace(engine, voice=voice) if "voice" in {each.name for each in fields(engine)} else engine
 
 
 def made(kind: registry.Kind, name: str, model: str = "") -> Any:

@@ -22,9 +22,10 @@ from patter_cli.extras import install_command
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["stt", "llm", "tts", "vad", "eou", "echo", "carrier", "tunnel"]
+Kind = Literal["engine", "stt", "llm", "tts", "vad", "eou", "echo", "carrier", "tunnel"]
 
 _WORDS: dict[Kind, str] = {
+    "engine": "speech-to-speech engine",
     "stt": "speech-to-text provider",
     "llm": "language model provider",
     "tts": "voice",
@@ -79,6 +80,18 @@ class Row:
 
 
 ROWS: tuple[Row, ...] = (
+    Row(
+        name="openai_realtime",
+        kind="engine",
+        target="patter_cli.providers.openai_realtime:OpenAIRealtime",
+        keys=("OPENAI_API_KEY",),
+    ),
+    Row(
+        name="elevenlabs_convai",
+        kind="engine",
+        target="patter_cli.providers.elevenlabs_convai:ElevenLabsConvAI",
+        keys=("ELEVENLABS_API_KEY",),
+    ),
     Row(name="local", kind="stt", target="patter_cli.providers.local:LocalSTT", extra="local"),
     Row(name="openai", kind="llm", target="patter_cli.providers.openai:OpenAILLM", keys=("OPENAI_API_KEY",)),
     Row(

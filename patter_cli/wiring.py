@@ -19,6 +19,7 @@ from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.provider import OutOfPackages
+from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
@@ -29,6 +30,7 @@ from patter_cli.destinations import DialRules, DoNotCall
 from patter_cli.dial_quota import DialLimits, DialQuota
 from patter_cli.engine.answer_service import AnswerService, ready_service
 from patter_cli.engine.author_model import AuthorModel
+from patter_cli.engine.converse import engine_plan
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
@@ -117,7 +119,7 @@ def built_in_line() -> loopback.Carrier:
 
 def check_packages(agent: ReadyAgent) -> None:
     """Whether all that a spoken call with this agent works with is installed; loads none of it. Raises MissingExtra."""
-    parts: tuple[object, ...] = (agent.stt, *agent.stt_fallbacks, agent.tts, *agent.tts_fallbacks, agent.end_of_turn)
+    parts: tuple[object, ...] = (*agent.ears, agent.tts, *agent.tts_fallbacks, agent.end_of_turn)
     for each in (registry.keyless("vad").load(), *parts):
         if isinstance(each, OutOfPackages):
             each.check_packages()
@@ -267,11 +269,15 @@ def ready_agent(
             hint="give an object with process(samples, rate_hz), or a class of such objects",
         )
     notes: dict[str, str] = {}
-    models = _models(name, agent, hooks, notes)
+    models = () if agent.engine is not None else _models(name, agent, hooks, notes)
+    recipes.check(name, "engine", recipes.several(agent.engine))
     recipes.check(name, "stt", recipes.several(agent.stt))
     recipes.check(name, "tts", recipes.several(agent.tts))
     recipes.check(name, "llm", models)
-    open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
+    if agent.engine is not None:
+        open_stt: tuple[SpeechToText, ...] = (registry.keyless("stt").load()(),)  # whom nobody asks
+    else:
+        open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
     open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
     breakers = Breakers()
     unwanted = do_not_call(settings)
@@ -301,6 +307,7 @@ def ready_agent(
                 voicemail_message=texts.voicemail_message or voicemail_message,
                 screens_machines=texts.detects_machines,
             ),
+            engine=cast(SpeechEngine | None, changed.engine),
             stt=recipes.heard_by(changed, stt),
             tts=recipes.voice_of(changed, tts),
             hooks=hooks,
@@ -447,6 +454,7 @@ def plan_of(
         transfer_numbers=transfer_numbers(agent),
         drafts=drafts,
         predicts_end_of_turn=turns.end_of_turn is not None,
+        engine=None if agent.engine is None else engine_plan(cast(SpeechEngine, agent.engine).abilities),
         voicemail_message=fill(voicemail_message, variables),
         screens_machines=screens_machines,
     )

@@ -154,6 +154,13 @@ def problem_of(error: PatterError) -> Problem:
 
 def _stages(agent: Agent, ready: ReadyAgent | None, settings: Settings) -> Iterable[Stage]:
     """What the author named, or what was chosen instead; each of several that stand in for one another."""
+    if agent.engine is not None:
+        engine = agent.engine
+        settings_of = _settings(engine)
+        yield Stage(
+            stage="engine", provider=_name(engine), settings=settings_of, chosen=True, key=_key(engine, settings)
+        )
+        return
     named = {"stt": agent.stt, "llm": agent.llm, "tts": agent.tts, "end of turn": agent.turns.end_of_turn}
     stt, tts = (ready.stt, ready.tts) if ready else wiring.built_in_speech()
     tts = tts.voice if isinstance(tts, RespeltVoice) else tts

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from patter_cli.audio.frame import Samples
-from patter_cli.contracts.llm import ChatMessage, ToolSpec, Usage
+from patter_cli.contracts.llm import ChatMessage, ToolSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,16 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyUsed:
-    """What a reply cost."""
+    """What a reply took, in tokens: of input_tokens, which are text, and of what was heard before, cached_tokens came
+    from the vendor's cache; audio is counted apart."""
 
     reply: str
-    usage: Usage
+    model: str
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,7 @@ class CallSession:
         if agent is not None:
             self._call.agent = agent
             if self._line is not None:
-                self._line.cascade.adopt(agent)
+                self._line.adopt(agent)
 
     def _tell_use(self) -> None:
         """The last entries of a call say what it took. Twice is fine."""

@@ -90,6 +90,10 @@ class Converse:
         self._requests: list[Callable[[EngineSession], None]] = []
         self._replies = SpeechReplies(engine, plan=plan, playback=playback, post=post, now=now, alarm=alarm, wire=wire)
 
+    def use(self, engine: SpeechEngine) -> None:
+        """Open the next session with this one, which does no less; before the first, that is the call's."""
+        self._engine = engine
+
     # --- the caller's sound ----------------------------------------------------------------------------------
 
     def push(self, audio: LineAudio) -> None:

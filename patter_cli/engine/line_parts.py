@@ -11,6 +11,7 @@ from patter_cli.engine.converse import Converse
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer
 from patter_cli.engine.perform_media import MediaPerformer
+from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.usage import session_used
 
 
@@ -36,6 +37,12 @@ class LineParts:
         if self.engine is not None:
             workers.append(call.guard("engine", self.engine.run))
         return workers
+
+    def adopt(self, agent: ReadyAgent) -> None:
+        """The call's agent has changed."""
+        self.cascade.adopt(agent)
+        if self.engine is not None and agent.engine is not None:
+            self.engine.use(agent.engine)
 
     def used(self, call: CallContext, now: Ms) -> tuple[Event, ...]:
         """What the line and those who worked on it took, once it is over."""

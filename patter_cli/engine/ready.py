@@ -95,6 +95,11 @@ class ReadyAgent:
     notes: Mapping[str, str] = field(default_factory=dict)
     """What was chosen because nobody said, by stage ("speech", "llm"): a line each, for whoever starts it."""
 
+    @property
+    def ears(self) -> tuple[SpeechToText, ...]:
+        """Who listens, in their order; nobody beside an engine."""
+        return (self.stt, *self.stt_fallbacks) if self.engine is None else ()
+
     def __post_init__(self) -> None:
         """Raises ConfigError for two that would both answer."""
         if self.engine is not None and self.hooks.on_message is not None:

@@ -200,16 +200,16 @@ class SpeechReplies:
             case s2s.ToolCalled(call=call, name=name, arguments=arguments):
                 inflow.touch(now)
                 self._take_call(reply, call, name, arguments)
-            case s2s.ReplyUsed(usage=usage):
-                reply.tell(
-                    lambda number: post(
-                        fact.ModelUsed(
-                            response_id=number,
-                            model=usage.model,
-                            input_tokens=usage.input_tokens,
-                            output_tokens=usage.output_tokens,
-                            cached_tokens=usage.cached_tokens,
-                        )
+            case s2s.ReplyUsed():
+                post(  # it is paid for, whether it was heard or not
+                    fact.EngineUsed(
+                        provider=self._name,
+                        model=event.model,
+                        input_tokens=event.input_tokens,
+                        cached_tokens=event.cached_tokens,
+                        output_tokens=event.output_tokens,
+                        audio_input_tokens=event.audio_input_tokens,
+                        audio_output_tokens=event.audio_output_tokens,
                     )
                 )
             case s2s.ReplyInterrupted():

@@ -97,8 +97,8 @@ class CallFactory:
 
     async def warm_agent(self, agent: ReadyAgent) -> None:
         """The same for one agent. Raises PatterError."""
-        ears, voices = (agent.stt, *agent.stt_fallbacks), (agent.tts, *agent.tts_fallbacks)
-        await asyncio.gather(*(each.warm() for each in ears), *(each.warm() for each in voices))
+        voices = (agent.tts, *agent.tts_fallbacks)
+        await asyncio.gather(*(each.warm() for each in agent.ears), *(each.warm() for each in voices))
         await asyncio.gather(*(each.warm() for each in agent.models))
         if agent.end_of_turn is not None:
             await agent.end_of_turn.warm()
@@ -108,7 +108,7 @@ class CallFactory:
     async def awaited_work_s(self) -> dict[str, float]:
         """By agent: what its caller waits for in a turn, in seconds of a core of this machine. After `warm`."""
         return {
-            name: sum([await awaited_work_s(each) for each in (agent.stt, agent.tts, agent.end_of_turn)])
+            name: sum([await awaited_work_s(each) for each in (*agent.ears[:1], agent.tts, agent.end_of_turn)])
             for name, agent in self._agents.items()
         }
 

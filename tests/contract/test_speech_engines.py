@@ -7,7 +7,8 @@ A row makes an engine whose caller says "When do you open?" with the first sound
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,28 +16,71 @@ import numpy as np
 import pytest
 
 from patter_cli.contracts import s2s
-from patter_cli.contracts.provider import name_of
+from patter_cli.contracts.llm import ToolSpec
 from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.errors import ProviderError
+from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
+from patter_cli.providers.openai_realtime import OpenAIRealtime, Turns
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerSession, Said, SpeechPeer
+from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
+from patter_cli.testing.vendors.faults import Fault, Faulty
+from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
+from patter_cli.testing.vendors.server import serve
 from tests.unit.engine.conftest import virtually
 
 Kind = TypeVar("Kind", bound=EngineEvent)
 SCRIPT = ("We open at nine.", Said(items=("Let me see.",), calls=(("book", '{"people": 2}'),)), "It is booked.")
 SETUP = EngineSetup(system_prompt="Be brief.")
+BOOK = ToolSpec(name="book", description="Books a table.", parameters={"type": "object", "properties": {}})
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One engine. make: with this fault of the vendor's, None for none. speak: has the caller heard by the vendor."""
+    """One engine. can: what it is able to do. vendor: the engine and whoever is behind it, with this fault of theirs,
+    None for none. speak: has the caller heard by the vendor. real: there is a socket between, and time is not virtual.
+    """
 
     name: str
-    make: Callable[[PeerFault | None], SpeechEngine]
+    can: s2s.EngineAbilities
+    vendor: Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]
     speak: Callable[[EngineSession], None]
+    real: bool = False
 
 
-def scripted(abilities: s2s.EngineAbilities) -> Callable[[PeerFault | None], SpeechEngine]:
-    return lambda fault: SpeechPeer(SCRIPT, abilities=abilities, faults=[fault] if fault else [])
+def scripted(abilities: s2s.EngineAbilities) -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]:
+    @asynccontextmanager
+    async def vendor(fault: PeerFault | None) -> AsyncIterator[SpeechEngine]:
+        yield SpeechPeer(SCRIPT, abilities=abilities, faults=[fault] if fault else [])
+
+    return vendor
+
+
+def openai(turns: Turns) -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]:
+    @asynccontextmanager
+    async def vendor(fault: PeerFault | None) -> AsyncIterator[SpeechEngine]:
+        peer = RealtimeVendor(SCRIPT, speak_s=0.02)
+        faulty = Faulty(peer, Fault.CUT, after=12)
+        async with serve(faulty if fault is PeerFault.DROPS else peer) as lab:
+            yield OpenAIRealtime("sk-lab", base_url=lab.url, turns=turns)
+
+    return vendor
+
+
+def elevenlabs(*formats: str) -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]:
+    @asynccontextmanager
+    async def vendor(fault: PeerFault | None) -> AsyncIterator[SpeechEngine]:
+        peer = ConvAIVendor(SCRIPT, speak_s=0.02, formats=(formats[0], formats[1]))
+        faulty = Faulty(peer, Fault.CUT, asks=lambda request: request.wants_socket, after=6)
+        async with serve(faulty if fault is PeerFault.DROPS else peer) as lab:
+            yield ElevenLabsConvAI("sk-lab", "agent_lab", base_url=lab.url)
+
+    return vendor
+
+
+def speak_aloud(session: EngineSession) -> None:
+    """A voice of half a second, and the silence that ends it."""
+    session.push(np.full(4000, 3000, np.int16))
+    session.push(np.zeros(6000, np.int16))
 
 
 def speak(session: EngineSession) -> None:
@@ -47,8 +91,26 @@ def speak(session: EngineSession) -> None:
 
 
 ROWS = (
-    Row("scripted, turns ours", scripted(TURNS_OURS), speak),
-    Row("scripted, turns theirs", scripted(TURNS_THEIRS), speak),
+    Row("scripted, turns ours", TURNS_OURS, scripted(TURNS_OURS), speak),
+    Row("scripted, turns theirs", TURNS_THEIRS, scripted(TURNS_THEIRS), speak),
+    Row("openai, turns ours", OpenAIRealtime("sk").abilities, openai("ours"), speak_aloud, real=True),
+    Row(
+        "openai, turns theirs",
+        OpenAIRealtime("sk", turns="server_vad").abilities,
+        openai("server_vad"),
+        speak_aloud,
+        real=True,
+    ),
+    *(
+        Row(
+            f"elevenlabs, {heard} and {spoken}",
+            ElevenLabsConvAI("sk", "agent").abilities,
+            elevenlabs(heard, spoken),
+            speak_aloud,
+            real=True,
+        )
+        for heard, spoken in (("ulaw_8000", "ulaw_8000"), ("pcm_16000", "pcm_44100"))
+    ),
 )
 EVERY = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
@@ -77,12 +139,16 @@ class Talk:
         """The caller says something; the name of the reply to it, once all of that has come."""
         self.session.push(np.ones(1600, np.int16))
         self.row.speak(self.session)
-        await asyncio.sleep(0.8)
+        await self.pass_s(0.8)
         if self.can.commit:
             self.session.commit()
             self.ask()
-        await asyncio.sleep(5)
+        await self.pass_s(5)
         return self.of(s2s.ReplyOpened)[-1].reply
+
+    async def pass_s(self, seconds: float) -> None:
+        """Let so much time pass; where it is real, a tenth of it, for the vendor is quick."""
+        await asyncio.sleep(seconds / 10 if self.row.real else seconds)
 
     def ask(self) -> None:
         self.asked += 1
@@ -98,18 +164,18 @@ class Talk:
 
 def held(row: Row, story: Callable[[Talk], Awaitable[None]], fault: PeerFault | None = None) -> Talk:
     async def run() -> Talk:
-        engine = row.make(fault)
-        server_turns = not engine.abilities.commit
-        session = await engine.open(EngineSetup(system_prompt=SETUP.system_prompt, server_turns=server_turns))
-        talk = Talk(row, session, engine.abilities)
-        reader = asyncio.create_task(talk.read())
-        await story(talk)
-        await session.aclose()
-        await session.aclose()  # twice is fine
-        await asyncio.wait_for(reader, 1)
-        return talk
+        async with row.vendor(fault) as engine:
+            setup = EngineSetup(system_prompt=SETUP.system_prompt, server_turns=not row.can.commit, tools=(BOOK,))
+            session = await engine.open(setup)
+            talk = Talk(row, session, engine.abilities)
+            reader = asyncio.create_task(talk.read())
+            await story(talk)
+            await session.aclose()
+            await session.aclose()  # twice is fine
+            await asyncio.wait_for(reader, 1)
+            return talk
 
-    return virtually(run())
+    return asyncio.run(run()) if row.real else virtually(run())
 
 
 @EVERY
@@ -160,13 +226,13 @@ def test_a_tool_is_called_and_its_answer_is_used(row: Row) -> None:
         talk.session.return_tool(call.call, '{"ok": true}')
         if not talk.can.continues:
             talk.ask()
-        await asyncio.sleep(5)
+        await talk.pass_s(5)
         assert talk.words(talk.of(s2s.ReplyOpened)[-1].reply) == "It is booked."
 
     held(row, story)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.make(None).abilities.cancel], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.can.cancel and row.can.commit], ids=lambda row: row.name)
 def test_a_cancelled_reply_ends_at_once(row: Row) -> None:
     """No sound comes any more, its end is told, and the next reply is whole."""
 
@@ -178,7 +244,7 @@ def test_a_cancelled_reply_ends_at_once(row: Row) -> None:
         talk.session.cancel(reply)
         talk.session.cancel(reply)
         sent = len(talk.of(s2s.ReplyAudio))
-        await asyncio.sleep(3)
+        await talk.pass_s(3)
         assert len(talk.of(s2s.ReplyAudio)) == sent
         assert len(talk.of(s2s.ReplyFinished, reply)) == 1
         assert talk.words(await talk.turn()) == "Let me see."
@@ -195,7 +261,7 @@ def test_a_session_that_breaks_raises_a_provider_error(row: Row) -> None:
 
     talk = held(row, story, PeerFault.DROPS)
     assert talk.error is not None
-    assert talk.error.provider == name_of(row.make(None))
+    assert talk.error.provider in row.name
 
 
 @EVERY

@@ -14,7 +14,6 @@ from random import Random
 import numpy as np
 
 from patter_cli.contracts import s2s
-from patter_cli.contracts.llm import Usage
 from patter_cli.contracts.s2s import EngineEvent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
@@ -50,7 +49,7 @@ def anything(random: Random, calls: int) -> EngineEvent:
         s2s.ReplyWordTimes(reply=reply, item=item, starts_ms=(0, 300), ends_ms=(random.randrange(400),)),
         s2s.ItemVoiced(reply=reply, item=item),
         s2s.ToolCalled(reply=reply, call=f"call{calls}", name=name, arguments=arguments),
-        s2s.ReplyUsed(reply=reply, usage=Usage(model="m", input_tokens=1, output_tokens=1)),
+        s2s.ReplyUsed(reply=reply, model="m", input_tokens=1, output_tokens=1),
         s2s.ReplyFinished(reply=reply, failed=random.choice(("", "", "", "server_error"))),
         s2s.ReplyInterrupted(reply=reply),
         s2s.TurnTaken(item=random.choice(ITEMS)),

@@ -71,13 +71,14 @@ class Vendor(Protocol):
 @dataclass(slots=True)
 class Faulty:
     """A vendor with a fault. first: how many requests have it, None for all. asks: which requests it is about; others,
-    as those that only open a connection, are answered."""
+    as those that only open a connection, are answered. after: of a talk, so many messages are sent before."""
 
     vendor: Vendor
     fault: Fault
     first: int | None = None
     asks: Callable[[Request], bool] = lambda request: request.method != "GET" or request.wants_socket
     met: int = 0
+    after: int = 1
 
     def __call__(self, request: Request) -> Answer | Talk:
         answer = self.vendor(request)
@@ -88,7 +89,7 @@ class Faulty:
             return self.vendor.refusal(self.fault)
         if isinstance(answer, Answer):
             return with_fault(answer, self.fault, self.vendor.error_inside())
-        return talk_with_fault(answer, self.fault, self.vendor.error_inside())
+        return talk_with_fault(answer, self.fault, self.vendor.error_inside(), after=self.after)
 
 
 def with_fault(answer: Answer, fault: Fault, error: bytes = b"") -> Answer:

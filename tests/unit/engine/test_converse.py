@@ -12,7 +12,7 @@ import pytest
 
 from patter_cli.audio.wire import LineAudio
 from patter_cli.contracts import s2s
-from patter_cli.contracts.llm import ChatMessage, ToolCall, Usage
+from patter_cli.contracts.llm import ChatMessage, ToolCall
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup, spoken_history
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
@@ -195,16 +195,16 @@ def test_a_reply_that_is_over_before_it_was_accepted_is_played() -> None:
         s2s.ReplyOpened(reply="r"),
         sound(100),
         s2s.ToolCalled(reply="r", call="c", name="book"),
-        s2s.ReplyUsed(reply="r", usage=Usage(model="m", input_tokens=3, output_tokens=2)),
+        s2s.ReplyUsed(reply="r", model="m", input_tokens=3, output_tokens=2),
         s2s.ReplyFinished(reply="r"),
     )
     rig.accepts()
     kinds = [type(each) for each in rig.events]
     assert kinds[:5] == [
         fact.SpeechResponseOpened,
+        fact.EngineUsed,
         fact.SpanOpened,
         fact.ToolCallRequested,
-        fact.ModelUsed,
         fact.ResponseFinished,
     ]
     assert rig.facts(fact.ClauseVoiced) == [fact.ClauseVoiced(response_id=1, clause=0, duration_ms=100)]
