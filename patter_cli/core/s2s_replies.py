@@ -19,7 +19,7 @@ from patter_cli.core.call import Call
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.delivery import Delivery
 from patter_cli.core.endings import Endings
-from patter_cli.core.floor import CallerState, CallState
+from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.playout import Playout
 from patter_cli.core.reply import Purpose, Reply
@@ -76,7 +76,11 @@ class EngineReplies:
         if engine is None or call.state.now is not CallState.ACTIVE:
             return None
         if reply is not None and not reply.by_engine:
-            return None  # a line of ours is being said
+            answered = engine.server_turns and event.asked is None and call.agent.now is AgentState.HELD
+            if not answered or reply.hang_up or reply.transfer:
+                return None  # a line of ours is being said
+            self._floor.yield_reply()  # the voice that held it was meant: the engine answers it
+            reply = None
         if reply is not None and not reply.opened and event.asked in (None, reply.id):
             return reply
         if not engine.server_turns or event.asked is not None:

@@ -119,6 +119,7 @@ class OpenAIRealtime:
             truncate=True,
             input_transcript=bool(self.transcription_model),
             tools=True,
+            continues=not ours,
         )
 
     @property
@@ -210,6 +211,8 @@ class RealtimeSession:
         """Of the caller and of replies, by the vendor's ids."""
         self._calls: dict[str, str] = {}
         """Names of tools by the ids of their calls."""
+        self._due: set[str] = set()
+        """Calls that are not answered."""
         self._closed = False
 
     # --- what it is asked ----------------------------------------------------------------------------------------
@@ -256,6 +259,10 @@ class RealtimeSession:
 
     def return_tool(self, call: str, result: str) -> None:
         self._add({"type": "function_call_output", "call_id": call, "output": result})
+        self._due.discard(call)
+        if self._recipe.turns != "ours" and not self._due:
+            self._wishes.append({})  # its own turns begin with a voice, and nobody has one for this
+            self._ask_next()
 
     async def aclose(self) -> None:
         self._closed = True
@@ -358,6 +365,7 @@ class RealtimeSession:
             case "response.function_call_arguments.done":
                 call = text_of(value, "call_id")
                 name = text_of(value, "name") or self._calls.get(call, "")
+                self._due.add(call)
                 return [s2s.ToolCalled(reply=reply, call=call, name=name, arguments=text_of(value, "arguments"))]
             case "response.done":
                 return self._end(object_of(value, "response"))
