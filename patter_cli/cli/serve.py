@@ -77,8 +77,8 @@ def serve(
     screen = screen_for(f"patter serve {agent or ''}".rstrip(), settings, otherwise=lines)
     with on_terminal(screen):
         kept = run(_serve(served, settings, screen, lines, tunnel=tunnel, number=number, carrier=carrier))
-    if screen is not None and (told := screen.summary()):
-        print(told, file=sys.stderr)
+        if screen is not None and (told := screen.summary()):
+            print(told, file=sys.stderr)
     if not kept:
         raise typer.Exit(1)
 

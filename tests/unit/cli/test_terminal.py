@@ -158,3 +158,24 @@ def test_a_stream_that_is_no_file_works_too(monkeypatch: pytest.MonkeyPatch) -> 
     with Terminal():
         print("hello")
     assert out.getvalue() == "hello\n"
+
+
+def test_who_has_the_terminal_takes_what_is_printed_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that goes to a file still does; afterwards lines go to the terminal again."""
+    master, slave = ends("terminal")
+    read, write = os.pipe()
+    monkeypatch.setattr(sys, "stdout", opened(slave))
+    monkeypatch.setattr(sys, "stderr", opened(write))
+    taken: list[str] = []
+    with Terminal() as printing:
+        printing.divert(lambda stream, text: taken.append(text))
+        print("for the screen")
+        print("for the file", file=sys.stderr)
+        printing.divert(None)
+        print("for the terminal")
+    sys.stderr.close()
+    assert taken == ["for the screen\n"]
+    assert everything(read) == "for the file\n"
+    assert os.read(master, 100) == b"for the terminal\n"
+    sys.stdout.close()
+    os.close(master)

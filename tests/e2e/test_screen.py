@@ -1,0 +1,192 @@
+"""The screen of `patter serve` on a real terminal: calls are seen, keys do what they say, and it is given back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.simulate.caller import LineCaller
+from tests.e2e.conftest import Earpiece
+from tests.e2e.glass import Glass
+from tests.e2e.test_serve import PROGRAM, ROOT, free_port, project
+from tests.e2e.test_unread import ANSWERED_S, listening, waits
+
+BROKEN = """
+import patter_cli.tui.live as live
+
+def broken(*args, **kwargs):
+    raise ZeroDivisionError("drawing")
+
+live.draw = broken
+"""
+
+
+@asynccontextmanager
+async def served(
+    folder: Path, glass: Glass, *, first: str = "", after: str = "", env: dict[str, str] | None = None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server in front of a terminal, and its address."""
+    port = free_port()
+    process = await glass.start(
+        *(sys.executable, "-c", first + PROGRAM, "serve", "echo", "--port", port, "--drain-timeout", "0"),
+        cwd=project(folder, after),
+        env={"PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(folder / "kept"), **(env or {})},
+    )
+    try:
+        await listening(int(port))
+        yield process, f"ws://127.0.0.1:{port}/ws/loopback/echo"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def glass() -> AsyncIterator[Glass]:
+    """A terminal of 80 by 24."""
+    made = Glass()
+    yield made  # type: ignore[misc]
+    made.close()
+
+
+async def over(process: asyncio.subprocess.Process) -> int:
+    async with asyncio.timeout(12):
+        return await process.wait()
+
+
+def reasons(folder: Path) -> list[str]:
+    """How the calls ended that are kept."""
+    return [json.loads(each.read_text())["reason"] for each in sorted(folder.rglob("record.json"))]
+
+
+async def test_a_call_is_seen_and_steered(tmp_path: Path, glass: Glass) -> None:
+    """Shown while it lasts, in a terminal that changes its size; muted, hung up, and all of it left by a key."""
+    async with served(tmp_path, glass) as (process, url):
+        await glass.shows("nobody is on the phone", f"echo answers at {url}", "q quit")
+        ear = Earpiece()
+        caller = LineCaller(url, TwilioLine("MZ1"), handset=ear)
+        async with caller:
+            await glass.shows("1 live", "echo ← loopback", "agent   Hello.")
+            caller.press("5")
+            await glass.shows("caller  [DTMF: 5]", "agent   You pressed [DTMF: 5].", "none yet")
+            glass.resize(120, 30)
+            await glass.shows("─│─", "listening")
+            assert max(map(len, glass.text.splitlines())) == 120
+            glass.resize(60, 20)
+            await glass.wait(lambda: max(map(len, glass.text.splitlines())) <= 60, what="60 columns")
+
+            glass.type("m")
+            await glass.shows("muted, ", "m unmute")
+            caller.press("6")
+            await asyncio.sleep(0.7)
+            glass.type("m")
+            await glass.shows("the caller is heard again")
+            assert "[DTMF: 6]" not in glass.text
+
+            glass.type("?")
+            await glass.shows("hang the call up, with a goodbye")
+            glass.type("xh")
+            await glass.shows("hang up loopback? y: yes")
+            glass.type("n")
+            await glass.shows("f follow")
+            assert "1 live" in glass.text
+            glass.type("hy")
+            assert await caller.wait_for(lambda: caller.ended is not None, 15)
+        assert ear.has_heard("goodbye")
+        await glass.shows("0 live", "1 over")
+        glass.type("q")
+        assert await over(process) == 0
+    await glass.wait(lambda: "1 call, " in glass.after, 2, "summary")
+    assert glass.restored
+    assert reasons(tmp_path) == ["operator"]
+
+
+@pytest.mark.parametrize("how", ["\x03", signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, "error"])
+async def test_the_terminal_is_given_back_however_it_ends(tmp_path: Path, glass: Glass, how: object) -> None:
+    """Ctrl-C, signals, and an error while it starts: modes, cursor and what was there before; errors are read."""
+    async with served(tmp_path, glass) if how != "error" else failing(tmp_path, glass) as (process, _):
+        if how == "error":
+            assert await over(process) == 6
+        else:
+            await glass.shows("nobody is on the phone", "echo answers")
+            assert not glass.restored
+            if isinstance(how, str):
+                glass.type(how)
+            else:
+                process.send_signal(how)
+            assert await over(process) == (-signal.SIGQUIT if how is signal.SIGQUIT else 0)
+    await glass.wait(lambda: glass.restored, 2, "terminal as it was")
+    if how == "error":
+        assert "error: " in glass.after
+        assert "is already in use" in glass.after
+
+
+@asynccontextmanager
+async def failing(folder: Path, glass: Glass) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A server that finds its port taken."""
+    taken = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    port = taken.sockets[0].getsockname()[1]
+    process = await glass.start(
+        *(sys.executable, "-c", PROGRAM, "serve", "echo", "--port", str(port)),
+        cwd=project(folder),
+        env={"PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(folder / "kept")},
+    )
+    try:
+        yield process, ""
+    finally:
+        taken.close()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_screen_that_breaks_leaves_lines(tmp_path: Path, glass: Glass) -> None:
+    """A bug in the drawing ends the drawing: the terminal is given back, and calls go on and are told of as lines."""
+    async with served(tmp_path, glass, first=BROKEN) as (process, url):
+        await glass.wait(lambda: "the screen broke" in glass.after, what="word of it")
+        assert max(await waits(url, "1")) < 2 * ANSWERED_S
+        await glass.wait(lambda: "agent   You pressed [DTMF: 1]." in glass.after, what="transcript")
+        process.send_signal(signal.SIGTERM)
+        assert await over(process) == 0
+    assert glass.restored
+
+
+async def test_a_screen_that_nobody_reads_stops_no_call(tmp_path: Path, glass: Glass) -> None:
+    """A terminal under Ctrl-S: each key is answered in time, and it ends as ever."""
+    chatty = "\n\ndef on_transcript(event):\n    for _ in range(2000):\n        print('x' * 99)\n"
+    async with served(tmp_path, glass, after=chatty) as (process, url):
+        await glass.shows("nobody is on the phone")
+        glass.hold()
+        glass.resize(400, 300)  # a frame is more than such a terminal takes unread
+        assert max(await waits(url, "1234")) < ANSWERED_S
+        process.send_signal(signal.SIGTERM)
+        assert await over(process) == 0
+
+
+@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {"TERM": ""}])
+async def test_a_terminal_that_can_do_nothing_gets_lines(tmp_path: Path, glass: Glass, env: dict[str, str]) -> None:
+    """No orders to it, and what a pipe gets."""
+    async with served(tmp_path, glass, env=env) as (process, url):
+        await waits(url, "1")
+        process.send_signal(signal.SIGTERM)
+        assert await over(process) == 0
+    assert "\x1b" not in glass.sent
+    assert "agent   You pressed [DTMF: 1]." in glass.sent
+
+
+async def test_no_color_sends_no_colour(tmp_path: Path, glass: Glass) -> None:
+    """The screen is there all the same."""
+    async with served(tmp_path, glass, env={"NO_COLOR": "1"}) as (process, _):
+        await glass.shows("nobody is on the phone", "q quit")
+        process.send_signal(signal.SIGTERM)
+        assert await over(process) == 0
+    orders = {each for part in glass.sent.split("\x1b[")[1:] if (each := part.partition("m")[0]).isdigit()}
+    assert orders <= {"0", "1", "2", "7", "9"}
