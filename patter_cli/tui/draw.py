@@ -64,7 +64,7 @@ def _header(view: ScreenView, theme: Theme, title: str, width: int) -> Row:
     right: Row = []
     for each in facts:
         more = [*([piece("   ", theme.plain)] if right else []), *each]
-        if width_of(right) + width_of(more) > width - 16:
+        if width_of(right) + width_of(more) > width - min(len(title) + 4, 30):
             break
         right += more
     name = [piece(f" {title}", theme.title)]
@@ -87,9 +87,11 @@ def _footer(view: ScreenView, steering: Steering, theme: Theme, width: int) -> R
         ("?", "help"),
         ("q", "quit"),
     ]
+    said = sum(len(key) + len(does) + 1 for key, does in keys)
+    gap = " " * max(1, min(3, (width - 1 - said) // len(keys)))
     row: Row = [piece(" ", theme.plain)]
     for key, does in keys:
-        row += [piece(key, theme.key), piece(f" {does}   ", theme.dim)]
+        row += [piece(key, theme.key), piece(f" {does}{gap}", theme.dim)]
     return fit(row, width, theme.plain)
 
 
@@ -175,7 +177,7 @@ def _talk(view: ScreenView, steering: Steering, theme: Theme, width: int, height
     said, scrolled = panels.transcript(detail, theme, width, height - 1, steering.scrolled)
     arrow = theme.signs.there if detail.row.outbound else theme.signs.here
     title = f"{detail.row.agent} {arrow} {detail.row.other}"
-    right = f"{scrolled} rows back, end: to the end" if scrolled else detail.row.phase.value
+    right = f"{scrolled} rows back, end: to the end" if scrolled else panels.phase_text(detail.row)
     if not steering.call_id and not scrolled and detail.row.live:
         right += ", newest"
     return panels.column([panels.rule(theme, title, width, right), *said], theme, width, height)

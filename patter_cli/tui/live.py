@@ -103,6 +103,8 @@ class LiveScreen:
         self._view = ScreenView()
         self._frame: Frame | None = None
         self._drawn: tuple[object, ...] = ()
+        self._wiped = False
+        """The terminal no longer shows the last frame."""
         self._kept: deque[tuple[TextIO, str]] = deque()
         self._kept_chars = 0
         self._printing: Printing | None = None
@@ -201,7 +203,7 @@ class LiveScreen:
         if not self._closing:
             with suppress(Exception):
                 self._tty.take()
-            self._frame = None
+            self._wiped = True
 
     def _quit_at_once(self) -> None:
         self._tty.give_back()
@@ -270,13 +272,14 @@ class LiveScreen:
         size = self._tty.size()
         board = self._board
         state = (size, self._steering, board is not None and board.stopping)
-        if not self._changed and not self._fold.live and state == self._drawn and self._frame is not None:
+        wiped, self._wiped = self._wiped, False
+        if not (self._changed or wiped or self._fold.live) and state == self._drawn:
             return
         self._changed, self._drawn = False, state
         self._view = view = self._look(now_s)
         width, height = size
         frame = draw(view, self._steering, title=self._title, width=width, height=height, theme=self._theme)
-        before, self._frame = self._frame, frame
+        before, self._frame = None if wiped else self._frame, frame
         data = rendered(frame, before)
         if data:
             self._tty.write(BEGIN + data.encode(self._stdout.encoding or "utf-8", "replace") + END)

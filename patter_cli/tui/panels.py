@@ -76,7 +76,7 @@ def _call(row: CallRow, theme: Theme, width: int, number: int, *, chosen: bool) 
         piece(f" {getattr(theme.signs, _SIGNS.get(row.phase, 'quiet'))} ", style),
         piece(f"{clock(row.duration_ms):>5} ", base),
     ]
-    said = [piece(_phase(row), style)]
+    said = [piece(phase_text(row), style)]
     if row.muted and row.live:
         said.insert(0, piece("muted, ", theme.warn))
     if row.troubles:
@@ -93,7 +93,8 @@ def _call(row: CallRow, theme: Theme, width: int, number: int, *, chosen: bool) 
     return fit([*head, *names, *more, *said], width, theme.plain)
 
 
-def _phase(row: CallRow) -> str:
+def phase_text(row: CallRow) -> str:
+    """Where a call is, or what became of it."""
     if row.live:
         return row.phase.value
     return (row.reason if row.outcome == "answered" else row.outcome).replace("_", " ")

@@ -10,7 +10,7 @@ from patter_cli.tui.draw import draw
 from patter_cli.tui.steer import Steering
 from patter_cli.tui.theme import theme
 from patter_cli.tui.view import ScreenView
-from tests.unit.tui.stored import MOMENTS, SIZES, golden, page, screen_at
+from tests.unit.tui.stored import DATA, MOMENTS, SIZES, golden, page, screen_at
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -77,3 +77,12 @@ def test_help_names_every_key() -> None:
         assert all(word in text for word in ("choose a call", "hang the call up", "mute the caller", "Ctrl-C"))
         asked = page(MOMENTS["growing"], width, height, steering=Steering(asks="C-orders")).text()
         assert "hang up loopback? y: yes" in asked.splitlines()[-1]
+
+
+def test_the_page_about_the_screen_shows_what_it_shows() -> None:
+    """Each row of its picture is a row of the stored calls' screen."""
+    page_of_docs = (DATA.parents[2] / "docs" / "screen.md").read_text(encoding="utf-8")
+    picture = page_of_docs.split("```")[1].strip("\n").splitlines()
+    shown = page(MOMENTS["growing"], 80, 24).text().splitlines()
+    assert len(picture) > 8
+    assert [each for each in picture if each not in shown] == []
