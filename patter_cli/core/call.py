@@ -70,8 +70,8 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "now", "ordered", "outcome",
-        "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said", "state",
+        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now", "ordered",
+        "outcome", "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said", "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -97,6 +97,8 @@ class Call:
         """Replies do not yield to a voice: this line interrupts whatever is said."""
         self.music = False
         """The caller hears music."""
+        self.muted = False
+        """Nothing is heard of the caller, because whoever looks on wants it so."""
         self.owes_verdict = False
         """The author's code is still to be told who answered."""
         self.parting: Parting | None = None

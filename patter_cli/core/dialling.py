@@ -164,6 +164,7 @@ class Dialling:
     def mute_requested(self, event: fact.MuteRequested) -> None:
         """There may be no line yet, and then nothing to mute."""
         if self._call.state.now not in _NO_LINE:
+            self._call.muted = event.muted
             self._call.issue(order.MuteCaller(muted=event.muted))
 
     def listen_failed(self, event: fact.ListenFailed) -> None:

@@ -120,8 +120,11 @@ class Turns:
         self._floor.read_out(self._call.plan.lines.no_answer, Purpose.LINE)
 
     def idle_due(self) -> None:
-        """The caller says nothing: ask whether they are there, and hang up when nobody is."""
-        lines = self._call.plan.lines
+        """The caller says nothing: ask whether they are there, and hang up when nobody is. One who is muted cannot."""
+        call, lines = self._call, self._call.plan.lines
+        if call.muted:
+            call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
+            return
         self._asks += 1
         if self._asks > self._call.plan.pace.idle_asks:
             self._endings.goodbye(lines.idle_goodbye, IDLE)

@@ -33,6 +33,19 @@ def test_muting_is_ordered_once_for_each_wish() -> None:
     assert [(at, each.muted) for at, each in call.orders(order.MuteCaller)] == [(3000, True), (5000, False)]
 
 
+def test_a_muted_caller_is_not_asked_whether_they_are_there() -> None:
+    """Nor hung up on: they cannot be heard. Heard again, they are asked as ever."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.MuteRequested(muted=True), at=3000)
+    call.tells(fact.MuteRequested(muted=False), at=120_000)
+    call.run_until(121_000)
+    assert [each.text for each in call.history] == ["Hello."]
+    call.run()
+    assert [each.text for each in call.history[1:]] == [
+        PLAN.lines.still_there, PLAN.lines.still_there, PLAN.lines.idle_goodbye
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("wish", [fact.MuteRequested(muted=True), fact.HangUpRequested()])
 def test_a_wish_for_a_call_that_is_over_changes_nothing(wish: fact.Event) -> None:
     """Keys are pressed late."""

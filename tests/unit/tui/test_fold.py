@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
@@ -13,7 +17,10 @@ from patter_cli.core.journal import Entry, parse_entry
 from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.testing import SpeechPeer, VirtualCall
+from patter_cli.tui.draw import draw
 from patter_cli.tui.fold import ENDED, LINES, LIVE, LOG, TEXT, CallFold, ScreenFold, waits_of
+from patter_cli.tui.steer import Steering
+from patter_cli.tui.theme import theme
 from patter_cli.tui.view import Phase, Waits, Who
 
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello.")
@@ -278,3 +285,22 @@ def test_entries_that_were_dropped_break_nothing(step: int) -> None:
         assert fold.detail(20_000).lines
     assert garbled(lambda entries: entries[::-1]).detail().lines
     assert garbled(lambda entries: entries * 2).detail().lines
+
+
+EVENTS = st.one_of(*(st.from_type(kind) for kind in get_args(fact.Event) if not hasattr(kind, "plan")))
+COMMANDS = st.one_of(*(st.from_type(kind) for kind in get_args(order.Command)))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(0, 10**6), EVENTS, st.lists(COMMANDS, max_size=2)), max_size=12))
+def test_any_facts_and_orders_can_be_shown(log: list[tuple[int, fact.Event, list[order.Command]]]) -> None:
+    """In every order, with any values: the screen says what it can of it, and every row has its width."""
+    screen = ScreenFold()
+    for at, event, commands in log:
+        screen.feed("C1", entry(event, *commands, at=at), at / 1000)
+    view = screen.view(5.0, shown="C1", lag_ms=3)
+    for width, height in ((60, 20), (200, 60)):
+        frame = draw(
+            view, Steering(), title="patter", width=width, height=height, theme=theme(coloured=False, unicode=True)
+        )
+        assert all(sum(cell_len(each.text) for each in row) == width for row in frame.rows)
