@@ -77,13 +77,15 @@ class TurnPolicy:
     """How patient the agent is. Milliseconds; None keeps the measured default."""
 
     endpoint_ms: int | None = None
+    endpoint_unfinished_ms: int | None = None
+    """The silence that ends a turn whose words ask for more."""
     idle_ms: int | None = None
     idle_asks: int | None = None
     end_of_turn: EndOfTurnModel | None = None
     """A model that hears whether somebody has finished, beside silence and words."""
 
     def __post_init__(self) -> None:
-        for name in ("endpoint_ms", "idle_ms", "idle_asks"):
+        for name in ("endpoint_ms", "endpoint_unfinished_ms", "idle_ms", "idle_asks"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 0):
                 raise InputError(f"TurnPolicy: {name} cannot be {value!r}", hint=f"{name}=600, whole and not negative")

@@ -434,6 +434,8 @@ def plan_of(
     turns = agent.turns
     if turns.endpoint_ms is not None:
         pace = replace(pace, endpoint_ms=turns.endpoint_ms)
+    if turns.endpoint_unfinished_ms is not None:
+        pace = replace(pace, endpoint_unfinished_ms=turns.endpoint_unfinished_ms)
     if turns.idle_ms is not None:
         pace = replace(pace, idle_ms=turns.idle_ms)
     if turns.idle_asks is not None:

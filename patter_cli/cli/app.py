@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from patter_cli.cli import agents, call, doctor, general, logs, serve, simulate, trigger, tunnel
+from patter_cli.cli import agents, call, doctor, explain, general, logs, serve, simulate, trigger, tunnel
 from patter_cli.cli.mistyped import Commands
 from patter_cli.version import VERSION
 
@@ -42,6 +42,7 @@ app.command("call", epilog=call.EXAMPLES)(general.command(call.call))
 app.command("simulate", epilog=simulate.EXAMPLES)(general.command(simulate.simulate))
 app.command("tunnel", epilog=tunnel.EXAMPLES)(general.command(tunnel.tunnel))
 app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
+app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain))
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
 app.add_typer(agents.app, name="agents")
 app.add_typer(logs.app, name="logs")

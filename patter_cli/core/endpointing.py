@@ -10,6 +10,8 @@ as there are too few of them for a telephone number. English; in other languages
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import Enum
 
 from patter_cli.core.plan import TurnTiming
 
@@ -68,39 +70,90 @@ _NUMBER_DIGITS = range(3, 10)
 """More digits than a room's number, fewer than a telephone's."""
 
 
+class Silence(Enum):
+    """Which of the three waits the words ask for."""
+
+    PLAIN = "plain"
+    COMPLETE = "complete"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRule:
+    """What decides how long the silence must be. why: in words; words: those of the caller's that it goes by."""
+
+    silence: Silence
+    why: str
+    words: str = ""
+
+    def delay(self, pace: TurnTiming) -> int:
+        """Milliseconds of silence."""
+        match self.silence:
+            case Silence.COMPLETE:
+                return pace.endpoint_complete_ms
+            case Silence.UNFINISHED:
+                return pace.endpoint_unfinished_ms
+            case Silence.PLAIN:
+                return pace.endpoint_ms
+
+
 def endpoint_delay(text: str, pace: TurnTiming) -> int:
     """Milliseconds of silence, from the last voiced window on, that end a turn with these words.
 
     text: what is recognised of the turn so far; empty if nothing is known yet.
     """
+    return endpoint_rule(text).delay(pace)
+
+
+def endpoint_rule(text: str) -> EndpointRule:
+    """The rule that such words fall under; text as above."""
     words = [w.strip(".,!?;:\"'").lower() for w in text.split()]
     words = [w for w in words if w]
     if not words:
-        return pace.endpoint_ms
+        return _plain("no words are known")
     stripped, said = text.rstrip(), " ".join(words)
-    if _COMPLETE.search(said):
-        return pace.endpoint_ms
-    if words[-1] in _ALWAYS_OPEN or stripped.endswith(("...", "…", "-", "—")):
-        return pace.endpoint_unfinished_ms
+    if complete := _COMPLETE.search(said):
+        return _plain("it is complete though its last word mostly is not the last", complete[0])
+    if words[-1] in _ALWAYS_OPEN:
+        return _unfinished("no sentence ends with its last word", words[-1])
+    if stripped.endswith(("...", "…", "-", "—")):
+        return _unfinished("its end was heard as a break", words[-1])
     if stripped.endswith("?"):
-        return _after_question(words, pace)
+        return _after_question(words)
     if said.endswith("thank you") or (len(words) <= 3 and all(w in _SHORT_ANSWERS for w in words)):
-        return pace.endpoint_complete_ms
+        return _complete("a short answer", said)
     # Recognition repeats a lonely word in noise: "Hello? Hello. Hello."
-    opening = " ".join(dict.fromkeys(words)) in _OPENINGS
-    if words[-1] in _MOSTLY_OPEN or opening or _DANGLING.search(said) or _open_number(words):
-        return pace.endpoint_unfinished_ms
-    return pace.endpoint_ms
+    if " ".join(dict.fromkeys(words)) in _OPENINGS:
+        return _unfinished("alone it only opens a sentence", said)
+    if words[-1] in _MOSTLY_OPEN:
+        return _unfinished("people mostly go on after its last word", words[-1])
+    if dangling := _DANGLING.search(said):
+        return _unfinished("who says this is still looking for words", dangling[0])
+    if _open_number(words):
+        return _unfinished("more digits of a number are expected", " ".join(words[-4:]))
+    return _plain("nothing in its words speaks for more or less")
 
 
-def _after_question(words: list[str], pace: TurnTiming) -> int:
+def _plain(why: str, words: str = "") -> EndpointRule:
+    return EndpointRule(silence=Silence.PLAIN, why=why, words=words)
+
+
+def _complete(why: str, words: str) -> EndpointRule:
+    return EndpointRule(silence=Silence.COMPLETE, why=why, words=words)
+
+
+def _unfinished(why: str, words: str) -> EndpointRule:
+    return EndpointRule(silence=Silence.UNFINISHED, why=why, words=words)
+
+
+def _after_question(words: list[str]) -> EndpointRule:
     if len(words) >= 4 and words[-1] in _ASKED_FOR:
-        return pace.endpoint_unfinished_ms
+        return _unfinished("its question has only begun", words[-1])
     if len(words) >= 3 and not _QUESTION_WORDS.isdisjoint(words[:-1]):
-        return pace.endpoint_complete_ms
+        return _complete("a whole question", " ".join(words))
     if set(words) <= {"hello"}:
-        return pace.endpoint_unfinished_ms
-    return pace.endpoint_ms
+        return _unfinished("alone it only opens a sentence", "hello")
+    return _plain("a question without a question word")
 
 
 def _open_number(words: list[str]) -> bool:

@@ -479,6 +479,16 @@ class EchoFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoopHeld:
+    """This process did nothing for any call in between; what came meanwhile was late. by: whose doing it was, "gc" or
+    an author's function with its place; "" if that is not known."""
+
+    from_ms: Ms
+    to_ms: Ms
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Nothing happened but time: a deadline has come."""
 
@@ -518,6 +528,7 @@ Event: TypeAlias = (
     | MarkReached
     | PlaybackStopped
     | EchoFound
+    | LoopHeld
     | SpeechResponseOpened
     | SpanOpened
     | SpanGrew

@@ -43,6 +43,7 @@ With a speech-to-speech engine two parts take the place of those that need the c
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -154,6 +155,12 @@ class TurnMachine:
     def next_deadline(self) -> Ms | None:
         """When to come back with a Tick if nothing else happens."""
         return None if self.ended else self._call.deadlines.next()
+
+    def branch(self, plan: CallPlan | None = None) -> TurnMachine:
+        """A machine that is where this one is and goes its own way from here, by another plan perhaps."""
+        other = copy.deepcopy(self, {id(self._call.plan): plan or self._call.plan})
+        other._call.plan = plan or self._call.plan
+        return other
 
     def handle(self, event: Event, now: Ms) -> list[Command]:
         """Take one fact at call time `now` and return the orders it leads to, in order."""

@@ -10,12 +10,13 @@ from typing import Any, Protocol
 from patter_cli.call_event import CallEvent
 from patter_cli.core.commands import Command
 from patter_cli.core.conversation import Message
-from patter_cli.core.events import Event, ListenFailed
+from patter_cli.core.events import Event, ListenFailed, LoopHeld
 from patter_cli.core.machine import TurnMachine
 from patter_cli.core.plan import CallPlan
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.mailbox import Mailbox
 from patter_cli.engine.ready import CallInfo, ReadyAgent
+from patter_cli.engine.watchdog import told_when_held
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,15 @@ class CallContext:
         """Run a worker for as long as the call lasts. A bug of ours in it ends this call aloud, and nothing else."""
         assert self.tasks is not None
         return self.tasks.create_task(self._guarded(name, work))
+
+    async def watch_loop(self) -> None:
+        """Have the journal know when this loop was held: what came then was late."""
+        with told_when_held(self._note_held):
+            await asyncio.get_running_loop().create_future()
+
+    def _note_held(self, held_s: float, by: str) -> None:
+        now = self.clock.now()
+        self.post(LoopHeld(from_ms=max(0, now - round(held_s * 1000)), to_ms=now, by=by))
 
     def cancel_left_over(self) -> None:
         for task in tuple(self._left_over):

@@ -34,6 +34,7 @@ class LineParts:
     def start(self, call: CallContext) -> list[asyncio.Task[None]]:
         """Begin listening and speaking. Returns what runs until it is cancelled."""
         workers = self.cascade.start()
+        workers.append(call.guard("watch", call.watch_loop))
         if self.engine is not None:
             workers.append(call.guard("engine", self.engine.run))
         return workers

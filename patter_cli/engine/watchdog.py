@@ -23,6 +23,7 @@ only if the same step is still running there. It needs the main thread and POSIX
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -48,6 +49,8 @@ INTERRUPT_S = 1.0
 LOST_S = 3.0
 """A step this long on an author's loop: others do not wait for its end. Later than it is interrupted: what was made on
 the loop, clients and locks, works on no other."""
+TOLD_S = 0.1
+"""A loop that was held for so long is told of: five frames, which somebody may hear."""
 LOOK_S = 0.05
 _LOOKS = round(HELD_S / LOOK_S)
 
@@ -55,6 +58,7 @@ BURN_S = 2.0
 """Processor time that a thread of the author's may use once nobody waits for it any more."""
 
 _watches: dict[asyncio.AbstractEventLoop, LoopWatch] = {}
+_told: dict[asyncio.AbstractEventLoop, list[Callable[[float, str], None]]] = {}
 _changes = threading.Lock()
 _anybody = threading.Event()
 _looking = False
@@ -88,6 +92,8 @@ class LoopWatch:
     """Held for too long, until the next beat."""
     callback: tuple[types.FrameType | None, float] = (None, 0.0)
     """What is at work without being a step, and since when."""
+    holder: str = ""
+    """Who holds it, once somebody was found to."""
 
     def begin(self) -> None:
         """From any thread: somebody cares whether the loop is alive."""
@@ -115,7 +121,14 @@ class LoopWatch:
 
     def _beat(self) -> None:
         """On the loop, every LOOK_S: it is alive."""
-        self.beat_at = time.monotonic()
+        now = time.monotonic()
+        late_s = now - self.beat_at - LOOK_S if self.beating else 0.0
+        self.beat_at = now
+        if late_s >= TOLD_S:
+            by = "gc" if _collector.take() >= late_s / 2 else self.holder
+            for tell in tuple(_told.get(self.loop, ())):
+                tell(late_s, by)
+        self.holder = ""
         self.looks = 0
         self.lost = False
         self.beating = bool(self.users)
@@ -145,6 +158,7 @@ class LoopWatch:
             return
         if self.looks == _LOOKS + 1:
             _counts["?"] += 1
+            self.holder = place(list(islice(frames_of(self.thread_id), 1)))
             log.warning(
                 "%s has held the event loop for %.0f ms: every call waits",
                 ", called from ".join(place([each]) for each in islice(frames_of(self.thread_id), 4)),
@@ -219,6 +233,62 @@ def watched() -> Iterator[None]:
 
 
 @contextmanager
+def told_when_held(tell: Callable[[float, str], None]) -> Iterator[None]:
+    """Have it said when the running loop was held for TOLD_S or longer, as far as it is watched: (seconds, by whom).
+
+    By "gc" where Python's garbage collector was at work for most of it, an author's function with its place, or "" for
+    what nobody saw.
+    """
+    loop = asyncio.get_running_loop()
+    told = _told.setdefault(loop, [])
+    told.append(tell)
+    _collector.begin()
+    try:
+        yield
+    finally:
+        _collector.end()
+        told.remove(tell)
+        if not told:
+            _told.pop(loop, None)
+
+
+class _Collector:
+    """How long Python's garbage collector was at work, while anybody wants to know."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._begun = 0.0
+        self._worked_s = 0.0
+
+    def begin(self) -> None:
+        self._users += 1
+        if self._users == 1:
+            gc.callbacks.append(self._note)
+
+    def end(self) -> None:
+        self._users -= 1
+        if not self._users:
+            with suppress(ValueError):
+                gc.callbacks.remove(self._note)
+
+    def take(self) -> float:
+        """Since this was last asked, in seconds."""
+        worked_s, self._worked_s = self._worked_s, 0.0
+        return worked_s
+
+    def _note(self, phase: str, info: dict[str, int]) -> None:
+        if info["generation"] == 0:
+            return  # the youngest are too few to be felt
+        if phase == "start":
+            self._begun = time.perf_counter()
+        else:
+            self._worked_s += time.perf_counter() - self._begun
+
+
+_collector = _Collector()
+
+
+@contextmanager
 def one_step(hook: Callable[..., Any]) -> Iterator[None]:
     """What runs meanwhile on this loop, without an await, is the author's function: named and interrupted for it."""
     loop = asyncio._get_running_loop()
@@ -279,7 +349,7 @@ def _convict(step: Step, watch: LoopWatch, held_s: float) -> None:
     if is_quarantined(step.hook):
         return  # another run of it that began before; it has been told
     _quarantined.add(key_of(step.hook))
-    where = place(author_frames_of(watch.thread_id), name)
+    where = watch.holder = place(author_frames_of(watch.thread_id), name)
     if not watch.theirs:
         log.error("%s has held the event loop for %.0f ms: every call waits", where, 1000 * held_s)
     else:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patter_cli.core.endpointing import endpoint_delay
+from patter_cli.core.endpointing import Silence, endpoint_delay, endpoint_rule
 from patter_cli.core.plan import TurnTiming
 
 PACE = TurnTiming()
@@ -104,3 +104,25 @@ def test_half_a_telephone_number_asks_for_the_rest(text: str, open_: bool) -> No
 def test_any_text_gets_one_of_the_three_waits(text: str) -> None:
     """Whatever recognition writes, the wait is one of the plan's."""
     assert endpoint_delay(text, PACE) in (PACE.endpoint_complete_ms, PACE.endpoint_ms, PACE.endpoint_unfinished_ms)
+
+
+@pytest.mark.parametrize(
+    ("text", "silence", "words"),
+    [
+        ("I want to book a table and", Silence.UNFINISHED, "and"),
+        ("So five five five", Silence.UNFINISHED, "so five five five"),
+        ("Let me see.", Silence.UNFINISHED, "let me see"),
+        ("Could you tell me when?", Silence.UNFINISHED, "when"),
+        ("Good morning.", Silence.UNFINISHED, "good morning"),
+        ("When do you open?", Silence.COMPLETE, "when do you open"),
+        ("Yes.", Silence.COMPLETE, "yes"),
+        ("That's all I need.", Silence.PLAIN, "all i need"),
+        ("", Silence.PLAIN, ""),
+    ],
+)
+def test_a_rule_names_its_words(text: str, silence: Silence, words: str) -> None:
+    """Whoever asks why a turn ended late is told by which of the caller's words."""
+    rule = endpoint_rule(text)
+    assert (rule.silence, rule.words) == (silence, words)
+    assert rule.delay(PACE) == endpoint_delay(text, PACE)
+    assert rule.why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import threading
@@ -18,7 +19,7 @@ import pytest
 from patter_cli.engine import watchdog
 from patter_cli.engine.filtering import GuardedFilter
 from patter_cli.engine.hooks import CallEvent, IncomingMessage, call_hook, message_pieces
-from patter_cli.engine.watchdog import interrupting, is_quarantined, times_held, watched
+from patter_cli.engine.watchdog import interrupting, is_quarantined, times_held, told_when_held, watched
 
 EVENT = CallEvent()
 
@@ -357,3 +358,30 @@ async def test_the_thread_rests_when_nobody_is_watched() -> None:
     with watched(), watched():
         assert asyncio.get_running_loop() in watchdog._watches
     assert asyncio.get_running_loop() not in watchdog._watches
+
+
+async def test_a_held_loop_is_told_of() -> None:
+    """For how long, as far as it is watched; whoever does not listen any more is not told."""
+    told: list[tuple[float, str]] = []
+    with watched():
+        with told_when_held(lambda held_s, by: told.append((held_s, by))):
+            await asyncio.sleep(0.12)
+            time.sleep(0.4)
+            await asyncio.sleep(0.12)
+        time.sleep(0.3)
+        await asyncio.sleep(0.12)
+    longest, by = max(told)
+    assert 0.3 < longest < 2
+    assert "test_watchdog.py:" in by
+
+
+async def test_the_collector_is_told_of_as_itself() -> None:
+    """A loop that stood still while Python looked for garbage was held by that."""
+    told: list[tuple[float, str]] = []
+    with watched(), told_when_held(lambda held_s, by: told.append((held_s, by))):
+        await asyncio.sleep(0.12)
+        until = time.monotonic() + 0.4
+        while time.monotonic() < until:
+            gc.collect()
+        await asyncio.sleep(0.12)
+    assert max(told)[1] == "gc"
