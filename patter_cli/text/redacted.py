@@ -35,6 +35,12 @@ IN_PIECES = frozenset({"TranscriptPartial", "DraftResponse"})
 """A number that is not yet whole is none yet, and would tell what the whole one hides."""
 
 
+PRESSED = frozenset({"DtmfReceived"})
+"""Each key by itself tells nothing, and all of them a PIN."""
+
+STRUCK_KEY = "*"
+
+
 def redacted_line(line: bytes, level: Redaction) -> bytes:
     """A journal line, UTF-8, without its newline; one that cannot be read is struck out as the text it is."""
     try:
@@ -57,8 +63,10 @@ def _walk(value: JsonValue, level: Redaction) -> JsonValue:
     if isinstance(value, list):
         return [_walk(each, level) for each in value]
     if isinstance(value, dict):
-        if level is Redaction.NUMBERS and value.get("type") in IN_PIECES:
+        if level in (Redaction.CARDS, Redaction.NUMBERS) and value.get("type") in IN_PIECES:
             level = Redaction.DIGITS
+        if value.get("type") in PRESSED and level is not Redaction.OFF:
+            return {key: STRUCK_KEY if key == "digit" else each for key, each in value.items()}
         return {key: _field(key, each, level) for key, each in value.items()}
     return value  # times and counts
 

@@ -202,7 +202,7 @@ def test_a_level_that_does_not_exist_is_refused(level: str) -> None:
     """Rather than taken for off."""
     with pytest.raises(BadSetting, match="PATTER_REDACT cannot be") as raised:
         load_settings(environment={"PATTER_REDACT": level})
-    assert "off, numbers, digits, words" in raised.value.hint
+    assert "off, cards, numbers, digits, words" in raised.value.hint
 
 
 def test_a_secret_is_not_shown() -> None:

@@ -75,6 +75,7 @@ def written(folder: Path) -> str:
 
 
 STRUCK: dict[Redaction, tuple[str, ...]] = {
+    Redaction.CARDS: (str(CARD), f"[DTMF: {PIN}", '"digit":"8"'),
     Redaction.NUMBERS: (
         PHONE,
         PHONE[2:],
@@ -87,7 +88,7 @@ STRUCK: dict[Redaction, tuple[str, ...]] = {
     Redaction.DIGITS: (PIN, "8]", "five five"),
     Redaction.WORDS: (NAME, "My number", "you said"),
 }
-LEVELS = (Redaction.NUMBERS, Redaction.DIGITS, Redaction.WORDS)
+LEVELS = (Redaction.CARDS, Redaction.NUMBERS, Redaction.DIGITS, Redaction.WORDS)
 
 
 def test_everything_is_kept_unless_somebody_wishes_otherwise(tmp_path: Path) -> None:
