@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BufferedWriter, FileIO
 from os import PathLike
 from pathlib import Path
@@ -85,6 +85,29 @@ def read_channel(path: str | PathLike[str], channel: int) -> tuple[Samples, int]
     if channel >= sides.shape[1]:
         raise _unreadable(path, f"it has no channel {channel}")
     return np.ascontiguousarray(sides[:, channel]), rate_hz
+
+
+def mute(path: str | PathLike[str], stretches: Iterable[tuple[int, int, int]]) -> None:
+    """Make parts of a WAV file silent: (channel, from, to) in ms. It becomes PCM of 16 bits, whole or not at all.
+
+    Raises InputError as `read_wav` does, and where the file cannot be written.
+    """
+    sides, rate_hz = _read(path)
+    sides = sides.copy()
+    for channel, begin_ms, end_ms in stretches:
+        if 0 <= channel < sides.shape[1]:
+            sides[max(0, begin_ms) * rate_hz // 1000 : max(0, end_ms) * rate_hz // 1000 + 1, channel] = 0
+    part = Path(f"{path}.part")
+    try:
+        with wave.open(str(part), "wb") as file:
+            file.setnchannels(sides.shape[1])
+            file.setsampwidth(2)
+            file.setframerate(rate_hz)
+            file.writeframes(sides.astype("<i2", copy=False).tobytes())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {reason(error)}", hint=WRITE_ELSEWHERE) from error
 
 
 def _read(path: str | PathLike[str]) -> tuple[Samples, int]:

@@ -113,6 +113,7 @@ def simulate(
     rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings)
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms, rehearsal.carrier = max_ttfa_ms, carrier
+    rehearsal.redaction = settings.redact
     rehearsal.choose_line(line, seed)
     rehearsal.humans_are(humans)
     if text:

@@ -15,7 +15,7 @@ import numpy as np
 
 from patter_cli import wiring
 from patter_cli.audio.frame import Samples
-from patter_cli.audio.wav import read_channel, write_wav
+from patter_cli.audio.wav import mute, read_channel, write_wav
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry
@@ -24,6 +24,7 @@ from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import InputError, ProviderError, TimedOut
 from patter_cli.observe.bus import Observer
 from patter_cli.observe.lines import TranscriptLines
+from patter_cli.observe.silenced import silenced
 from patter_cli.observe.summary import CallSummary
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
@@ -37,6 +38,7 @@ from patter_cli.simulate.score import PlayedCall, Verdict, describe, judge
 from patter_cli.simulate.script import StepDone, Voice, hold_conversation, line_voice
 from patter_cli.simulate.switchboard import Switchboard
 from patter_cli.text.printable import printable, printable_json
+from patter_cli.text.redact import Redaction
 
 if TYPE_CHECKING:
     from patter_cli.tui.live import LiveScreen
@@ -66,6 +68,10 @@ class Simulation:
         self.out: Path | None = None
         """Where what the agent was heard to say goes."""
         self.stereo: Path | None = None
+        self.redaction = Redaction.OFF
+        """Of the recordings: what is struck out of their words is silent."""
+        self._entries: list[Entry] = []
+        """The call's, where its recordings need them."""
         self.carrier = ""
         """Whose wire the call takes, played by the lab; "": the built-in line's."""
         self.quiet = False
@@ -267,6 +273,8 @@ class Simulation:
         def fold(call_id: str, entry: Entry) -> None:
             self._summary.feed(entry)
             self._replies.feed(entry)
+            if self.redaction is not Redaction.OFF:
+                self._entries.append(entry)
             match entry.event:
                 case fact.ResponseFailed(message=message) | fact.ListenFailed(message=message):
                     self._fault = message
@@ -334,6 +342,8 @@ class Simulation:
         """Write what was asked for of the call's sound; a call that was never begun has none."""
         if recording is None or not recording.is_file():
             return
+        if stretches := silenced(self._entries, self.redaction):
+            mute(recording, [(each.side, each.begin_ms, each.end_ms) for each in stretches])
         if self.out is not None:
             samples, rate_hz = read_channel(recording, 1)
             voiced = np.flatnonzero(samples)

@@ -1,0 +1,155 @@
+"""What must not be kept of a call's sound: the stretches in which its words are struck out, on either side.
+
+Of the agent each word's time is known from the voice that spoke it; of the caller only when a stretch of voice began
+and ended, so a struck word takes its share of that with some room around it. Where a clause was paused or its words
+have no times, all of it goes: too much is silent rather than too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from patter_cli.core import commands as order
+from patter_cli.core import events as fact
+from patter_cli.core.events import Ms
+from patter_cli.core.journal import Entry
+from patter_cli.text.redact import Redaction, struck_ranges
+
+CALLER, AGENT = 0, 1
+"""The sides of a recording: left and right."""
+ROOM_MS = 150
+"""Around a word whose time is known: the line's delay."""
+GUESS_MS = 600
+"""Around a word whose time is reckoned: people do not speak evenly."""
+KEY_BEFORE_MS, KEY_AFTER_MS = 600, 250
+"""A key is told of while its tone lasts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """To be silent, in call time. side: CALLER or AGENT."""
+
+    side: int
+    begin_ms: Ms
+    end_ms: Ms
+
+
+@dataclass(slots=True, kw_only=True)
+class _Clause:
+    text: str
+    started: Ms | None = None
+    ended: Ms | None = None
+    paused: bool = False
+    duration_ms: Ms | None = None
+    times: fact.WordsTimed | None = None
+
+
+@dataclass(slots=True)
+class _Fold:
+    level: Redaction
+    found: list[Stretch] = field(default_factory=list)
+    clauses: dict[tuple[int, int], _Clause] = field(default_factory=dict)
+    voices: dict[int, list[tuple[Ms, Ms]]] = field(default_factory=dict)
+    """By segment: when the caller's voice was heard."""
+    said: dict[int, str] = field(default_factory=dict)
+    segment: int = 0
+    voice_since: Ms | None = None
+
+    def feed(self, entry: Entry) -> None:
+        match entry.event:
+            case fact.SpeechStarted(at_ms=at_ms):
+                self.voice_since = at_ms
+            case fact.SpeechEnded(at_ms=at_ms):
+                self._voice_ended(at_ms)
+            case fact.TranscriptFinal(segment=segment, text=text):
+                self.said[segment] = text
+            case fact.DtmfReceived():
+                begin, end = max(0, entry.at - KEY_BEFORE_MS), entry.at + KEY_AFTER_MS
+                self.found.append(Stretch(side=CALLER, begin_ms=begin, end_ms=end))
+            case fact.WordsTimed(response_id=response, clause=clause) as times if (response, clause) in self.clauses:
+                self.clauses[response, clause].times = times
+            case fact.ClauseVoiced(response_id=response, clause=clause, duration_ms=duration_ms) if (
+                response,
+                clause,
+            ) in self.clauses:
+                self.clauses[response, clause].duration_ms = duration_ms
+            case fact.PlayoutStarted(response_id=response, clause=clause) if (response, clause) in self.clauses:
+                spoken = self.clauses[response, clause]
+                spoken.started = entry.at if spoken.started is None else spoken.started
+                spoken.ended = None
+            case fact.MarkReached(response_id=response, clause=clause) if (response, clause) in self.clauses:
+                self.clauses[response, clause].ended = entry.at
+            case _:
+                pass
+        for command in entry.commands:
+            match command:
+                case order.Speak(response_id=response, clause=clause, text=text):
+                    self.clauses[response, clause] = _Clause(text=text)
+                case order.CommitTranscript():
+                    self.segment += 1
+                case order.PausePlayback(response_id=response):
+                    for (owner, _), spoken in self.clauses.items():
+                        spoken.paused |= owner == response and spoken.ended is None
+                case _:
+                    pass
+
+    def end(self, at: Ms) -> list[Stretch]:
+        """The call is over then."""
+        if self.voice_since is not None:
+            self._voice_ended(at)
+        for segment, text in self.said.items():
+            self._caller(text, self.voices.get(segment, []))
+        for spoken in self.clauses.values():
+            if spoken.started is not None:
+                self._agent(spoken, spoken.started, at)
+        return sorted(self.found, key=lambda each: (each.begin_ms, each.side))
+
+    def _voice_ended(self, at: Ms) -> None:
+        if self.voice_since is not None:
+            self.voices.setdefault(self.segment, []).append((self.voice_since, at))
+        self.voice_since = None
+
+    def _caller(self, text: str, voices: list[tuple[Ms, Ms]]) -> None:
+        if not voices:
+            return
+        begin, end = voices[0][0], voices[-1][1]
+        for first, last in struck_ranges(text, self.level):
+            from_ms = begin + (end - begin) * first // len(text) - GUESS_MS
+            to_ms = begin + (end - begin) * last // len(text) + GUESS_MS
+            self.found.append(Stretch(side=CALLER, begin_ms=max(0, from_ms), end_ms=to_ms))
+
+    def _agent(self, spoken: _Clause, started: Ms, at: Ms) -> None:
+        ranges = struck_ranges(spoken.text, self.level)
+        whole = (started - ROOM_MS, max(spoken.ended or at, started + (spoken.duration_ms or 0)) + ROOM_MS)
+        for first, last in ranges:
+            times = None if spoken.paused else _times(spoken, first, last)
+            begin, end = whole if times is None else (started + times[0] - ROOM_MS, started + times[1] + ROOM_MS)
+            self.found.append(Stretch(side=AGENT, begin_ms=max(0, begin), end_ms=end))
+
+
+def _times(spoken: _Clause, first: int, last: int) -> tuple[Ms, Ms] | None:
+    """When these characters of a clause are spoken, ms from its beginning; None if its voice did not say."""
+    if spoken.times is None:
+        return None
+    words, position = [], 0
+    for word in spoken.text.split():
+        begin = spoken.text.index(word, position)
+        position = begin + len(word)
+        words.append((begin, position))
+    struck = [number for number, (begin, end) in enumerate(words) if begin < last and end > first]
+    starts, ends = spoken.times.starts_ms, spoken.times.ends_ms
+    if not struck or struck[-1] >= min(len(starts), len(ends)):
+        return None
+    return starts[struck[0]], ends[struck[-1]]
+
+
+def silenced(entries: Iterable[Entry], level: Redaction) -> list[Stretch]:
+    """What of a call's recording is to be silent at this level, by its journal, in order."""
+    if level is Redaction.OFF:
+        return []
+    fold, at = _Fold(level), 0
+    for entry in entries:
+        fold.feed(entry)
+        at = max(at, entry.at)
+    return fold.end(at)
