@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -31,6 +30,8 @@ def doctor(
 
     Nothing is changed and nobody is rung. Exit code: 0 nothing that is needed is missing, 1 something is.
     """
+    import asyncio
+
     from patter_cli.doctor.checks import secrets_of
     from patter_cli.doctor.findings import Status, without_secrets
 

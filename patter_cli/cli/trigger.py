@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -53,6 +52,8 @@ def trigger(
     checked; for Telnyx, which alone can sign its own, they are handed in behind the check. Exit code: 0 the server
     took all of it, 1 it did not.
     """
+    import asyncio
+
     from patter_cli.errors import InputError
 
     if (event is None) is (replay is None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.contracts.store import STAGES, CallQuery, CallStats, Spread
+from patter_cli.stores import tally
 from patter_cli.stores.sqlite import INDEX, SqliteStore
 from patter_cli.stores.tally import spread
 from tests.unit.stores.calls import DAY_S, STARTED, begin, keep
@@ -123,7 +125,15 @@ def test_nothing_was_ever_kept(tmp_path: Path) -> None:
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=300))
 def test_a_percentile_was_measured(values: list[int]) -> None:
     """Nearest rank: so many of the values are not above it."""
-    found, ordered = spread(values), sorted(values)
+    found, ordered = spread(array("i", values)), sorted(values)
     for percent, value in ((50, found.p50), (95, found.p95), (99, found.p99)):
         assert value == ordered[-(-len(values) * percent // 100) - 1]
     assert (found.turns, found.most) == (len(values), ordered[-1])
+
+
+def test_of_many_turns_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they are found."""
+    values = array("i", [each * 7919 % 2003 for each in range(5000)])
+    found = spread(values)
+    monkeypatch.setattr(tally, "MANY", 1)
+    assert spread(values) == found
