@@ -49,7 +49,10 @@ class EmbeddedServer:
             {self._ready.name: self._ready},
             self._carriers,
             wiring.call_store(
-                Path(kept) if kept else None, redaction=self._settings.redact, keep_days=self._settings.keep_days
+                Path(kept) if kept else None,
+                redaction=self._settings.redact,
+                keep_days=self._settings.keep_days,
+                store=self._settings.store,
             ),
             self._settings,
             port=port,

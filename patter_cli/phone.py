@@ -94,7 +94,10 @@ class Patter:
         self._settings = load_settings()
         kept = self._config.persist_root if persist is None else persist
         self._store = wiring.call_store(
-            _folder(kept, self._settings.log_dir), redaction=self._settings.redact, keep_days=self._settings.keep_days
+            _folder(kept, self._settings.log_dir),
+            redaction=self._settings.redact,
+            keep_days=self._settings.keep_days,
+            store=self._settings.store,
         )
         self._carriers = carriers_of(self._config) if self._config.carrier else None
         self._service: Service | None = None

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 from patter_cli import keys
@@ -22,7 +23,7 @@ from patter_cli.extras import install_command
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["engine", "stt", "llm", "tts", "vad", "eou", "echo", "carrier", "tunnel"]
+Kind = Literal["engine", "stt", "llm", "tts", "vad", "eou", "echo", "carrier", "tunnel", "store"]
 
 _WORDS: dict[Kind, str] = {
     "engine": "speech-to-speech engine",
@@ -34,6 +35,7 @@ _WORDS: dict[Kind, str] = {
     "echo": "echo canceller",
     "carrier": "carrier",
     "tunnel": "tunnel",
+    "store": "store of calls",
 }
 VENDORS = "patter_cli.vendors"
 CARRIERS = "patter_cli.carriers"
@@ -60,7 +62,7 @@ class Row:
         """The class, or function, that makes one. Raises MissingExtra, ConfigError."""
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(import_module(module), attribute)
+            return attrgetter(attribute)(import_module(module))
         except (ImportError, AttributeError, ValueError) as error:
             what = f"the {_WORDS[self.kind]} {self.name}"
             if self.extra and isinstance(error, ImportError):
@@ -133,6 +135,7 @@ ROWS: tuple[Row, ...] = (
     Row(name="cloudflared", kind="tunnel", target="patter_cli.tunnels.cloudflared:CloudflareTunnel"),
     Row(name="ngrok", kind="tunnel", target="patter_cli.tunnels.ngrok:NgrokTunnel"),
     Row(name="fixed", kind="tunnel", target="patter_cli.tunnels.fixed:FixedAddress"),
+    Row(name="sqlite", kind="store", target="patter_cli.stores.sqlite:SqliteStore.open"),
 )
 """Ours. Of several that could fill a stage which an author left open, the first is taken."""
 

@@ -176,6 +176,8 @@ class Settings:
     """A server that `patter simulate` calls instead of one of its own."""
     log_dir: Path | None = None
     """Where calls are kept; None: nobody said."""
+    store: str = "sqlite"
+    """What keeps calls: sqlite, or the address of a database that a package brings, NAME://ADDRESS."""
     redact: Redaction = Redaction.OFF
     """What is struck out of calls as they are kept."""
     keep_days: int | None = None
@@ -235,6 +237,7 @@ ROWS: Mapping[str, Row] = {
     "recording": Row(flag="recording", section=("serve",), read=_yes_or_no),
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
+    "store": Row(flag="store", variable="PATTER_STORE", read=_text),
     "redact": Row(flag="redact", variable="PATTER_REDACT", read=_redaction),
     "keep_days": Row(flag="keep_days", variable="PATTER_KEEP_DAYS", read=_whole(1)),
     "phone_number": Row(flag="phone_number", variable="PHONE_NUMBER", also="PATTER_PHONE_NUMBER", read=_number),

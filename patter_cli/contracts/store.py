@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from patter_cli.errors import InputError
+from patter_cli.text.redact import Redaction
 
 
 class CallFile(Protocol):
@@ -162,6 +163,20 @@ class CallRecord:
     facts: Mapping[str, object]
     """record.json, JSON values: history, transcript, metrics, cost, recording_path, recording, line.
     Empty while it lasts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePlace:
+    """Where and how calls are to be kept; what a store in the registry is opened with.
+
+    address: of a database, as the setting `store` has it, with whatever it needs; "" for one that is in the folder.
+    folder: this user's, for recordings, and for all where there is no address.
+    """
+
+    folder: Path
+    address: str = ""
+    redaction: Redaction = Redaction.OFF
+    keep_days: int | None = None
 
 
 class CallFollow(Protocol):

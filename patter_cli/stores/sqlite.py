@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats
-from patter_cli.errors import InputError, StoreError, reason
+from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats, StorePlace
+from patter_cli.errors import BadSetting, InputError, StoreError, reason
 from patter_cli.stores.folder import CallFolders
 from patter_cli.stores.following import FolderFollow
 from patter_cli.stores.index import BUSY_S, CallIndex, NewerIndex, is_damage, set_aside
@@ -56,6 +56,16 @@ class SqliteStore:
         """The index has everything that was there before us, and nothing of ours was lost on the way to it."""
         self._told = ""
         """The trouble with the index that was last logged."""
+
+    @classmethod
+    def open(cls, place: StorePlace) -> SqliteStore:
+        """The store of a folder. Raises BadSetting for an address, which it has no use for."""
+        if place.address:
+            raise BadSetting(
+                f"calls in {INDEX} are kept in a folder, and {place.address!r} is an address",
+                hint='store = "sqlite", and log-dir for the folder',
+            )
+        return cls(place.folder, redaction=place.redaction, keep_days=place.keep_days)
 
     # --- writing ---------------------------------------------------------------------------------------------
 

@@ -10,13 +10,16 @@ import pytest
 
 from patter_cli import Agent, LocalTTS, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
 from patter_cli.audio import NlmsEchoCanceller
-from patter_cli.contracts.store import CallQuery
+from patter_cli.contracts.store import CallQuery, StorePlace
 from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
+from patter_cli.registry import Row
 from patter_cli.settings import Settings
+from patter_cli.stores.nothing import NoStore
 from patter_cli.text.preamble import PHONE_PREAMBLE
+from patter_cli.text.redact import Redaction
 from tests.e2e import acme
 
 MODEL = RulesLLM(lambda turn: "Yes.")
@@ -400,3 +403,26 @@ def test_an_agent_without_a_name_is_refused(name: str) -> None:
     """Nobody could call it."""
     with pytest.raises(InputError, match="needs a name"):
         wiring.ready_agent(name, Agent("A.", llm=MODEL), Hooks())
+
+
+def test_a_database_is_one_more_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that a package brings is opened with its address; what there is not is named with the nearest."""
+    opened: list[StorePlace] = []
+
+    def acme(place: StorePlace) -> NoStore:
+        opened.append(place)
+        return NoStore()
+
+    monkeypatch.setattr(registry, "installed", lambda: (Row(name="acme", kind="store", target="acme:open"),))
+    monkeypatch.setattr(Row, "load", lambda row: acme)
+    wiring.kept_calls(Settings(log_dir=tmp_path, store="acme://host/calls", redact=Redaction.CARDS, keep_days=7))
+    assert opened == [StorePlace(folder=tmp_path, address="acme://host/calls", redaction=Redaction.CARDS, keep_days=7)]
+    with pytest.raises(ConfigError, match="no store of calls is called 'sqlit'") as raised:
+        wiring.kept_calls(Settings(log_dir=tmp_path, store="sqlit"))
+    assert "sqlite" in raised.value.hint
+
+
+def test_the_built_in_store_has_no_address(tmp_path: Path) -> None:
+    """It is in a folder, which another setting names."""
+    with pytest.raises(BadSetting, match="is an address"):
+        wiring.kept_calls(Settings(log_dir=tmp_path, store="sqlite://elsewhere"))
