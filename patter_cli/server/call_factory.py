@@ -34,6 +34,7 @@ from patter_cli.observe.prices import PriceTable
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
+from patter_cli.server.ringing import Ringing
 from patter_cli.server.tickets import CallTicket, resume_ticket
 
 DAY_S: Final = 86_400
@@ -75,6 +76,7 @@ class CallFactory:
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
         self._preparing: set[asyncio.Task[None]] = set()
+        self._ringing = Ringing(time.monotonic)
         self._earlier: dict[str, tuple[Message, ...]] = {}
         """By call: what was said before it broke off, until it is opened."""
         self._left: OrderedDict[str, tuple[Message, ...]] = OrderedDict()
@@ -104,6 +106,10 @@ class CallFactory:
             await agent.end_of_turn.warm()
         if agent.plan.first_message:
             await self._prepare(agent, (agent.plan.first_message,))
+
+    def ring(self, agent: str) -> None:
+        """A call for this agent is about to begin: what connections it needs are opened meanwhile."""
+        self._ringing.ring(self._agents[agent])
 
     async def awaited_work_s(self) -> dict[str, float]:
         """By agent: what its caller waits for in a turn, in seconds of a core of this machine. After `warm`."""
@@ -138,6 +144,7 @@ class CallFactory:
 
         agent: with the call's variables filled in.
         """
+        self._ringing.ring(agent)
         cache = self._own_lines[ticket.call_id] = TtsCache(behind=self._phrasebook)
         task = asyncio.create_task(self._prepare_own(agent, cache))
         self._preparing.add(task)
@@ -260,6 +267,7 @@ class CallFactory:
         )
 
     def close(self) -> None:
+        self._ringing.close()
         for task in self._preparing:
             task.cancel()
         self._room.close()

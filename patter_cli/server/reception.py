@@ -43,9 +43,10 @@ class Reception:
         secret: bytes,
         callers: Callers,
         clock_s: Callable[[], float],
+        ring: Callable[[str], None],
     ) -> None:
         """agents: by name. numbers: which of them answers which number (E.164). secret: signs tickets. clock_s: never
-        goes back."""
+        goes back. ring: told of which agent a call is about to begin."""
         """agents: by name. numbers: which of them answers which number (E.164); {}: one agent answers every number.
         secret: signs tickets."""
         self._agents = agents
@@ -61,6 +62,7 @@ class Reception:
         one by itself when the stream breaks off."""
         self._callers = callers
         self._clock_s = clock_s
+        self._ring = ring
 
     def decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
         """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
@@ -131,6 +133,7 @@ class Reception:
         """The ticket of a call that is a new one. Raises CallRejected where nobody answers the number, or no more."""
         agent = self._agent_for(plan.callee)
         self._live.check_room(agent)
+        self._ring(agent)
         return new_ticket(
             carrier=carrier,
             carrier_call_id=plan.carrier_call_id,

@@ -173,6 +173,7 @@ class Service:
             secret=settings.secret,
             callers=self._callers,
             clock_s=time.monotonic,
+            ring=self._calls.ring,
         )
         self._webhooks = webhooks = Webhooks(
             self._carriers,
