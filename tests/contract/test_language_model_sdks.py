@@ -17,6 +17,7 @@ from patter_cli.providers.cerebras import CerebrasLLM
 from patter_cli.providers.google import GoogleLLM
 from patter_cli.providers.groq import GroqLLM
 from patter_cli.providers.openai import OpenAILLM
+from patter_cli.testing.vendors.faults import Fault, Faulty
 from patter_cli.testing.vendors.llm.vendor import LanguageVendor
 from patter_cli.testing.vendors.server import Answer, Await, serve
 from tests.contract.conversations import ASKS, CALLS, DONE, GREETED, LATER, TOOLS, answered
@@ -44,6 +45,31 @@ async def test_the_vendors_library_holds_a_session(row: ModelRow) -> None:
     assert [each.strip() for each in seen.words] == ["One moment.", DONE.words]
     assert seen.calls == asked_for()
     assert seen.tokens == [(812, 31), (812, 31)]
+
+
+RAISES = {
+    Fault.KEY_REFUSED: ("AuthenticationError", "ClientError"),
+    Fault.NOT_FOUND: ("NotFoundError", "ClientError"),
+    Fault.INVALID: ("BadRequestError", "ClientError"),
+    Fault.RATE_LIMITED: ("RateLimitError", "ClientError"),
+    Fault.OVERLOADED: ("InternalServerError", "OverloadedError", "ServiceUnavailableError", "ServerError"),
+    Fault.BROKEN: ("InternalServerError", "ServerError"),
+    Fault.ERROR_INSIDE: ("APIError", "APIStatusError", "OverloadedError", "InternalServerError", "ServerError"),
+}
+"""What the libraries call them; Google's has two names for all."""
+
+
+@by_vendor
+@pytest.mark.parametrize("fault", RAISES, ids=lambda fault: fault.value)
+async def test_the_vendors_library_knows_a_refusal_for_what_it_is(row: ModelRow, fault: Fault) -> None:
+    """Status, headers and body of each are those that the library has a name for."""
+    if (row.name, fault) == ("openai-responses", Fault.ERROR_INSIDE):
+        pytest.skip("this library passes an error on as an event like any other")
+    vendor = row.vendor([DONE], key=KEY)
+    async with serve(Faulty(vendor, fault), path="") as lab:
+        with pytest.raises(Exception) as raised:  # noqa: PT011 - its class is the library's
+            await SESSIONS[row.name](lab.url)
+    assert type(raised.value).__name__ in RAISES[fault], repr(raised.value)
 
 
 async def held_session(model: LanguageModel, vendor: LanguageVendor) -> list[Any]:

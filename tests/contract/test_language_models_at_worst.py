@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -164,3 +165,29 @@ async def test_a_seal_goes_back_with_its_call(row: ModelRow) -> None:
         changed = tuple(ToolCall(id=each.id, name=each.name, arguments=each.arguments, seal="[1") for each in calls)
         await gathered(model.stream((*GREETED, *answered(changed), *LATER), TOOLS))
     assert vendor.refused == []
+
+
+@by_vendor
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux says what is open")
+def test_no_file_is_left_open(row: ModelRow) -> None:
+    """When the loop is over, neither a socket nor anything else of a whole reply, one that was left and a refused one
+    is open."""
+
+    async def story() -> None:
+        hangs = Answer(steps=(*row.writer().text("I was"), Await(asyncio.Event())))
+        whole = row.vendor([DONE], key=KEY)
+        answers = iter((whole, lambda request: hangs, lambda request: whole.refusal(Fault.BROKEN)))
+        async with serve(lambda request: next(answers)(request), path="") as lab:
+            model = row.make(lab.url)
+            await gathered(model.stream(GREETED))
+            stream = model.stream(GREETED)
+            await anext(stream)
+            await stream.aclose()
+            with pytest.raises(Unavailable):
+                await gathered(model.stream(GREETED))
+            await lab.requests[1].gone.wait()
+
+    asyncio.run(story())  # what is loaded once is loaded
+    before = set(os.listdir("/proc/self/fd"))
+    asyncio.run(story())
+    assert set(os.listdir("/proc/self/fd")) <= before
