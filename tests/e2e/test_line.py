@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from patter_cli.contracts.carrier.stream import (
 )
 from patter_cli.errors import CallRejected, InputError, NotReachable, TimedOut
 from patter_cli.simulate.caller import Cleared, EndCause, Fact, LineCaller, LineEnded
+from patter_cli.simulate.line import BAD, LineFilter
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
 from patter_cli.simulate.script import Play, hold_conversation
 
@@ -369,6 +372,45 @@ async def test_a_slow_server_does_not_shift_time() -> None:
     assert stamps == [20 * count for count in range(len(stamps))]
     assert len(stamps) >= (1000 - SLACK_MS) / 20
     assert caller.lost_frames == 0
+
+
+async def test_a_seed_gives_the_same_line_whatever_the_agent_does() -> None:
+    """What is lost, what is late and what sounds around the caller follow the line's own clock: an agent that speaks at
+    once, one that speaks later and one that freezes the whole process get the same frames in the same order."""
+
+    async def at_once(agent: Agent) -> None:
+        await agent.until(StreamStarted)
+        await agent.play(SPEECH_ULAW)
+        await agent.rest()
+
+    async def later(agent: Agent) -> None:
+        for _ in range(20):
+            await agent.next()
+        await agent.play(SPEECH_ULAW, "said", SPEECH_ULAW)
+        await agent.rest()
+
+    async def freezing(agent: Agent) -> None:
+        for _ in range(10):
+            await agent.next()
+        time.sleep(0.25)  # noqa: ASYNC251 (that is the fault)
+        await agent.play(SPEECH_ULAW)
+        await agent.rest()
+
+    brought = []
+    for behaviour in (at_once, later, freezing):
+        async with server(behaviour) as calls:
+            quality = replace(BAD, loss=0.1, echo_db=None)  # an echo is the agent's own doing
+            caller = LineCaller(calls.url, TwilioLine(), line=LineFilter(quality, seed=5), on_fact=calls.facts.append)
+            async with caller:
+                await caller.wait_for(lambda: caller.now_ms >= 1500, 3.0)
+            agent = await calls.agent()
+            brought.append([(each.timestamp_ms, each.payload) for each in agent.media()])
+    count = min(map(len, brought))
+    assert count > 60
+    assert brought[0][:count] == brought[1][:count] == brought[2][:count]
+    stamps = [at_ms for at_ms, _ in brought[0]]
+    assert stamps != sorted(stamps)
+    assert len(set(range(0, max(stamps), 20)) - set(stamps)) >= 2
 
 
 @pytest.mark.slow
