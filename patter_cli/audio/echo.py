@@ -13,6 +13,10 @@ With X the transform of the last taps + block samples of delayed far, and e the 
 
 so that step_size 1 is the projection that would explain the block entirely, were X white.
 
+A carrier, or a busy machine, begins to play each utterance a little early or late. Until that has been found, the first
+moments of an utterance come back whole, and are trusted no more than those of the call; unless somebody is louder than
+any echo of ours was.
+
 Two filters share the transform. The background filter learns all the time; the foreground filter, which is heard,
 only takes over the background's weights when those have proved better for some blocks, and is not used at all when
 the line is quieter without it. So whatever drives the background astray (the caller over the agent, another room)
@@ -77,6 +81,9 @@ WORSE, BETTER = 1.3, 0.95
 and the estimate may look alike by chance."""
 KNOWN = 0.05
 """The foreground's error power against the line's, below which it knows the room: 13 dB."""
+PAUSE_MS, BEGIN_MS = 400, 400
+"""After such a silence of ours the echo may come a little earlier or later than it did, and for so long what is left of
+it is taken for no voice: by then the shift has been found. Source: tests/bench/phantoms.py."""
 LOUDER = 4.0
 """A line of this many times the power of our loudest echo has somebody else in it, lost or not: 6 dB."""
 FADING = 0.9995
@@ -157,6 +164,8 @@ class NlmsEchoCanceller:
         """Samples of our voice yet to come back before the caller can be told from it."""
         self._untried = sample_rate * TRUST_MS // 1000
         """Samples of our voice still to be heard before we are trusted."""
+        self._beginning = 0
+        """Samples until the echo of an utterance of ours that has just begun is where we think it is."""
         self._echo_peak = 0.0
         """The greatest power of the echo that was taken out of a block, of late."""
         self._theirs = 0
@@ -170,7 +179,11 @@ class NlmsEchoCanceller:
     @property
     def trusted(self) -> bool:
         """Whether a voice in what was given last is the caller's: our echo has been learned, or cannot be there."""
-        if self._untried <= 0 or self._theirs > 0:
+        if self._theirs > 0:
+            return True
+        if self._beginning > 0:
+            return False
+        if self._untried <= 0:
             return True
         latest_ms = (REACH_MS if self._bulk is None else self._bulk * 1000 // self._rate_hz) + ROOM_MS
         return self._silent > self._rate_hz * latest_ms // 1000
@@ -216,7 +229,13 @@ class NlmsEchoCanceller:
 
     def _process(self, near: Samples, far: Samples) -> Samples:
         count = len(near)
-        self._silent = 0 if far.any() else self._silent + count
+        self._beginning = max(0, self._beginning - count)
+        if not far.any():
+            self._silent += count
+        else:
+            if self._bulk is not None and self._silent > self._rate_hz * PAUSE_MS // 1000:
+                self._beginning = self._bulk + self._rate_hz * BEGIN_MS // 1000
+            self._silent = 0
         if self._silent > len(self._far):
             return near
         for past, now in ((self._far, far), (self._near, near)):

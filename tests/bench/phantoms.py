@@ -53,8 +53,9 @@ ALL_MS = 60
 """A voice this close to what was said is the caller's."""
 YIELDS_MS = 1700
 """Whoever goes on for so long takes the floor whatever they say."""
-TRANSPORT_MS = 12.0
-"""By how much the server's idea of when its audio is played is too early."""
+LATE_MS = (5.0, 60.0)
+"""By how much the server's idea of when an utterance is played is too early: carriers, and busy machines, begin each as
+they like."""
 
 
 @dataclass(slots=True)
@@ -199,6 +200,7 @@ def _hold(
     line, clock, reference = LineFilter(quality, call.seed), _HandClock(), PlayoutReference()
     room, voices = _Room(model, policy), call.heard
     sounding_ms = -np.inf
+    lateness, late_ms = np.random.default_rng([call.seed, 78]), 0.0
 
     def post(event: Event) -> None:
         if isinstance(event, SpeechStarted):
@@ -222,9 +224,11 @@ def _hold(
         if not held and len(track):
             far, track = track[:160], track[160:]
         if np.abs(far).max(initial=0) > 100:
+            if now_ms > sounding_ms + 1000:
+                late_ms = lateness.uniform(*LATE_MS)
             sounding_ms = now_ms
-        line.hear(at, far)
-        reference.sent(encode_ulaw(far), at / 8 - TRANSPORT_MS)
+        reference.sent(encode_ulaw(far), at / 8)
+        line.hear(at + round(8 * late_ms), far)
         frame = line.process(near[at : at + 160])
         if frame is not None:
             heappush(under_way, (frame.arrives_ms, frame.at, frame.samples))

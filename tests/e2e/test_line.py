@@ -392,7 +392,7 @@ async def test_a_seed_gives_the_same_line_whatever_the_agent_does() -> None:
     async def freezing(agent: Agent) -> None:
         for _ in range(10):
             await agent.next()
-        time.sleep(0.25)  # noqa: ASYNC251 (that is the fault)
+        time.sleep(0.25)
         await agent.play(SPEECH_ULAW)
         await agent.rest()
 

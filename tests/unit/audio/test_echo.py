@@ -287,3 +287,28 @@ def test_a_frame_that_was_lost_teaches_nothing() -> None:
     part = there & (np.arange(len(there)) > 4 * 8000)
     left, was = (float(np.mean(each[part].astype(np.float64) ** 2)) for each in (np.concatenate(out), call.near))
     assert 10 * np.log10(was / left) > 15.0
+
+
+@pytest.mark.parametrize(("pause_ms", "loud", "doubted_ms"), [(600, False, 520), (240, False, 0), (600, True, 120)])
+def test_an_utterance_that_has_just_begun_may_come_back_in_another_place(
+    pause_ms: int, loud: bool, doubted_ms: int
+) -> None:
+    """What is left of it is no voice, for the echo's delay and 400 ms. A short pause of ours is no new beginning, and a
+    caller well above our echo is heard at once: here they begin 120 ms after us."""
+    call = make(replace(READING, level_db=-12, seconds=6.0))
+    canceller = NlmsEchoCanceller(sample_rate=8000)
+    frames = len(call.near) // 160
+    pairs = list(zip(np.split(call.near[: frames * 160], frames), np.split(call.far[: frames * 160], frames), strict=True))
+    for near, far in pairs:
+        canceller.process(near, far)
+    quiet = np.zeros(160, np.int16)
+    for _ in range(pause_ms // 20):
+        canceller.process(quiet, quiet)
+    assert canceller.trusted
+    trusted = []
+    for number, (near, far) in enumerate(pairs[100:140]):
+        echo = near if number >= 6 else quiet
+        caller = np.random.default_rng(number).integers(-12000, 12000, 160) if loud and number >= 6 else quiet
+        canceller.process((echo + caller).clip(-32000, 32000).astype(np.int16), far)
+        trusted.append(canceller.trusted)
+    assert 20 * trusted.count(False) == pytest.approx(doubted_ms, abs=20)
