@@ -20,10 +20,10 @@ LAST_S = 0.5
 
 def can_show(stdin: TextIO, stdout: TextIO) -> bool:
     """Whether there is a terminal, ours to draw on: not one that another program has in front of us."""
-    if os.environ.get("TERM", "dumb") in ("dumb", ""):
-        return False
+    from rich.console import Console
+
     try:
-        if not (stdin.isatty() and stdout.isatty()):
+        if not (stdin.isatty() and stdout.isatty()) or Console(file=stdout).is_dumb_terminal:
             return False
         return os.tcgetpgrp(stdin.fileno()) == os.getpgrp()
     except (OSError, ValueError):

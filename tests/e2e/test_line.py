@@ -402,7 +402,7 @@ async def test_a_seed_gives_the_same_line_whatever_the_agent_does() -> None:
             quality = replace(BAD, loss=0.1, echo_db=None)  # an echo is the agent's own doing
             caller = LineCaller(calls.url, TwilioLine(), line=LineFilter(quality, seed=5), on_fact=calls.facts.append)
             async with caller:
-                await caller.wait_for(lambda: caller.now_ms >= 1500, 3.0)
+                await caller.wait_for(lambda caller=caller: caller.now_ms >= 1500, 3.0)
             agent = await calls.agent()
             brought.append([(each.timestamp_ms, each.payload) for each in agent.media()])
     count = min(map(len, brought))
