@@ -105,9 +105,7 @@ async def transcript_of(*models: LanguageModel) -> tuple[list[tuple[str, str]], 
         call.hang_up()
         await running
     (end,) = ends
-    # On a slow machine the wait for the model is bridged now and then, which is no part of what this is about.
-    filler = SystemPhrases().filler + " "
-    return [(each["role"], each["text"].removeprefix(filler)) for each in end["transcript"]], end["cost"]
+    return [(each["role"], each["text"]) for each in end["transcript"]], end["cost"]
 
 
 @pytest.mark.parametrize("row", MODELS, ids=lambda row: row.name)
@@ -128,6 +126,11 @@ def points(met: list[int]) -> Iterator[tuple[int, int]]:
     """Every place of every answer: before its first piece, and behind each but the last."""
     for request, pieces in enumerate(met):
         yield from ((request, place) for place in range(pieces))
+
+
+def words(said: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Who said what, but for what bridges a wait: on a slow machine there is more of that."""
+    return [(role, text.removeprefix(f"{PHRASES.filler} ")) for role, text in said]
 
 
 async def with_killed(
@@ -162,14 +165,14 @@ killable = pytest.mark.parametrize(
 async def test_killed_once_at_any_point_nothing_is_lost(row: ModelRow, quiet_log: None) -> None:
     """The same model is asked again, goes on where it broke off, and the caller hears every word once."""
     for point, said in await with_killed(row, for_good=False):
-        assert said == TRANSCRIPT, point
+        assert words(said) == words(TRANSCRIPT), point
 
 
 @killable
 async def test_killed_for_good_another_takes_over(row: ModelRow, quiet_log: None) -> None:
     """In the middle of a reply, of a step, of a call: nobody hears that there are two vendors."""
     for point, said in await with_killed(row, for_good=True, spare=MODELS[0].make):
-        assert said == TRANSCRIPT, point
+        assert words(said) == words(TRANSCRIPT), point
 
 
 @killable
@@ -183,4 +186,4 @@ async def test_killed_for_good_with_nobody_else_the_caller_is_told(row: ModelRow
             heard = heard.replace(each, "")
         assert not heard.strip(), (point, heard)
         told = any(PHRASES.apology in text for role, text in said if role == "assistant")
-        assert told or said == TRANSCRIPT, (point, said)
+        assert told or words(said) == words(TRANSCRIPT), (point, said)
