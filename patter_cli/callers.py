@@ -31,6 +31,9 @@ class CallerRules:
     an_hour: int = 10
     blocked: frozenset[str] = frozenset()
     """Numbers, their beginnings ("+4479*"), and WITHHELD."""
+    busy_message: str = "Sorry, we cannot take your call just now. Please try again later. Goodbye."
+    """What a caller hears who is not let in, or whom there is no room for, in the carrier's own voice; "": a busy
+    line, which costs nothing."""
 
     def blocks(self, caller: str) -> bool:
         """caller: E.164, or "" for a number that is withheld."""
@@ -51,7 +54,7 @@ class Callers:
     """One server's. Times are seconds of any clock that does not go back."""
 
     def __init__(self, rules: CallerRules) -> None:
-        self._rules = rules
+        self.rules = rules
         self._begun: OrderedDict[str, deque[float]] = OrderedDict()
         """When each number's calls of the last hour came, the number that called last at the end."""
         self._awaited: dict[tuple[str, str], tuple[str, float]] = {}
@@ -60,7 +63,7 @@ class Callers:
     def refusal(self, caller: str, live: Sequence[str], now_s: float) -> str:
         """Why a call may not come in; "" if it may. caller: "" when withheld. live: the numbers of the calls that came
         in and are live."""
-        rules, shown = self._rules, caller or WITHHELD
+        rules, shown = self.rules, caller or WITHHELD
         if rules.blocks(caller):
             return f"{shown} is blocked"
         self._forget(now_s)
@@ -75,7 +78,7 @@ class Callers:
     def let_in(self, caller: str, carrier: str, carrier_call_id: str, now_s: float) -> None:
         """A call is let in: it waits for its stream."""
         self._awaited[carrier, carrier_call_id] = caller, now_s
-        self._begun.setdefault(caller, deque(maxlen=self._rules.an_hour)).append(now_s)
+        self._begun.setdefault(caller, deque(maxlen=self.rules.an_hour)).append(now_s)
         self._begun.move_to_end(caller)
         if len(self._begun) > REMEMBERED:
             self._begun.popitem(last=False)

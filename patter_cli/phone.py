@@ -101,8 +101,8 @@ class Patter:
         )
         self._carriers = carriers_of(self._config) if self._config.carrier else None
         self._service: Service | None = None
-        self._calling: Serving | None = None
-        """What reaches the service that calls are made with, where `serve` does not run."""
+        self._calling: asyncio.Task[None] | None = None
+        """Holds the service that calls are made with, where `serve` does not run, until it is asked to stop."""
         self._serving: asyncio.Future[None] | None = None
         """Done once `serve` has stopped; None where it does not run."""
         self._beginning = asyncio.Lock()
@@ -305,20 +305,30 @@ class Patter:
         if serving is not None:
             await asyncio.shield(serving)
         elif self._calling is not None:
-            server, self._calling, self._service = self._calling, None, None
-            await stopped(server, service)
+            await asyncio.shield(self._calling)
+        else:
+            async with self._beginning:  # it is only just being started, and now it is not
+                pass
 
     async def _begun(self, agents: dict[str, ReadyAgent]) -> Service:
         """A server for calls that are made without `serve`, listening. Raises PatterError."""
         service, server = self._new_server(agents, self._settings.port, self._tunnel)
-        self._service, self._calling = service, server
+        self._service = service
         try:
-            await server.start()
+            if not await started(server, service):
+                raise ConfigError("it was stopped before it was up", hint="await the call before phone.disconnect()")
         except BaseException:
-            self._service = self._calling = None
-            service.close()
+            self._service = None
+            await stopped(server, service)
             raise
+        self._calling = asyncio.create_task(self._hold(service, server))
         return service
+
+    async def _hold(self, service: Service, server: Serving) -> None:
+        """Until it is asked to stop, by `disconnect` or by another program."""
+        await service.asked_to_stop.wait()
+        self._service = self._calling = None
+        await stopped(server, service)
 
     @property
     def _public_host(self) -> str:

@@ -25,6 +25,8 @@ from patter_cli.number_routes import NumberRoute, read_routes
 from patter_cli.setting_files import ConfigFile, EnvFile
 from patter_cli.text.redact import Redaction
 
+MAX_SPOKEN_CHARS = 500
+"""Of what a caller is told before the line goes dead: half a minute of speech."""
 _HOST = re.compile(r"(?:https?://|wss?://)?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})(?::[0-9]{1,5})?)/?")
 
 Source = Literal["flag", "environment", ".env", "patter.toml", "default"]
@@ -64,6 +66,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("a text that is not empty")
     return value
+
+
+def _spoken(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value or len(value) > MAX_SPOKEN_CHARS:
+        raise ValueError(f"a text of {MAX_SPOKEN_CHARS} characters at most")
+    return value.strip()
 
 
 def _path(value: Any) -> Path:
@@ -206,6 +214,8 @@ class Settings:
     """How often one number may call within an hour."""
     blocked: tuple[str, ...] = ()
     """Who may not call: numbers, beginnings like +4479*, and anonymous."""
+    busy_message: str = CallerRules().busy_message
+    """What a caller hears who is not let in; "": a busy line."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -251,6 +261,7 @@ ROWS: Mapping[str, Row] = {
     "max_per_caller": Row(flag="max_per_caller", section=("serve",), read=_whole(1)),
     "max_per_caller_hour": Row(flag="max_per_caller_hour", section=("serve",), read=_whole(1)),
     "blocked": Row(flag="blocked", variable="PATTER_BLOCKED", section=("serve",), read=_blocked),
+    "busy_message": Row(flag="busy_message", section=("serve",), read=_spoken),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

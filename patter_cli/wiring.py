@@ -103,7 +103,10 @@ def dial_rules(settings: Settings) -> DialRules:
 def caller_rules(settings: Settings) -> CallerRules:
     """Who may call this user's servers, and how often."""
     return CallerRules(
-        at_once=settings.max_per_caller, an_hour=settings.max_per_caller_hour, blocked=frozenset(settings.blocked)
+        at_once=settings.max_per_caller,
+        an_hour=settings.max_per_caller_hour,
+        blocked=frozenset(settings.blocked),
+        busy_message=settings.busy_message,
     )
 
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from secrets import randbelow
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -21,6 +22,10 @@ EXAMPLES = (
     "Examples: patter trigger call --from +14155550123 · patter trigger completed · "
     "patter trigger machine --carrier telnyx · patter trigger --replay webhooks.jsonl"
 )
+STRANGERS: Final = "+1555010"
+"""Who calls: nobody's numbers, and many, since one of them may call only so often."""
+OURS: Final = "+15550100001"
+"""Who is called where a server answers every number."""
 _WORDS = [each.value for each in Happening]
 
 
@@ -36,8 +41,12 @@ def trigger(
         ),
     ] = None,
     carrier: Annotated[str, typer.Option(help="Whose webhook; without it, of the server's carrier.")] = "",
-    from_number: Annotated[str, typer.Option("--from", metavar="NUMBER", help="Who calls.")] = "+15550100002",
-    to: Annotated[str, typer.Option(metavar="NUMBER", help="Who is called.")] = "+15550100001",
+    from_number: Annotated[
+        str, typer.Option("--from", metavar="NUMBER", help="Who calls; without it, somebody else each time.")
+    ] = "",
+    to: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Who is called; without it, the first number that the server answers.")
+    ] = "",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A field, as the carrier calls it.")
     ] = None,
@@ -49,8 +58,9 @@ def trigger(
     """Send a webhook of a carrier to the server that runs here, and print what it answers.
 
     What is not a new call is about the newest live call of the carrier, if there is one. Twilio's are signed and
-    checked; for Telnyx, which alone can sign its own, they are handed in behind the check. Exit code: 0 the server
-    took all of it, 1 it did not.
+    checked; for Telnyx, which alone can sign its own, they are handed in behind the check. The carrier is asked for
+    nothing on a call that it has not: --set CallSid=… or call_control_id=… names one that it has. Exit code: 0 the
+    server took all of it, 1 it did not.
     """
     import asyncio
 
@@ -96,14 +106,16 @@ def _values(written: Sequence[str]) -> dict[str, str]:
 async def _trigger(happening: Happening, carrier: str, caller: str, callee: str, values: Mapping[str, str]) -> bool:
     from patter_cli.cli.kept_webhooks import writer
     from patter_cli.contracts.carrier.rehearsed import Sketch
+    from patter_cli.server.control import ask
+    from patter_cli.server.control_messages import Status
 
     server, name = _server(carrier)
-    about = "" if happening is Happening.CALL else await _newest_call(server, name)
+    status = await ask(server, Status())
     sketch = Sketch(
         happening=happening,
-        carrier_call_id=about,
-        caller=caller,
-        callee=callee,
+        carrier_call_id="" if happening is Happening.CALL else _newest_call(status, name),
+        caller=caller or f"{STRANGERS}{randbelow(10_000):04}",
+        callee=callee or next(iter(status["numbers"]), OURS),
         values=values,
         now_s=time.time(),
     )
@@ -122,7 +134,13 @@ async def _send(server: Registration, carrier: str, webhook: WrittenWebhook) -> 
     from patter_cli.server.control_messages import MAX_LINE_BYTES, HandIn, render_request
     from patter_cli.text.printable import printable_lines
 
-    wanted = HandIn(carrier=carrier, kind=webhook.kind, content_type=webhook.content_type, body=webhook.body)
+    wanted = HandIn(
+        carrier=carrier,
+        kind=webhook.kind,
+        content_type=webhook.content_type,
+        body=webhook.body,
+        real=webhook.real,
+    )
     if len(render_request(wanted, server.token)) > MAX_LINE_BYTES:
         raise InputError("the webhook is too long", hint=f"{MAX_LINE_BYTES >> 10} KB is more than carriers send")
     told = await ask(server, wanted)
@@ -131,6 +149,11 @@ async def _send(server: Registration, carrier: str, webhook: WrittenWebhook) -> 
     print(f"{told['status']} {told['content_type']}")
     if told["body"]:
         print(printable_lines(str(told["body"])))
+    if told["declined"]:
+        print("the call is declined; the server's log says why", file=sys.stderr)
+    elif told["stream_url"] and not webhook.real:
+        print(f"the call is taken, and its stream would be {told['stream_url']}", file=sys.stderr)
+        print("it is made up, so the carrier is asked for nothing", file=sys.stderr)
     return 200 <= int(told["status"]) < 300
 
 
@@ -164,11 +187,7 @@ def _server(carrier: str) -> tuple[Registration, str]:
     )
 
 
-async def _newest_call(server: Registration, carrier: str) -> str:
+def _newest_call(status: Mapping[str, Any], carrier: str) -> str:
     """Of the live ones; "" if there is none."""
-    from patter_cli.server.control import ask
-    from patter_cli.server.control_messages import Status
-
-    calls = (await ask(server, Status()))["calls"]
-    found = [each for each in calls if each["carrier"] == carrier]
+    found = [each for each in status["calls"] if each["carrier"] == carrier]
     return str(min(found, key=lambda each: each["seconds"])["carrier_call_id"]) if found else ""

@@ -46,6 +46,11 @@ class AwaitedStreams:
 
         task.add_done_callback(over)
 
+    def over(self, carrier: str, carrier_call_id: str) -> None:
+        """The call has ended: its stream will not come, and nobody is left on it. One that is not awaited is fine."""
+        if (task := self._tasks.get((carrier, carrier_call_id))) is not None:
+            task.cancel()
+
     def close(self) -> None:
         """Wait for nothing any more. Twice is fine."""
         for task in list(self._tasks.values()):

@@ -142,8 +142,10 @@ class CallFactory:
     def dial(self, ticket: CallTicket, agent: ReadyAgent, request: OutboundCall) -> DialledCall:
         """Begin a call that we make. While it rings, its greeting and the message for a machine are voiced.
 
-        agent: with the call's variables filled in.
+        agent: with the call's variables filled in. Raises what the store raises where it can keep no call; then nothing
+        of this one is left.
         """
+        journal = self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time()))
         self._ringing.ring(agent)
         cache = self._own_lines[ticket.call_id] = TtsCache(behind=self._phrasebook)
         task = asyncio.create_task(self._prepare_own(agent, cache))
@@ -154,7 +156,7 @@ class CallFactory:
             agent=self._adapted(agent, self._carriers[ticket.carrier]),
             carrier=self._carriers[ticket.carrier],
             request=request,
-            journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
+            journal=journal,
             measure=CallMeasure(self._prices),
             left=partial(self._leave, ticket.call_id),
             others=self._agents,

@@ -34,7 +34,7 @@ from patter_cli.contracts.carrier.stream import (
 )
 from patter_cli.core.events import Event
 from patter_cli.errors import BadSignature, CallRejected
-from patter_cli.server.calls import Call, CallRegistry, LiveCall, OpenCall, Sender
+from patter_cli.server.calls import Call, CallRegistry, LiveCall, NoRoom, OpenCall, Sender
 from patter_cli.server.entrance import TicketOf
 from patter_cli.server.frames import GOING_AWAY, INTERNAL, NORMAL, POLICY, TRY_LATER
 from patter_cli.server.limits import Limits
@@ -233,6 +233,8 @@ class CallStream(ABC):
             self._end("rejected", POLICY, "not your call")
             return
         except CallRejected as error:
+            if not isinstance(error, NoRoom):  # of that the log is told once for a crowd
+                log.warning("a call was refused: %s", error)
             self._end("rejected", TRY_LATER, str(error))
             return
         self._started.set_result(None)

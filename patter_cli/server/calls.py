@@ -69,6 +69,10 @@ class LiveCall:
     began_s: float
 
 
+class NoRoom(CallRejected):
+    """There are as many calls as there may be. The log is told of it by whoever raises it, once for a crowd."""
+
+
 class OpenStream(Protocol):
     """A media socket, as the registry of live calls sees it."""
 
@@ -117,6 +121,8 @@ class CallRegistry:
         self._max_waiting = max_waiting
         self._waiting: set[OpenStream] = set()
         self._live: dict[OpenStream, LiveCall] = {}
+        self._cut_off: set[OpenStream] = set()
+        """Of the live ones, those whose stream is gone: they are taking a last moment, and no other call's place."""
         self._unanswered: dict[str, Unanswered] = {}
         """By call id: they have a place already."""
         self._finished: OrderedDict[tuple[str, str], None] = OrderedDict()
@@ -159,7 +165,9 @@ class CallRegistry:
         if self.draining or not self._unanswered:  # a call of ours that was answered has its place
             self.check_room(agent)
         if len(self._waiting) >= self._max_waiting:
-            raise CallRejected("too many sockets wait for their call to start")
+            why = "too many sockets wait for their call to start"
+            self._tell(why, asyncio.get_running_loop().time())
+            raise NoRoom(why)
         self._waiting.add(stream)
         self._empty.clear()
 
@@ -177,6 +185,7 @@ class CallRegistry:
         """The socket is closed, whatever it was. Twice is fine."""
         self._waiting.discard(stream)
         self._live.pop(stream, None)
+        self._cut_off.discard(stream)
         self._look_empty()
 
     def _look_empty(self) -> None:
@@ -226,6 +235,7 @@ class CallRegistry:
     def cut_off(self, carrier: str, carrier_call_id: str) -> None:
         """The stream of a call is gone, though the call is not, and its socket may not have noticed."""
         for stream in self._of(carrier, carrier_call_id):
+            self._cut_off.add(stream)
             stream.hung_up()
 
     def tell(self, carrier: str, carrier_call_id: str, event: Event) -> bool:
@@ -269,10 +279,12 @@ class CallRegistry:
         if self.draining:
             raise CallRejected("the server is stopping")
         now_s = asyncio.get_running_loop().time()
-        why = self.admission.refusal([each.ticket.agent for each in self.calls], agent, now_s)
+        here = [call.ticket.agent for stream, call in self._live.items() if stream not in self._cut_off]
+        here += [each.ticket.agent for each in self._unanswered.values()]
+        why = self.admission.refusal(here, agent, now_s)
         if why:
             self._tell(why, now_s)
-            raise CallRejected(why)
+            raise NoRoom(why)
 
     def _tell(self, why: str, now_s: float) -> None:
         """A line in the log, and not one for each of a crowd."""

@@ -113,6 +113,8 @@ class HandIn:
     """The last part of its address: "voice", "status"."""
     content_type: str
     body: str
+    real: bool = False
+    """The carrier knows the call, and may be asked for what comes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +150,15 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
             return BadRequest(code="bad_input", why=f"{do} takes a call_id, and nothing else")
         return AskResult(call_id=call_id) if do == "result" else Cancel(call_id=call_id)
     if do == "webhook":
-        texts = {each.name: facts.get(each.name) for each in fields(HandIn)}
+        real = facts.pop("real", False)
+        texts = {each.name: facts.get(each.name) for each in fields(HandIn) if each.name != "real"}
+        if type(real) is not bool:
+            return BadRequest(code="bad_input", why="real is true or false")
         if facts.keys() != texts.keys() or not all(isinstance(each, str) for each in texts.values()):
             return BadRequest(code="bad_input", why=f"webhook takes {', '.join(texts)}, texts, and nothing else")
         if not _KIND.fullmatch(str(texts["kind"])):
             return BadRequest(code="bad_input", why="kind is a word in small letters")
-        return HandIn(**{name: str(each) for name, each in texts.items()})
+        return HandIn(**{name: str(each) for name, each in texts.items()}, real=real)
     of_host = _OF_HOST.get(do) if isinstance(do, str) else None
     if of_host is not None:
         host = facts.get("host")
@@ -270,7 +275,8 @@ def _names(names: Any) -> str:
 
 
 def _codes(kinds: tuple[type[PatterError], ...]) -> dict[str, type[PatterError]]:
-    return {each.code: each for kind in kinds for each in (kind, *_codes(tuple(kind.__subclasses__())).values())}
+    """A code is that of the most general kind that has it."""
+    return {each.code: each for kind in kinds for each in (*_codes(tuple(kind.__subclasses__())).values(), kind)}
 
 
 _ERRORS: Final = _codes((InputError, ConfigError, CarrierError, NetworkError))

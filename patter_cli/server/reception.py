@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from patter_cli.callers import Callers
+from patter_cli.callers import WITHHELD, Callers
 from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, Carrier
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
@@ -17,7 +17,7 @@ from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.errors import BadSignature, CallRejected, PatterError, UnknownAgent
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
-from patter_cli.server.calls import REMEMBERED, CallRegistry
+from patter_cli.server.calls import REMEMBERED, CallRegistry, NoRoom
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.tickets import CallTicket, check, new_ticket, resume_ticket, sign, stream_ticket
 
@@ -25,6 +25,10 @@ log = logging.getLogger("patter.server")
 
 NOBODY: Final = "Sorry, nobody can be reached at this number. Goodbye."
 """What the caller of a number hears that leads to no agent."""
+
+
+class Unwelcome(CallRejected):
+    """Somebody calls who may not, or not so often."""
 
 
 class Reception:
@@ -45,10 +49,8 @@ class Reception:
         clock_s: Callable[[], float],
         ring: Callable[[str], None],
     ) -> None:
-        """agents: by name. numbers: which of them answers which number (E.164). secret: signs tickets. clock_s: never
-        goes back. ring: told of which agent a call is about to begin."""
         """agents: by name. numbers: which of them answers which number (E.164); {}: one agent answers every number.
-        secret: signs tickets."""
+        secret: signs tickets. clock_s: never goes back. ring: told of which agent a call is about to begin."""
         self._agents = agents
         self._numbers = numbers
         self._carriers = carriers
@@ -64,9 +66,9 @@ class Reception:
         self._clock_s = clock_s
         self._ring = ring
 
-    def decide(self, carrier: str, plan: AnswerPlan, dialled: str) -> AnswerPlan:
+    def decide(self, carrier: str, plan: AnswerPlan, dialled: str, *, rehearsed: bool = False) -> AnswerPlan:
         """Take a call that waits, with a ticket for its stream, or say why not. dialled: the ticket that we dialled it
-        with, or that it is to be resumed with."""
+        with, or that it is to be resumed with. rehearsed: the carrier has no such call, and is asked for nothing."""
         if plan.broken and self._live.was_passed_on(carrier, plan.carrier_call_id):
             return replace(plan, left_alone=True)  # we have closed the stream ourselves
         try:
@@ -80,9 +82,12 @@ class Reception:
             return replace(plan, words=NOBODY)
         except PatterError as error:
             log.warning("call %s of %s is declined: %s", ascii(plan.carrier_call_id), carrier, error)
-            return plan
+            calls = plan.direction is Direction.INBOUND and not plan.answered and not plan.broken
+            told = calls and isinstance(error, NoRoom | Unwelcome)
+            return replace(plan, words=self._callers.rules.busy_message) if told else plan
         if isinstance(self._carriers[carrier], AnswersByCommand):
-            self._awaited.expect(ticket)  # others go on with the rest of their answer
+            if not rehearsed:
+                self._awaited.expect(ticket)  # others go on with the rest of their answer
             self._streams[carrier, plan.carrier_call_id] = ticket
             if len(self._streams) > REMEMBERED:
                 self._streams.popitem(last=False)
@@ -90,9 +95,12 @@ class Reception:
         return replace(plan, stream_url=stream_url, resume_url=resume_url, variables=ticket.variables)
 
     def take(self, carrier: DirectCarrier, started: StreamStarted) -> CallTicket:
-        """The ticket of a call that came with no webhook before it, from a switch that counts its own callers. Raises
-        BadSignature, CallRejected."""
-        return self._incoming(carrier.name, carrier.incoming(started), time.time())
+        """The ticket of a call that came with no webhook before it, from a switch that counts its own callers, and need
+        not know whom we have blocked. Raises BadSignature, CallRejected."""
+        plan = carrier.incoming(started)
+        if self._callers.rules.blocks(plan.caller):
+            raise Unwelcome(f"{plan.caller or WITHHELD} is blocked")
+        return self._incoming(carrier.name, plan, time.time())
 
     def _ticket(self, carrier: str, plan: AnswerPlan, dialled: str) -> CallTicket:
         """Raises BadSignature for what we have not dialled, UnknownAgent where nobody answers the number."""
@@ -109,7 +117,6 @@ class Reception:
             if ours.carrier != carrier:
                 raise BadSignature("the call was dialled with another carrier")
             if ours.resumes:
-                self._live.check_room(ours.agent)
                 return self._resumed(ours, plan, now_s)
             if plan.broken:
                 raise CallRejected("nobody here knows what its stream was")
@@ -124,7 +131,7 @@ class Reception:
             if each.ticket.direction is Direction.INBOUND and not self._carriers[each.ticket.carrier].local
         ]
         if why := self._callers.refusal(plan.caller, inbound, self._clock_s()):
-            raise CallRejected(why)
+            raise Unwelcome(why)
         ticket = self._incoming(carrier, plan, now_s)
         self._callers.let_in(plan.caller, carrier, plan.carrier_call_id, self._clock_s())
         return ticket
@@ -157,6 +164,7 @@ class Reception:
         else:
             log.warning("the stream of call %s broke off; it goes on", ours.resumes)
             self._live.cut_off(ours.carrier, plan.carrier_call_id)
+        self._live.check_room(ours.agent)
         return new_ticket(
             carrier=ours.carrier,
             carrier_call_id=plan.carrier_call_id,

@@ -37,29 +37,35 @@ class Recordings:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def settle(self) -> None:
-        """Wait until all that came is written, or has had its time."""
+    async def settle(self, within_s: float) -> None:
+        """Wait until all that came is written, or has had its time, but not for longer than this."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(set(self._tasks), timeout=within_s)
 
     async def _keep(self, call_id: str, event: RecordingReady) -> None:
         try:
-            duration_ms = await asyncio.to_thread(self._add, call_id, event)
+            duration_ms = await self._add_in_time(call_id, event)
         except (PatterError, OSError) as error:
             log.error("the recording of call %s is at %s, and its record does not say so: %s", call_id, event.url,
                       reason(error))  # fmt: skip
             duration_ms = 0
         self._bus.publish(call_id, Entry(at=duration_ms, event=event, commands=()))
 
-    def _add(self, call_id: str, event: RecordingReady) -> int:
-        """Returns how long the call was, in ms; 0 for one that is not kept."""
+    async def _add_in_time(self, call_id: str, event: RecordingReady) -> int:
+        """`_add`, again until the record is there. It is waited for here: a thread that slept would be one less of
+        those that look up names and mark tickets. Raises OSError where it never is."""
         until = time.monotonic() + self._wait_s
-        while True:
-            if self._store.get(call_id) is None:
-                return 0
-            if self._store.add(call_id, {"recording": recording_facts(event)}):
-                record = self._store.get(call_id)  # it may have been finished just now
-                return 0 if record is None else round((record.row.duration_s or 0.0) * 1000)
+        while (duration_ms := await asyncio.to_thread(self._add, call_id, event)) is None:
             if time.monotonic() >= until:
                 raise OSError("it has no record")
-            time.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)
+        return duration_ms
+
+    def _add(self, call_id: str, event: RecordingReady) -> int | None:
+        """Returns how long the call was, in ms; 0 for one that is not kept, None for one that has no record yet."""
+        if self._store.get(call_id) is None:
+            return 0
+        if not self._store.add(call_id, {"recording": recording_facts(event)}):
+            return None
+        record = self._store.get(call_id)  # it may have been finished just now
+        return 0 if record is None else round((record.row.duration_s or 0.0) * 1000)

@@ -93,14 +93,19 @@ class Server:
 
     async def shutdown(self) -> None:
         """Let the live calls end, then stop: within the drain timeout and 5 s."""
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + self._drain_timeout_s + _SHUTDOWN_S
+        ends_at_s = await self.drain()
+        await self.cut()
+        await settle_reports(left_s(ends_at_s))
+
+    async def drain(self) -> float:
+        """Let nobody new in and the live calls end, up to the drain timeout and a goodbye. By when all of stopping has
+        to be over, in the event loop's time."""
+        ends_at_s = asyncio.get_running_loop().time() + self._drain_timeout_s + _SHUTDOWN_S
         self._live.drain()
         if not await self._live.wait_empty(self._drain_timeout_s):
             self._live.say_goodbye("server_stopping")
             await self._live.wait_empty(self._limits.goodbye_s)
-        await self.cut()
-        await settle_reports(max(0.2, ends_at - loop.time()))
+        return ends_at_s
 
     async def cut(self) -> None:
         """Stop within a second, whoever is talking."""
@@ -139,6 +144,11 @@ class Server:
         finally:
             writer.transport.abort()
             del self._connections[task]
+
+
+def left_s(ends_at_s: float) -> float:
+    """What is left until this time of the event loop, for the last things that are waited for: always a moment."""
+    return max(0.2, ends_at_s - asyncio.get_running_loop().time())
 
 
 class Serving(Protocol):

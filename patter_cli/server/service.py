@@ -39,6 +39,7 @@ from patter_cli.core.carrier_events import RecordingReady
 from patter_cli.core.events import HangUpRequested, MuteRequested
 from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.reports import settle_reports
 from patter_cli.errors import BadSetting, BadSignature, ConfigError, UnknownProvider
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.cost import LIST_PRICES
@@ -60,7 +61,7 @@ from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
 from patter_cli.server.proofs import Proof, Proofs
 from patter_cli.server.reception import Reception
 from patter_cli.server.recordings import Recordings
-from patter_cli.server.run import Server, tune_process
+from patter_cli.server.run import Server, left_s, tune_process
 from patter_cli.server.tickets import CallTicket, UsedTickets, check
 from patter_cli.server.webhooks import Webhooks
 from patter_cli.version import VERSION
@@ -279,15 +280,20 @@ class Service:
             self._tasks.append(asyncio.create_task(self._observe()))
 
     def status(self) -> dict[str, Any]:
-        """The live calls, JSON-able: {draining, public_host, calls: [{call_id, agent, carrier, carrier_call_id,
-        direction, caller, callee, seconds}]}."""
+        """The live calls, JSON-able: {draining, public_host, numbers, calls: [{call_id, agent, carrier,
+        carrier_call_id, direction, caller, callee, seconds}]}; numbers are those that an agent was given."""
         now_s = asyncio.get_running_loop().time()
         shown = ("call_id", "agent", "carrier", "carrier_call_id", "direction", "caller", "callee")
         calls = [
             {**{name: getattr(each.ticket, name) for name in shown}, "seconds": round(now_s - each.began_s, 1)}
             for each in self.live.calls
         ]
-        return {"draining": self.live.draining, "public_host": self.addresses.public_host, "calls": calls}
+        return {
+            "draining": self.live.draining,
+            "public_host": self.addresses.public_host,
+            "numbers": list(self._settings.numbers),
+            "calls": calls,
+        }
 
     # --- where carriers reach us: see Addresses --------------------------------------------------------------------
 
@@ -360,8 +366,12 @@ class Service:
 
     async def shutdown(self) -> None:
         """Let live calls end within the drain time, then stop. Twice is fine."""
-        await self._server.shutdown()
-        await asyncio.gather(*(each.cut() for each in self._direct.values()), self._dialler.cut())
+        ends_at_s = await self._server.drain()
+        await self.cut()  # what is told of the calls that this ends is waited for, too
+        within_s = left_s(ends_at_s)
+        await asyncio.gather(
+            settle_reports(within_s), self._recordings.settle(within_s), self._webhooks.settle(within_s)
+        )
 
     async def cut(self) -> None:
         """Stop within a second, whoever is talking."""
@@ -374,6 +384,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         self._awaited.close()
+        self._webhooks.close()
         self._tell_the_rest()
         self._calls.close()
 
@@ -385,7 +396,6 @@ class Service:
     async def stop(self) -> None:
         """shutdown and close."""
         await self.shutdown()
-        await self._recordings.settle()
         await asyncio.to_thread(self._tell_the_rest)
         self.close()
 
@@ -466,6 +476,7 @@ class Service:
             self.live.pass_on(carrier, reported.carrier_call_id)
         if isinstance(reported, Completed):
             self._callers.arrived(carrier, reported.carrier_call_id)
+            self._awaited.over(carrier, reported.carrier_call_id)
         if self._dialler.report(carrier, reported, dialled):
             return
         event = event_of(reported)

@@ -13,7 +13,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,6 +30,14 @@ REMEMBERED: Final = 10_000
 """Calls whose answer is kept for the carrier's second try. An answer takes some 500 bytes."""
 
 
+class Decide(Protocol):
+    """What becomes of a call that waits."""
+
+    def __call__(self, carrier: str, plan: AnswerPlan, dialled: str, *, rehearsed: bool) -> AnswerPlan:
+        """carrier: its name. plan: one that declines. dialled: the signed ticket that the carrier was given, or "".
+        rehearsed: the carrier has no such call."""
+
+
 class Webhooks:
     """What the server's webhook routes share."""
 
@@ -39,15 +47,14 @@ class Webhooks:
         *,
         address: Callable[[str], str],
         require_signature: bool,
-        decide: Callable[[str, AnswerPlan, str], AnswerPlan],
+        decide: Decide,
         on_fact: Callable[[str, CarrierFact, str], None],
         now_s: Callable[[], float],
     ) -> None:
         """address: https://HOST as the carrier knows us that asked for this Host. require_signature: False takes what
         anybody sends.
 
-        decide: (carrier's name, a plan that declines, the signed ticket that the carrier was given or "") to what
-        becomes of the call. on_fact: (carrier's name, what it reports, the same ticket or ""). now_s: Unix time.
+        on_fact: (carrier's name, what it reports, the same ticket or ""). now_s: Unix time.
         """
         self._carriers = carriers
         self._address = address
@@ -55,7 +62,7 @@ class Webhooks:
         self._decide = decide
         self._on_fact = on_fact
         self._now_s = now_s
-        self._answered: OrderedDict[tuple[str, ...], WebhookReply] = OrderedDict()
+        self._answered: OrderedDict[tuple[str, ...], tuple[WebhookReply, AnswerPlan]] = OrderedDict()
         self._left: set[asyncio.Task[None]] = set()
 
     async def receive(self, request: Request) -> Response:
@@ -71,12 +78,16 @@ class Webhooks:
             headers=dict(request.headers),
             body=await request.body(),
         )
-        reply = self._reply(carrier, received, dialled, verified=not self._require_signature)
+        reply, _ = self._reply(carrier, received, dialled, verified=not self._require_signature)
         return Response(reply.body, reply.status, media_type=reply.content_type)
 
     def hand_in(self, wanted: HandIn) -> dict[str, Any]:
         """Take a webhook that another program of this user's has written, to try an agent; JSON-able: {status,
-        content_type, body, signed}. Raises UnknownProvider.
+        content_type, body, signed, stream_url, declined}; the last two are of a call that waits. Raises
+        UnknownProvider.
+
+        Of a call that is made up the carrier knows nothing, so it is asked for nothing either: neither to answer it nor
+        to hang it up.
 
         It comes over the control socket, and nowhere else: in a folder that is this user's alone, with a token, from
         somebody who could as well make calls or stop the server there. So no header, setting or address exists by
@@ -97,43 +108,66 @@ class Webhooks:
         signed = isinstance(carrier, SignsAlike)
         if isinstance(carrier, SignsAlike):
             received = replace(received, headers={**received.headers, **carrier.sign(received)})
-        reply = self._reply(carrier, received, "", verified=not signed)
-        body = reply.body.decode("utf-8", "replace")
-        return {"status": reply.status, "content_type": reply.content_type, "body": body, "signed": signed}
+        reply, plan = self._reply(carrier, received, "", verified=not signed, rehearsed=not wanted.real)
+        return {
+            "status": reply.status,
+            "content_type": reply.content_type,
+            "body": reply.body.decode("utf-8", "replace"),
+            "signed": signed,
+            "stream_url": plan.stream_url if plan is not None else "",
+            "declined": plan is not None and not plan.stream_url and not plan.left_alone,
+        }
 
-    def _reply(self, carrier: Carrier, request: CarrierRequest, dialled: str, *, verified: bool) -> WebhookReply:
+    def close(self) -> None:
+        """Ask carriers for nothing any more. Twice is fine."""
+        for task in list(self._left):
+            task.cancel()
+
+    async def settle(self, within_s: float) -> None:
+        """Wait until carriers have been asked for all that was decided, but not for longer than this."""
+        if self._left:
+            await asyncio.wait(set(self._left), timeout=within_s)
+
+    def _reply(
+        self, carrier: Carrier, request: CarrierRequest, dialled: str, *, verified: bool, rehearsed: bool = False
+    ) -> tuple[WebhookReply, AnswerPlan | None]:
+        """The plan with it, of a call that waits."""
         try:
             if not verified:
                 carrier.verify(request, self._now_s())
-            return self._take(carrier, request, dialled)
+            return self._take(carrier, request, dialled, rehearsed)
         except ConfigError as error:
             log.error("%s webhooks cannot be verified: %s", carrier.name, error)
-            return WebhookReply(status=503, body=b"not configured")
+            return WebhookReply(status=503, body=b"not configured"), None
         except BadSignature as error:
             log.warning("a %s webhook was refused: %s", carrier.name, error)
-            return WebhookReply(status=403, body=b"forbidden")
+            return WebhookReply(status=403, body=b"forbidden"), None
         except CarrierError as error:
             log.warning("a %s webhook cannot be read: %s", carrier.name, error)
-            return WebhookReply(status=400, body=b"bad request")
+            return WebhookReply(status=400, body=b"bad request"), None
 
-    def _take(self, carrier: Carrier, request: CarrierRequest, dialled: str) -> WebhookReply:
+    def _take(
+        self, carrier: Carrier, request: CarrierRequest, dialled: str, rehearsed: bool
+    ) -> tuple[WebhookReply, AnswerPlan | None]:
         waiting = carrier.answer(request)
         if waiting is None:
             for each in carrier.read_callback(request):
                 self._on_fact(carrier.name, each, dialled)
-            return WebhookReply()
+            return WebhookReply(), None
         key = carrier.name, waiting.carrier_call_id, dialled, waiting.broken
         known = self._answered.get(key)
         if known is not None:
             return known
-        plan = self._decide(carrier.name, waiting, dialled)
-        reply = self._answered[key] = carrier.render(plan)
+        plan = self._decide(carrier.name, waiting, dialled, rehearsed=rehearsed)
+        answered = self._answered[key] = carrier.render(plan), plan
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
+        if rehearsed:
+            return answered
         task = asyncio.create_task(self._carry_out(carrier, plan))
         self._left.add(task)
         task.add_done_callback(self._left.discard)
-        return reply
+        return answered
 
     async def _carry_out(self, carrier: Carrier, plan: AnswerPlan) -> None:
         try:

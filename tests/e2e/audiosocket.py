@@ -12,6 +12,7 @@ import numpy as np
 from patter_cli import Asterisk, wiring
 from patter_cli.agent import Agent
 from patter_cli.audio.frame import Samples
+from patter_cli.callers import CallerRules
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core import commands as order
@@ -75,12 +76,19 @@ async def shop(
     numbers: dict[str, str] | None = None,
     given: Agent | None = None,
     voice: VoiceModel | None = LOUDNESS,
+    callers: CallerRules | None = None,
 ) -> AsyncIterator[Shop]:
     log = Log()
     hooks = hooks or Hooks(on_message=lambda event: "From nine until six.")
     service = wiring.service(
         {name: wiring.ready_agent(name, given or agent(greeting), hooks) for name in agents},
-        ServiceSettings(port=0, drain_timeout_s=0.0, max_calls=max_calls, numbers=numbers or {}),
+        ServiceSettings(
+            port=0,
+            drain_timeout_s=0.0,
+            max_calls=max_calls,
+            numbers=numbers or {},
+            callers=callers or CallerRules(),
+        ),
         store=store,
         observers=(log,),
         voice=voice,

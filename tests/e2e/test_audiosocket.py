@@ -7,12 +7,15 @@ import logging
 import random
 import socket
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from patter_cli import Asterisk, Patter, wiring
+from patter_cli.audio.frame import Samples
+from patter_cli.callers import CallerRules
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import BadSignature, CallRejected, MissingCredential, PortBusy
@@ -23,7 +26,7 @@ from patter_cli.server.limits import Limits
 from patter_cli.server.service import ServiceSettings
 from patter_cli.server.tickets import CallTicket, new_ticket
 from tests.e2e.audiosocket import FROM, NUMBERS, SILENCE, START, TO, connected, shop
-from tests.e2e.conftest import SENTENCES, agent, letters_in, spoken
+from tests.e2e.conftest import SENTENCES, LetterVoice, agent, letters_in, spoken
 from tests.e2e.stream_server import EchoCall, Exchange
 
 BUSY_S = 0.15
@@ -173,6 +176,26 @@ async def test_the_called_number_chooses_the_agent() -> None:
             assert peer.kinds == {0x00}
 
 
+async def test_who_is_blocked_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+    """A switch counts its own callers, and our list of the blocked holds all the same; the log says why."""
+    for blocked, start in ((FROM, START), ("anonymous", b"\x01\x00\x10" + bytes(16))):
+        async with shop(callers=CallerRules(blocked=frozenset({blocked}))) as here:
+            async with connected(here.port) as peer:
+                peer.send(start)
+                await peer.until_closed()
+                assert peer.kinds <= {0x00}
+            assert here.service.live.count == 0
+        assert f"a call was refused: {blocked} is blocked" in caplog.text
+
+
+async def test_a_number_of_nobodys_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Asterisk goes on in its dialplan, and says nothing of it."""
+    async with shop(agents=("one", "two"), numbers={"+12025550199": "two"}) as here, connected(here.port) as peer:
+        peer.send(START)
+        await peer.until_closed()
+    assert f"a call was refused: no agent answers '{TO}'" in caplog.text
+
+
 async def test_a_server_that_is_full_closes() -> None:
     """There is no word for busy on this wire."""
     async with shop(max_calls=1) as here, connected(here.port) as first:
@@ -216,6 +239,36 @@ async def test_stopping_ends_the_calls() -> None:
         assert len(letters_in(peer.samples)) > len("hello there.")
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", here.port)
+
+
+class NeverDone(LetterVoice):
+    """A voice that does not come to its end with anything but the greeting."""
+
+    async def synthesize(self, text: str) -> AsyncIterator[Samples]:
+        async for samples in super().synthesize(text):
+            yield samples
+        if text != "Hello there.":
+            while True:
+                yield samples
+                await asyncio.sleep(0)
+
+
+@pytest.mark.slow
+async def test_the_end_of_a_call_that_is_cut_is_told() -> None:
+    """A goodbye that does not come to an end is cut off; on_call_end has its time all the same."""
+    told: list[str] = []
+
+    async def remember(event: Any) -> None:
+        await asyncio.sleep(0.4)
+        told.append(event.reason)
+
+    hooks = Hooks(on_message=lambda event: "Hum.", on_call_end=remember)
+    async with shop(given=agent("Hello there.", tts=NeverDone()), hooks=hooks) as here, connected(here.port) as peer:
+        peer.send(START)
+        peer.talk()
+        await peer.until(lambda: letters_in(peer.samples) == "hello there.")
+        await here.service.shutdown()
+        assert told == ["drain"]
 
 
 async def test_from_python() -> None:

@@ -32,8 +32,7 @@ async def ring(here: Front, number: int, caller: str = ANNA) -> bool:
 
 
 async def test_a_hundred_calls_of_one_number() -> None:
-    """Two are served and 98 declined before they are answered, quickly; no vendor hears of those, and somebody else is
-    served as ever."""
+    """Two are served and 98 turned away quickly; no vendor hears of those, and somebody else is served as ever."""
     async with front() as here:
         began = time.monotonic()
         replies = await asyncio.gather(*(ring(here, number) for number in range(100)))
@@ -73,8 +72,9 @@ async def test_an_hour_has_its_calls() -> None:
 
 
 async def test_who_is_blocked_is_declined() -> None:
-    """By number, by its beginning, and whoever withholds theirs; Telnyx is told so by a command, and answers none."""
-    rules = CallerRules(blocked=frozenset({ANNA, "+4479*", "anonymous"}))
+    """By number, by its beginning, and whoever withholds theirs; Telnyx is told so by a command. With no words for them
+    none is answered, and nobody pays for it."""
+    rules = CallerRules(blocked=frozenset({ANNA, "+4479*", "anonymous"}), busy_message="")
     async with front(callers=rules) as here:
         assert not await ring(here, 1)
         assert not await ring(here, 2, "+447911123456")
@@ -85,6 +85,43 @@ async def test_who_is_blocked_is_declined() -> None:
         (asked,) = here.telnyx_api.asked
         assert telnyx_call(5).partition(":")[2] in asked.path
         assert asked.path.endswith("/actions/reject")
+
+
+@pytest.mark.parametrize("words", [CallerRules().busy_message, "Später gern, <Wiederhören> & danke."])
+async def test_who_is_turned_away_hears_a_sentence(words: str) -> None:
+    """In the carrier's voice, then the line is closed: blocked, one call too many, or no room; no vendor is asked."""
+    rules = CallerRules(blocked=frozenset({ANNA}), at_once=1, busy_message=words)
+    for settings, caller in (({}, ANNA), ({}, "+12025550143"), ({"max_calls": 1}, "+12025550144")):
+        async with front(callers=rules, **settings) as here:
+            if caller != ANNA:
+                path, other = await here.twilio_stream(143), here.twilio_line
+                if settings:
+                    async with other(path, 143) as line:
+                        assert await line.wait_for(lambda here=here: here.service.live.count == 1, 5.0)
+                        await turned_away(here, caller, words)
+                    continue
+                caller = incoming_on_twilio(143)["From"]
+            await turned_away(here, caller, words)
+            assert here.contacts == (0, 0)
+
+
+async def turned_away(here: Front, caller: str, words: str) -> None:
+    _, document = await here.twilio({**incoming_on_twilio(9), "From": caller})
+    assert [(each.tag, each.text) for each in fromstring(document)] == [("Say", words), ("Hangup", None)]
+    await here.telnyx("call.initiated", **{**incoming_on_telnyx(9), "from": caller})
+    await until(lambda: "speak" in [each.path.rsplit("/", 1)[1] for each in here.telnyx_api.asked])
+    asked = {each.path.rsplit("/", 1)[1]: each.body for each in here.telnyx_api.asked}
+    assert list(asked) == ["answer", "speak"]
+    assert asked["speak"]["payload"] == words
+    assert "stream_url" not in asked["answer"]
+
+
+async def test_a_server_that_stops_has_the_busy_line_only() -> None:
+    """It has no time for words: the call would be left without anybody to end it."""
+    async with front() as here:
+        here.service.live.drain()
+        _, document = await here.twilio(incoming_on_twilio(1))
+        assert [(each.tag, each.attrib) for each in fromstring(document)] == [("Reject", {"reason": "busy"})]
 
 
 async def test_a_number_is_not_rung_in_a_loop(tmp_path: Path) -> None:

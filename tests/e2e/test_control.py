@@ -129,7 +129,12 @@ def test_a_killed_server_is_forgotten_and_two_are_found(tmp_path: Path) -> None:
         one.process.send_signal(signal.SIGKILL)
         one.process.wait()
         assert [each.pid for each in running(tmp_path / "r" / "patter")] == [other.process.pid]
-        assert other.from_elsewhere("status") == {"draining": False, "public_host": "", "calls": []}
+        assert other.from_elsewhere("status") == {
+            "draining": False,
+            "public_host": "",
+            "numbers": [],
+            "calls": [],
+        }
         assert len(list((tmp_path / "r" / "patter").glob("*-*"))) == 2
         with pytest.raises(NotReachable):
             asyncio.run(ask(found[0], Ping()))

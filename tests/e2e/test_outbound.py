@@ -16,12 +16,13 @@ from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import CallPlaced, DialRequested, Ringing
 from patter_cli.destinations import DialRules, DoNotCall
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import CallRejected, DestinationRefused, InputError, NotReachable
+from patter_cli.errors import CallRejected, DestinationRefused, InputError, NotReachable, StoreError
 from patter_cli.server.control import ask
 from patter_cli.server.control_messages import AskResult, Cancel, PlaceCall
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.registration import running
 from patter_cli.simulate.caller import LineCaller
+from patter_cli.stores.nothing import NoStore
 from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e import acme
 from tests.e2e.test_carriers import HOST, Company, company, heard
@@ -317,3 +318,21 @@ async def test_ringing_calls_take_a_place() -> None:
             assert await heard(another, "hello plain caller.")
         assert {(await end(one))[0], (await end(other))[0]} == {"answered"}
         assert here.service.live.count == 0
+
+
+class FullStore(NoStore):
+    """A store that can begin nothing."""
+
+    def begin(self, call_id: str, started_at: float) -> None:
+        raise StoreError("no room", hint="make some")
+
+
+async def test_a_call_that_cannot_be_kept_is_not_made() -> None:
+    """The reason comes back, nobody is rung, and nothing of it stays: neither its lines nor its place."""
+    async with company(store=FullStore()) as here:
+        for _ in range(3):
+            with pytest.raises(StoreError, match="no room"):
+                here.service.dial(PlaceCall(to=TO, from_number=FROM, agent="shop"))
+        assert here.service._calls._own_lines == {}
+        assert here.service.live.count == 0
+        assert here.carrier.placed == []

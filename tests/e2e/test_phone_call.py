@@ -13,6 +13,9 @@ import pytest
 from patter_cli import CallResult, InputError, Patter, PlacedCall
 from patter_cli.errors import BadSetting, CallRejected, ConfigError, DestinationRefused
 from patter_cli.providers.rules import RulesLLM
+from patter_cli.server.control import ask
+from patter_cli.server.control_messages import Stop
+from patter_cli.server.registration import running
 from tests.e2e import acme
 from tests.e2e.conftest import Log, agent
 from tests.e2e.test_carriers import Company, heard
@@ -140,3 +143,47 @@ async def test_whom_and_how_nobody_is_rung() -> None:
     for number, url in (("12025550100", "phone.example"), (FROM, "phone.example/path"), (FROM, "user@host")):
         with pytest.raises((InputError, BadSetting)):
             Patter(acme.Carrier(), phone_number=number, webhook_url=url)
+
+
+async def test_a_program_that_only_calls_can_be_stopped_from_outside(tmp_path: Path) -> None:
+    """Over the control socket, as one that serves: its calls end, nothing is left to be found, and it may call anew."""
+    for again in (False, True):
+        async with Patter(
+            acme.Carrier(), phone_number=FROM, webhook_url="https://phone.example", persist=False
+        ) as phone:
+            placed = await phone.call(TO, agent("Hello.", llm=HUM))
+            assert isinstance(placed, PlacedCall)
+            (found,) = running(tmp_path / "r" / "patter")
+            assert await ask(found, Stop()) == {"stopping": True}
+            result = await asyncio.wait_for(placed.result(), 10)
+            assert result.outcome == "canceled"
+            await until(lambda: running(tmp_path / "r" / "patter") == [])
+            if again:
+                placed = await phone.call("+12125550143", agent("Hello.", llm=HUM))
+                assert len(running(tmp_path / "r" / "patter")) == 1
+    assert running(tmp_path / "r" / "patter") == []
+
+
+class SlowTunnel:
+    """A tunnel that takes its time."""
+
+    name = "slow"
+    renewable = True
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def open(self, port: int) -> Any:
+        self.asked.set()
+        await asyncio.sleep(60)
+
+
+async def test_a_program_that_is_about_to_call_can_disconnect() -> None:
+    """Its tunnel is not up yet: the call is told so, and nothing goes on by itself."""
+    way = SlowTunnel()
+    phone = Patter(acme.Carrier(), phone_number=FROM, tunnel=way, persist=False)
+    calling = asyncio.create_task(phone.call(TO, agent("Hello.", llm=HUM)))
+    await asyncio.wait_for(way.asked.wait(), 10)
+    await asyncio.wait_for(phone.disconnect(), 10)
+    with pytest.raises(ConfigError, match="stopped before it was up"):
+        await calling

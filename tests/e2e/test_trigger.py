@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,13 +62,13 @@ def trigger(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def desk(folder: Path, *carriers: Carrier) -> AsyncIterator[Desk]:
+async def desk(folder: Path, *carriers: Carrier, **settings: Any) -> AsyncIterator[Desk]:
     (folder / "r").mkdir(mode=0o700, exist_ok=True)
     shop = wiring.ready_agent("shop", agent("Hello."), Hooks(on_message=lambda event: "Hum."))
     log = Log()
     service = wiring.service(
         {"shop": shop},
-        ServiceSettings(port=0, drain_timeout_s=0.0, run_folder=folder / "r" / "patter"),
+        ServiceSettings(port=0, drain_timeout_s=0.0, run_folder=folder / "r" / "patter", **settings),
         observers=(log,),
         voice=LOUDNESS,
         carried_by={each.name: each for each in (wiring.built_in_line(), *carriers)},
@@ -96,6 +97,24 @@ async def test_a_call_that_twilio_never_brought(tmp_path: Path) -> None:
         call_id = "CA00000000000000000000000000000042"
         code, out, _ = await here.trigger("call", "--set", f"CallSid={call_id}")
         assert (code, address in out) == (0, False)
+
+
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx"])
+async def test_one_made_up_call_after_the_other(tmp_path: Path, carrier: str) -> None:
+    """Each is somebody else's and calls a number that the server answers, so all are taken; and of a call that the
+    carrier has never heard of nothing is asked of it, neither to answer it nor, once its stream has not come, to hang
+    up."""
+    async with telnyx_api() as api:
+        made = Twilio(ACCOUNT, TOKEN, base_url=api.base_url) if carrier == "twilio" else telnyx(api)
+        async with desk(tmp_path, made, numbers={"+12025550100": "shop"}) as here:
+            for _ in range(4):
+                code, _, err = await here.trigger("call")
+                assert code == 0, err
+                assert f"its stream would be ws://127.0.0.1:{here.service.port}/ws/{carrier}/stream/" in err
+            code, _, err = await here.trigger("call", "--to", "+12025550199")
+            assert (code, "declined" in err) == (0, True)
+            assert here.service._awaited._tasks == {}
+            assert api.asked == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from patter_cli import wiring
+from patter_cli.callers import CallerRules
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.contracts.store import CallStore
@@ -211,8 +212,9 @@ async def test_twilio_reports_the_end() -> None:
 
 
 async def test_a_call_that_cannot_be_taken_hears_a_busy_line() -> None:
-    """Before it is answered, so that nobody pays for it."""
-    async with twilio(max_calls=1) as here, here.line(await here.told()) as line:
+    """If there are no words for it: then before it is answered, so that nobody pays for it."""
+    quiet = CallerRules(busy_message="")
+    async with twilio(max_calls=1, callers=quiet) as here, here.line(await here.told()) as line:
         assert await line.wait_for(lambda: here.service.live.count == 1, 5.0)
         (reject,) = await here.told(CallSid=CALL.replace("1", "2"))
         assert (reject.tag, reject.attrib) == ("Reject", {"reason": "busy"})
@@ -240,6 +242,17 @@ async def test_a_call_whose_stream_breaks_off_goes_on_once() -> None:
         assert second.call_id != first.call_id
         assert not way_back(again)
         assert [each.tag for each in again] == ["Connect", "Say", "Hangup"]
+
+
+async def test_a_call_that_goes_on_needs_no_second_place() -> None:
+    """Where one call at a time is taken, Twilio may open its next stream before the first is closed."""
+    async with twilio(max_calls=1) as here:
+        document = await here.told()
+        async with here.line(document) as first:
+            assert await heard(first, "hello plain caller.")
+            again = await here.told(way_back(document), CallStatus="in-progress")
+            async with here.line(again) as line:
+                assert await heard(line, "i'm back.please go on.")
 
 
 async def test_the_process_that_comes_after_knows_what_was_said(tmp_path: Path) -> None:

@@ -101,7 +101,13 @@ def test_limits_are_read_from_where_they_belong(tmp_path: Path) -> None:
     assert (settings.max_per_caller, settings.max_per_caller_hour) == (4, 5)
     assert settings.blocked == ("+14155550123", "+4479*", "anonymous")
     assert load_settings(environment={"PATTER_BLOCKED": "+4479*,anonymous"}).blocked == ("+4479*", "anonymous")
-    for wrong in ('[serve]\nblocked = ["4479"]', "[serve]\nblocked = 7", "[call]\nmax_per_day = 0"):
+    assert settings.busy_message == DEFAULTS.busy_message != ""
+    for said in ("", "Ruf später an."):
+        there = config(tmp_path, f'[serve]\nbusy_message = "{said}"\n')
+        assert load_settings(environment={}, config=there).busy_message == said
+    too_long = f'[serve]\nbusy_message = "{"a" * 501}"'
+    no_text = "[serve]\nbusy_message = false"
+    for wrong in ('[serve]\nblocked = ["4479"]', "[serve]\nblocked = 7", "[call]\nmax_per_day = 0", too_long, no_text):
         with pytest.raises(BadSetting, match=r"patter\.toml:2"):
             load_settings(environment={}, config=config(tmp_path, wrong))
 

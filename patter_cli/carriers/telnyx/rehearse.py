@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -58,7 +59,8 @@ def write_webhook(sketch: Sketch, connection_id: str) -> WrittenWebhook:
         "occurred_at": _date(sketch.now_s),
         "payload": {**about, **sketch.values},
     }
-    return _json({"data": event, "meta": {"attempt": 1}})
+    named = bool(sketch.carrier_call_id or sketch.values.get("call_control_id"))
+    return replace(_json({"data": event, "meta": {"attempt": 1}}), real=named)
 
 
 def rewrite_webhook(kept: object) -> WrittenWebhook | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -34,6 +35,24 @@ _WHO: Final = {
 
 def write_webhook(sketch: Sketch, account_sid: str) -> WrittenWebhook:
     """Raises InputError for a key: Twilio tells of it on the call's media stream."""
+    named = bool(sketch.carrier_call_id or sketch.values.get("CallSid"))
+    return replace(_written(sketch, account_sid), real=named)
+
+
+def rewrite_webhook(kept: object) -> WrittenWebhook | None:
+    """A form's text, or its fields as a JSON object; None: nothing of Twilio's."""
+    fields: Mapping[Any, Any]
+    if isinstance(kept, str):
+        fields = dict(parse_qsl(kept.strip(), keep_blank_values=True))
+    else:
+        fields = kept if isinstance(kept, dict) else {}
+    if "CallSid" not in fields or not all(isinstance(each, str) for each in fields.values()):
+        return None
+    waits = fields.get("CallStatus") in ("ringing", "in-progress") and "CallbackSource" not in fields
+    return _form("voice" if waits else "status", fields, {})
+
+
+def _written(sketch: Sketch, account_sid: str) -> WrittenWebhook:
     call_id = sketch.carrier_call_id or f"CA{uuid4().hex}"
     happening = sketch.happening
     of_call = {"AccountSid": account_sid, "ApiVersion": "2010-04-01", "CallSid": call_id}
@@ -71,19 +90,6 @@ def write_webhook(sketch: Sketch, account_sid: str) -> WrittenWebhook:
         f"Twilio sends no webhook for {happening.value}: it tells of that on the call's media stream",
         hint="--carrier telnyx, or press it on a call",
     )
-
-
-def rewrite_webhook(kept: object) -> WrittenWebhook | None:
-    """A form's text, or its fields as a JSON object; None: nothing of Twilio's."""
-    fields: Mapping[Any, Any]
-    if isinstance(kept, str):
-        fields = dict(parse_qsl(kept.strip(), keep_blank_values=True))
-    else:
-        fields = kept if isinstance(kept, dict) else {}
-    if "CallSid" not in fields or not all(isinstance(each, str) for each in fields.values()):
-        return None
-    waits = fields.get("CallStatus") in ("ringing", "in-progress") and "CallbackSource" not in fields
-    return _form("voice" if waits else "status", fields, {})
 
 
 def _form(kind: str, fields: Mapping[str, str], values: Mapping[str, str]) -> WrittenWebhook:

@@ -55,6 +55,9 @@ class WrittenWebhook:
     """The last part of the address that it belongs to: "voice", "status"."""
     content_type: str
     body: str
+    real: bool = False
+    """Somebody says which of the carrier's calls it is about, so the carrier may be asked for what comes of it; False:
+    the call is made up, or was over long ago."""
 
 
 @runtime_checkable

@@ -87,3 +87,17 @@ async def test_a_server_that_stops_waits_for_nothing() -> None:
     streams.close()
     await asyncio.sleep(0.15)
     assert company.hung_up == []
+
+
+async def test_a_call_that_is_over_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller hung up at once: nothing is hung up again, and nothing is said. Another call's end changes nothing."""
+    company = acme.Carrier()
+    streams = AwaitedStreams({"acme": company}, UsedTickets(tmp_path), wait_s=0.1)
+    streams.expect(ticket("A-1"))
+    streams.expect(ticket("A-2"))
+    streams.over("acme", "A-1")
+    streams.over("acme", "A-1")
+    streams.over("other", "A-2")
+    await asyncio.sleep(0.3)
+    assert company.hung_up == ["A-2"]
+    assert "A-1" not in caplog.text

@@ -114,3 +114,33 @@ async def test_one_call_is_told_something_by_our_own_id() -> None:
     assert (one.told, other.told) == (["HangUpRequested"], [])
     live.leave(one)
     assert not live.tell_call(TICKET.call_id, HangUpRequested())
+
+
+async def test_a_call_that_goes_on_is_not_in_its_own_way() -> None:
+    """Its stream broke off and the carrier opens another while the first is still tidied up: there is one place, and it
+    is that call's. Nobody else gets in beside it."""
+    live = CallRegistry(max_calls=1)
+    first, second = Socket(), Socket()
+    live.begin(first, CALL)
+    with pytest.raises(CallRejected, match="busy"):
+        live.check_room("shop")
+    live.cut_off("acme", "A1")
+    live.admit(second)
+    live.begin(second, replace(CALL, began_s=1.0))
+    with pytest.raises(CallRejected, match="busy"):
+        live.check_room("shop")
+    live.leave(first)
+    with pytest.raises(CallRejected, match="busy"):
+        live.check_room("shop")
+    live.leave(second)
+    live.check_room("shop")
+
+
+async def test_refused_sockets_are_told_once_for_all(caplog: pytest.LogCaptureFixture) -> None:
+    """Those that wait for their start, too: a line with the reason, and not one for each of a crowd."""
+    live = CallRegistry(max_waiting=1)
+    live.admit(Socket())
+    for _ in range(50):
+        with pytest.raises(CallRejected):
+            live.admit(Socket())
+    assert [each.message for each in caplog.records] == ["1 refused: too many sockets wait for their call to start"]
