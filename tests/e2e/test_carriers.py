@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from patter_cli import wiring
+from patter_cli.callers import CallerRules
 from patter_cli.contracts.store import CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import MachineDetected
@@ -226,7 +227,7 @@ async def test_a_call_that_cannot_be_taken_is_declined() -> None:
     """No line is free, or nobody answers that number: the webhook says so, and there is no ticket."""
     async with company(max_calls=1) as here, here.line(await here.address()) as line:
         assert await heard(line, "hello gold caller.")
-        assert (await here.post({**CALL, "call": "A-2"})).json() == {"hang_up": ""}
+        assert (await here.post({**CALL, "call": "A-2"})).json() == {"hang_up": CallerRules().busy_message}
     async with company(two_agents=True, numbers={"+12025550100": "other"}) as here:
         elsewhere = {**CALL, "call": "A-2", "to": "+12025550101"}
         assert (await here.post(elsewhere)).json() == {"hang_up": NOBODY}
