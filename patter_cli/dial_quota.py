@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from patter_cli.errors import BadSetting, DestinationRefused
+from patter_cli.errors import BadSetting, DestinationRefused, reason
 
 DAY_S: Final = 24 * 3600
 MINUTE_S: Final = 60
@@ -67,7 +67,13 @@ class DialQuota:
                         raise DestinationRefused(f"{number} is not rung: {why}", hint="wait, or raise it under [call]")
                     self._write(number, now_s)
             except OSError as error:
-                raise BadSetting(f"the calls of the day cannot be counted in {self._folder}: {error}") from error
+                raise self._uncounted(error) from error
+
+    def _uncounted(self, error: OSError) -> BadSetting:
+        return BadSetting(
+            f"the calls of the day cannot be counted in {self._folder}: {reason(error)}",
+            hint="see what room the disk has, and whose the folder is",
+        )
 
     def _refusal(self, number: str, now_s: float) -> str:
         of_number = [at_s for at_s, each in self._dials if each == number]
@@ -92,7 +98,7 @@ class DialQuota:
                     self._read[path] = self._read.get(path, 0) + (len(whole) + 1 if whole else 0)
                     self._dials += _dials_in(whole)
         except OSError as error:
-            raise BadSetting(f"the calls of the day cannot be counted in {self._folder}: {error}") from error
+            raise self._uncounted(error) from error
         self._read = {path: size for path, size in self._read.items() if path in days}
         self._dials = [each for each in self._dials if each[0] > now_s - DAY_S]
 

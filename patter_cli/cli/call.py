@@ -41,7 +41,10 @@ def call(
     ring_timeout: Annotated[str, typer.Option(help="Seconds that it may ring; none: as the carrier likes.")] = "25",
     var: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable of prompt and words.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Do not stay; needs a server that runs.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the carrier's request, and send nothing.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the request, or whom of a list it would ring; send nothing."),
+    ] = False,
     csv: Annotated[
         Path | None,
         typer.Option(
@@ -107,9 +110,11 @@ def call(
     wanted = _wanted(number or caller, caller, name, amd, voicemail_message, first_message, ring_timeout, var or [])
     if server is not None:
         wanted = _widened(wanted, settings)
-    if detach and (server is None or csv is not None):
+    if detach and csv is not None:
+        raise InputError("a list is rung by the command that has it", hint="leave out --detach")
+    if detach and server is None:
         raise InputError("there is no server that would go on with the call", hint="patter serve, in another terminal")
-    if dry_run:
+    if dry_run and csv is None:
         _show_request(wanted, name, settings, carrier)
     elif csv is not None:
         from patter_cli.cli.campaign import Pace, read_retries
@@ -117,7 +122,7 @@ def call(
 
         pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=read_retries(retries))
         people = read_people(csv)
-        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier, tunnel)))
+        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier, tunnel, dry_run)))
     else:
         from patter_cli.cli.screen import on_terminal, screen_for
 
@@ -227,6 +232,7 @@ async def _campaign(
     server: object,
     carrier: str,
     tunnel: bool,
+    dry_run: bool,
 ) -> int:
     import datetime
     from dataclasses import replace
@@ -254,6 +260,8 @@ async def _campaign(
     )
     forecast = work.forecast()
     print(forecast.render(), file=sys.stderr)
+    if dry_run:
+        return 0
     if len(forecast.to_ring) > LONGEST_UNASKED and not yes:
         if not sys.stdin.isatty():
             from patter_cli.errors import InputError

@@ -29,6 +29,7 @@ from patter_cli.server.control_messages import PlaceCall
 AGAIN: Final = ("busy", "no_answer", "failed")
 """What may be worth another try. Never a call of which nobody knows whether it rang."""
 USUALLY: Final = ("busy", "no_answer")
+TWICE: Final = "it is on the list twice"
 OFF_S: Final = 12.0
 """For a call that is called off to end: a goodbye, and the carrier's word."""
 BEFORE_S: Final = 2.0
@@ -44,6 +45,11 @@ class Pace:
     retries: Mapping[str, int] = field(default_factory=dict)
 
 
+def _first(errors: BaseExceptionGroup[PatterError]) -> PatterError:
+    first = errors.exceptions[0]
+    return first if isinstance(first, PatterError) else _first(first)
+
+
 def read_retries(text: str) -> dict[str, int]:
     """Read "2", for those who were busy or did not answer, or "busy=3,no_answer=1,failed=1". Raises InputError."""
     found: dict[str, int] = {}
@@ -52,7 +58,7 @@ def read_retries(text: str) -> dict[str, int]:
     for each in text.split(","):
         outcome, sign, count = (part.strip() for part in each.partition("="))
         if not sign or outcome not in AGAIN or not re.fullmatch("[0-9]{1,2}", count) or outcome in found:
-            raise InputError(f"--retries cannot be {text!r}", hint=f"a number, or {AGAIN[0]}=2 for each of {AGAIN}")
+            raise InputError(f"--retries cannot be {text!r}", hint="a number, or busy=2,no_answer=1,failed=1")
         found[outcome] = int(count)
     return found
 
@@ -89,7 +95,7 @@ class Campaign:
         left = None if self._rules.quota is None else self._rules.quota.left(now_s)
         for number, variables in self._people.rows:
             if number in seen:
-                refused.append((number, "it is on the list twice"))
+                refused.append((number, TWICE))
                 continue
             seen.add(number)
             if self._is_done(number):
@@ -114,7 +120,17 @@ class Campaign:
 
     async def run(self, outgoing: Outgoing) -> int:
         """Ring everybody who is left, and those again who are worth another try. Returns the exit code: 1 if somebody
-        was not reached in the end."""
+        was not reached in the end. Raises InputError where what became of them cannot be kept."""
+        with self._results.held():
+            try:
+                return await self._run(outgoing)
+            except ExceptionGroup as errors:
+                ours, bugs = errors.split(PatterError)
+                if ours is None or bugs is not None:
+                    raise
+                raise _first(ours) from errors  # the others are what came of it
+
+    async def _run(self, outgoing: Outgoing) -> int:
         await self._settle(outgoing)
         for _ in range(max(self._pace.retries.values(), default=0) + 1):
             left = list(self.forecast().to_ring)
@@ -133,7 +149,8 @@ class Campaign:
             print(file=sys.stderr)  # below the bar
         counts = Counter(each.outcome for each in self._results.last.values())
         print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "nobody was rung")
-        return 0 if set(counts) <= {"answered", "voicemail"} else 1
+        missed = any(why != TWICE for _, why in self.forecast().refused)
+        return 1 if missed or set(counts) - {"answered", "voicemail"} else 0
 
     async def _ring(self, outgoing: Outgoing, number: str, variables: Mapping[str, str]) -> None:
         await self._wait_for_turn()

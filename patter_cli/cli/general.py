@@ -155,6 +155,8 @@ _GENERAL = {
 }
 _FLAGS = {row.flag: name for name, row in ROWS.items()}
 """Parameter of a command -> field of Settings."""
+_MARKUP = re.compile(r"\[(?=[a-z#/@])")
+"""What Rich would take for the name of a style, and leave out of the help: [numbers]."""
 _CONFIG = "patter_cli.config"
 """Where the settings file is kept between the reading of flags and the command."""
 _UNTYPED = "patter_cli.untyped"
@@ -205,6 +207,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         if each.name != "settings"
     ]
     run.__signature__ = signature.replace(parameters=[context, *own, *extra])  # type: ignore[attr-defined]
+    run.__doc__ = _MARKUP.sub(r"\\[", function.__doc__ or "")
     run.__annotations__ = {each.name: each.annotation for each in (context, *own, *extra)}
     return run
 

@@ -24,7 +24,7 @@ from patter_cli.contracts.store import CallStore
 from patter_cli.destinations import Kind
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import ConfigError, InputError
+from patter_cli.errors import BadSetting, ConfigError, InputError, reason
 from patter_cli.observe.bus import Observer
 from patter_cli.server.registration import Registration, running
 from patter_cli.server.service import Service, ServiceSettings
@@ -67,6 +67,16 @@ def lab_settings(settings: Settings) -> Settings:
     return replace(settings, hours=hours, allow=(*settings.allow, Kind.UNASSIGNED.value))
 
 
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Raises BadSetting where nothing can be written."""
+    try:
+        return tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise BadSetting(
+            f"the lab has no folder to work in: {reason(error)}", hint="make room in /tmp, or export TMPDIR=…"
+        ) from error
+
+
 @asynccontextmanager
 async def lab_server(
     carrier: str,
@@ -84,7 +94,7 @@ async def lab_server(
         raise ConfigError("the lab needs a system with Unix sockets", hint="patter simulate needs none")
     loaded = load_agent(agent)
     ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
-    with tempfile.TemporaryDirectory() as folder:
+    with _own_folder() as folder:
         serving = ServiceSettings(
             port=0,
             max_calls=max_calls,

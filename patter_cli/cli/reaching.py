@@ -39,7 +39,7 @@ class WayIn:
     def _tell(self, host: str, about: str) -> None:
         print(f"carriers are told https://{host}: {about}", file=sys.stderr)
         for each in self.numbers:
-            print(f"  {each.number} is pointed at it, and gets back on exit what it had", file=sys.stderr)
+            print(f"  pointing {each.number} at it; it gets back on exit what it had", file=sys.stderr)
         if not self.numbers:
             for name in self.carriers:
                 print(f"  the webhook of a {name} number: {number_url(host, name)}", file=sys.stderr)

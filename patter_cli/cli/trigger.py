@@ -42,11 +42,13 @@ def trigger(
     ] = None,
     carrier: Annotated[str, typer.Option(help="Whose webhook; without it, of the server's carrier.")] = "",
     from_number: Annotated[
-        str, typer.Option("--from", metavar="NUMBER", help="Who calls; without it, somebody else each time.")
-    ] = "",
+        str | None,
+        typer.Option("--from", metavar="NUMBER", help="Who calls, or anonymous; without it, somebody else each time."),
+    ] = None,
     to: Annotated[
-        str, typer.Option(metavar="NUMBER", help="Who is called; without it, the first number that the server answers.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NUMBER", help="Who is called; without it, the first number that the server answers."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A field, as the carrier calls it.")
     ] = None,
@@ -64,6 +66,7 @@ def trigger(
     """
     import asyncio
 
+    from patter_cli.callers import WITHHELD
     from patter_cli.errors import InputError
 
     if (event is None) is (replay is None):
@@ -77,7 +80,10 @@ def trigger(
         found = read_webhooks(replay, carrier)
         taken = asyncio.run(_replay(found))
     else:
-        taken = asyncio.run(_trigger(_happening(str(event)), carrier, from_number, to, values))
+        happening = _happening(str(event))
+        _check_number("--from", from_number, WITHHELD)
+        _check_number("--to", to)
+        taken = asyncio.run(_trigger(happening, carrier, from_number or "", to or "", values))
     if not taken:
         raise typer.Exit(1)
 
@@ -91,6 +97,16 @@ def _happening(word: str) -> Happening:
         near = get_close_matches(word.lower(), _WORDS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_WORDS)}"
         raise InputError(f"there is no event {word!r}", hint=hint) from None
+
+
+def _check_number(flag: str, given: str | None, *others: str) -> None:
+    """Raises InputError for what carriers would not send; --set sends whatever is wanted."""
+    from patter_cli.destinations import E164
+    from patter_cli.errors import InputError
+
+    if given is not None and given not in others and not E164.fullmatch(given):
+        named = " or ".join(("a number like +14155550123", *others))
+        raise InputError(f"{flag} cannot be {given!r}", hint=f"it must be {named}")
 
 
 def _values(written: Sequence[str]) -> dict[str, str]:
@@ -111,15 +127,19 @@ async def _trigger(happening: Happening, carrier: str, caller: str, callee: str,
 
     server, name = _server(carrier)
     status = await ask(server, Status())
+    about = "" if happening is Happening.CALL else _newest_call(status, name)
     sketch = Sketch(
         happening=happening,
-        carrier_call_id="" if happening is Happening.CALL else _newest_call(status, name),
+        carrier_call_id=about,
         caller=caller or f"{STRANGERS}{randbelow(10_000):04}",
         callee=callee or next(iter(status["numbers"]), OURS),
         values=values,
         now_s=time.time(),
     )
-    return await _send(server, name, writer(name).write_webhook(sketch))
+    webhook = writer(name).write_webhook(sketch)
+    if happening is not Happening.CALL and not webhook.real:
+        print(f"no call of {name} is live, so this is about one that nobody knows", file=sys.stderr)
+    return await _send(server, name, webhook)
 
 
 async def _replay(found: Sequence[tuple[str, WrittenWebhook]]) -> bool:
@@ -152,8 +172,8 @@ async def _send(server: Registration, carrier: str, webhook: WrittenWebhook) -> 
     if told["declined"]:
         print("the call is declined; the server's log says why", file=sys.stderr)
     elif told["stream_url"] and not webhook.real:
-        print(f"the call is taken, and its stream would be {told['stream_url']}", file=sys.stderr)
-        print("it is made up, so the carrier is asked for nothing", file=sys.stderr)
+        stream = "" if told["stream_url"] in told["body"] else f", with its stream at {told['stream_url']}"
+        print(f"the call is taken{stream}; it is made up, so the carrier is asked for nothing", file=sys.stderr)
     return 200 <= int(told["status"]) < 300
 
 

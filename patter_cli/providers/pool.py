@@ -162,8 +162,9 @@ class InferencePool:
             self._ready.notify_all()
         for task in waiting:
             task.future.cancel()
+        until_s = time.monotonic() + _LAST_INFERENCE_S
         for thread in self._threads:
-            thread.join(timeout=_LAST_INFERENCE_S)
+            thread.join(timeout=max(0.0, until_s - time.monotonic()))
 
     def _work(self) -> None:
         while True:
@@ -198,8 +199,10 @@ class InferencePool:
         _trim()
 
 
-_LAST_INFERENCE_S = 2.0
-"""The longest single inference, with room: 15 s of speech to text takes a quarter of a second."""
+_LAST_INFERENCE_S = 15.0
+"""The longest single piece of work, with room, for all threads together: 15 s of speech to text takes a quarter of a
+second, but a model is loaded in seconds where the machine has other things to do. A thread that is still in native code
+when the interpreter goes ends the process with a core dump."""
 
 _TIDY_S = 5.0
 """Between two tidyings: one takes some 10 ms, and what it gave away has to be asked for again."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,7 +59,9 @@ class Desk:
             "XDG_RUNTIME_DIR": str(folder / "r"),
         }
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, before: Callable[[], None] | None = None, **environment: str
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "patter_cli", *arguments],
             cwd=self.folder,
@@ -65,6 +69,7 @@ class Desk:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=before,
         )
 
     def patter(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
@@ -257,3 +262,55 @@ def test_lists_that_are_none(desk: Desk, text: str) -> None:
     (desk.folder / "people.csv").write_text(text)
     code, _, err = desk.patter("call", "--csv", "people.csv", "hum")
     assert (code, "people.csv" in err) == (2, True)
+
+
+def test_a_disk_that_takes_no_results_rings_nobody(desk: Desk) -> None:
+    """It is said in one line, nothing is left half written, and where there is room again everybody is rung once."""
+
+    def nearly_full() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    people = desk.people("+12125550142", "+12125550152", "+12125550162")
+    arguments = ("call", "--csv", people.name, "hum", "--concurrency", "3", "--calls-per-second", "50")
+    process = desk.start(*arguments, before=nearly_full)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert "error: people.results.csv cannot be written: the disk is full\nhint: make room for it\n" in err
+    assert "Traceback" not in err
+    assert desk.rung == []
+    assert desk.results() == []
+    code, _, err = desk.patter(*arguments)
+    assert code == 0, err
+    assert sorted(desk.rung) == ["+12125550142", "+12125550152", "+12125550162"]
+
+
+def test_a_list_that_is_only_looked_at(desk: Desk) -> None:
+    """--dry-run says whom it would ring and whom not, and rings nobody."""
+    people = desk.people("+12125550142", "+19005550142")
+    code, _, err = desk.patter("call", "--csv", people.name, "hum", "--dry-run")
+    assert code == 0, err
+    assert "not rung: +19005550142: +19005550142 is a premium-rate number" in err
+    assert "1 to ring, 0 done before, 1 refused" in err
+    assert desk.rung == []
+    assert not (desk.folder / "people.results.csv").exists()
+    code, _, err = desk.patter("call", "--csv", people.name, "hum", "--detach")
+    assert (code, "leave out --detach" in err) == (2, True)
+
+
+def test_nowhere_to_write(desk: Desk) -> None:
+    """The lab's own folder and the count of the day: each says what the system said, and what to do."""
+
+    def full() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    for arguments, words in (
+        (("call", "+12025550101", "hum", "--carrier", "lab"), "export TMPDIR="),
+        (("call", "+12125550142", "hum"), "it is too large for that disk"),
+    ):
+        process = desk.start(*arguments, before=full)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 3, err
+        assert words in err
+        assert "Errno" not in err

@@ -108,9 +108,11 @@ async def test_one_made_up_call_after_the_other(tmp_path: Path, carrier: str) ->
         made = Twilio(ACCOUNT, TOKEN, base_url=api.base_url) if carrier == "twilio" else telnyx(api)
         async with desk(tmp_path, made, numbers={"+12025550100": "shop"}) as here:
             for _ in range(4):
-                code, _, err = await here.trigger("call")
+                code, out, err = await here.trigger("call")
                 assert code == 0, err
-                assert f"its stream would be ws://127.0.0.1:{here.service.port}/ws/{carrier}/stream/" in err
+                assert "the call is taken" in err
+                stream = f"ws://127.0.0.1:{here.service.port}/ws/{carrier}/stream/"
+                assert stream in (out if carrier == "twilio" else err)
             code, _, err = await here.trigger("call", "--to", "+12025550199")
             assert (code, "declined" in err) == (0, True)
             assert here.service._awaited._tasks == {}
@@ -163,6 +165,8 @@ async def test_a_report_of_no_call_changes_nothing(tmp_path: Path) -> None:
         assert (code, "no webhook for key" in err) == (2, True)
         code, _, err = await here.trigger("busy")
         assert (code, "--carrier" in err) == (2, True)
+        code, _, err = await here.trigger("busy", "--carrier", "telnyx")
+        assert (code, "no call of telnyx is live" in err) == (0, True)
         assert here.service.live.count == 0
 
 
@@ -220,6 +224,9 @@ async def test_a_server_that_cannot_check_says_so(tmp_path: Path) -> None:
         (["call", "--set", "nonsense"], 2, "--set CallStatus=busy"),
         (["call", "--carrier", "twillio"], 3, "did you mean 'twilio'?"),
         (["call"], 6, "patter serve"),
+        (["call", "--from", "nonsense"], 2, "a number like +14155550123 or anonymous"),
+        (["call", "--from", ""], 2, "--from cannot be ''"),
+        (["call", "--to", "anonymous"], 2, "--to cannot be 'anonymous'"),
     ],
 )
 def test_what_cannot_be_sent(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:

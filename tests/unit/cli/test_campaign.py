@@ -15,7 +15,7 @@ import pytest
 from patter_cli.call_result import CallResult
 from patter_cli.cli.campaign import Campaign, Pace, read_retries
 from patter_cli.cli.forecast import CallGuess, guess_call
-from patter_cli.cli.people import read_people
+from patter_cli.cli.people import COLUMNS, Results, read_people
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
 from patter_cli.core.outcome import Outcome
 from patter_cli.destinations import DialRules
@@ -27,6 +27,7 @@ from patter_cli.stores.nothing import NoStore
 FROM = "+12025550100"
 WANTED = PlaceCall(to=FROM, from_number=FROM, agent="hum", variables={"shop": "Acme"})
 GUESS = CallGuess(seconds=60.0, usd=0.02, because="in this test")
+HEADER = ",".join(COLUMNS)
 
 
 class Killed(BaseException):
@@ -289,3 +290,72 @@ def test_retries_that_are_none(text: str) -> None:
     """Never for whom we reached, nor where nobody knows whether it rang."""
     with pytest.raises(InputError, match="--retries"):
         read_retries(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("my own notes\n", "is not what became of a list"),
+        ("my own notes, without an end", "is not what became of a list"),
+        ("number;attempt;outcome\n", "is not what became of a list"),
+        (f"{HEADER}\n+12125550012,1\n", "people.results.csv:2 cannot be read"),
+        (f"{HEADER}\n+12125550012,1,,,,,,\n", "people.results.csv:2 cannot be read"),
+        (f'{HEADER}\n"+1212\n', "unexpected end of data"),
+        ("\xff\xfe\n", "it is not UTF-8"),
+    ],
+)
+async def test_who_was_rung_is_known_or_nobody_is(tmp_path: Path, content: str, words: str) -> None:
+    """A results file that is damaged or somebody else's says nothing of who was rung: it is left as it is, with nobody
+    rung a second time."""
+    path = listed(tmp_path, number(1, "2"))
+    results = path.with_suffix(".results.csv")
+    results.write_bytes(content.encode("latin-1"))
+    company = Company()
+    with pytest.raises(InputError, match=words):
+        await campaign(path).run(company)
+    assert company.rung == []
+    assert results.read_bytes() == content.encode("latin-1")
+
+
+@pytest.mark.parametrize("torn", ["", "number,atte", f"{HEADER}\n", f"{HEADER}\n+12125550012,1,diall"])
+async def test_half_a_line_counts_for_nothing(tmp_path: Path, torn: str) -> None:
+    """The power went while it was being written, and so before anybody was rung: they are rung now, and no line is
+    joined to it."""
+    path = listed(tmp_path, number(1, "2"))
+    path.with_suffix(".results.csv").write_text(torn)
+    company = Company()
+    assert await campaign(path).run(company) == 0
+    assert company.rung == [number(1, "2")]
+    assert outcomes(path) == {number(1, "2"): "answered"}
+    assert path.with_suffix(".results.csv").read_text().startswith(f"{HEADER}\n'+1212")
+
+
+async def test_a_list_is_rung_by_one_at_a_time(tmp_path: Path) -> None:
+    """Two terminals do not ring the same people; whoever comes later knows what the first has done."""
+    path = listed(tmp_path, number(1, "2"), number(2, "2"))
+    company, waiting = Company(), campaign(path)
+    held = Results(path.with_suffix(".results.csv")).held()
+    with held, pytest.raises(InputError, match="another patter call rings"):
+        await campaign(path).run(company)
+    assert await campaign(path).run(company) == 0
+    assert await waiting.run(company) == 0
+    assert sorted(company.rung) == [number(1, "2"), number(2, "2")]
+
+
+async def test_somebody_who_may_not_be_rung_is_not_reached(tmp_path: Path) -> None:
+    """The exit code says so to whoever runs it at night; one who is on the list twice was rung."""
+    company = Company()
+    path = listed(tmp_path, number(1, "2"), number(1, "2"))
+    assert await campaign(path).run(company) == 0
+    path = listed(tmp_path, number(1, "2"), "+19005550142")
+    assert await campaign(path).run(company) == 1
+
+
+def test_lists_that_are_none(tmp_path: Path) -> None:
+    """Two columns of one name, and a file that is no list at all, which is not read to its end."""
+    path = tmp_path / "people.csv"
+    path.write_text("number,name,name\n+12125550142,Ada,Bob\n")
+    with pytest.raises(InputError, match="more than one column name"):
+        read_people(path)
+    with pytest.raises(InputError, match="larger than 64 MB"):
+        read_people(Path("/dev/zero"))

@@ -324,3 +324,10 @@ def test_an_env_file_that_would_redirect_us_is_refused(patter: Patter, tmp_path:
     assert code == 3
     assert said.startswith("error: .env:1: HTTPS_PROXY is not taken from a file")
     assert "elsewhere" not in said
+
+
+def test_help_leaves_nothing_out() -> None:
+    """What stands in brackets is no style: [numbers] is a section of a file, and is told."""
+    told = CliRunner().invoke(app, ["serve", "--help"]).output
+    assert told.count("[numbers]") == 2
+    assert "\\[" not in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -94,3 +95,15 @@ def test_an_idle_pool_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None
     assert trimmed.acquire(timeout=5)
     assert not trimmed.acquire(timeout=0.2)
     pool.close()
+
+
+@pytest.mark.slow
+def test_the_end_waits_for_what_runs() -> None:
+    """A thread in native code cannot be left behind: a model that is still loading is waited for, also where that takes
+    longer than usual, and all threads share the time."""
+    pool = InferencePool(2)
+    running = [pool.submit(lambda: time.sleep(2.5), Rank.AWAITED) for _ in range(2)]
+    while not all(each.running() for each in running):
+        time.sleep(0.01)
+    pool.close()
+    assert all(each.done() for each in running)
