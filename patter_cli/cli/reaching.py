@@ -34,6 +34,8 @@ class WayIn:
         reached = ReachableServer(
             server, self.tunnel, self.numbers, on_host=lambda host: self._tell(host, reached.about), proven=proven
         )
+        if self.tunnel.renewable:  # which may take a minute
+            print(f"{self.tunnel.name} is asked for an address …", file=sys.stderr, flush=True)
         return reached
 
     def _tell(self, host: str, about: str) -> None:

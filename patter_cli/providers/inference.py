@@ -114,4 +114,14 @@ def _cores() -> int:
 POOL = InferencePool(min(4, _cores()))
 """Every inference of the process, whichever call it is for."""
 
-atexit.register(POOL.close)
+
+def _leave() -> None:
+    """Let what runs end. Whoever interrupts even that leaves at once: the interpreter cannot be taken down around a
+    thread in native code."""
+    try:
+        POOL.close()
+    except KeyboardInterrupt:
+        os._exit(130)
+
+
+atexit.register(_leave)

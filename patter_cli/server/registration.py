@@ -89,9 +89,9 @@ def running(folder: Path) -> list[Registration]:
     found = []
     for place in folder.glob("*.json"):
         try:
-            each = Registration(**json.loads(place.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            continue  # gone meanwhile, or another version's
+            each = _read(place.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError, RecursionError):
+            continue  # gone meanwhile, damaged, or another version's
         if _listens(each.socket):
             found.append(each)
         else:
@@ -99,6 +99,17 @@ def running(folder: Path) -> list[Registration]:
             with suppress(OSError):
                 Path(each.socket).unlink()
     return sorted(found, key=lambda each: each.started_at_s)
+
+
+def _read(text: str) -> Registration:
+    """Raises ValueError, TypeError, RecursionError for what is none."""
+    found = Registration(**json.loads(text))
+    texts = (found.host, found.version, found.socket, found.token, *found.carriers, *found.agents)
+    if not all(isinstance(each, str) for each in texts) or "\0" in found.socket:
+        raise TypeError("a text is none")
+    if not all(type(each) is int for each in (found.pid, found.port)) or type(found.started_at_s) is not float:
+        raise TypeError("a number is none")
+    return found
 
 
 def _file(folder: Path, registration: Registration) -> Path:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -107,3 +110,25 @@ def test_the_end_waits_for_what_runs() -> None:
         time.sleep(0.01)
     pool.close()
     assert all(each.done() for each in running)
+
+
+LEAVING = """
+import atexit, time
+from patter_cli.providers.inference import POOL
+from patter_cli.providers.pool import Rank
+POOL.submit(lambda: time.sleep(30), Rank.AWAITED)
+atexit.register(print, "leaving", flush=True)
+"""
+
+
+def test_whoever_interrupts_the_end_leaves_at_once() -> None:
+    """Neither a traceback nor an abort, whatever is still loading."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LEAVING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "leaving\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (130, "")

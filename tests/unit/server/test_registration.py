@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -110,3 +111,29 @@ def test_a_server_takes_its_own_name_again(folder: Path, open_sockets: ExitStack
     listen(old.socket, open_sockets)
     register(folder, old)
     assert running(folder) == [old]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"started_at_s": "yesterday"},
+        {"port": "8000"},
+        {"pid": None},
+        {"carriers": 5},
+        {"agents": [7]},
+        {"socket": None},
+        {"socket": "a\0b"},
+        {"token": 1},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_registration_is_passed_over(
+    folder: Path, open_sockets: ExitStack, wrong: dict[str, object]
+) -> None:
+    """Damaged, or another version's: the servers beside it are found all the same."""
+    good = server(folder)
+    listen(good.socket, open_sockets)
+    place = register(folder, good)
+    (folder / "8-8001.json").write_text(json.dumps({**json.loads(place.read_text()), **wrong}))
+    (folder / "9-8001.json").write_text("[" * 100_000)
+    assert running(folder) == [good]
