@@ -196,8 +196,8 @@ async def front(**settings: Any) -> AsyncIterator[Front]:
         )
         await service.start()
         try:
-            for task in service._tasks:
-                await asyncio.wait_for(asyncio.shield(task), 20)
+            lines, *_ = service._tasks  # they are spoken by the counted voice
+            await asyncio.wait_for(asyncio.shield(lines), 20)
             yield Front(service, api, log, ears, voice)
         finally:
             await service.cut()
