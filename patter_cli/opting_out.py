@@ -8,6 +8,8 @@ from typing import Any
 
 from patter_cli.destinations import DoNotCall
 from patter_cli.errors import InputError
+from patter_cli.kept_calls import default_folder
+from patter_cli.settings import Settings
 from patter_cli.tools import Tool, ToolContext
 
 _DONE = "This number is never called again. Say so, say goodbye, and end the call."
@@ -23,6 +25,11 @@ opt_out = Tool(
     handler=_unbound,
 )
 """Put it into Agent(tools=[…]). The number is the call's own, so that nobody can be opted out by somebody else."""
+
+
+def do_not_call(settings: Settings) -> DoNotCall:
+    """The list of who wants no calls."""
+    return DoNotCall(settings.do_not_call or default_folder() / "do-not-call.txt")
 
 
 def bind_opt_out(tools: Sequence[Any], unwanted: DoNotCall) -> tuple[Any, ...]:

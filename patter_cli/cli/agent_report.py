@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from patter_cli import keys, recipes, registry, wiring
 from patter_cli.agent import Agent
+from patter_cli.call_plan import plan_of
 from patter_cli.cli.discovery import LoadedAgent
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.hooks import Hooks
@@ -116,7 +117,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         wiring.check_packages(ready)
     except PatterError as error:
         problems.append(problem_of(error))
-    plan = ready.plan if ready else wiring.plan_of(loaded.name, agent, {}, tools)
+    plan = ready.plan if ready else plan_of(loaded.name, agent, {}, tools)
     problems += (
         Problem(code="misspelt_callback", message=f"nobody calls {name}", hint=f"did you mean {meant}?")
         for name, meant in loaded.misspelt.items()

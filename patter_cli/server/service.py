@@ -23,19 +23,14 @@ from urllib.parse import quote
 from patter_cli.callers import CallerRules, Callers
 from patter_cli.contracts.carrier.carrier import (
     Carrier,
-    CarrierFact,
     CarrierRequest,
-    Completed,
     OutboundCall,
-    SignsStreams,
-    TransferConnected,
     WebSocketCarrier,
 )
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.core.carrier_events import RecordingReady
 from patter_cli.core.events import HangUpRequested, MuteRequested
 from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
@@ -47,22 +42,22 @@ from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.observe.prices import PriceTable
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.admission import WINDOW_S, Admission, SpeechThreads
-from patter_cli.server.app import StreamRoute, create_app
+from patter_cli.server.app import create_app
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
-from patter_cli.server.carrier_facts import event_of
+from patter_cli.server.carrier_reports import CarrierReports
 from patter_cli.server.control import ControlSocket
 from patter_cli.server.control_messages import HandIn, PlaceCall
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.direct import DirectPort
-from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
 from patter_cli.server.proofs import Proof, Proofs
 from patter_cli.server.reception import Reception
 from patter_cli.server.recordings import Recordings
 from patter_cli.server.run import Server, left_s, tune_process
-from patter_cli.server.tickets import CallTicket, UsedTickets, check
+from patter_cli.server.stream_routes import stream_routes
+from patter_cli.server.tickets import CallTicket, UsedTickets
 from patter_cli.server.webhooks import Webhooks
 from patter_cli.version import VERSION
 
@@ -181,12 +176,27 @@ class Service:
             address=lambda asked: self.addresses.base("http", asked),
             require_signature=settings.require_signature,
             decide=reception.decide,
-            on_fact=self._on_fact,
+            on_fact=CarrierReports(
+                live=self.live,
+                dialler=self._dialler,
+                callers=self._callers,
+                awaited=self._awaited,
+                recordings=self._recordings,
+                secret=settings.secret,
+            ).take,
             now_s=time.time,
         )
         app = create_app(
             open_call=self._open,
-            streams=self._routes(used),
+            streams=stream_routes(
+                self._carriers,
+                self._agents,
+                addresses=self.addresses,
+                secret=settings.secret,
+                used=used,
+                recall=self._calls.recall,
+                require_signature=settings.require_signature,
+            ),
             live=self.live,
             version=VERSION,
             webhook=webhooks.receive if any(not each.local for each in self._carriers.values()) else None,
@@ -430,71 +440,11 @@ class Service:
                 if self._speech is not None:
                     self._admission.observe_waits(self._speech.waits_s(WINDOW_S))
 
-    def _routes(self, used: UsedTickets) -> list[StreamRoute]:
-        routes = []
-        for name, carrier in self._carriers.items():
-            if not isinstance(carrier, WebSocketCarrier):
-                continue
-            if carrier.local:
-                path, entrance = "{agent}", local_entrance(name, self._agents.__contains__, time.time)
-            else:
-                path = "stream/{token}"
-                entrance = ticket_entrance(
-                    name,
-                    self._settings.secret,
-                    used,
-                    time.time,
-                    signed=self._signed_by(carrier),
-                    recall=self._calls.recall,
-                )
-            routes.append(
-                StreamRoute(path=f"/ws/{name}/{path}", codec=carrier.codec, entrance=entrance, local_only=carrier.local)
-            )
-        return routes
-
-    def _signed_by(self, carrier: Carrier) -> SignedBy | None:
-        """What checks a stream's upgrade, for a carrier that signs it."""
-        if not isinstance(carrier, SignsStreams) or not self._settings.require_signature:
-            return None
-
-        def check_upgrade(token: str, headers: Mapping[str, str]) -> None:
-            url = self.addresses.stream_url(carrier.name, token, headers.get("host", ""))
-            request = CarrierRequest(method="GET", url=url, headers=headers, body=b"")
-            carrier.verify_stream(request, time.time())
-
-        return check_upgrade
-
     def _open(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> Call:
         """A stream has begun: it is the line of a call that we made, or a new call."""
         self._callers.arrived(ticket.carrier, ticket.carrier_call_id)
         ours = self._dialler.take_line(ticket, started, sender)
         return ours if ours is not None else self._calls.open(ticket, started, sender)
-
-    def _on_fact(self, carrier: str, reported: CarrierFact, dialled: str) -> None:
-        """dialled: the ticket that the report's call was dialled with, or "" """
-        if isinstance(reported, TransferConnected):
-            self.live.pass_on(carrier, reported.carrier_call_id)
-        if isinstance(reported, Completed):
-            self._callers.arrived(carrier, reported.carrier_call_id)
-            self._awaited.over(carrier, reported.carrier_call_id)
-        if self._dialler.report(carrier, reported, dialled):
-            return
-        event = event_of(reported)
-        if event is None:
-            self.live.hung_up(carrier, reported.carrier_call_id)
-        elif not self.live.tell(carrier, reported.carrier_call_id, event) and isinstance(event, RecordingReady):
-            self._recorded(carrier, reported.carrier_call_id, dialled, event)
-
-    def _recorded(self, carrier: str, carrier_call_id: str, ticket: str, event: RecordingReady) -> None:
-        """A recording is ready, and its call is over. ticket: of what the carrier was told of the call, or "" """
-        call_id = self.live.call_id(carrier, carrier_call_id)
-        if not call_id and ticket:
-            with suppress(BadSignature):
-                call_id = check(ticket, self._settings.secret, time.time()).call_id
-        if call_id:
-            self._recordings.ready(call_id, event)
-        else:
-            log.warning("%s has recorded a call that is not known here: %s", carrier, ascii(carrier_call_id))
 
 
 def _unsigned() -> BadSetting:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patter_cli.call_plan import transfer_numbers
 from patter_cli.cli.agent_report import portray
 from patter_cli.cli.discovery import find_agents, load_agent
 from patter_cli.settings import Settings
 from patter_cli.simulate.scenario import load_scenario
-from patter_cli.wiring import transfer_numbers
 from tests.unit.agents.rehearse import ROOT, Talk
 
 AGENTS = [each.name for each in find_agents(ROOT)]

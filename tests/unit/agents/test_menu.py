@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from patter_cli import wiring
+from patter_cli.call_plan import plan_of
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.testing import VirtualCall
 from tests.unit.agents.rehearse import Talk
@@ -92,7 +92,7 @@ def test_calls_are_kept_apart() -> None:
 def test_who_does_nothing_is_asked_twice_and_let_go() -> None:
     """Eight seconds of silence are a question; the third time it says goodbye."""
     agent = Talk("menu").agent
-    call = VirtualCall(wiring.plan_of("menu", agent, {}, {}))
+    call = VirtualCall(plan_of("menu", agent, {}, {}))
     call.run()
     lines = [text for role, text in call.transcript if role == "assistant"]
     assert lines[1:] == [SystemPhrases().still_there, SystemPhrases().still_there, SystemPhrases().idle_goodbye]
