@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patter_cli.contracts.store import AbandonedCall, CallRow
 from patter_cli.errors import BadSetting, InputError, StoreError, reason
-from patter_cli.stores.copying import check_target, copy_call
-from patter_cli.stores.following import FolderFollow
 from patter_cli.stores.indexed import IndexedCall, indexed, priced, waited
 from patter_cli.stores.journal import JOURNAL, RECORD, FolderFile, taken, write_record
 from patter_cli.text.redact import Redaction
 from patter_cli.text.redacted import redacted_record
+
+if TYPE_CHECKING:
+    from patter_cli.stores.following import FolderFollow
 
 UNKNOWN = "unknown"
 """The outcome of a call whose record cannot be read."""
@@ -106,10 +107,14 @@ class CallFolders:
 
     def follow(self) -> FolderFollow:
         """Look on from now."""
+        from patter_cli.stores.following import FolderFollow
+
         return FolderFollow(self._calls)
 
     def copy_to(self, target: Path) -> int:
         """Copy what is kept into another such folder; how many calls it had not. Raises InputError, StoreError."""
+        from patter_cli.stores.copying import check_target, copy_call
+
         check_target(self._calls.parent, target)
         return sum(copy_call(self._calls / place, target / "calls" / place) for place in sorted(self.places()))
 

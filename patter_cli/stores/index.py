@@ -18,7 +18,6 @@ from types import TracebackType
 
 from patter_cli.contracts.store import CallQuery, CallRow, CallStats, Share
 from patter_cli.stores.indexed import IndexedCall
-from patter_cli.stores.tally import Tally
 from patter_cli.text.redact import mask_number
 
 BUSY_S = 2.0
@@ -195,6 +194,8 @@ class CallIndex:
 
     def stats(self, query: CallQuery) -> CallStats:
         """What the calls that fit come to."""
+        from patter_cli.stores.tally import Tally
+
         where, values = _conditions(query)
         tally = Tally()
         for row in self._db.execute(

@@ -18,16 +18,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats, StorePlace
 from patter_cli.errors import BadSetting, InputError, StoreError, reason
 from patter_cli.stores.folder import CallFolders
-from patter_cli.stores.following import FolderFollow
 from patter_cli.stores.index import BUSY_S, CallIndex, NewerIndex, is_damage, set_aside
 from patter_cli.stores.indexed import IndexedCall
 from patter_cli.stores.journal import FolderFile
 from patter_cli.text.redact import Redaction
+
+if TYPE_CHECKING:
+    from patter_cli.stores.following import FolderFollow
 
 log = logging.getLogger(__name__)
 
