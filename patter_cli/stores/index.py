@@ -252,8 +252,8 @@ def _conditions(query: CallQuery) -> tuple[str, list[float | str]]:
         number = plain_number(query.number)
         wanted.append(("(caller IN (?, ?) OR callee IN (?, ?))", (number, mask_number(number)) * 2))
     if query.text is not None:
-        said = f"%{_pattern(query.text.casefold())}%"
-        wanted.append(("place IN (SELECT place FROM words WHERE said LIKE ? ESCAPE '\\')", (said,)))
+        said = _text(query.text.casefold())
+        wanted.append(("place IN (SELECT place FROM words WHERE instr(said, ?) > 0)", (said,)))
     where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
     return where, [value for _, values in wanted for value in values]
 
