@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -244,8 +245,10 @@ async def _steps(steps: tuple[Step, ...], writer: asyncio.StreamWriter, *, chunk
 
 
 @asynccontextmanager
-async def serve(script: Script | Sequence[Answer | Talk], path: str = "/v1") -> AsyncIterator[LabServer]:
-    """A vendor on a free port of this machine. path: of its base address; "" for none."""
+async def serve(
+    script: Script | Sequence[Answer | Talk], path: str = "/v1", *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[LabServer]:
+    """A vendor on a free port of this machine. path: of its base address; "" for none. tls: see `tls.lab_tls`."""
     lab = LabServer(script)
     connections: set[asyncio.Task[None]] = set()
 
@@ -260,9 +263,9 @@ async def serve(script: Script | Sequence[Answer | Talk], path: str = "/v1") -> 
         finally:
             connections.discard(task)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=HEAD_BYTES)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, limit=HEAD_BYTES, ssl=tls)
     lab.port = server.sockets[0].getsockname()[1]
-    lab.url = f"http://127.0.0.1:{lab.port}{path}"
+    lab.url = f"http{'s' if tls else ''}://127.0.0.1:{lab.port}{path}"
     try:
         yield lab
     finally:

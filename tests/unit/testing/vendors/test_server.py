@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from websockets.typing import Subprotocol
 from patter_cli.testing.vendors.faults import Fault, talk_with_fault, with_fault
 from patter_cli.testing.vendors.server import Answer, Request, Talk, in_json, serve, streamed
 from patter_cli.testing.vendors.sockets import LabSocket
+from patter_cli.testing.vendors.tls import lab_tls
 
 
 async def echo(socket: LabSocket) -> None:
@@ -88,3 +91,17 @@ async def test_a_trickle_is_whole() -> None:
     """Byte by byte the same comes."""
     async with serve([with_fault(streamed("Grüße".encode()), Fault.TRICKLE)]) as lab, httpx.AsyncClient() as client:
         assert (await client.get(lab.url)).text == "Grüße"
+
+
+async def test_it_can_be_met_over_tls(tmp_path: Path) -> None:
+    """With a certificate that a client must be told to trust."""
+    async with serve(both, path="", tls=lab_tls(tmp_path)) as lab:
+        trusting = ssl.create_default_context(cafile=tmp_path / "lab.pem")
+        async with httpx.AsyncClient(verify=trusting) as client:
+            assert (await client.get(f"{lab.url}/x")).json()["path"] == "/x"
+        async with connect(f"{lab.socket_url}/listen?key=good", ssl=trusting) as socket:
+            await socket.send("over TLS")
+            assert await socket.recv() == "over TLS"
+        async with httpx.AsyncClient() as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.get(lab.url)
