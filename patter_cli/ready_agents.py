@@ -53,9 +53,16 @@ OVERRIDES = (
 
 
 def ready_agent(
-    name: str, agent: Agent, hooks: Hooks, settings: Settings = DEFAULTS, *, voicemail_message: str = ""
+    name: str,
+    agent: Agent,
+    hooks: Hooks,
+    settings: Settings = DEFAULTS,
+    *,
+    voicemail_message: str = "",
+    breakers: Breakers | None = None,
 ) -> ReadyAgent:
-    """Resolve what the agent left open and check that it can hold a call. Raises PatterError."""
+    """Resolve what the agent left open and check that it can hold a call. breakers: what is known already of vendors in
+    trouble. Raises PatterError."""
     if not name.strip():
         raise InputError("an agent needs a name: callers choose it by its name", hint='name="receptionist"')
     if isinstance(hooks.on_message, str | AnswerService):
@@ -93,7 +100,7 @@ def ready_agent(
     else:
         open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
     open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
-    breakers = Breakers()
+    breakers = Breakers() if breakers is None else breakers
     unwanted = do_not_call(settings)
     tools = ready_tools(bind_opt_out(agent.tools, unwanted), webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
@@ -187,7 +194,8 @@ def ready_agent(
             return None
         theirs = replace(hooks, on_message=None) if given.llm is not None else hooks
         try:
-            chosen = ready_agent(name, given, theirs, settings, voicemail_message=voicemail_message)
+            # What other calls found out about vendors holds for an agent that is made for this one, too.
+            chosen = ready_agent(name, given, theirs, settings, voicemail_message=voicemail_message, breakers=breakers)
             return chosen.for_call(texts)
         except PatterError as error:
             log.error("on_call_start gave an agent that cannot be used: %s", error)

@@ -426,3 +426,11 @@ def test_the_built_in_store_has_no_address(tmp_path: Path) -> None:
     """It is in a folder, which another setting names."""
     with pytest.raises(BadSetting, match="is an address"):
         wiring.kept_calls(Settings(log_dir=tmp_path, store="sqlite://elsewhere"))
+
+
+def test_an_agent_made_for_one_call_knows_which_vendors_are_in_trouble() -> None:
+    """Otherwise every caller of such an agent would wait for the same dead vendor."""
+    base = ready(Agent("A.", llm=MODEL))
+    call = base.revise({"agent": Agent("B.", llm=[MODEL, OpenAILLM("k")])}, {})
+    assert call.plan.system_prompt.endswith("B.")
+    assert call.breakers is base.breakers
