@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from patter_cli.phone import Patter
     from patter_cli.placed_call import PlacedCall
     from patter_cli.providers.anthropic import AnthropicLLM
+    from patter_cli.providers.assemblyai import AssemblyAISTT
+    from patter_cli.providers.cartesia import CartesiaSTT, CartesiaTTS
     from patter_cli.providers.cerebras import CerebrasLLM
     from patter_cli.providers.compatible import OpenAICompatibleLLM
     from patter_cli.providers.deepgram import DeepgramSTT
@@ -29,22 +31,30 @@ if TYPE_CHECKING:
     from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
     from patter_cli.providers.google import GoogleLLM
     from patter_cli.providers.groq import GroqLLM
+    from patter_cli.providers.lmnt import LMNTTTS
     from patter_cli.providers.local import LocalSTT, LocalTTS
     from patter_cli.providers.openai import OpenAILLM
     from patter_cli.providers.openai_realtime import OpenAIRealtime
+    from patter_cli.providers.openai_speech import OpenAITTS, WhisperSTT
+    from patter_cli.providers.rime import RimeTTS
     from patter_cli.providers.rules import RulesLLM, Turn, call_tool
     from patter_cli.providers.smart_turn import SmartTurn
+    from patter_cli.providers.soniox import SonioxSTT
+    from patter_cli.providers.speechmatics import SpeechmaticsSTT
     from patter_cli.text.clauses import SentenceChunker
     from patter_cli.tools import Tool, ToolContext, tool
     from patter_cli.tunnels.cloudflared import CloudflareTunnel
     from patter_cli.tunnels.ngrok import NgrokTunnel
 
 _HOMES = {
-    "AnswerService": "engine.answer_service",
     "Agent": "agent",
+    "AnswerService": "engine.answer_service",
     "AnthropicLLM": "providers.anthropic",
+    "AssemblyAISTT": "providers.assemblyai",
     "Asterisk": "carriers.asterisk.carrier",
     "CallResult": "call_result",
+    "CartesiaSTT": "providers.cartesia",
+    "CartesiaTTS": "providers.cartesia",
     "CerebrasLLM": "providers.cerebras",
     "CloudflareTunnel": "tunnels.cloudflared",
     "ConfigError": "errors",
@@ -59,6 +69,7 @@ _HOMES = {
     "IncomingMessage": "engine.hooks",
     "InputError": "errors",
     "Interrupt": "agent",
+    "LMNTTTS": "providers.lmnt",
     "LocalConfig": "local_config",
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
@@ -66,14 +77,18 @@ _HOMES = {
     "OpenAICompatibleLLM": "providers.compatible",
     "OpenAILLM": "providers.openai",
     "OpenAIRealtime": "providers.openai_realtime",
+    "OpenAITTS": "providers.openai_speech",
     "Patter": "phone",
     "PatterError": "errors",
     "PlacedCall": "placed_call",
     "Press": "agent",
+    "RimeTTS": "providers.rime",
     "RulesLLM": "providers.rules",
     "Say": "agent",
     "SentenceChunker": "text.clauses",
     "SmartTurn": "providers.smart_turn",
+    "SonioxSTT": "providers.soniox",
+    "SpeechmaticsSTT": "providers.speechmatics",
     "Telnyx": "carriers.telnyx.carrier",
     "Tool": "tools",
     "ToolCall": "contracts.llm",
@@ -81,6 +96,7 @@ _HOMES = {
     "Turn": "providers.rules",
     "TurnPolicy": "agent",
     "Twilio": "carriers.twilio.carrier",
+    "WhisperSTT": "providers.openai_speech",
     "call_tool": "providers.rules",
     "guardrail": "agent",
     "opt_out": "opting_out",
@@ -89,11 +105,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "LMNTTTS",
     "Agent",
     "AnswerService",
     "AnthropicLLM",
+    "AssemblyAISTT",
     "Asterisk",
     "CallResult",
+    "CartesiaSTT",
+    "CartesiaTTS",
     "CerebrasLLM",
     "CloudflareTunnel",
     "ConfigError",
@@ -115,14 +135,18 @@ __all__ = [
     "OpenAICompatibleLLM",
     "OpenAILLM",
     "OpenAIRealtime",
+    "OpenAITTS",
     "Patter",
     "PatterError",
     "PlacedCall",
     "Press",
+    "RimeTTS",
     "RulesLLM",
     "Say",
     "SentenceChunker",
     "SmartTurn",
+    "SonioxSTT",
+    "SpeechmaticsSTT",
     "Telnyx",
     "Tool",
     "ToolCall",
@@ -130,6 +154,7 @@ __all__ = [
     "Turn",
     "TurnPolicy",
     "Twilio",
+    "WhisperSTT",
     "call_tool",
     "guardrail",
     "opt_out",

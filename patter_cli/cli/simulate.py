@@ -51,6 +51,9 @@ def simulate(
     carrier: Annotated[
         str, typer.Option(help="Over this carrier's own wire, which the lab plays on this machine: twilio or telnyx.")
     ] = "",
+    local: Annotated[
+        bool, typer.Option("--local", help="With the built-in ears and voice, whatever keys are set.")
+    ] = False,
     human: Annotated[
         list[str] | None,
         typer.Option(
@@ -110,7 +113,9 @@ def simulate(
         meant = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"there is no line called {line!r}", hint=f"{meant}known: {', '.join(QUALITIES)}")
     humans = [written_human(each) for each in human or []]
-    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings)
+    if local and url:
+        raise InputError("--local is for an agent of one's own, and --url is another's", hint="leave one of them out")
+    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings, local=local)
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms, rehearsal.carrier = max_ttfa_ms, carrier
     rehearsal.redaction = settings.redact
@@ -140,7 +145,9 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scenario, settings: Settings) -> Simulation:
+def _rehearsal(
+    spec: str | None, url: str | None, path: Path | None, words: Scenario, settings: Settings, *, local: bool
+) -> Simulation:
     """The call to hold: words, if there are any, else the scenario that was named or lies beside the agent."""
     from patter_cli import wiring
     from patter_cli.cli.discovery import load_agent
@@ -162,7 +169,11 @@ def _rehearsal(spec: str | None, url: str | None, path: Path | None, words: Scen
         scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
     if settings.log_dir is not None:
         wiring.check_folder(settings.log_dir)
-    ready = wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
+    speaking = loaded.agent
+    if local:
+        ears, voice = wiring.built_in_speech()
+        speaking = replace(speaking, stt=ears, tts=voice)
+    ready = wiring.ready_agent(loaded.name, speaking, Hooks(**loaded.hooks), settings)
     return Simulation(ready, scenario, store=wiring.kept_calls(settings))
 
 

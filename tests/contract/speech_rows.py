@@ -52,6 +52,9 @@ class EarsRow:
     sdk: str = ""
     keyterms: Callable[[Any, list[Any]], list[str]] | None = None
 
+    def __str__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceRow:

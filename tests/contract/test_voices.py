@@ -91,7 +91,7 @@ async def test_a_clause_is_spoken_whole_however_it_is_cut(row: VoiceRow, linear:
 async def test_the_first_sound_comes_while_the_rest_is_made(row: VoiceRow) -> None:
     """Not at the end of the clause."""
     async with row.vendor(key=KEY) as vendor:
-        vendor.gap_s, vendor.piece_bytes = 0.05, 400
+        vendor.gap_s, vendor.piece_bytes = 0.04, 2000
         session, _ = await opened(row, row.make(vendor.url))
         loop = asyncio.get_running_loop()
         began_s = loop.time()

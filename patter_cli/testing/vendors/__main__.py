@@ -34,8 +34,8 @@ async def main(arguments: list[str]) -> int:
     async with AsyncExitStack() as stack:
         for name in names:
             vendor = await stack.enter_async_context(_made(name))
-            variables[f"{name.upper()}_API_KEY"] = KEY
-            variables[f"{name.upper()}_BASE_URL"] = vendor.url
+            variables[f"{vendor.name.upper()}_API_KEY"] = KEY
+            variables[f"{vendor.name.upper()}_BASE_URL"] = vendor.url
         if not command:
             print("\n".join(f"export {name}={value}" for name, value in variables.items()), flush=True)
             await asyncio.Event().wait()

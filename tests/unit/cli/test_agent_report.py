@@ -133,12 +133,12 @@ def test_stand_ins_are_shown_in_their_order() -> None:
 
 
 def test_a_model_that_the_environment_has_a_key_for_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a call: with nothing else to answer, and told from what the author chose."""
+    """As on a call: the stages that nobody chose, and told from those that the author did."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     loaded = LoadedAgent(name="desk", path=Path("desk.py"), agent=Agent("Help.", GREETING), hooks=MappingProxyType({}))
     found = portray(loaded, load_settings())
     assert [(each.stage, each.provider, each.chosen) for each in found.stages] == [
-        ("stt", "moonshine", False),
+        ("stt", "WhisperSTT", False),
         ("llm", "OpenAILLM", False),
         ("tts", "joe", False),
     ]
