@@ -82,16 +82,14 @@ class LMNTTTS(LiveVoices):
             "X-API-Key": server.key,
             "lmnt-version": VERSION,
             "voice": self.voice,
-            "model": self.model,
             "format": "pcm_s16le",
             "sample_rate": linear.rate_hz,
             "language": self.language.split("-")[0] or "en",
             "return_timestamps": True,
         }
-        headers = {"x-api-key": server.key, "lmnt-version": VERSION}
 
         async def opened() -> Socket:
-            return await connect(server, socket_url(server, "/v1/ai/speech/stream"), headers)
+            return await connect(server, socket_url(server, "/v1/ai/speech/stream"), {})
 
         session = LiveVoice(
             server, opened, lambda: LmntDialect(server, first), asked=linear, out=out, rate_hz=self.rate_hz

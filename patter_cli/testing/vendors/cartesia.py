@@ -23,7 +23,8 @@ def _refusal(status: int, words: str) -> Answer:
 
 
 def _key(asked: Asked) -> str:
-    return asked.headers.get("x-api-key", "") if asked.headers.get("cartesia-version") else ""
+    key = asked.headers.get("x-api-key") or asked.headers.get("authorization", "").removeprefix("Bearer ")
+    return key if asked.headers.get("cartesia-version") else ""
 
 
 class CartesiaHearingVendor(HearingVendor):

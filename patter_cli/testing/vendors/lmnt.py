@@ -18,7 +18,8 @@ class LMNTVendor(SpeakingVendor):
     name = "lmnt"
 
     def key_of(self, asked: Asked) -> str:
-        return asked.headers.get("x-api-key", "")
+        """It is in the first message, so any will do for the handshake."""
+        return self.key
 
     def refusal(self, status: int, words: str) -> Answer:
         return in_json({"type": "error", "error": {"type": "refused", "message": words}, "request_id": "r"}, status)
@@ -39,9 +40,12 @@ class LMNTVendor(SpeakingVendor):
             return
         init = json.loads(first)
         self.heard.append(init)
-        if init.get("type") != "init" or init.get("format") != "pcm_s16le":
-            error = {"type": "invalid_request_error", "message": "this lab speaks pcm_s16le"}
-            await socket.send({"type": "error", "request_id": "r", "error": error})
+        refused = "this lab speaks pcm_s16le" if init.get("format") != "pcm_s16le" else ""
+        kind = "invalid_request_error"
+        if self.key and init.get("X-API-Key") != self.key:
+            kind, refused = "authentication_error", "that key is not known"
+        if refused:
+            await socket.send({"type": "error", "request_id": "r", "error": {"type": kind, "message": refused}})
             return
         format = AudioFormat(encoding=Encoding.L16_LE, rate_hz=init["sample_rate"])
         await socket.send({"type": "ready", "request_id": "r"})
