@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from patter_cli import recipes, wiring
+from patter_cli import recipes, registry, wiring
 from patter_cli.agent import Agent
 from patter_cli.announcement import Announcement
 from patter_cli.call_agent import ServedAgent, speaker
@@ -107,6 +107,26 @@ class Patter:
         """Done once `serve` has stopped; None where it does not run."""
         self._beginning = asyncio.Lock()
         self._ready, self._tunnel_ready = Announcement(), Announcement()
+
+    @staticmethod
+    def deepgram(api_key: str | None = None, language: str = "en", **more: Any) -> Any:
+        """The older form of DeepgramSTT(...)."""
+        return registry.find("stt", "deepgram").load()(api_key, language, **more)
+
+    @staticmethod
+    def whisper(api_key: str | None = None, language: str = "en", **more: Any) -> Any:
+        """The older form of WhisperSTT(...)."""
+        return registry.find("stt", "openai").load()(api_key, language, **more)
+
+    @staticmethod
+    def elevenlabs(api_key: str | None = None, voice: str = "rachel", **more: Any) -> Any:
+        """The older form of ElevenLabsTTS(...)."""
+        return registry.find("tts", "elevenlabs").load()(api_key, voice, **more)
+
+    @staticmethod
+    def openai_tts(api_key: str | None = None, voice: str = "alloy", **more: Any) -> Any:
+        """The older form of OpenAITTS(...)."""
+        return registry.find("tts", "openai").load()(api_key, voice, **more)
 
     def agent(self, system_prompt: str, first_message: str = "", **arguments: Any) -> Agent:
         """The same as Agent(...)."""

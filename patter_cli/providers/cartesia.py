@@ -109,7 +109,7 @@ class CartesiaSTT(LiveEars):
 class InkDialect:
     """`/stt/websocket`: words are added to what was final, to the letter; a piece ends with a flush."""
 
-    manner = Manner(chunk_s=0.06, answer_s=0.8)
+    manner = Manner(chunk_s=0.06, answer_s=0.8, always_answers=True)
 
     def __init__(self, server: Server) -> None:
         self._server = server

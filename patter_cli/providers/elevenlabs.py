@@ -13,7 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
-from patter_cli.errors import BadSetting, ProviderError
+from patter_cli.errors import BadReply, BadSetting, ProviderError
 from patter_cli.providers.elevenlabs_voices import named_voice
 from patter_cli.providers.http import Server, error_inside, refusal
 from patter_cli.providers.live_recipes import LiveVoices
@@ -37,6 +37,8 @@ _NO_SOCKET = re.compile("eleven_(v3|v4)")
 """Models that the text-to-speech sockets refuse."""
 _ONE_LANGUAGE = re.compile("eleven_(multilingual_v2|flash_v2$|turbo_v2$)")
 """Models that refuse a language, or have one alone."""
+LINE_BYTES = 1 << 20
+"""More than this in one line of an answer is none of theirs."""
 IDLE_S = 180
 """The longest that a socket may be silent, which its sessions ask for; a caller may think for a while."""
 _STATUSES = {1008: 400, 3000: 401}
@@ -65,12 +67,17 @@ class ElevenLabsTTS(LiveVoices):
     similarity_boost: float | None = None
     speed: float | None = None
     """0.7 to 1.2."""
+    voice_id: str = ""
+    """The older name of `voice`, which it takes the place of."""
     transport: str = ""
     """ "websocket" or "http"; "": the socket where the model has one."""
 
     def __post_init__(self) -> None:
         ELEVENLABS.address(self.base_url)
         object.__setattr__(self, "model", current_model("elevenlabs", self.model, RETIRED))
+        if self.voice_id:
+            object.__setattr__(self, "voice", self.voice_id)
+            object.__setattr__(self, "voice_id", "")  # so that a call's own voice can replace it
         if not self.voice.strip():
             raise BadSetting("voice is empty", hint='voice="rachel", or the id of one')
         for name, least, most in (("stability", 0, 1), ("similarity_boost", 0, 1), ("speed", 0.7, 1.2)):
@@ -223,6 +230,8 @@ class LineReader:
     def push(self, chunk: bytes) -> Iterable[Piece]:
         """What the lines say that this completes. Raises BadReply."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > LINE_BYTES:
+            raise BadReply(f"{self._server.host} sent a line without an end", provider=self._server.provider)
         for line in lines:
             if not line.strip():
                 continue

@@ -31,6 +31,8 @@ from patter_cli.providers.socket import Message, Socket
 
 REACH_S = 0.12
 """So much of the end of what was sent a vendor may not have judged when its words reach as far: it is silence."""
+LATE_S = 2.0
+"""So long words that come too late are still those of the question."""
 KEEP_ALIVE_S = 4.0
 """A line that has stalled for so long has the vendor told that we are still there. Deepgram hangs up after 10 s."""
 SLICE_S = 0.05
@@ -79,7 +81,8 @@ class Manner:
     chunk_s: of sound in a message. answer_s: how long a final may take once there are words; the double without any.
     hold_s: how long the vendor gets to end the turn by itself before it is asked. dead_s: silence after a question that
     breaks the session; None: this vendor may be silent. joint: between two pieces. live_pace: never faster than it was
-    spoken. starts_ready: it can be sent sound at once. idle_silence: a line that stalls is fed with silence, because
+    spoken. always_answers: a question that was given up on is answered later, and what comes until then is its words.
+    starts_ready: it can be sent sound at once. idle_silence: a line that stalls is fed with silence, because
     the vendor's turn would never end.
     """
 
@@ -89,6 +92,7 @@ class Manner:
     dead_s: float | None = 1.5
     joint: str = " "
     live_pace: bool = False
+    always_answers: bool = False
     starts_ready: bool = True
     idle_silence: bool = False
 
@@ -135,6 +139,8 @@ class _Asked:
     segment: _Segment
     until_s: float
     at_s: float
+    given_up: bool = False
+    """It was answered with nothing, and its words may come yet."""
 
 
 class LiveSession:
@@ -377,7 +383,21 @@ class LiveSession:
         """The oldest questions have their answers."""
         for _ in range(min(count, len(self._asked))):
             asked = self._asked.popleft()
-            self._deliver(Final(segment=asked.segment.index, text=asked.segment.text(self._manner.joint)))
+            text = asked.segment.text(self._manner.joint)
+            if text or not asked.given_up:
+                self._deliver(Final(segment=asked.segment.index, text=text))
+        self._set_timer()
+
+    def _give_up(self, asked: _Asked) -> None:
+        """Answer with what there is; where nothing is, the vendor may have it yet."""
+        if asked.given_up:
+            self._asked.remove(asked)
+        elif asked.segment.pieces or not self._manner.always_answers:
+            self._answer(1)
+            return
+        else:
+            asked.given_up = True
+            self._deliver(Final(segment=asked.segment.index, text=""))
         self._set_timer()
 
     # --- what does not come ----------------------------------------------------------------------------------
@@ -391,7 +411,7 @@ class LiveSession:
             patience_s = manner.answer_s if asked.segment.pieces else 2 * manner.answer_s
             if manner.dead_s is not None and (self._heard_at_s < asked.at_s or not self._ready):
                 patience_s = manner.dead_s
-            due_s = asked.at_s + patience_s
+            due_s = asked.at_s + patience_s + (LATE_S if asked.given_up else 0.0)
             self._timer = self._loop.call_at(max(due_s, self._loop.time() + 0.001), self._due)
 
     def _due(self) -> None:
@@ -406,7 +426,7 @@ class LiveSession:
         elif manner.dead_s is not None and silent:
             self._set_timer()
         else:
-            self._answer(1)
+            self._give_up(asked)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class WhisperSTT(LiveEars):
 class TranscriptionDialect:
     """A piece is what we commit: an item of the vendor's. Items may be finished out of their order."""
 
-    manner = Manner(chunk_s=0.06, answer_s=1.5, dead_s=3.0, starts_ready=False)
+    manner = Manner(chunk_s=0.06, answer_s=1.5, dead_s=3.0, starts_ready=False, always_answers=True)
 
     def __init__(self, server: Server, session: dict[str, Any], *, coded: bool) -> None:
         self._server = server

@@ -78,7 +78,7 @@ class SonioxSTT(LiveEars):
 class TokensDialect:
     """`/transcribe-websocket`: a piece is what comes up to a mark, `<end>` or `<fin>`."""
 
-    manner = Manner(chunk_s=0.06, answer_s=0.6, hold_s=0.2, live_pace=True)
+    manner = Manner(chunk_s=0.06, answer_s=0.6, hold_s=0.2, live_pace=True, always_answers=True)
 
     def __init__(self, server: Server, config: dict[str, Any]) -> None:
         self._server = server

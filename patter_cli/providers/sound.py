@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import struct
 
-import numpy as np
-
 from patter_cli.audio.frame import AudioFormat, Encoding, Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.wire import WireCodec, wire_codec
@@ -63,25 +61,12 @@ class SoundReader:
         return self._made(data[:whole]) if whole else None
 
     def end(self) -> Samples | bytes | None:
-        """What is left at the end; half a sample is not."""
-        kept: Samples | bytes | None = None
-        if not self._begun and self._start:
-            self._begun = True
-            kept = self.push(b"")
-            if kept is None and self._start:
-                data, self._start = self._start, b""
-                kept = self.push(data)
+        """What is left at the end; half a sample, or half a header, is not."""
         if self._resampler is None:
-            return kept
+            return None
         samples = self._resampler.flush()
         rest = samples if self._out is None else self._out.encode(samples)
-        if kept is None:
-            return rest if len(rest) else None
-        if isinstance(kept, bytes):
-            assert isinstance(rest, bytes)
-            return kept + rest
-        assert not isinstance(rest, bytes)
-        return np.concatenate((kept, rest))
+        return rest if len(rest) else None
 
     def _made(self, data: bytes) -> Samples | bytes:
         self.taken_ms += len(data) / self._codec.bytes_per_ms

@@ -94,7 +94,7 @@ class SpeechmaticsSTT(LiveEars):
 class UtterancesDialect:
     """`/v2`: a piece is what comes up to the end of an utterance that we asked for; partials are its tail."""
 
-    manner = Manner(chunk_s=0.06, answer_s=0.9, starts_ready=False)
+    manner = Manner(chunk_s=0.06, answer_s=0.9, starts_ready=False, always_answers=True)
 
     def __init__(self, server: Server, start: dict[str, Any]) -> None:
         self._server = server

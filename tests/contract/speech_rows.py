@@ -68,6 +68,9 @@ class VoiceRow:
     breath: bool = True
     timed: bool = True
     mulaw: bool = True
+    """It comes as the line speaks."""
+    native: bool = True
+    """Because the vendor makes it so; else it is encoded here."""
     sdk: str = ""
 
 
@@ -160,6 +163,7 @@ VOICES = (
     ),
     VoiceRow(
         name="openai",
+        native=False,
         vendor=OpenAISpeakingVendor,
         make=lambda url, **more: OpenAITTS(KEY, base_url=f"{url}/v1" if url.startswith("http") else url, **more),
         by_socket=False,
@@ -184,6 +188,7 @@ VOICES = (
     ),
     VoiceRow(
         name="lmnt",
+        native=False,
         vendor=LMNTVendor,
         make=lambda url, **more: LMNTTTS(KEY, base_url=url, **more),
         by_socket=True,

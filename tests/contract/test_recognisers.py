@@ -348,6 +348,22 @@ def test_without_a_key_nothing_rings(row: EarsRow, monkeypatch: pytest.MonkeyPat
         row.make("ftp://nowhere")
 
 
+async def test_words_that_come_too_late_are_still_those_of_their_question() -> None:
+    """It was answered with nothing in time; another final of its segment brings them, and none of the next turn's."""
+    row = next(each for each in EARS if each.name == "speechmatics")
+    async with row.vendor(key=KEY) as vendor, calling(row, vendor) as caller:
+        vendor.thinks_s = 2.0
+        await caller.say("yes please", cut=100_000)
+        caller.session.finalize()
+        await caller.until(lambda: len(caller.finals) == 1)
+        caller.session.commit()
+        await caller.until(lambda: len(caller.finals) == 2)
+        vendor.thinks_s = 0.0
+        await caller.say("goodbye")
+        await caller.final()
+    assert [(each.segment, bare(each.text)) for each in caller.finals] == [(0, ""), (0, "yes please"), (1, "goodbye")]
+
+
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     """pytest -s shows it."""
     head = ("recogniser", "partials", "finalize", "end of turn", "reconnect", "key terms", "mu-law", "SDK")

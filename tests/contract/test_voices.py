@@ -299,7 +299,7 @@ def test_without_a_key_nothing_rings(row: VoiceRow, monkeypatch: pytest.MonkeyPa
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     """pytest -s shows it."""
-    head = ("voice", "stream", "one breath", "cancel", "reconnect", "word times", "mu-law", "SDK")
+    head = ("voice", "stream", "one breath", "cancel", "reconnect", "word times", "native mu-law", "SDK")
     rows: list[tuple[object, ...]] = [
         (
             row.name,
@@ -308,7 +308,7 @@ def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
             True,
             True,
             row.timed,
-            row.mulaw,
+            row.native,
             row.sdk or "-",
         )
         for row in VOICES

@@ -31,7 +31,7 @@ from patter_cli.contracts.carrier.stream import LineCodec, MediaIn, StreamCodec,
 from patter_cli.errors import BadSignature, CarrierError, PatterError, StreamProtocolError
 from patter_cli.server.control_messages import BadRequest, read_reply, read_request
 from patter_cli.server.tickets import check
-from tests.fuzz import vendors
+from tests.fuzz import speech, vendors
 from tests.fuzz.stream_samples import LINE_SAMPLES, SAMPLES, STREAM_ID, TELNYX_LINE_SAMPLES, TELNYX_SAMPLES, mutated
 from tests.unit.carriers.telnyx import events
 from tests.unit.carriers.twilio.requests import ACCOUNT, CALL, TOKEN, URL
@@ -313,6 +313,10 @@ TARGETS: Mapping[str, Target] = {
         for name, (wires, reader) in vendors.READERS.items()
     },
     "refusal": Target(samples=vendors.refusals(), new=vendors.refusal_reader),
+    **{name: Target(samples=said, new=speech.hearing_reader(new)) for name, (said, new) in speech.HEARING.items()},
+    **{name: Target(samples=said, new=speech.speaking_reader(new)) for name, (said, new) in speech.SPEAKING.items()},
+    "tts-lines": Target(samples=speech.LINES, new=speech.lines_reader),
+    "tts-sound": Target(samples=(speech.WAV, "AAECAwQF", "SUQzBAAAAAAA"), new=speech.sound_reader),
 }
 """By the name that the command takes."""
 

@@ -153,7 +153,7 @@ class CartesiaSpeakingVendor(SpeakingVendor):
                 name = said["context_id"]
                 if said.get("cancel"):
                     if name in contexts:
-                        contexts.pop(name).stop()
+                        contexts[name].stop()
                     continue
                 context = contexts.setdefault(name, _Context(self, socket, name))
                 context.queue.put_nowait(said)

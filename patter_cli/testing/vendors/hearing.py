@@ -26,6 +26,8 @@ class HearingVendor(SpeechVendor):
         self.said: list[Any] = []
         """What sessions were told beside sound, in order."""
         self.sound_bytes = 0
+        self.thinks_s = 0.0
+        """Before it says what it has heard."""
         self.mute = False
         """It hears, and never says anything."""
 

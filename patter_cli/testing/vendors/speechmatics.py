@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -59,9 +60,9 @@ class SpeechmaticsVendor(HearingVendor):
                 number += 1
                 due = session.hear(message)
                 await session.send({"message": "AudioAdded", "seq_no": number})
-                if due and len(ears.words) > told:
+                if due and len(ears.words) > told and not self.thinks_s:
                     await tell("AddPartialTranscript", ears.words[told:])
-                if len(ears.words) - told >= 3:
+                if len(ears.words) - told >= 3 and not self.thinks_s:
                     await tell("AddTranscript", ears.words[told:])
                     told = len(ears.words)
                 continue
@@ -69,6 +70,7 @@ class SpeechmaticsVendor(HearingVendor):
             self.said.append(said)
             if said["message"] == "ForceEndOfUtterance":
                 await beat()
+                await asyncio.sleep(self.thinks_s)
                 await ears.settle()
                 await tell("AddTranscript", ears.words[told:], forced=True)
                 ears.take()
