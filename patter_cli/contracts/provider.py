@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from patter_cli.audio.frame import AudioFormat
+
 
 @runtime_checkable
 class Provider(Protocol):
@@ -38,6 +40,14 @@ class OnThisMachine(Protocol):
 
     async def awaited_work_s(self) -> float:
         """What a caller waits for in a turn, in seconds of one core; measured once. After `warm`."""
+
+
+@runtime_checkable
+class ConnectsAhead(Protocol):
+    """What a vendor's recipe has beside that whose sessions take a connection each."""
+
+    async def connect_ahead(self, format: AudioFormat) -> None:
+        """Have one ready for a call on a line of this format that begins in a moment. Nothing is raised."""
 
 
 @runtime_checkable

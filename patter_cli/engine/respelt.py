@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from patter_cli.audio.frame import AudioFormat
-from patter_cli.contracts.provider import OutOfPackages, Provider, awaited_work_s, name_of
+from patter_cli.contracts.provider import ConnectsAhead, OutOfPackages, Provider, awaited_work_s, name_of
 from patter_cli.contracts.tts import (
     ContinuedVoice,
     QueuedVoice,
@@ -73,6 +73,11 @@ class RespeltVoice:
     def wire_formats(self) -> frozenset[AudioFormat]:
         """The other voice's."""
         return self.voice.wire_formats if isinstance(self.voice, SpeaksWire) else frozenset()
+
+    async def connect_ahead(self, format: AudioFormat) -> None:
+        """As the other voice does."""
+        if isinstance(self.voice, ConnectsAhead):
+            await self.voice.connect_ahead(format)
 
     async def open_on(self, format: AudioFormat) -> RespeltSession:
         """Begin speaking for one call, on a line that speaks this."""

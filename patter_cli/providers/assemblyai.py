@@ -71,7 +71,7 @@ class AssemblyAISTT(LiveEars):
         server = self.server()
         await try_address(server, "/v3/token?expires_in_seconds=60", _headers(server))
 
-    async def open_on(self, format: AudioFormat) -> LiveSession:
+    async def _opened(self, format: AudioFormat) -> LiveSession:
         """Begin recognition for a line of this format. Raises ProviderError, ConfigError."""
         server = self.server()
         language = self.language.split("-")[0]

@@ -13,7 +13,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
-from patter_cli.contracts.tts import TtsSession
 from patter_cli.errors import BadSetting, ProviderError
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
@@ -89,7 +88,7 @@ class CartesiaSTT(LiveEars):
         server = self.server()
         await try_address(server, "/voices?limit=1", _headers(server))
 
-    async def open_on(self, format: AudioFormat) -> LiveSession:
+    async def _opened(self, format: AudioFormat) -> LiveSession:
         """Begin recognition for a line of this format. Raises ProviderError, ConfigError."""
         server = self.server()
         query: dict[str, str | tuple[str, ...]] = {
@@ -229,7 +228,7 @@ class CartesiaTTS(LiveVoices):
         server = self.server()
         await try_address(server, "/voices?limit=1", _headers(server))
 
-    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> TtsSession:
+    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> LiveVoice:
         server = self.server()
         fixed: dict[str, Any] = {
             "model_id": self.model,

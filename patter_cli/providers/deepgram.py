@@ -69,7 +69,7 @@ class DeepgramSTT(LiveEars):
         server = self.server()
         await try_address(server, "/v1/projects", _headers(server))
 
-    async def open_on(self, format: AudioFormat) -> LiveSession:
+    async def _opened(self, format: AudioFormat) -> LiveSession:
         """The same for a line of this format."""
         server = self.server()
         flux = self.is_flux

@@ -180,6 +180,11 @@ class LiveSession:
         self._reader = asyncio.create_task(self._read())
         self._watch_line()
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can still be begun with."""
+        return not self._closed and not self._socket.closed
+
     # --- the contract ----------------------------------------------------------------------------------------
 
     def push(self, samples: Samples) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.contracts.tts import TtsSession
 from patter_cli.providers.live_hearing import LiveSession
+from patter_cli.providers.live_voice import LiveVoice
+from patter_cli.providers.parked import park, taken
 from patter_cli.providers.speech_formats import LINE_FORMATS, LINEAR_16K
+from patter_cli.providers.spoken_http import HttpVoice
 from patter_cli.providers.vendor import VendorRecipe
 
 
@@ -33,10 +36,20 @@ class LiveEars(VendorRecipe):
 
     async def open(self) -> LiveSession:
         """Begin recognition for one call, with linear samples. Raises ProviderError, ConfigError."""
-        return await self.open_on(LINEAR_16K)
+        return await self._opened(LINEAR_16K)
 
     async def open_on(self, format: AudioFormat) -> LiveSession:
         """The same for a line of this format."""
+        kept = taken((self, format))
+        return kept if isinstance(kept, LiveSession) else await self._opened(format)
+
+    async def connect_ahead(self, format: AudioFormat) -> None:
+        """Open a session for a call that is about to begin. Nothing is raised."""
+        if format in self.wire_formats:
+            await park((self, format), self._opened(format))
+
+    async def _opened(self, format: AudioFormat) -> LiveSession:
+        """A session that is sent this format. Raises ProviderError, ConfigError."""
         raise NotImplementedError
 
 
@@ -63,8 +76,14 @@ class LiveVoices(VendorRecipe):
 
     async def open_on(self, format: AudioFormat) -> TtsSession:
         """The same for a line of this format."""
-        return await self._opened(format, format)
+        kept = taken((self, format))
+        return kept if isinstance(kept, LiveVoice) else await self._opened(format, format)
 
-    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> TtsSession:
+    async def connect_ahead(self, format: AudioFormat) -> None:
+        """Open a session for a call that is about to begin, where it has one. Nothing is raised."""
+        if format in self.wire_formats:
+            await park((self, format), self._opened(format, format))
+
+    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> LiveVoice | HttpVoice:
         """asked: of the vendor; out: the line's, None for samples at rate_hz."""
         raise NotImplementedError

@@ -185,6 +185,11 @@ class LiveVoice:
         self._clause: _Clause | None = None
         self._closed = False
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can be begun with; it connects again by itself."""
+        return not self._closed
+
     def continues(self, reply: int) -> None:
         """What is asked for next belongs to this reply."""
         self._reply = reply

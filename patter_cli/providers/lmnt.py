@@ -11,7 +11,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import AudioFormat
-from patter_cli.contracts.tts import TtsSession
 from patter_cli.errors import BadSetting
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_recipes import LiveVoices
@@ -74,7 +73,7 @@ class LMNTTTS(LiveVoices):
         server = self.server()
         await try_address(server, "/v1/account", {"x-api-key": server.key, "lmnt-version": VERSION})
 
-    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> TtsSession:
+    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> LiveVoice:
         server = self.server()
         linear = LINEAR_8K if asked.rate_hz == LINEAR_8K.rate_hz else LINEAR_16K
         first = {

@@ -15,7 +15,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
-from patter_cli.contracts.tts import TtsSession
 from patter_cli.errors import BadSetting, Unavailable
 from patter_cli.providers.http import Server, error_inside
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, Ready, Words
@@ -85,9 +84,9 @@ class WhisperSTT(LiveEars):
 
     async def open(self) -> LiveSession:
         """Begin recognition for one call, with linear samples. Raises ProviderError, ConfigError."""
-        return await self.open_on(LINEAR_24K)
+        return await self._opened(LINEAR_24K)
 
-    async def open_on(self, format: AudioFormat) -> LiveSession:
+    async def _opened(self, format: AudioFormat) -> LiveSession:
         """The same for a line of this format."""
         server = self.server()
         socket = await connect(server, socket_url(server, "/realtime", {"intent": "transcription"}), server.headers)
@@ -252,7 +251,7 @@ class OpenAITTS(LiveVoices):
         server = self.server()
         await warm(server, f"/models/{self.model}", server.headers)
 
-    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> TtsSession:
+    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> HttpVoice:
         server = self.server()
         fixed: dict[str, Any] = {"model": self.model, "voice": self.voice, "response_format": "pcm"}
         if self.instructions and not self.model.startswith("tts-1"):

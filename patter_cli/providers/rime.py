@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
-from patter_cli.contracts.tts import TtsSession
 from patter_cli.errors import BadSetting
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_recipes import LiveVoices
@@ -53,7 +52,7 @@ class RimeTTS(LiveVoices):
     def wire_formats(self) -> frozenset[AudioFormat]:
         return frozenset((ULAW_8K, LINEAR_8K, LINEAR_16K))
 
-    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> TtsSession:
+    async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> LiveVoice:
         server = self.server()
         language = self.language.split("-")[0] or "en"
         query = {

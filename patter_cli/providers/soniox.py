@@ -56,7 +56,7 @@ class SonioxSTT(LiveEars):
         if not 500 <= self.max_endpoint_delay_ms <= 3000:
             raise BadSetting("max_endpoint_delay_ms is between 500 and 3000", hint="max_endpoint_delay_ms=1000")
 
-    async def open_on(self, format: AudioFormat) -> LiveSession:
+    async def _opened(self, format: AudioFormat) -> LiveSession:
         """Begin recognition for a line of this format. Raises ProviderError, ConfigError."""
         server = self.server()
         config: dict[str, Any] = {

@@ -66,7 +66,7 @@ class SpeechmaticsSTT(LiveEars):
     def wire_formats(self) -> frozenset[AudioFormat]:
         return frozenset((ULAW_8K, LINEAR_8K, LINEAR_16K))
 
-    async def open_on(self, format: AudioFormat) -> LiveSession:
+    async def _opened(self, format: AudioFormat) -> LiveSession:
         """Begin recognition for a line of this format. Raises ProviderError, ConfigError."""
         server = self.server()
         config: dict[str, Any] = {

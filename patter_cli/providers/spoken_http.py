@@ -58,6 +58,11 @@ class HttpVoice:
         self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
 
+    @property
+    def usable(self) -> bool:
+        """Whether it can be begun with."""
+        return not self._closed
+
     def continues(self, reply: int) -> None:
         """What is asked for next belongs to this reply."""
         if reply != self._reply:

@@ -1,15 +1,18 @@
 """While a phone rings, the connections that its call will need are opened: afterwards, each would be heard as a pause.
 
 A connection that nobody uses is kept for a minute by us and for less by some vendors, and calls come when they come.
+Ears and voices whose sessions are connections of their own open one for each call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from patter_cli.contracts.provider import Provider, name_of
+from patter_cli.audio.frame import ULAW_8K
+from patter_cli.contracts.provider import ConnectsAhead, Provider, name_of
 from patter_cli.engine.ready import ReadyAgent
 
 log = logging.getLogger("patter.server")
@@ -28,11 +31,17 @@ class Ringing:
 
     def ring(self, agent: ReadyAgent) -> None:
         """A call for this agent is about to begin. Returns at once."""
+        for each in (agent.tts,) if agent.engine is not None else (agent.stt, agent.tts):
+            if isinstance(each, ConnectsAhead):
+                self._begin(each.connect_ahead(ULAW_8K))
         now_s = self._clock_s()
         if now_s - self._opened_s.get(agent.name, -AGAIN_S) < AGAIN_S:
             return
         self._opened_s[agent.name] = now_s
-        task = asyncio.create_task(_open(agent))
+        self._begin(_open(agent))
+
+    def _begin(self, opening: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(opening)
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
 
