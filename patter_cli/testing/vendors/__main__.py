@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from contextlib import AsyncExitStack
 
 from patter_cli import registry
@@ -33,7 +34,11 @@ async def main(arguments: list[str]) -> int:
     await asyncio.gather(*(registry.keyless(kind).load()().warm() for kind in ("stt", "tts")))
     async with AsyncExitStack() as stack:
         for name in names:
-            vendor = await stack.enter_async_context(_made(name))
+            vendor = _made(name)
+            if name in SPEAKING:
+                await asyncio.to_thread(_serve_elsewhere, vendor)
+            else:
+                await stack.enter_async_context(vendor)
             variables[f"{vendor.name.upper()}_API_KEY"] = KEY
             variables[f"{vendor.name.upper()}_BASE_URL"] = vendor.url
         if not command:
@@ -41,6 +46,19 @@ async def main(arguments: list[str]) -> int:
             await asyncio.Event().wait()
         process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
         return await process.wait()
+
+
+def _serve_elsewhere(vendor: SpeechVendor) -> None:
+    """In a thread of its own until the end: a voice blocks while it speaks, and ears must go on meanwhile."""
+    listening = threading.Event()
+
+    async def serve() -> None:
+        async with vendor:
+            listening.set()
+            await asyncio.Event().wait()
+
+    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+    listening.wait()
 
 
 def _made(name: str) -> SpeechVendor:
