@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,8 +31,8 @@ from patter_cli.server.attended import TALK_S
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing.lab import people
-from patter_cli.testing.lab.call import By, Ending, LabCall
-from patter_cli.testing.lab.people import HangUp, Listen, Pause, Person, Play, Tone
+from patter_cli.testing.lab.call import By, Ending, LabCall, Stage
+from patter_cli.testing.lab.people import AwaitKey, HangUp, Listen, Pause, Person, Play, Tone
 from patter_cli.testing.lab.telnyx.lab import TelnyxLab
 from patter_cli.testing.lab.twilio.lab import NUMBER, TwilioLab
 from tests.e2e.conftest import LOUDNESS, Log, agent, letters_in, spoken, tone, understood
@@ -98,16 +98,23 @@ class Desk:
 
 @asynccontextmanager
 async def reception(
-    carrier: str, at_desk: Person, *, about: str = ABOUT, rules: DialRules = RULES, store: CallStore | None = None
+    carrier: str,
+    at_desk: Person,
+    *,
+    about: str = ABOUT,
+    extension: str = "",
+    rules: DialRules = RULES,
+    store: CallStore | None = None,
 ) -> AsyncIterator[Desk]:
     """An agent who puts callers through to the desk, on this carrier's lab; the lab warns of nothing. about: "": the
-    desk is told nothing before it has them."""
+    desk is told nothing before it has them. extension: of the desk, behind a switchboard."""
+    target = f"{DESK};ext={extension}" if extension else DESK
     asked: list[Any] = []
 
     def answer(event: Any) -> str:
         asked.append(event)
         if event.text == THROUGH:
-            event.transfer_call(DESK, about=about)
+            event.transfer_call(target, about=about)
             return "One moment."
         return "From nine until six."
 
@@ -120,7 +127,7 @@ async def reception(
             account = Telnyx(lab.api_key, lab.connection_id, lab.public_key, base_url=lab.base_url)
             number = lab.number
         log = Log()
-        shop = wiring.ready_agent("shop", agent("Hello caller.", transfer_numbers=[DESK]), Hooks(on_message=answer))
+        shop = wiring.ready_agent("shop", agent("Hello caller.", transfer_numbers=[target]), Hooks(on_message=answer))
         settings = ServiceSettings(port=0, public_host=HOST, drain_timeout_s=0.0, rules=rules)
         service = wiring.service(
             {"shop": shop}, settings, store=store, observers=(log,), voice=LOUDNESS, carried_by={carrier: account}
@@ -158,14 +165,23 @@ def said_at(call: LabCall, words: str) -> int:
     raise AssertionError(f"{words!r} is not in {letters!r}")
 
 
+def limit_s(here: Desk) -> int:
+    """The carrier's own limit on the call to the desk."""
+    (dial,) = [each for each in here.lab.asked if each.method == "POST" and DESK[1:] in each.body.decode()]
+    if isinstance(here.lab, TwilioLab):
+        return int(parse_qs(dial.body.decode())["TimeLimit"][0])
+    return int(json.loads(dial.body)["time_limit_secs"])
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_the_desk_is_told_and_has_the_caller(carrier: str) -> None:
     """The caller hears music while it rings and while the desk is told; then the two hear each other, and nothing of
-    ours is on either line. When the desk hangs up, both lines are free."""
+    ours is on either line. They may talk for longer than the agent may. When the desk hangs up, both lines are free."""
     async with reception(carrier, TAKES) as here:
         caller = here.ring(WAITS)
         await until(lambda: len(here.lab.calls) == 2 and TOLD in heard(here.desk), 15.0)
         desk = here.desk
+        assert limit_s(here) == TALK_S + dialler.MARGIN_S
         await until(lambda: sorted(here.ends()) == ["handed_over", "transferred"], 6.0)
         await until(lambda: caller.line is not None and "okay" in understood(caller.line.heard_audio()[-8000:]), 6.0)
         assert caller.line is not None
@@ -196,85 +212,27 @@ NOT_TAKEN = {
 }
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_whoever_does_not_take_the_caller_leaves_them_with_the_agent(
-    carrier: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Busy, no answer, failed, declined, a machine: the same line, the same agent, who says so, knows why, and goes on
-    answering. Nobody stays on the other line."""
-    monkeypatch.setattr(dialler, "RING_S", 2)
-
-    async def story(at_desk: Person, outcome: TransferOutcome) -> None:
-        async with reception(carrier, at_desk) as here:
-            caller = here.ring(ASKS_ON)
-            await asyncio.wait_for(caller.over.wait(), 30.0)
-            (failed,) = here.events(TransferFailed)
-            assert failed.outcome is outcome
-            assert SORRY in heard(caller), heard(caller)
-            assert heard(caller).endswith("from nine until six."), heard(caller)
-            assert caller.ended_by is By.PERSON
-            await until(lambda: not here.desk.live)
-
-    results = await asyncio.gather(*(story(*each) for each in NOT_TAKEN.values()), return_exceptions=True)
-    assert {name: result for name, result in zip(NOT_TAKEN, results, strict=True) if result is not None} == {}
+def is_with_the_agent_again(caller: LabCall) -> None:
+    """They were told that nobody took them, asked on, and were answered."""
+    assert SORRY in heard(caller), heard(caller)
+    assert heard(caller).endswith("from nine until six."), heard(caller)
+    assert caller.ended_by is By.PERSON
 
 
-async def gone_at_once(carrier: str, when: str) -> tuple[Desk, LabCall]:
-    """The desk hangs up as the two are connected: before the carrier has done anything, or between its two halves."""
-    async with reception(carrier, TAKES) as here:
+async def not_taken(carrier: str, at_desk: Person, outcome: TransferOutcome) -> None:
+    """The same line, the same agent, who knows why; nobody stays on the other line."""
+    async with reception(carrier, at_desk) as here:
         caller = here.ring(ASKS_ON)
-        await until(lambda: len(here.lab.calls) == 2 and TOLD[:-10] in heard(here.desk), 15.0)
-        here.lab.faults = replace(here.lab.faults, answer_delay_s=0.3)
-        if when == "before":
-            connects = ("Conference", "bridge")
-            await until(lambda: any(each in f"{here.lab.asked[-1]}" for each in connects))
-        else:
-            assert isinstance(here.lab, TwilioLab)
-            await until(lambda: bool(here.lab.conferences))  # type: ignore[union-attr]
-        here.desk.end(Ending.COMPLETED, By.PERSON)
         await asyncio.wait_for(caller.over.wait(), 30.0)
-        return here, caller
+        (failed,) = here.events(TransferFailed)
+        assert failed.outcome is outcome
+        is_with_the_agent_again(caller)
+        await until(lambda: not here.desk.live)
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_desk_that_is_gone_when_it_is_connected_leaves_the_caller_with_the_agent(carrier: str) -> None:
-    """The carrier cannot connect a call that is over: dropped, and the caller has never left the line."""
-    here, caller = await gone_at_once(carrier, "before")
-    (failed,) = here.events(TransferFailed)
-    assert failed.outcome is TransferOutcome.DROPPED
-    assert SORRY in heard(caller)
-    assert heard(caller).endswith("from nine until six.")
-
-
-async def test_a_caller_who_is_alone_in_the_room_comes_back() -> None:
-    """The desk was in it and is gone before the caller is: on a stream of its own, the same agent is told what became
-    of it, says so, and knows the conversation."""
-    here, caller = await gone_at_once("twilio", "between")
-    assert here.ends()[0] == "transferred"
-    assert SORRY in heard(caller)
-    assert heard(caller).endswith("from nine until six.")
-    assert [each["text"] for each in here.asked[-1].history][:2] == ["Hello caller.", THROUGH]
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_the_two_may_talk_longer_than_the_agent_may(carrier: str) -> None:
-    """The agent's limit is one on its own conversation: the carrier is told another one for the desk's call."""
-    async with reception(carrier, TAKES) as here:
-        here.ring(WAITS)
-        await until(lambda: len(here.lab.calls) == 2, 15.0)
-        (dial,) = [each for each in here.lab.asked if each.method == "POST" and DESK[1:] in each.body.decode()]
-        limit_s = (
-            parse_qs(dial.body.decode())["TimeLimit"][0]
-            if carrier == "twilio"
-            else json.loads(dial.body)["time_limit_secs"]
-        )
-        assert int(limit_s) == TALK_S + dialler.MARGIN_S
-
-
-@pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_desk_that_was_rung_too_often_is_not_rung(carrier: str, tmp_path: Path) -> None:
-    """It counts as any call that we make: the caller is told, and nobody's telephone rings."""
-    quota = DialQuota(tmp_path, DialLimits(number_a_day=1))
+async def rung_too_often(carrier: str, folder: Path) -> None:
+    """The desk's call counts as any that we make: nobody's telephone rings."""
+    quota = DialQuota(folder, DialLimits(number_a_day=1))
     quota.take(DESK, time.time())
     async with reception(carrier, TAKES, rules=replace(RULES, quota=quota)) as here:
         caller = here.ring(ASKS_ON)
@@ -282,7 +240,55 @@ async def test_a_desk_that_was_rung_too_often_is_not_rung(carrier: str, tmp_path
         (failed,) = here.events(TransferFailed)
         assert "within a day" in failed.message
         assert list(here.lab.calls.values()) == [caller]
-        assert SORRY in heard(caller)
+        is_with_the_agent_again(caller)
+
+
+async def gone_at_once(here: Desk, caller: LabCall, moment: Callable[[], bool]) -> None:
+    """The desk hangs up at a moment of its being connected, which takes its time."""
+    await until(lambda: len(here.lab.calls) == 2 and TOLD[:-10] in heard(here.desk), 15.0)
+    here.lab.faults = replace(here.lab.faults, answer_delay_s=0.3)
+    await until(moment)
+    here.desk.end(Ending.COMPLETED, By.PERSON)
+    await asyncio.wait_for(caller.over.wait(), 30.0)
+
+
+async def dropped(carrier: str) -> None:
+    """The desk hangs up before the carrier could connect it: the caller has never left the line."""
+    async with reception(carrier, TAKES) as here:
+        caller = here.ring(ASKS_ON)
+        connects = ("Conference", "bridge")
+        await gone_at_once(here, caller, lambda: any(each in f"{here.lab.asked[-1]}" for each in connects))
+        (failed,) = here.events(TransferFailed)
+        assert failed.outcome is TransferOutcome.DROPPED
+        is_with_the_agent_again(caller)
+
+
+async def alone_in_the_room() -> None:
+    """The desk was in Twilio's room and is gone before the caller is: they come back on a stream of their own, and the
+    agent knows the conversation."""
+    async with reception("twilio", TAKES) as here:
+        assert isinstance(here.lab, TwilioLab)
+        rooms = here.lab.conferences
+        caller = here.ring(ASKS_ON)
+        await gone_at_once(here, caller, lambda: bool(rooms))
+        assert here.ends()[0] == "transferred"
+        is_with_the_agent_again(caller)
+        assert [each["text"] for each in here.asked[-1].history][:2] == ["Hello caller.", THROUGH]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_whoever_is_not_taken_stays_with_the_agent(
+    carrier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Busy, no answer, failed, declined, a machine, gone as they were connected, rung too often: the caller is told,
+    and the agent goes on answering. All at the same time, each on a lab of its own."""
+    monkeypatch.setattr(dialler, "RING_S", 2)
+    stories = {name: not_taken(carrier, *each) for name, each in NOT_TAKEN.items()}
+    stories |= {"too often": rung_too_often(carrier, tmp_path), "dropped": dropped(carrier)}
+    if carrier == "twilio":
+        stories["alone"] = alone_in_the_room()
+    results = await asyncio.gather(*stories.values(), return_exceptions=True)
+    assert {name: result for name, result in zip(stories, results, strict=True) if result is not None} == {}
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -298,3 +304,46 @@ async def test_a_caller_who_is_just_put_through_was_transferred(carrier: str, tm
         await until(lambda: "okay" in understood(caller.line.heard_audio()) if caller.line else False)
     (record,) = store.list(CallQuery())
     assert (record.outcome, record.reason) == ("answered", "transferred")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_behind_a_switchboard_whoever_speaks_is_told(carrier: str) -> None:
+    """Its keys are pressed first, and it is told nothing; the two are connected as ever."""
+    switchboard = Person(
+        name="switchboard",
+        picks_up_ms=300,
+        steps=(
+            AwaitKey(),
+            Pause(1500),
+            voice("okay", 400),
+            Listen(quiet_ms=900),
+            voice("okay"),
+            Pause(30_000),
+        ),
+    )
+    async with reception(carrier, switchboard, extension="12") as here:
+        caller = here.ring(WAITS)
+        await until(lambda: sorted(here.ends()) == ["handed_over", "transferred"], 20.0)
+        await until(lambda: "okay" in understood(caller.line.heard_audio()[-8000:]) if caller.line else False)
+        assert here.desk.line is not None
+        assert here.desk.line.keys_heard == "12"
+        assert TOLD in heard(here.desk)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_nobody_stays_on_the_line_for_a_caller_who_hangs_up(carrier: str) -> None:
+    """While it rings the ringing stops; while the desk is told, its call ends too."""
+
+    async def story(at_desk: Person, moment: Callable[[Desk], bool]) -> None:
+        async with reception(carrier, at_desk) as here:
+            caller = here.ring(WAITS)
+            await until(lambda: len(here.lab.calls) == 2 and moment(here), 15.0)
+            caller.end(Ending.COMPLETED, By.PERSON)
+            await asyncio.wait_for(here.desk.over.wait(), 6.0)
+            assert here.desk.ended_by is By.AGENT
+            await until(lambda: here.service.live.count == 0)
+
+    await asyncio.gather(
+        story(replace(TAKES, picks_up_ms=20_000), lambda here: here.desk.stage is Stage.RINGING),
+        story(TAKES, lambda here: "hello, i have" in heard(here.desk)),
+    )
