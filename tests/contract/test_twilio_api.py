@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -36,6 +38,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("patter_cli.carriers.twilio.rest.PAUSE_S", 0.01)
     monkeypatch.setattr("patter_cli.carriers.twilio.carrier.LOOK_UP_S", 0.02)
     monkeypatch.setattr("patter_cli.carriers.twilio.control.CHECK_S", 0.01)
+    monkeypatch.setattr("patter_cli.carriers.twilio.control.MEET_S", 0.01)
 
 
 async def test_a_call_is_dialled_with_everything_it_needs() -> None:
@@ -283,6 +286,46 @@ class Heard:
 
     def listen(self, hear: Any) -> None:
         raise AssertionError("Twilio's wire has nothing to listen for")
+
+
+OTHER = CALL.replace("1", "2")
+LIVE, OVER = (200, {"status": "in-progress"}), (200, {"status": "completed"})
+
+
+async def test_two_calls_are_sent_to_one_room() -> None:
+    """The other first. Who has left by then is no call that can be connected, and the caller is not moved."""
+    async with twilio_api(LIVE, LIVE, LIVE) as api:
+        await api.carrier.control(HANDLE).connect(OTHER)
+        first, second, look = api.asked
+        assert [each.path for each in (first, second)] == [f"{CALLS}/{OTHER}.json", f"{CALLS}/{CALL}.json"]
+        assert first["Twiml"] == second["Twiml"]
+        assert (look.method, look.path) == ("GET", f"{CALLS}/{OTHER}.json")
+    for gone in ((400, REFUSED), OVER):
+        async with twilio_api(gone) as api:
+            with pytest.raises(CallRejected):
+                await api.carrier.control(HANDLE).connect(OTHER)
+            assert len(api.asked) == 1
+
+
+async def test_a_caller_who_is_alone_in_the_room_is_sent_back() -> None:
+    """To the address they come back to, with what became of it; without one their call comes to its end."""
+    back = replace(HANDLE, return_url="https://voice.example.com/webhooks/twilio/voice?call=eyJ0.c2ln")
+    for handle, verb in ((back, "Redirect"), (HANDLE, "Say")):
+        async with twilio_api(LIVE, LIVE, OVER, LIVE) as api:
+            with pytest.raises(CallRejected, match="hung up"):
+                await api.carrier.control(handle).connect(OTHER)
+            (instruction,) = fromstring(api.asked[-1]["Twiml"])
+            assert api.asked[-1].path == f"{CALLS}/{CALL}.json"
+            assert instruction.tag == verb
+            if verb == "Redirect":
+                assert instruction.text == f"{back.return_url}&patter_returned=dropped"
+
+
+@pytest.mark.parametrize("last", [[OVER, (400, REFUSED)], [OVER, OVER], [(404, {"code": 20404})], [HANG_UP] * 3])
+async def test_two_who_have_met_are_left_alone(last: list[Any]) -> None:
+    """One of them has hung up since, which has ended it for both; or Twilio does not say what has become of them."""
+    async with twilio_api(LIVE, LIVE, *last) as api:
+        await api.carrier.control(HANDLE).connect(OTHER)
 
 
 async def test_keys_are_pressed_as_tones_in_the_stream() -> None:

@@ -95,7 +95,11 @@ class TwilioControl:
             if reply.text("status") in OVER:
                 raise CallRejected("one of the calls is over")
         await asyncio.sleep(MEET_S)
-        if (await account.get("Calls", f"{carrier_call_id}.json")).text("status") in OVER:
+        try:
+            seen = await account.get("Calls", f"{carrier_call_id}.json")
+        except CarrierError:
+            return  # they talk, as far as anybody knows, and what we cannot see is no reason to part them
+        if seen.text("status") in OVER:
             await self._come_back(account, caller)
 
     async def _come_back(self, account: Account, caller: str) -> None:

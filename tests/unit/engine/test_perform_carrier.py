@@ -9,13 +9,13 @@ import pytest
 from patter_cli.agent import Agent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed, TransferLeftLine
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.ready import CallInfo
-from patter_cli.errors import CallRejected
+from patter_cli.errors import AnswerLost, CallRejected
 from patter_cli.wiring import ready_agent
 
 INFO = CallInfo(call_id="c1", caller="+1", callee="+2", direction=Direction.INBOUND, carrier="none")
@@ -63,6 +63,12 @@ class Refuses(RingsForEver):
 
     async def start_recording(self) -> None:
         raise self._error
+
+
+class LosesItsAnswer(Refuses):
+    """A carrier that may have moved the caller, and whose answer was lost."""
+
+    leaves_line = True
 
 
 def performer(control: RingsForEver) -> tuple[CallContext, CarrierPerformer]:
@@ -133,6 +139,19 @@ async def test_a_transfer_that_fails_says_of_what_kind(error: Exception, outcome
     assert isinstance(failed, fact.TransferFailed)
     assert failed.outcome is outcome
     assert failed.message == (str(error) or "no answer")
+
+
+async def test_a_transfer_whose_answer_was_lost_may_have_taken_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a carrier that takes the caller off the line it has not failed before the line would be gone."""
+    monkeypatch.setattr("patter_cli.engine.perform_carrier.LEAVES_S", 0.05)
+    call, carrier = performer(LosesItsAnswer(AnswerLost("nobody knows")))
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        carrier.perform(order.Transfer(number="+3"))
+        assert isinstance(await call.mailbox.next(until=None), TransferLeftLine)
+        await asyncio.sleep(0.02)
+        assert not call.mailbox.waiting
+    assert isinstance(await call.mailbox.next(until=None), fact.TransferFailed)
 
 
 async def test_keys_are_pressed_and_calls_recorded() -> None:

@@ -311,6 +311,15 @@ def test_a_caller_who_comes_back_from_a_transfer_waits(told: dict[str, str], ret
     assert (plan.returned, plan.answered) == (returned, True)
 
 
+@pytest.mark.parametrize(("said", "returned"), [("dropped", TransferOutcome.DROPPED), ("lost", None), ("", None)])
+def test_a_caller_whom_we_have_sent_back_ourselves_waits_too(said: str, returned: TransferOutcome | None) -> None:
+    """What became of it is in the address, which Twilio has signed; words that are none of ours are none."""
+    url = f"{URL}?call=eyJ0.c2ln&patter_returned={said}"
+    plan = TWILIO.answer(form({**INCOMING, "CallStatus": "in-progress"}, url=url))
+    assert plan is not None
+    assert plan.returned is returned
+
+
 @pytest.mark.parametrize(("fields", "facts"), REPORTS.values(), ids=REPORTS)
 def test_what_a_report_says(fields: dict[str, str], facts: tuple[CarrierFact, ...]) -> None:
     """A report is no call that waits. What is fetched with our credentials is never an address from a report."""
