@@ -239,9 +239,9 @@ async def test_two_calls_never_mix() -> None:
 
 
 async def talk(text: str) -> Samples:
-    """As long as a person takes to say it, and no single tone."""
+    """As long as a person takes to say it, no single tone, and no sentence: the louder one is none."""
     ms = 55 * len(text)
-    return tone(300, ms, 6000) + tone(457, ms, 6000)
+    return tone(300, ms, 7000) + tone(457, ms, 4500)
 
 
 @pytest.mark.slow
