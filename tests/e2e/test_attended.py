@@ -201,6 +201,7 @@ NOT_TAKEN = {
     "busy": (people.BUSY, TransferOutcome.BUSY),
     "no answer": (people.NOBODY, TransferOutcome.NO_ANSWER),
     "failed": (people.UNREACHABLE, TransferOutcome.FAILED),
+    "turned away": (people.TURNS_AWAY, TransferOutcome.DECLINED),
     "declined": (
         Person(name="declines", picks_up_ms=200, steps=(Pause(200), voice("okay", 300), Pause(500), HangUp())),
         TransferOutcome.DECLINED,

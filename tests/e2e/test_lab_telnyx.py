@@ -201,13 +201,14 @@ STORIES: dict[str, tuple[Person, dict[str, Any], tuple[str, str]]] = {
     "machine, nothing to say": (MACHINE, {}, ("voicemail", "machine")),
     "fax": (FAX, {"voicemail_message": MESSAGE}, ("failed", "fax")),
     "busy": (picks_up(refuses=Refusal.BUSY), {}, ("busy", "")),
+    "turned away": (picks_up(refuses=Refusal.DECLINED), {}, ("busy", "")),
     "unreachable": (picks_up(refuses=Refusal.FAILED), {}, ("failed", "")),
     "nobody": (picks_up(picks_up_ms=None), {"ring_timeout_s": 5}, ("no_answer", "")),
 }
 
 
 async def test_whoever_picks_up() -> None:
-    """Eleven calls at once, each with its own end; a message is left once, after the tone, or after the greeting."""
+    """Twelve calls at once, each with its own end; a message is left once, after the tone, or after the greeting."""
     async with telephone() as here:
         numbers = {name: f"+1212555{1000 + place}" for place, name in enumerate(STORIES)}
         calls = {name: here.place(person, to=numbers[name], **more) for name, (person, more, _) in STORIES.items()}

@@ -154,6 +154,7 @@ async def test_a_human_is_talked_to() -> None:
     ("person", "outcome", "ending"),
     [
         (people.BUSY, "busy", Ending.BUSY),
+        (people.TURNS_AWAY, "busy", Ending.DECLINED),
         (people.NOBODY, "no_answer", Ending.NO_ANSWER),
         (people.UNREACHABLE, "failed", Ending.FAILED),
     ],

@@ -2,7 +2,7 @@
 is the carrier's business; it is told of each, in order.
 
     QUEUED --> RINGING --> IN_PROGRESS --> OVER
-       |          |  busy, no answer, failed, canceled  ^
+       |          |  busy, declined, no answer, failed  ^
        +----------+--------------------------------------+
 """
 
@@ -58,9 +58,13 @@ class Ending(StrEnum):
 
     COMPLETED = "completed"
     BUSY = "busy"
+    DECLINED = "declined"
     NO_ANSWER = "no answer"
     CANCELED = "canceled"
     FAILED = "failed"
+
+
+_REFUSED: Final = {Refusal.BUSY: Ending.BUSY, Refusal.DECLINED: Ending.DECLINED, Refusal.FAILED: Ending.FAILED}
 
 
 class By(StrEnum):
@@ -148,8 +152,7 @@ class LabCall:
             if await self._over_within(None if picks_up_ms is None else waits_s):
                 return False
             if self.person.refuses is not None:
-                refused = {Refusal.BUSY: Ending.BUSY, Refusal.FAILED: Ending.FAILED}[self.person.refuses]
-                self.end(refused, By.CARRIER)
+                self.end(_REFUSED[self.person.refuses], By.CARRIER)
                 return False
             self.connect(await sounds)
             return True

@@ -99,6 +99,7 @@ class Refusal(StrEnum):
     """Why nobody picks up."""
 
     BUSY = "busy"
+    DECLINED = "declined"
     FAILED = "failed"
 
 
@@ -196,6 +197,8 @@ DECLINES: Final = Person(
     name="declines",
     steps=(Pause(400), Say("Hello?"), Listen(), Say("No, I do not want that. Please do not call again."), HangUp()),
 )
+TURNS_AWAY: Final = Person(name="turns the call away", picks_up_ms=400, refuses=Refusal.DECLINED)
+"""Somebody who declines while it rings; at no number of the table."""
 
 PEOPLE: Final[Mapping[str, Person]] = MappingProxyType(
     {

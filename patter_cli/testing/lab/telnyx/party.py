@@ -19,6 +19,7 @@ from patter_cli.testing.lab.telnyx.webhooks import TIMEOUT_S, Address, Courier
 _CAUSES: Final = {
     Ending.COMPLETED: HangUpCause.NORMAL,
     Ending.BUSY: HangUpCause.BUSY,
+    Ending.DECLINED: HangUpCause.REJECTED,
     Ending.NO_ANSWER: HangUpCause.RING_TIMEOUT,
     Ending.CANCELED: HangUpCause.CANCELLED,
     Ending.FAILED: HangUpCause.UNSPECIFIED,

@@ -30,6 +30,7 @@ _PLACES: Final = ("City", "State", "Zip", "Country")
 _ENDINGS: Final[Mapping[Ending, tuple[str, str]]] = {
     Ending.COMPLETED: ("completed", "200"),
     Ending.BUSY: ("busy", "486"),
+    Ending.DECLINED: ("busy", "603"),
     Ending.NO_ANSWER: ("no-answer", "487"),
     Ending.CANCELED: ("canceled", "487"),
     Ending.FAILED: ("failed", "404"),

@@ -19,6 +19,7 @@ from patter_cli.testing.lab.line import Line
 from patter_cli.testing.lab.people import (
     BUSY,
     NOBODY,
+    TURNS_AWAY,
     UNREACHABLE,
     AwaitKey,
     HangUp,
@@ -78,6 +79,7 @@ async def test_a_call_goes_through_its_stages() -> None:
     ("person", "ending"),
     [
         (replace(BUSY, picks_up_ms=20), Ending.BUSY),
+        (replace(TURNS_AWAY, picks_up_ms=20), Ending.DECLINED),
         (replace(UNREACHABLE, picks_up_ms=20), Ending.FAILED),
         (NOBODY, Ending.NO_ANSWER),
     ],
