@@ -256,6 +256,7 @@ async def test_a_caller_is_put_through() -> None:
     async with twilio_api((200, {"status": "in-progress"})) as api:
         await api.carrier.control(HANDLE).transfer("+15550100003")
     assert "<Number>+15550100003</Number>" in api.asked[0]["Twiml"]
+    assert api.asked[0]["TimeLimit"] == "14400"  # the agent's is no limit on what others say to each other
 
 
 async def test_a_transfer_is_asked_for_once() -> None:
@@ -299,6 +300,7 @@ async def test_two_calls_are_sent_to_one_room() -> None:
         first, second, look = api.asked
         assert [each.path for each in (first, second)] == [f"{CALLS}/{OTHER}.json", f"{CALLS}/{CALL}.json"]
         assert first["Twiml"] == second["Twiml"]
+        assert first["TimeLimit"] == second["TimeLimit"] == "14400"
         assert (look.method, look.path) == ("GET", f"{CALLS}/{OTHER}.json")
     for gone in ((400, REFUSED), OVER):
         async with twilio_api(gone) as api:

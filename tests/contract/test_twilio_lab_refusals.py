@@ -5,6 +5,7 @@ The numbers of sections are those of protocols/twilio.md; "lab" is where it is s
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlencode
 
 import httpx
@@ -112,6 +113,22 @@ async def test_what_there_is_not_is_not_found(method: str, path: str, status: in
     async with TwilioLab() as lab:
         reply = await ask(lab, path, method=method)
         assert (reply.status_code, reply.json()["code"]) == (status, code), source
+
+
+async def test_a_limit_takes_the_place_of_the_one_before() -> None:
+    """4: TimeLimit is of the whole call. A longer one keeps it alive past the first, and a shorter one ends it."""
+    async with (
+        Office() as office,
+        quick(TwilioLab, office.port, people={TO: Person(name="patient", picks_up_ms=20)}) as lab,
+    ):
+        office.says("/voice", "<Response><Pause length='30'/></Response>")
+        sid = (await ask(lab, "/Calls.json", changed(TimeLimit="1"))).json()["sid"]
+        await until(lambda: lab.sessions[sid].status == "in-progress")
+        assert (await ask(lab, f"/Calls/{sid}.json", "TimeLimit=600")).status_code == 200
+        await asyncio.sleep(1.2)
+        assert lab.sessions[sid].status == "in-progress"
+        assert (await ask(lab, f"/Calls/{sid}.json", "TimeLimit=1")).status_code == 200
+        await until(lambda: lab.sessions[sid].status == "completed")
 
 
 async def test_whoever_is_not_the_account_is_refused() -> None:

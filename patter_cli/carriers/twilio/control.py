@@ -38,6 +38,9 @@ OVER: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"}
 MEET_S: Final = 1.0
 """When two who were sent to a room are in it, as far as both are there."""
 
+_UNLIMITED: Final = ("TimeLimit", "14400")
+"""As long as Twilio lets a call last by itself: one that we made has the agent's limit, which is not one on what others
+say to each other. That has a limit of its own in its instructions."""
 _CALL_ID: Final = re.compile(r"CA[0-9a-fA-F]{32}")
 _DIGITS: Final = re.compile(rf"[0-9*#w]{{1,{MAX_DIGITS}}}")
 
@@ -75,7 +78,7 @@ class TwilioControl:
         """Connect the caller. The stream ends with it; who is not put through is asked for at the return address."""
         target = transfer_target(number)
         account, call_id = self._account(), checked_call_id(self._call.carrier_call_id)
-        form = [("Twiml", answer.transfer(target, self._call.return_url))]
+        form = [("Twiml", answer.transfer(target, self._call.return_url)), _UNLIMITED]
         # Done twice, it would ring twice.
         reply = await account.post("Calls", f"{call_id}.json", form=form, repeatable=False)
         if not reply.ok:
@@ -87,7 +90,7 @@ class TwilioControl:
         """In a room of their own, which the other enters first: the caller hears them at once. A caller who is alone in
         it, since the other was gone by then, is sent to the return address."""
         account, caller = self._account(), checked_call_id(self._call.carrier_call_id)
-        form = [("Twiml", answer.meet(f"patter-{caller}"))]
+        form = [("Twiml", answer.meet(f"patter-{caller}")), _UNLIMITED]
         for call_id in (checked_call_id(carrier_call_id), caller):
             reply = await account.post("Calls", f"{call_id}.json", form=form, repeatable=True)
             if not reply.ok:

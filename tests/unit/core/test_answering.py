@@ -18,13 +18,12 @@ from patter_cli.core.answering import (
     WORDLESS_MS,
     Found,
     Heard,
-    Manner,
     SteadyTone,
     WhoAnswered,
-    read,
 )
 from patter_cli.core.carrier_events import BeepHeard, MachineDetected
 from patter_cli.core.events import EngineTranscript, SpeechEnded, SpeechStarted, TranscriptFinal, TranscriptPartial
+from patter_cli.core.greeting_words import Manner, read
 from patter_cli.core.outcome import AnsweredBy, VerdictSource
 
 HUMAN, MACHINE, FAX = AnsweredBy.HUMAN, AnsweredBy.MACHINE, AnsweredBy.FAX

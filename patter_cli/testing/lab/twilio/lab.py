@@ -264,7 +264,7 @@ class TwilioLab(CarrierLab):
             session.status_callback = form.get("StatusCallback")
             session.status_method = form.get("StatusCallbackMethod", "POST")
         if "TimeLimit" in form:
-            self.spawn(call.limit(max(0.0, form.number("TimeLimit", 0) - call.duration_s)))
+            session.limit(form.number("TimeLimit", 0))
         return json_reply(200, render_call(session))
 
     async def _list_calls(self, request: LabRequest) -> LabReply:

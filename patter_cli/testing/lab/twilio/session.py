@@ -77,6 +77,7 @@ class TwilioCall:
         self._sequence = 0
         self._last_report: asyncio.Task[Any] | None = None
         self._script: asyncio.Task[Any] | None = None
+        self._limit: asyncio.Task[Any] | None = None
 
     @property
     def from_number(self) -> str:
@@ -101,7 +102,7 @@ class TwilioCall:
         await asyncio.sleep(self.lab.faults.queue_s + self.lab.until_next_slot())
         if not await self.call.ring(self.wanted.number("Timeout", RING_S)):
             return
-        self.lab.spawn(self.call.limit(self.wanted.number("TimeLimit", LONGEST_S)))
+        self.limit(self.wanted.number("TimeLimit", LONGEST_S))
         if self.wanted.get("Record") == "true":
             self.record(self.wanted, source="OutboundAPI", channels=self.wanted.get("RecordingChannels", "mono"))
         keys = self.wanted.get("SendDigits")
@@ -137,8 +138,14 @@ class TwilioCall:
             self.call.end(Ending.BUSY if busy else Ending.NO_ANSWER, By.AGENT)
             return
         self.call.connect(sounds)
-        self.lab.spawn(self.call.limit(LONGEST_S))
+        self.limit(LONGEST_S)
         self.instruct(verbs)
+
+    def limit(self, seconds: float) -> None:
+        """How long all of the call may last, in place of what was said before."""
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = self.lab.spawn(self.call.limit(max(0.0, seconds - self.call.duration_s)))
 
     def instruct(self, verbs: tuple[Verb, ...] | None) -> None:
         """Do what a document says, in place of what is being done; None: it could not be had."""
