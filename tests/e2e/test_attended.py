@@ -182,15 +182,17 @@ async def test_the_desk_is_told_and_has_the_caller(carrier: str) -> None:
         await until(lambda: len(here.lab.calls) == 2 and TOLD in heard(here.desk), 15.0)
         desk = here.desk
         assert limit_s(here) == TALK_S + dialler.MARGIN_S
-        await until(lambda: sorted(here.ends()) == ["handed_over", "transferred"], 6.0)
-        await until(lambda: caller.line is not None and "okay" in understood(caller.line.heard_audio()[-8000:]), 6.0)
+        await until(lambda: sorted(here.ends()) == ["handed_over", "transferred"], 15.0)
+        await until(
+            lambda: caller.line is not None and "okay" in understood(caller.line.heard_audio()[-8 * 3000 :]), 15.0
+        )
         assert caller.line is not None
         assert desk.line is not None
         music = caller.line.heard_audio()[said_at(caller, "one moment.") + 8000 :][: 8 * 1500]
         assert np.abs(music.astype(int)).max() > 300, "the caller hears nothing meanwhile"
         await until(lambda: here.service.live.count == 0)
         caller.line.speak(spoken(HOURS) + tone(330, 500, 5000))
-        await until(lambda: HOURS in understood(desk.line.heard_audio()[-8000:]) if desk.line else False, 4.0)
+        await until(lambda: HOURS in understood(desk.line.heard_audio()[-8 * 3000 :]) if desk.line else False, 15.0)
         desk.end(Ending.COMPLETED, By.PERSON)
         await asyncio.wait_for(caller.over.wait(), 5.0)
         assert caller.ended_by is By.CARRIER
@@ -302,7 +304,7 @@ async def test_a_caller_who_is_just_put_through_was_transferred(carrier: str, tm
         if carrier == "twilio":
             here.lab.lose_answers()
         await until(lambda: here.ends() != [], 10.0)
-        await until(lambda: "okay" in understood(caller.line.heard_audio()) if caller.line else False)
+        await until(lambda: "okay" in understood(caller.line.heard_audio()) if caller.line else False, 15.0)
     (record,) = store.list(CallQuery())
     assert (record.outcome, record.reason) == ("answered", "transferred")
 
@@ -325,7 +327,9 @@ async def test_behind_a_switchboard_whoever_speaks_is_told(carrier: str) -> None
     async with reception(carrier, switchboard, extension="12") as here:
         caller = here.ring(WAITS)
         await until(lambda: sorted(here.ends()) == ["handed_over", "transferred"], 20.0)
-        await until(lambda: "okay" in understood(caller.line.heard_audio()[-8000:]) if caller.line else False)
+        await until(
+            lambda: "okay" in understood(caller.line.heard_audio()[-8 * 3000 :]) if caller.line else False, 15.0
+        )
         assert here.desk.line is not None
         assert here.desk.line.keys_heard == "12"
         assert TOLD in heard(here.desk)
@@ -340,7 +344,7 @@ async def test_nobody_stays_on_the_line_for_a_caller_who_hangs_up(carrier: str) 
             caller = here.ring(WAITS)
             await until(lambda: len(here.lab.calls) == 2 and moment(here), 15.0)
             caller.end(Ending.COMPLETED, By.PERSON)
-            await asyncio.wait_for(here.desk.over.wait(), 6.0)
+            await asyncio.wait_for(here.desk.over.wait(), 15.0)
             assert here.desk.ended_by is By.AGENT
             await until(lambda: here.service.live.count == 0)
 
