@@ -16,6 +16,7 @@ from patter_cli import Twilio, wiring
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel
 from patter_cli.call_result import CallResult
+from patter_cli.callers import CallerRules
 from patter_cli.cli.lab_telephone import LabTelephone
 from patter_cli.contracts.store import CallStore
 from patter_cli.destinations import DialRules
@@ -329,9 +330,10 @@ async def test_a_telephone_of_ours_is_plugged_into_the_lab() -> None:
         assert ear.text.endswith("yes.")
 
 
-async def test_a_call_that_cannot_be_taken_hears_a_busy_line() -> None:
-    """Nobody pays for it; and who calls a number without a webhook gets nowhere."""
-    async with shop(max_calls=1) as here:
+@pytest.mark.parametrize(("words", "ending"), [("", Ending.BUSY), ("Later, please.", Ending.COMPLETED)])
+async def test_a_call_that_cannot_be_taken_hears_why_or_a_busy_line(words: str, ending: Ending) -> None:
+    """A busy line costs nothing, a sentence is a call; and who calls a number without a webhook gets nowhere."""
+    async with shop(max_calls=1, callers=CallerRules(busy_message=words)) as here:
         (number,) = here.lab.numbers.values()
         nowhere = here.lab.ring(NUMBER, people.CALLER)
         await asyncio.wait_for(nowhere.over.wait(), 5.0)
@@ -341,7 +343,7 @@ async def test_a_call_that_cannot_be_taken_hears_a_busy_line() -> None:
         await until(lambda: first.line is not None and "hello" in here.heard(first))
         second = here.lab.ring(NUMBER, people.CALLER)
         await asyncio.wait_for(second.over.wait(), 5.0)
-        assert (second.ending, second.line) == (Ending.BUSY, None)
+        assert (second.ending, second.line) == (ending, None)
         assert first.live
 
 
