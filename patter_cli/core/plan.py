@@ -15,7 +15,7 @@ class SystemPhrases:
     still_working: str = "I'm still on it, thank you for waiting."
     repeat: str = "Sorry, I didn't catch that. Could you say it again?"
     no_answer: str = "I'm sorry, I have no answer to that. Could you ask me in another way?"
-    resumed: str = "I'm back. Please go on."
+    resumed: str = "Sorry about that, I'm back. Please go on."
     goodbye: str = "Thank you for calling. Goodbye."
     still_there: str = "Are you still there?"
     idle_goodbye: str = "I can't hear you, so I'll hang up now. Goodbye."

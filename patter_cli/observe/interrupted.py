@@ -8,7 +8,8 @@ is taken to have closed at the last moment that is known, and what the machine s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from patter_cli.contracts.store import CallStore
@@ -27,6 +28,30 @@ from patter_cli.observe.prices import PriceTable
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterruptedCall:
+    """A call that a process left open when it was killed; whoever was on the phone may be there still."""
+
+    call_id: str
+    agent: str
+    carrier: str
+    carrier_call_id: str
+    """"" for one that nobody had picked up."""
+    caller: str
+    callee: str
+    direction: Direction
+    variables: Mapping[str, str]
+    """What it brought along."""
+    went_on: bool
+    """It had broken off before, and went on."""
+    last_at: float
+    """When it was last known to be live, Unix seconds."""
+
+
+def nobody_waits(call: InterruptedCall) -> None:
+    """For whoever only wants the records."""
+
+
 def said_in(store: CallStore, call_id: str) -> tuple[Message, ...]:
     """What was said in a call that broke off, as far as its journal is whole; () for one that is not kept.
 
@@ -43,16 +68,25 @@ def said_in(store: CallStore, call_id: str) -> tuple[Message, ...]:
     return machine.history
 
 
-def close_abandoned(store: CallStore, prices: PriceTable = LIST_PRICES) -> int:
+def close_abandoned(
+    store: CallStore,
+    prices: PriceTable = LIST_PRICES,
+    on_closed: Callable[[InterruptedCall], None] = nobody_waits,
+) -> int:
     """Give every call that another, dead process left open its record: outcome "interrupted". Returns how many.
+
+    on_closed: told of each of which it is known whose it was.
 
     A call of a process that still runs is left alone. Never raises; reads many files, so keep it off the loop.
     """
     closed = 0
     for call in store.abandoned():
         try:
-            call.finish(_record(call.call_id, _entries(call.lines), prices))
+            entries = list(_entries(call.lines))
+            call.finish(_record(call.call_id, entries, prices))
             closed += 1
+            if (known := _whose(call.call_id, entries)) is not None:
+                on_closed(known)
         except OSError as error:
             log.warning("the record of call %s cannot be written: %s", call.call_id, reason(error))
     if closed:
@@ -67,6 +101,27 @@ def _entries(lines: Iterable[str]) -> Iterator[Entry]:
             yield parse_entry(line)
         except InputError:
             return
+
+
+def _whose(call_id: str, entries: list[Entry]) -> InterruptedCall | None:
+    """None for a journal that was torn before it said so."""
+    begun = [each.event for each in entries if isinstance(each.event, fact.CallConnected | DialRequested)]
+    if not begun:
+        return None
+    first, last = begun[0], begun[-1]
+    connected = last if isinstance(last, fact.CallConnected) else None
+    return InterruptedCall(
+        call_id=call_id,
+        agent=first.plan.agent,
+        carrier=first.carrier,
+        carrier_call_id=connected.carrier_call_id if connected is not None else "",
+        caller=first.caller,
+        callee=first.callee,
+        direction=first.direction if isinstance(first, fact.CallConnected) else Direction.OUTBOUND,
+        variables=first.parameters,
+        went_on=connected is not None and bool(connected.earlier),
+        last_at=first.wall_time + max(each.at for each in entries) / 1000,
+    )
 
 
 def _record(call_id: str, entries: Iterable[Entry], prices: PriceTable) -> dict[str, Any]:
@@ -95,6 +150,8 @@ def _record(call_id: str, entries: Iterable[Entry], prices: PriceTable) -> dict[
                 "started_at": first.wall_time,
                 "direction": first.direction if isinstance(first, fact.CallConnected) else Direction.OUTBOUND,
             }
+        elif isinstance(first, fact.CallConnected):
+            record["carrier_call_id"] = first.carrier_call_id  # of a call that we made
     machine.handle(fact.LineClosed(cause="process_killed"), last)
     if "agent" in record:
         used = fact.LineUsed(carrier=record["carrier"], direction=record["direction"], duration_ms=last)

@@ -27,7 +27,7 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.speak import TtsCache
 from patter_cli.errors import CallRejected, ProviderError, UnknownAgent
 from patter_cli.observe.cost import LIST_PRICES
-from patter_cli.observe.interrupted import close_abandoned, said_in
+from patter_cli.observe.interrupted import InterruptedCall, close_abandoned, said_in
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.observe.prices import PriceTable
@@ -72,6 +72,8 @@ class CallFactory:
         self.attend: Callable[..., Awaitable[TransferOutcome]] | None = None
         """Makes transfers where whoever answers is told first, as Attend with the caller's ticket before it; None:
         nobody can be rung here."""
+        self.interrupted: list[InterruptedCall] = []
+        """The calls that a killed process had, until somebody sees to them."""
         self._phrasebook = TtsCache()
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
@@ -87,7 +89,7 @@ class CallFactory:
 
         Calls that a killed process left open are closed before the first of ours begins.
         """
-        await asyncio.to_thread(close_abandoned, self._store, self._prices)
+        await asyncio.to_thread(close_abandoned, self._store, self._prices, self.interrupted.append)
         for agent in self._agents.values():
             await self.warm_agent(agent)
 

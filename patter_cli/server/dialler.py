@@ -26,9 +26,9 @@ from patter_cli.server.addresses import Addresses
 from patter_cli.server.attended import RING_S, TALK_S, attend
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
-from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
+from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.dialled import DialledCall
-from patter_cli.server.tickets import LIFE_S, CallTicket, check, new_ticket
+from patter_cli.server.tickets import RESUME_S, CallTicket, check, new_ticket
 
 log = logging.getLogger("patter.server")
 
@@ -36,8 +36,6 @@ RESULTS: Final = 10_000
 """Calls we made whose end is remembered for whoever asks."""
 MARGIN_S: Final = 60
 """By how much the carrier's own limit on a call is longer than ours, which says goodbye."""
-QUEUE_S: Final = 120
-"""What a call may take beyond its ring before it is answered: carriers queue calls above their pace."""
 
 
 class Dialler:
@@ -187,7 +185,7 @@ class Dialler:
             agent=agent,
             variables=variables,
             now_s=time.time(),
-            life_s=LIFE_S + QUEUE_S + (MAX_RING_S if ring_timeout_s is None else ring_timeout_s),
+            life_s=RESUME_S,
         )
         return ticket, OutboundCall(
             to=to,

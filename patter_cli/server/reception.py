@@ -15,6 +15,7 @@ from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.errors import BadSignature, CallRejected, PatterError, UnknownAgent
+from patter_cli.observe.interrupted import InterruptedCall
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.calls import REMEMBERED, CallRegistry, NoRoom
@@ -25,6 +26,10 @@ log = logging.getLogger("patter.server")
 
 NOBODY: Final = "Sorry, nobody can be reached at this number. Goodbye."
 """What the caller of a number hears that leads to no agent."""
+FRESH_S: Final = 600
+"""A call of a killed process of which nothing was heard for longer is over."""
+LATE_S: Final = 60.0
+"""So long may the carrier's word that a stream broke off come after we have found out ourselves."""
 
 
 class Unwelcome(CallRejected):
@@ -62,6 +67,8 @@ class Reception:
         self._streams: OrderedDict[tuple[str, str], CallTicket] = OrderedDict()
         """The last ticket of each call, by carrier and the carrier's call id, where the carrier does not come back with
         one by itself when the stream breaks off."""
+        self._taken_up: dict[tuple[str, str], float] = {}
+        """Calls that go on before the carrier has said that they broke off; until when it may say so."""
         self._callers = callers
         self._clock_s = clock_s
         self._ring = ring
@@ -71,6 +78,45 @@ class Reception:
         with, or that it is to be resumed with. rehearsed: the carrier has no such call, and is asked for nothing."""
         if plan.broken and self._live.was_passed_on(carrier, plan.carrier_call_id):
             return replace(plan, left_alone=True)  # we have closed the stream ourselves
+        if plan.broken and self._clock_s() < self._taken_up.pop((carrier, plan.carrier_call_id), 0.0):
+            return replace(plan, left_alone=True)  # it goes on already
+        return self._decided(carrier, plan, dialled, rehearsed=rehearsed)
+
+    def take_up(self, call: InterruptedCall) -> AnswerPlan | None:
+        """A killed process had this call, and it may wait in silence: have it go on. None where the carrier sees to
+        that, or it cannot be.
+
+        A carrier that is given all of its answer at once comes back by itself. One that is told by commands posts once
+        that the stream broke off, and most often to nobody: the process that would take it was not there.
+        """
+        key, carrier = (call.carrier, call.carrier_call_id), self._carriers.get(call.carrier)
+        fresh = time.time() - call.last_at < FRESH_S
+        if not (isinstance(carrier, AnswersByCommand) and call.carrier_call_id and fresh) or key in self._streams:
+            return None
+        ticket = new_ticket(
+            carrier=call.carrier,
+            carrier_call_id=call.carrier_call_id,
+            direction=call.direction,
+            caller=call.caller,
+            callee=call.callee,
+            agent=call.agent,
+            variables=call.variables,
+            now_s=time.time(),
+        )
+        # As if its stream's ticket had been made here.
+        self._streams[key] = replace(ticket, call_id=call.call_id, resumes=call.call_id if call.went_on else "")
+        self._taken_up[key] = self._clock_s() + LATE_S
+        plan = AnswerPlan(
+            carrier_call_id=call.carrier_call_id,
+            caller=call.caller,
+            callee=call.callee,
+            direction=Direction.OUTBOUND,  # as far as there is nothing to pick up any more
+            answered=True,
+            broken="its stream",
+        )
+        return self._decided(call.carrier, plan, "")
+
+    def _decided(self, carrier: str, plan: AnswerPlan, dialled: str, *, rehearsed: bool = False) -> AnswerPlan:
         try:
             ticket = self._ticket(carrier, plan, dialled)
             token = sign(ticket, self._secret)
@@ -118,8 +164,8 @@ class Reception:
                 raise BadSignature("the call was dialled with another carrier")
             if ours.resumes:
                 return self._resumed(ours, plan, now_s)
-            if plan.broken:
-                raise CallRejected("nobody here knows what its stream was")
+            if plan.broken:  # of a call that we made, in a process that is gone
+                return self._resumed(resume_ticket(ours, now_s), plan, now_s)
             if not self._dialler.picked_up(ours.call_id, plan.carrier_call_id):
                 self._live.check_room(ours.agent)
             return stream_ticket(ours, plan.carrier_call_id, now_s)

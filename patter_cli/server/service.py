@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from patter_cli.callers import CallerRules, Callers
 from patter_cli.contracts.carrier.carrier import (
+    AnswerPlan,
     Carrier,
     CarrierRequest,
     OutboundCall,
@@ -35,7 +36,7 @@ from patter_cli.core.events import HangUpRequested, MuteRequested
 from patter_cli.destinations import DialRules
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import settle_reports
-from patter_cli.errors import BadSetting, BadSignature, ConfigError, UnknownProvider
+from patter_cli.errors import BadSetting, BadSignature, CarrierError, ConfigError, UnknownProvider
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.journal_writer import JournalWriter, Losses
@@ -158,7 +159,7 @@ class Service:
         )
         self._calls.attend = self._dialler.attend
         self._callers = Callers(settings.callers)
-        reception = Reception(
+        self._reception = reception = Reception(
             agents=self._agents,
             numbers=settings.numbers,
             carriers=self._carriers,
@@ -274,6 +275,7 @@ class Service:
         if not self._warm:
             await self.warm()
         tune_process()
+        going_on = self._take_up()  # before the carrier can tell that they broke off
         await self._server.start()
         try:
             for each in self._direct.values():
@@ -286,6 +288,7 @@ class Service:
             asyncio.create_task(self._calls.prepare_lines()),
             asyncio.create_task(self._calls.forget_old()),
         ]
+        self._tasks += [asyncio.create_task(self._go_on(each, plan)) for each, plan in going_on]
         if self._admission.measures:
             self._tasks.append(asyncio.create_task(self._observe()))
 
@@ -322,6 +325,7 @@ class Service:
     async def tell(self, host: str) -> None:
         """Carriers are told this public host from now on; `admit` has let it in."""
         self.addresses.move(host)
+        self._tasks += [asyncio.create_task(self._go_on(each, plan)) for each, plan in self._take_up()]
 
     async def drop(self, host: str) -> None:
         """This public host is ours no more."""
@@ -330,6 +334,21 @@ class Service:
     async def new_proof(self) -> Proof:
         """What only this server answers, to be asked for through its public host."""
         return self._proofs.new()
+
+    def _take_up(self) -> list[tuple[str, AnswerPlan]]:
+        """The calls of a killed process that go on here, each with its carrier, as soon as carriers can reach us."""
+        if not self.addresses.public_host:
+            return []
+        left, self._calls.interrupted = self._calls.interrupted, []
+        return [(each.carrier, plan) for each in left if (plan := self._reception.take_up(each)) is not None]
+
+    async def _go_on(self, carrier: str, plan: AnswerPlan) -> None:
+        try:
+            await self._carriers[carrier].carry_out(plan)
+        except CarrierError as error:
+            log.warning("a call of the process that was killed does not go on: %s", error)
+        except Exception:
+            log.exception("a call of the process that was killed does not go on")
 
     # --- calls that we make: see Dialler ---------------------------------------------------------------------------
 

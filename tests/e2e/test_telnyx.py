@@ -679,7 +679,7 @@ async def test_a_call_whose_stream_fails_goes_on_once(api: TelnyxApi, codec: Any
         assert await post("streaming.failed", path=path, stream_id="s2", failure_reason="x") == 200
         await asked_for(api, "hangup")
     if codec == "PCMU":
-        said = ["Hello caller.", "I'm back. Please go on.", "What are your opening hours?"]
+        said = ["Hello caller.", "Sorry about that, I'm back. Please go on.", "What are your opening hours?"]
         assert [text for _, text in asked[-1]] == said
     assert api.verbs.count("streaming_start") == starts
     assert len(log.calls) == 2

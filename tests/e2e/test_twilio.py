@@ -236,7 +236,7 @@ async def test_a_call_whose_stream_breaks_off_goes_on_once() -> None:
             (first,) = [each.ticket for each in here.service.live.calls]
         again = await here.told(way_back(document), CallStatus="in-progress")
         async with here.line(again) as line:
-            assert await heard(line, "i'm back.please go on.")
+            assert await heard(line, "sorry about that, i'm back.please go on.")
             (second,) = [each.ticket for each in here.service.live.calls]
         assert (second.resumes, second.caller, dict(second.variables)) == (first.call_id, first.caller, first.variables)
         assert second.call_id != first.call_id
@@ -268,8 +268,8 @@ async def test_the_process_that_comes_after_knows_what_was_said(tmp_path: Path) 
             await here.service.cut()
     async with twilio(store=SqliteStore(tmp_path), secret=b"s" * 32) as here:
         async with here.line(await here.told(way_back(document), CallStatus="in-progress")) as line:
-            assert await heard(line, "i'm back.please go on.")
-            assert line._handset.text == "i'm back.please go on."  # type: ignore[union-attr]
+            assert await heard(line, "sorry about that, i'm back.please go on.")
+            assert line._handset.text == "sorry about that, i'm back.please go on."  # type: ignore[union-attr]
             line.say(spoken("How much is a cleaning?"))
             assert await heard(line, "yes.")
         (asked,) = here.asked
@@ -343,8 +343,8 @@ async def test_a_transfer_that_fails_brings_the_caller_back() -> None:
     ("told", "verbs"),
     [
         ({"DialCallStatus": "completed", "DialBridged": "true"}, ["Say", "Hangup"]),
-        ({"DialCallStatus": "completed", "DialBridged": "false"}, ["Connect", "Say", "Redirect"]),
-        ({"DialCallStatus": "busy"}, ["Connect", "Say", "Redirect"]),
+        ({"DialCallStatus": "completed", "DialBridged": "false"}, ["Connect", "Say", "Pause", "Redirect"]),
+        ({"DialCallStatus": "busy"}, ["Connect", "Say", "Pause", "Redirect"]),
     ],
 )
 async def test_what_follows_a_transfer(told: dict[str, str], verbs: list[str]) -> None:

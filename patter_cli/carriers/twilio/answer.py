@@ -28,6 +28,8 @@ RETURNED: Final = "patter_returned"
 """In the query of an address of ours that Twilio signs: what a transfer has come to, where Twilio does not say it."""
 
 CUT_OFF: Final = "I'm sorry, we were cut off. One moment, please."
+RESTART_S: Final = 2
+"""A server that was killed is there again by then; one that is not there is the end of the call."""
 GONE: Final = "I'm sorry, we have lost the connection. Please call again. Goodbye."
 AFTER_TRANSFER: Final = "That call is over. Goodbye."
 """Said if the other side hung up, and as true if it was never reached."""
@@ -92,6 +94,7 @@ def _connect(response: Element, plan: AnswerPlan) -> None:
         SubElement(stream, "Parameter", name=name, value=value)
     if plan.resume_url:
         _say(response, CUT_OFF)
+        SubElement(response, "Pause", length=str(RESTART_S))
         SubElement(response, "Redirect", method="POST").text = _text(plan.resume_url)
     else:
         _say(response, GONE)

@@ -16,7 +16,7 @@ import pytest
 from patter_cli.core.events import CallPrepared, prepared
 from patter_cli.core.journal import parse_entry, render_entry
 from patter_cli.core.plan import CallPlan
-from patter_cli.observe.interrupted import close_abandoned, said_in
+from patter_cli.observe.interrupted import InterruptedCall, close_abandoned, said_in
 from patter_cli.stores.nothing import NoStore
 from patter_cli.stores.sqlite import SqliteStore
 from patter_cli.testing import FarEnd, VirtualCall
@@ -103,6 +103,31 @@ def abandoned_and_closed(folder: Path, written: list[str]) -> Path:
     place = abandoned(folder, written)
     close_abandoned(SqliteStore(folder))
     return place
+
+
+def test_whoever_may_still_be_on_the_phone_is_told(tmp_path: Path) -> None:
+    """Whose call it was, by the carrier's own name for it once there was a line, and when it was last live."""
+    told: list[InterruptedCall] = []
+    ringing, talking = VirtualCall(PLAN, far_end=FarEnd()), VirtualCall(PLAN)
+    ringing.run_until(3000)
+    talking.run_until(5000)
+    for name, call in (("ringing", ringing), ("talking", talking)):
+        place = abandoned(tmp_path / name, call.journal.splitlines())
+        close_abandoned(SqliteStore(tmp_path / name), on_closed=told.append)
+    rung, held = told
+    assert (rung.carrier_call_id, rung.direction, rung.callee) == ("", "outbound", "+15550101")
+    assert (held.call_id, held.agent, held.caller, held.direction) == ("LB1", "shop", "+15550100", "inbound")
+    assert held.carrier_call_id == record(place)["carrier_call_id"]
+    assert not held.went_on
+    assert STARTED < held.last_at <= STARTED + 5
+
+
+def test_a_journal_that_names_nobody_tells_nobody(tmp_path: Path) -> None:
+    """It is closed all the same."""
+    told: list[InterruptedCall] = []
+    abandoned(tmp_path, [], torn="{")
+    assert close_abandoned(SqliteStore(tmp_path), on_closed=told.append) == 1
+    assert told == []
 
 
 def test_a_second_look_changes_nothing(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ def test_a_call_that_is_taken_is_connected_to_its_stream() -> None:
 def test_a_stream_that_breaks_off_is_an_apology_and_one_way_back() -> None:
     """Our crash is no dead line: Twilio says sorry and asks where it was told to; if nowhere, it says goodbye."""
     root = document(replace(PLAN, resume_url=RESUME))
-    assert [each.tag for each in root] == ["Connect", "Say", "Redirect"]
-    assert root[2].text == RESUME
+    assert [each.tag for each in root] == ["Connect", "Say", "Pause", "Redirect"]
+    assert root[3].text == RESUME
     assert [each.tag for each in document(PLAN)] == ["Connect", "Say", "Hangup"]
 
 
@@ -102,6 +102,7 @@ def test_no_text_becomes_a_verb(name: str, value: str, words: str, url: str) -> 
         "Connect",
         "Stream",
         "Say",
+        "Pause",
         "Redirect",
     ]
     declined = verbs(document(replace(PLAN, stream_url="", words=f"no: {words}")))
