@@ -258,9 +258,20 @@ def check(number: str, *, caller: str, rules: DialRules, now_s: float) -> Destin
     cannot be known.
     """
     there, own = find(number), find(caller)
-    if number == caller:
-        raise DestinationRefused(f"{number} is the number that it would be rung from", hint="ring another one")
-    abroad = there.country not in ("", own.country)
+    _check_other(there, caller)
+    _check_kind(there, own.country, rules)
+    _check_wanted(there, rules)
+    if rules.hours is not None:
+        _check_hour(there, rules.hours, now_s)
+    if rules.quota is not None and (why := rules.quota.refusal(number, now_s)):
+        raise DestinationRefused(f"{number} is not rung: {why}", hint="wait, or raise it under [call]")
+    return there
+
+
+def _check_kind(there: Destination, own: str, rules: DialRules) -> None:
+    """own: the own country."""
+    number = there.number
+    abroad = there.country not in ("", own)
     named = there.country in rules.allow and there.country not in ("", "001")
     kind = there.kind
     if kind is Kind.ORDINARY and abroad and there.country in _NANP_ISLANDS and number.startswith("+1") and not named:
@@ -271,16 +282,37 @@ def check(number: str, *, caller: str, rules: DialRules, now_s: float) -> Destin
         raise DestinationRefused(f"{number} {_WHY[kind]}", hint=f"--allow {kind} rings it")
     if abroad and not named and kind not in (Kind.CARIBBEAN, Kind.INTERNATIONAL, Kind.SATELLITE):
         raise DestinationRefused(
-            f"{number} is in {there.country}, and the number to call from is in {own.country or 'no country'}",
+            f"{number} is in {there.country}, and the number to call from is in {own or 'no country'}",
             hint=f"--allow {there.country} rings it",
         )
-    if rules.do_not_call is not None and number in rules.do_not_call:
-        raise DestinationRefused(f"{number} wants no calls", hint=f"it is in {rules.do_not_call.path}")
-    if rules.hours is not None:
-        _check_hour(there, rules.hours, now_s)
-    if rules.quota is not None and (why := rules.quota.refusal(number, now_s)):
-        raise DestinationRefused(f"{number} is not rung: {why}", hint="wait, or raise it under [call]")
-    return there
+
+
+def _check_other(there: Destination, ours: str) -> None:
+    if there.number == ours:
+        raise DestinationRefused(f"{ours} is the number that it would be rung from", hint="ring another one")
+
+
+def _check_wanted(there: Destination, rules: DialRules) -> None:
+    if rules.do_not_call is not None and there.number in rules.do_not_call:
+        raise DestinationRefused(f"{there.number} wants no calls", hint=f"it is in {rules.do_not_call.path}")
+
+
+def transfer_refusal(number: str, *, ours: str, rules: DialRules) -> str:
+    """Why a caller may not be put through to a number; "" if they may.
+
+    What the operator has written down is looked at like what is dialled: a wrong digit, or a prompt that somebody else
+    wrote, costs as much. Their own people may be rung at any hour, and as often as callers ask for them. number: E.164,
+    with or without an extension. ours: the number on whose account it is rung; what is none has no own country.
+    """
+    try:
+        there = find(number.partition(";")[0])
+        own = find(ours).country if E164.fullmatch(ours) else ""
+        _check_other(there, ours)
+        _check_kind(there, own or there.country, rules)
+        _check_wanted(there, rules)
+    except (InputError, BadSetting) as error:
+        return f"{error}; {error.hint}"
+    return ""
 
 
 def _check_hour(there: Destination, hours: CallingHours, now_s: float) -> None:

@@ -81,6 +81,7 @@ def new_server(
         recording=recording,
         rules=wiring.dial_rules(settings),
         callers=wiring.caller_rules(settings),
+        max_spend_per_day=settings.max_spend_per_day,
         prices=prices,
     )
     service = wiring.service(agents, serving, store=store, carried_by=carriers)

@@ -166,6 +166,16 @@ def _seconds(value: Any) -> float:
     return number
 
 
+def _dollars(value: Any) -> float:
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if not 0 < number < float("inf"):
+        raise ValueError("a number of dollars above 0")
+    return number
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is set for one run of the program."""
@@ -208,6 +218,8 @@ class Settings:
     """How often one number may be rung within 24 hours."""
     max_per_day: int = DialLimits().all_a_day
     """How many calls may be made within 24 hours."""
+    max_spend_per_day: float | None = None
+    """What calls may cost within 24 hours, in dollars, before no new one is begun; None: whatever they cost."""
     max_per_caller: int = CallerRules().at_once
     """How many calls one number may have here at the same time."""
     max_per_caller_hour: int = CallerRules().an_hour
@@ -258,6 +270,7 @@ ROWS: Mapping[str, Row] = {
     "max_per_number_minute": Row(flag="max_per_number_minute", section=("call",), read=_whole(1)),
     "max_per_number_day": Row(flag="max_per_number_day", section=("call",), read=_whole(1)),
     "max_per_day": Row(flag="max_per_day", variable="PATTER_MAX_PER_DAY", section=("call",), read=_whole(1)),
+    "max_spend_per_day": Row(flag="max_spend_per_day", variable="PATTER_MAX_SPEND_PER_DAY", read=_dollars),
     "max_per_caller": Row(flag="max_per_caller", section=("serve",), read=_whole(1)),
     "max_per_caller_hour": Row(flag="max_per_caller_hour", section=("serve",), read=_whole(1)),
     "blocked": Row(flag="blocked", variable="PATTER_BLOCKED", section=("serve",), read=_blocked),

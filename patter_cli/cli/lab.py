@@ -21,7 +21,7 @@ from patter_cli.cli.discovery import load_agent
 from patter_cli.cli.lab_telephone import LabTelephone
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.store import CallStore
-from patter_cli.destinations import Kind
+from patter_cli.destinations import DialRules, Kind
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting, ConfigError, InputError, reason
@@ -131,7 +131,8 @@ async def lab_line(
     """An agent on a number of the lab's, and a telephone that rings it. plays: of WIRES. humans: who can be reached by
     a transfer. Raises PatterError."""
     often = CallerRules(an_hour=1_000_000)  # its one telephone is this command's
-    serving = ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0, public_host=HOST, callers=often)
+    anybody = DialRules(allow=frozenset({Kind.UNASSIGNED.value}), hours=None)
+    serving = ServiceSettings(port=0, max_calls=1, drain_timeout_s=2.0, public_host=HOST, callers=often, rules=anybody)
     lab = _lab(plays, NUMBER, {each.number: _person(each) for each in humans})
     async with AsyncExitStack() as stack:
         carrier, service = await stack.enter_async_context(_behind(lab, plays, ready, serving, store, observers))

@@ -137,6 +137,7 @@ def new_service(
         run_folder=default_run_folder(),
         rules=wiring.dial_rules(settings),
         callers=wiring.caller_rules(settings),
+        max_spend_per_day=settings.max_spend_per_day,
     )
     return wiring.service(
         {loaded.name: ready}, serving, store=wiring.kept_calls(settings), observers=observers, carried_by=carriers

@@ -116,6 +116,7 @@ async def _serve(
             numbers=served.numbers,
             rules=wiring.dial_rules(settings),
             callers=wiring.caller_rules(settings),
+            max_spend_per_day=settings.max_spend_per_day,
         ),
         store=wiring.kept_calls(settings),
         observers=(lines if screen is None else screen,),

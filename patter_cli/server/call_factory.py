@@ -18,7 +18,8 @@ from patter_cli.contracts.provider import awaited_work_s, name_of
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.conversation import Message
-from patter_cli.core.outcome import TransferOutcome
+from patter_cli.core.outcome import Direction, TransferOutcome
+from patter_cli.destinations import DialRules, transfer_refusal
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call, build_dialled_call, build_line
 from patter_cli.engine.call import CallSession
@@ -35,6 +36,7 @@ from patter_cli.server.addresses import Addresses
 from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
 from patter_cli.server.ringing import Ringing
+from patter_cli.server.spending import DailySpending
 from patter_cli.server.tickets import CallTicket, resume_ticket
 
 DAY_S: Final = 86_400
@@ -59,9 +61,16 @@ class CallFactory:
         addresses: Addresses,
         records: bool = False,
         prices: PriceTable = LIST_PRICES,
+        rules: DialRules | None = None,
+        spending: DailySpending | None = None,
     ) -> None:
-        """records: the carrier is to record every call. prices: what calls cost."""
+        """records: the carrier is to record every call. prices: what calls cost.
+        rules: whom callers may be put through to, as far as they hold for that. spending: told what calls cost."""
         self._prices = prices
+        self._rules = rules or DialRules()
+        self._spending = spending or DailySpending(None)
+        self._refused: set[str] = set()
+        """Why callers are not put through to somebody, as far as the log was told."""
         self._agents = agents
         self._room = BatchedVad(model)
         self._store = store
@@ -90,6 +99,7 @@ class CallFactory:
         Calls that a killed process left open are closed before the first of ours begins.
         """
         await asyncio.to_thread(close_abandoned, self._store, self._prices, self.interrupted.append)
+        await asyncio.to_thread(self._spending.load, self._store, time.time())
         for agent in self._agents.values():
             await self.warm_agent(agent)
 
@@ -106,6 +116,8 @@ class CallFactory:
         await asyncio.gather(*(each.warm() for each in agent.models))
         if agent.end_of_turn is not None:
             await agent.end_of_turn.warm()
+        if agent.plan.transfer_numbers:  # the numbering plans are large, and are loaded by the first look at them
+            await asyncio.to_thread(self._transfers, agent.plan.transfer_numbers, "")
         if agent.plan.first_message:
             await self._prepare(agent, (agent.plan.first_message,))
 
@@ -155,11 +167,11 @@ class CallFactory:
         task.add_done_callback(self._preparing.discard)
         parts = build_dialled_call(
             info=_info(ticket),
-            agent=self._adapted(agent, self._carriers[ticket.carrier]),
+            agent=self._adapted(agent, self._carriers[ticket.carrier], ticket.caller),
             carrier=self._carriers[ticket.carrier],
             request=request,
             journal=journal,
-            measure=CallMeasure(self._prices),
+            measure=self._measured(ticket.call_id),
             left=partial(self._leave, ticket.call_id),
             others=self._agents,
         )
@@ -210,6 +222,7 @@ class CallFactory:
 
     def _leave(self, call_id: str, said: tuple[Message, ...]) -> None:
         """A call is over, as far as we are concerned."""
+        self._spending.ended(call_id, time.time())
         self._left[call_id] = said
         if len(self._left) > MAX_RECALLED:
             self._left.popitem(last=False)
@@ -230,14 +243,14 @@ class CallFactory:
                 earlier=self._earlier.pop(ticket.call_id, ()),
                 returned=TransferOutcome(ticket.returned) if ticket.returned else None,
             ),
-            agent=self._adapted(ready, carrier),
+            agent=self._adapted(ready, carrier, _ours(ticket)),
             format=started.format,
             line=sender,
             control=carrier.control(self._handle(ticket, started, sender)),
             vad=self._room,
             cache=self._phrasebook,
             journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
-            measure=CallMeasure(self._prices),
+            measure=self._measured(ticket.call_id),
             left=partial(self._leave, ticket.call_id),
             attend=self._attend_for(ticket),
             others=self._agents,
@@ -246,17 +259,37 @@ class CallFactory:
     def _attend_for(self, ticket: CallTicket) -> Attend | None:
         return None if self.attend is None else partial(self.attend, ticket)
 
-    def _adapted(self, agent: ReadyAgent, carrier: Carrier) -> ReadyAgent:
-        """The agent for a call of this server and carrier, whatever on_call_start makes of it."""
+    def _measured(self, call_id: str) -> CallMeasure:
+        """What measures a call from its beginning."""
+        measure = CallMeasure(self._prices)
+        self._spending.began(call_id, lambda: float(measure.cost()["known_usd"]))
+        return measure
+
+    def _transfers(self, numbers: tuple[str, ...], ours: str) -> tuple[str, ...]:
+        """Those of the numbers that callers may be put through to. ours: the call's own number."""
+        found = []
+        for number in numbers:
+            why = transfer_refusal(number, ours=ours, rules=self._rules)
+            if not why:
+                found.append(number)
+            elif why not in self._refused:
+                self._refused.add(why)
+                log.warning("nobody is put through to %s: %s", number, why)
+        return tuple(found)
+
+    def _adapted(self, agent: ReadyAgent, carrier: Carrier, ours: str) -> ReadyAgent:
+        """The agent for a call of this server and carrier, whatever on_call_start makes of it. ours: our number."""
         records = self._records and not agent.plan.hands_over
         connects = isinstance(carrier.control(CallHandle(carrier_call_id="")), ConnectsCalls)
         attends = self.attend is not None and connects and not agent.plan.hands_over
-        if not (records or attends):
+        numbers = agent.plan.transfer_numbers
+        if not (records or attends or numbers):
             return agent
+        reached = numbers if carrier.local else self._transfers(numbers, ours)
         return replace(
             agent,
-            plan=replace(agent.plan, records=records, attends=attends),
-            revise=lambda overrides, parameters: self._adapted(agent.revise(overrides, parameters), carrier),
+            plan=replace(agent.plan, records=records, attends=attends, transfer_numbers=reached),
+            revise=lambda overrides, parameters: self._adapted(agent.revise(overrides, parameters), carrier, ours),
         )
 
     def _handle(self, ticket: CallTicket, started: StreamStarted, sender: Sender) -> CallHandle:
@@ -275,6 +308,11 @@ class CallFactory:
         for task in self._preparing:
             task.cancel()
         self._room.close()
+
+
+def _ours(ticket: CallTicket) -> str:
+    """The number of ours that a call is on."""
+    return ticket.callee if ticket.direction is Direction.INBOUND else ticket.caller
 
 
 def _info(ticket: CallTicket) -> CallInfo:

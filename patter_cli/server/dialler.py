@@ -28,6 +28,7 @@ from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.dialled import DialledCall
+from patter_cli.server.spending import DailySpending
 from patter_cli.server.tickets import RESUME_S, CallTicket, check, new_ticket
 
 log = logging.getLogger("patter.server")
@@ -51,6 +52,7 @@ class Dialler:
         addresses: Addresses,
         secret: bytes,
         rules: DialRules,
+        spending: DailySpending,
     ) -> None:
         """agents, carriers: by name. secret: signs tickets. rules: whom we may ring, whoever asks for it."""
         self._agents = agents
@@ -60,6 +62,7 @@ class Dialler:
         self._addresses = addresses
         self._secret = secret
         self._rules = rules
+        self._spending = spending
         self._dialled: dict[str, DialledCall] = {}
         """By call id, from the dial to their end."""
         self._results: OrderedDict[str, CallResult] = OrderedDict()
@@ -79,6 +82,7 @@ class Dialler:
         holds all the same. Raises CallRejected, InputError."""
         ready, ticket, request = self.prepare(wanted, agent)
         self._live.check_room(ticket.agent)
+        self._spending.check(time.time())
         if self._rules.quota is not None:
             self._rules.quota.take(wanted.to, time.time())
         return self._ring(ticket, ready, request)

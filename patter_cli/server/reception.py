@@ -20,6 +20,7 @@ from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.calls import REMEMBERED, CallRegistry, NoRoom
 from patter_cli.server.dialler import Dialler
+from patter_cli.server.spending import DailySpending
 from patter_cli.server.tickets import CallTicket, check, new_ticket, resume_ticket, sign, stream_ticket
 
 log = logging.getLogger("patter.server")
@@ -51,6 +52,7 @@ class Reception:
         addresses: Addresses,
         secret: bytes,
         callers: Callers,
+        spending: DailySpending,
         clock_s: Callable[[], float],
         ring: Callable[[str], None],
     ) -> None:
@@ -67,6 +69,7 @@ class Reception:
         self._streams: OrderedDict[tuple[str, str], CallTicket] = OrderedDict()
         """The last ticket of each call, by carrier and the carrier's call id, where the carrier does not come back with
         one by itself when the stream breaks off."""
+        self._spending = spending
         self._taken_up: dict[tuple[str, str], float] = {}
         """Calls that go on before the carrier has said that they broke off; until when it may say so."""
         self._callers = callers
@@ -186,6 +189,7 @@ class Reception:
         """The ticket of a call that is a new one. Raises CallRejected where nobody answers the number, or no more."""
         agent = self._agent_for(plan.callee)
         self._live.check_room(agent)
+        self._spending.check(time.time())
         self._ring(agent)
         return new_ticket(
             carrier=carrier,

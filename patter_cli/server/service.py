@@ -57,6 +57,7 @@ from patter_cli.server.proofs import Proof, Proofs
 from patter_cli.server.reception import Reception
 from patter_cli.server.recordings import Recordings
 from patter_cli.server.run import Server, left_s, tune_process
+from patter_cli.server.spending import DailySpending
 from patter_cli.server.stream_routes import stream_routes
 from patter_cli.server.tickets import CallTicket, UsedTickets
 from patter_cli.server.webhooks import Webhooks
@@ -98,6 +99,8 @@ class ServiceSettings:
     """Who may call it."""
     prices: PriceTable = LIST_PRICES
     """What calls cost."""
+    max_spend_per_day: float | None = None
+    """In dollars: once the calls of the last 24 hours have cost as much, no new one begins; None: whatever it costs."""
 
 
 class Service:
@@ -132,6 +135,7 @@ class Service:
         )
         """Where carriers reach us; `move` it where a tunnel gets another name."""
         self._proofs = Proofs(time.monotonic)
+        spending = DailySpending(settings.max_spend_per_day)
         self._calls = CallFactory(
             agents=self._agents,
             model=voice_model,
@@ -141,6 +145,8 @@ class Service:
             addresses=self.addresses,
             records=settings.recording,
             prices=settings.prices,
+            rules=settings.rules,
+            spending=spending,
         )
         self._speech = speech
         self._admission = Admission(max_calls=settings.max_calls, cores=speech.threads if speech is not None else 1)
@@ -156,6 +162,7 @@ class Service:
             addresses=self.addresses,
             secret=settings.secret,
             rules=settings.rules,
+            spending=spending,
         )
         self._calls.attend = self._dialler.attend
         self._callers = Callers(settings.callers)
@@ -169,6 +176,7 @@ class Service:
             addresses=self.addresses,
             secret=settings.secret,
             callers=self._callers,
+            spending=spending,
             clock_s=time.monotonic,
             ring=self._calls.ring,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -134,12 +134,15 @@ async def shop(
     *,
     answer: Callable[[Any], str] = reply,
     faults: dict[str, Any] | None = None,
+    transfers: Sequence[str] = (FRONT_DESK,),
     **settings: Any,
 ) -> AsyncIterator[Shop]:
     """A server with one agent, whose number leads to it. settings: of the server."""
     lab, carrier = _opened(company, faults or {})
     log = Log()
-    ready = wiring.ready_agent("shop", agent("Hello caller.", transfer_numbers=[FRONT_DESK]), Hooks(on_message=answer))
+    ready = wiring.ready_agent(
+        "shop", agent("Hello caller.", transfer_numbers=list(transfers)), Hooks(on_message=answer)
+    )
     given = {"public_host": HOST, "rules": DialRules(hours=None), "drain_timeout_s": 0.0, "max_calls": 100, **settings}
     async with lab:
         service = wiring.service(

@@ -361,7 +361,7 @@ async def test_an_impostor_brings_no_call() -> None:
 async def test_a_server_that_dies_is_an_apology_and_then_the_same_agent(tmp_path: Path) -> None:
     """The caller stays on the line; the next server has the call, and knows what was said."""
     kept: dict[str, Any] = {"store": SqliteStore(tmp_path), "secret": b"s" * 32}
-    steps = (LISTEN, voice(HOURS), Listen(quiet_ms=2000), voice("Goodbye."))
+    steps = (LISTEN, voice(HOURS), Listen(quiet_ms=3500), voice("Goodbye."))
     async with shop(**kept) as here:
         (number,) = here.lab.numbers.values()
         number["voice_url"] = f"https://{HOST}/webhooks/twilio/voice"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from patter_cli.destinations import CallingHours, DialRules, DoNotCall, check, find, read_allow
+from patter_cli.destinations import CallingHours, DialRules, DoNotCall, check, find, read_allow, transfer_refusal
 from patter_cli.errors import BadSetting, DestinationRefused, InputError
 
 ROWS = [
@@ -200,3 +200,37 @@ def test_two_processes_write_it_at_once(tmp_path: Path) -> None:
     for each in both:
         each.join()
     assert len(DoNotCall(path).numbers()) == 100
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        ("+12125550150", ""),
+        ("+12125550150;ext=12", ""),
+        ("+19005550123", "premium"),
+        ("+8816123456789", "satellite"),
+        ("+442079460018", "in GB"),
+        ("+12025550100", "it would be rung from"),
+        ("911", "emergency"),
+        ("sales", "no number"),
+    ],
+)
+def test_whom_callers_are_put_through_to(number: str, why: str) -> None:
+    """By the rules for dialling, at any hour and as often as they ask; without a number of ours by its kind alone."""
+    shut = DialRules(hours=CallingHours(start=time(3), end=time(3, 1)))
+    said = transfer_refusal(number, ours="+12025550100", rules=shut)
+    assert why in said
+    assert bool(said) is bool(why)
+    unknown = transfer_refusal(number, ours="", rules=shut)
+    assert bool(unknown) is (bool(why) and why not in ("in GB", "it would be rung from"))
+
+
+def test_nobody_is_put_through_to_whoever_wants_no_calls(tmp_path: Path) -> None:
+    """Nor where it cannot be known."""
+    unwanted = DoNotCall(tmp_path / "list")
+    unwanted.add("+12125550150", "asked", 0.0)
+    rules = DialRules(do_not_call=unwanted)
+    assert "wants no calls" in transfer_refusal("+12125550150", ours="", rules=rules)
+    assert transfer_refusal("+12125550151", ours="", rules=rules) == ""
+    unwanted.path.write_text("x")
+    assert "is no number" in transfer_refusal("+12125550151", ours="", rules=rules)
