@@ -68,8 +68,15 @@ class AgentFloor:
         """Say these words of ours."""
         self._history.stop_waiting()
         reply = self.open_reply(purpose)
+        if self._call.owes_notice and purpose is Purpose.GREETING:
+            reply.tells_recording = True
+            text = self._call.plan.lines.told_of_recording(text)
         self._call.issue(order.ReadOut(response_id=reply.id, text=text))
         return reply
+
+    def tell_recording(self) -> None:
+        """Say that the call is recorded from now on."""
+        self.read_out(self._call.plan.lines.recording_notice, Purpose.LINE).tells_recording = True
 
     def watch_barge_in(self, onset: Ms) -> None:
         """The caller speaks while a reply is under way: from the threshold on the line is theirs.

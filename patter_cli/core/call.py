@@ -71,7 +71,8 @@ class Call:
 
     __slots__ = (
         "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now", "ordered",
-        "outcome", "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said", "state",
+        "outcome", "owes_notice", "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said",
+        "state",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -99,6 +100,8 @@ class Call:
         """The caller hears music."""
         self.muted = False
         """Nothing is heard of the caller, because whoever looks on wants it so."""
+        self.owes_notice = False
+        """It is to be recorded once whoever is on the line has heard so."""
         self.owes_verdict = False
         """The author's code is still to be told who answered."""
         self.parting: Parting | None = None

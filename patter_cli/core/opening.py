@@ -99,8 +99,10 @@ class Opening:
             call.issue(order.OpenEngine())
         if self._screening.machine_is_met():
             return
-        if call.plan.records:
+        again = self._resumed or self._returned is not None  # they were told so before
+        if call.plan.records and again:
             call.issue(order.StartRecording())
+        call.owes_notice = call.plan.records and not again
         lines = call.plan.lines
         greeting = lines.resumed if self._resumed else call.plan.first_message
         if self._returned is not None:
@@ -108,6 +110,9 @@ class Opening:
         greets = bool(greeting.strip())
         if greets and call.plan.engine is not None:
             reply = self._floor.open_engine_reply(Purpose.GREETING)
+            if call.owes_notice:
+                reply.tells_recording = True
+                greeting = lines.told_of_recording(greeting)
             call.issue(order.Greet(response_id=reply.id, text=greeting))
         elif greets:
             self._floor.read_out(greeting, Purpose.GREETING)

@@ -16,6 +16,7 @@ class SystemPhrases:
     repeat: str = "Sorry, I didn't catch that. Could you say it again?"
     no_answer: str = "I'm sorry, I have no answer to that. Could you ask me in another way?"
     resumed: str = "Sorry about that, I'm back. Please go on."
+    recording_notice: str = "This call is recorded."
     goodbye: str = "Thank you for calling. Goodbye."
     still_there: str = "Are you still there?"
     idle_goodbye: str = "I can't hear you, so I'll hang up now. Goodbye."
@@ -28,6 +29,10 @@ class SystemPhrases:
 
     caller_for_you: str = "Hello, I have a caller for you."
     connecting: str = "I'll connect you now."
+
+    def told_of_recording(self, greeting: str) -> str:
+        """A greeting that says first that the call is recorded, unless it does so in its own words."""
+        return greeting if "record" in greeting.casefold() else f"{self.recording_notice} {greeting}".rstrip()
 
     def texts(self) -> tuple[str, ...]:
         """All of them, for whoever prepares their audio ahead of time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call
@@ -84,6 +85,7 @@ class Playout:
         reply.ledger.confirm(event.clause)
         call.quiet_since = call.now
         self._note_filler(reply)
+        self._note_notice(reply)
         self._silence.watch()
         self.complete_if_heard()
 
@@ -106,6 +108,18 @@ class Playout:
         last = next((each for each in reversed(reply.ledger.spans) if each.confirmed), None)
         if last is not None and last.filler:
             reply.told_until = self._call.quiet_since
+
+    def _note_notice(self, reply: Reply) -> None:
+        """Nothing is recorded before the caller has heard that it is."""
+        call = self._call
+        if not (reply.tells_recording and call.owes_notice and call.state.now is CallState.ACTIVE):
+            return
+        own = [each for each in reply.ledger.spans if not each.filler]
+        notice = call.plan.lines.recording_notice
+        first = bool(own) and own[0].confirmed and own[0].text.strip() == notice
+        if first or (reply.delivered and not reply.waiting and reply.ledger.settled and reply.ledger.answered):
+            call.owes_notice = False
+            call.issue(order.StartRecording())
 
     def voice_late(self, event: fact.VoiceLate) -> None:
         """The voice has its work and will do it: that is waited for, as long as it goes on saying so."""
@@ -138,6 +152,7 @@ class Playout:
             return
         if call.agent.now is AgentState.HELD:
             return
+        self._note_notice(reply)
         self._floor.leave()
         self._history.add_reply(reply, interrupted=False)
         self._go_on_after(reply)

@@ -47,6 +47,8 @@ class Reply:
     """Which of the code guardrails judges the first of them now."""
     judged: int = 0
     """The clause number that judgement was ordered under; a filler may have taken it since."""
+    tells_recording: bool = False
+    """It says that the call is recorded, in its first clause or in all of them."""
     audible: bool = False
     silenced_at: Ms | None = None
     """When playback was told to stop, if it is."""

@@ -54,6 +54,8 @@ class Turns:
             self._ask_engine()
         elif call.plan.engine is None and (call.said.turns or self._history.conversation.unanswered()):
             self._answer()
+        elif call.owes_notice:
+            self._floor.tell_recording()  # there was no greeting, or they talked over it
         else:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
 

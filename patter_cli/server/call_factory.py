@@ -119,7 +119,12 @@ class CallFactory:
         if agent.plan.transfer_numbers:  # the numbering plans are large, and are loaded by the first look at them
             await asyncio.to_thread(self._transfers, agent.plan.transfer_numbers, "")
         if agent.plan.first_message:
-            await self._prepare(agent, (agent.plan.first_message,))
+            await self._prepare(agent, (self._greeting(agent),))
+
+    def _greeting(self, agent: ReadyAgent) -> str:
+        """As it is said here."""
+        plan = agent.plan
+        return plan.lines.told_of_recording(plan.first_message) if self._records else plan.first_message
 
     def ring(self, agent: str) -> None:
         """A call for this agent is about to begin: what connections it needs are opened meanwhile."""
@@ -182,7 +187,7 @@ class CallFactory:
         self._own_lines.pop(call_id, None)
 
     async def _prepare_own(self, agent: ReadyAgent, cache: TtsCache) -> None:
-        texts = tuple(each for each in (agent.plan.first_message, agent.plan.voicemail_message) if each.strip())
+        texts = tuple(each for each in (self._greeting(agent), agent.plan.voicemail_message) if each.strip())
         try:
             if texts:
                 await self._prepare(agent, texts, cache)

@@ -323,15 +323,16 @@ def test_an_author_may_have_keys_of_their_own() -> None:
 # --- the carrier's recording -----------------------------------------------------------------------------------------
 
 
-def test_a_call_is_recorded_from_its_first_word_on() -> None:
-    """Once, if the plan that holds says so; what comes of it is in the journal and changes nothing."""
+def test_a_call_is_recorded_once_it_was_said() -> None:
+    """In the greeting's own words; if the plan that holds says so; what comes of it is in the journal and changes
+    nothing."""
     plan = replace(PLAN, records=True, first_message="This call is recorded.")
     call = VirtualCall(plan, ["Yes."])
     for at, event in ((3000, RecordingFailed(message="no")), (4000, RecordingReady(recording_id="RE1"))):
         call.tells(event, at=at)
     call.run_until(6000)
     ((recorded, _),) = call.orders(order.StartRecording)
-    assert recorded <= call.orders(order.ReadOut)[0][0]
+    assert recorded > call.orders(order.ReadOut)[0][0]
     assert call.heard == "This call is recorded."
     unrecorded = VirtualCall(plan, ["Yes."], prepared=replace(plan, records=False))
     unrecorded.run_until(6000)
