@@ -17,6 +17,7 @@ from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.store import CallQuery, CallRecord, CallRow, CallStore
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.testing.lab.call import LabCall
@@ -135,12 +136,14 @@ async def shop(
     answer: Callable[[Any], str] = reply,
     faults: dict[str, Any] | None = None,
     transfers: Sequence[str] = (FRONT_DESK,),
+    ready: ReadyAgent | None = None,
     **settings: Any,
 ) -> AsyncIterator[Shop]:
-    """A server with one agent, whose number leads to it. settings: of the server."""
+    """A server with one agent, whose number leads to it. ready: another agent than
+    that. settings: of the server."""
     lab, carrier = _opened(company, faults or {})
     log = Log()
-    ready = wiring.ready_agent(
+    ready = ready or wiring.ready_agent(
         "shop", agent("Hello caller.", transfer_numbers=list(transfers)), Hooks(on_message=answer)
     )
     given = {"public_host": HOST, "rules": DialRules(hours=None), "drain_timeout_s": 0.0, "max_calls": 100, **settings}
