@@ -163,6 +163,18 @@ class CallRejected(CarrierError):
     code = "call_rejected"
 
 
+class NoRoom(CallRejected):
+    """There are as many calls as there may be. The log is told of it by whoever raises it, once for a crowd."""
+
+    code = "no_room"
+
+
+class Stopping(CallRejected):
+    """The server begins no call any more."""
+
+    code = "stopping"
+
+
 class AnswerLost(CarrierError):
     """The carrier was asked for something that must not be done twice, and nobody knows whether it has done it."""
 
@@ -259,6 +271,12 @@ class NotReachable(NetworkError):
     """Nothing answers at this address."""
 
     code = "not_reachable"
+
+
+class ServerGone(NotReachable):
+    """Nobody listens there any more, so nothing has been asked of anybody."""
+
+    code = "server_gone"
 
 
 class TunnelDown(NetworkError):

@@ -20,15 +20,18 @@ from typing import Final
 
 from patter_cli.cli.forecast import CallGuess, Forecast
 from patter_cli.cli.outgoing import Outgoing
-from patter_cli.cli.people import DIALLING, RINGS, UNKNOWN, Entry, People, Results
+from patter_cli.cli.people import DIALLING, NOT_RUNG, RINGS, UNKNOWN, Entry, People, Results
 from patter_cli.contracts.store import CallQuery, CallStore
 from patter_cli.destinations import DialRules, check
-from patter_cli.errors import InputError, NetworkError, PatterError
+from patter_cli.errors import InputError, NetworkError, NoRoom, PatterError, ServerGone, Stopping
 from patter_cli.server.control_messages import PlaceCall
 
 AGAIN: Final = ("busy", "no_answer", "failed")
 """What may be worth another try. Never a call of which nobody knows whether it rang."""
 USUALLY: Final = ("busy", "no_answer")
+GO_ON: Final = "the same command, with a server, goes on where it was"
+ROOM_S: Final = 1.0
+"""Between two looks whether a server that was full takes another call."""
 TWICE: Final = "it is on the list twice"
 OFF_S: Final = 12.0
 """For a call that is called off to end: a goodbye, and the carrier's word."""
@@ -48,6 +51,14 @@ class Pace:
 def _first(errors: BaseExceptionGroup[PatterError]) -> PatterError:
     first = errors.exceptions[0]
     return first if isinstance(first, PatterError) else _first(first)
+
+
+async def _taken(dialling: asyncio.Task[str]) -> str | None:
+    """The call's id; None where there is no room for it now. Raises PatterError."""
+    try:
+        return await asyncio.shield(dialling)
+    except NoRoom:
+        return None
 
 
 def read_retries(text: str) -> dict[str, int]:
@@ -158,9 +169,14 @@ class Campaign:
         wanted = replace(self._wanted, to=number, variables={**self._wanted.variables, **variables})
         dialling = asyncio.create_task(outgoing.dial(wanted))
         try:
-            call_id = await asyncio.shield(dialling)
+            while (call_id := await _taken(dialling)) is None:
+                await asyncio.sleep(ROOM_S)
+                dialling = asyncio.create_task(outgoing.dial(wanted))
             self._results.write(number, RINGS, call_id=call_id)
             await self._see_end(outgoing, number, call_id)
+        except (ServerGone, Stopping) as error:  # then there is nobody to ask for the others
+            self._failed(number, error)
+            raise type(error)(str(error), hint=GO_ON) from error
         except PatterError as error:
             self._failed(number, error)
         except asyncio.CancelledError:
@@ -178,7 +194,10 @@ class Campaign:
     def _failed(self, number: str, error: PatterError) -> None:
         lost = isinstance(error, NetworkError)  # it may have rung
         call_id = self._results.last[number].call_id
-        self._results.write(number, UNKNOWN if lost or call_id else "failed", str(error), call_id=call_id)
+        outcome = UNKNOWN if lost or call_id else "failed"
+        if isinstance(error, ServerGone | Stopping | NoRoom) and not call_id:
+            outcome = NOT_RUNG
+        self._results.write(number, outcome, str(error), call_id=call_id)
 
     async def _call_off(self, outgoing: Outgoing, number: str, dialling: asyncio.Task[str]) -> None:
         """The run is interrupted: end the call, and write down what became of it if that is known soon."""

@@ -27,6 +27,8 @@ DIALLING: Final = "dialling"
 RINGS: Final = "rings"
 MOST_BYTES: Final = 64 << 20
 """Of a list; a million people take some 40 MB."""
+NOT_RUNG: Final = "not_rung"
+"""It was to be, and nobody was asked for it: the next run rings it."""
 UNKNOWN: Final = "unknown"
 """It may have rung: nobody could say."""
 
@@ -185,7 +187,7 @@ class Results:
             raise InputError(f"{self._path} cannot be written: {_unread(error)}", hint="make room for it") from error
 
     def _note(self, number: str, entry: Entry) -> None:
-        self._tried[number] += entry.outcome == DIALLING
+        self._tried[number] += (entry.outcome == DIALLING) - (entry.outcome == NOT_RUNG)
         self.last[number] = entry
         self.call_ids |= {entry.call_id} - {""}
 

@@ -33,8 +33,8 @@ from patter_cli.contracts.carrier.stream import (
     StreamStopped,
 )
 from patter_cli.core.events import Event
-from patter_cli.errors import BadSignature, CallRejected
-from patter_cli.server.calls import Call, CallRegistry, LiveCall, NoRoom, OpenCall, Sender
+from patter_cli.errors import BadSignature, CallRejected, NoRoom
+from patter_cli.server.calls import Call, CallRegistry, LiveCall, OpenCall, Sender
 from patter_cli.server.entrance import TicketOf
 from patter_cli.server.frames import GOING_AWAY, INTERNAL, NORMAL, POLICY, TRY_LATER
 from patter_cli.server.limits import Limits

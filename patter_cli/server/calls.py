@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeAlias
 from patter_cli.contracts.carrier.control import CallLine
 from patter_cli.contracts.carrier.stream import AudioLine, StreamMessage, StreamStarted
 from patter_cli.core.events import Event
-from patter_cli.errors import CallRejected
+from patter_cli.errors import NoRoom, Stopping
 from patter_cli.server.admission import Admission
 from patter_cli.server.limits import Limits
 from patter_cli.server.tickets import CallTicket
@@ -67,10 +67,6 @@ class LiveCall:
 
     ticket: CallTicket
     began_s: float
-
-
-class NoRoom(CallRejected):
-    """There are as many calls as there may be. The log is told of it by whoever raises it, once for a crowd."""
 
 
 class OpenStream(Protocol):
@@ -277,7 +273,7 @@ class CallRegistry:
     def check_room(self, agent: str = "") -> None:
         """Raises CallRejected while another call, of this agent, cannot begin."""
         if self.draining:
-            raise CallRejected("the server is stopping")
+            raise Stopping("the server is stopping")
         now_s = asyncio.get_running_loop().time()
         here = [call.ticket.agent for stream, call in self._live.items() if stream not in self._cut_off]
         here += [each.ticket.agent for each in self._unanswered.values()]

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from patter_cli.errors import BadSetting, NotReachable, PatterError, reason
+from patter_cli.errors import BadSetting, NotReachable, PatterError, ServerGone, reason
 from patter_cli.server.control_messages import (
     MAX_LINE_BYTES,
     Admit,
@@ -210,17 +210,21 @@ class ControlSocket:
 
 
 async def ask(server: Registration, request: Request) -> dict[str, Any]:
-    """Ask a running server. Raises NotReachable, or the error that the server had."""
+    """Ask a running server. Raises NotReachable, ServerGone where it is certain that it was asked for nothing, or the
+    error that the server had."""
+    asked = False
     try:
         async with asyncio.timeout(ANSWER_S + READ_S):
             reader, writer = await asyncio.open_unix_connection(server.socket, limit=16 * MAX_LINE_BYTES)
+            asked = True
             try:
                 writer.write(render_request(request, server.token))
                 line = await reader.readline()
             finally:
                 writer.close()
     except (OSError, TimeoutError, ValueError) as error:
-        raise NotReachable(f"server {server.pid} does not answer", hint="has it just stopped?") from error
+        lost = NotReachable if asked else ServerGone
+        raise lost(f"server {server.pid} does not answer", hint="has it just stopped?") from error
     if not line:
         raise NotReachable(f"server {server.pid} is too busy to answer")
     return read_reply(line)

@@ -14,11 +14,11 @@ from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, C
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction, TransferOutcome
-from patter_cli.errors import BadSignature, CallRejected, PatterError, UnknownAgent
+from patter_cli.errors import BadSignature, CallRejected, NoRoom, PatterError, UnknownAgent
 from patter_cli.observe.interrupted import InterruptedCall
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.awaited_streams import AwaitedStreams
-from patter_cli.server.calls import REMEMBERED, CallRegistry, NoRoom
+from patter_cli.server.calls import REMEMBERED, CallRegistry
 from patter_cli.server.dialler import Dialler
 from patter_cli.server.spending import DailySpending
 from patter_cli.server.tickets import CallTicket, check, new_ticket, resume_ticket, sign, stream_ticket

@@ -20,7 +20,7 @@ from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, Cal
 from patter_cli.core.outcome import Outcome
 from patter_cli.destinations import DialRules
 from patter_cli.dial_quota import DialLimits, DialQuota
-from patter_cli.errors import CallRejected, InputError, NotReachable
+from patter_cli.errors import CallRejected, InputError, NoRoom, NotReachable, PatterError, ServerGone, Stopping
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.stores.nothing import NoStore
 
@@ -46,8 +46,18 @@ class Company:
         """After so many dials."""
         self.off: dict[str, asyncio.Event] = {}
         self.times_s: list[float] = []
+        self.full = 0
+        """So many dials find no room."""
+        self.gone: PatterError | None = None
+        self.gone_at = 0
+        """After so many dials the server is gone, as this error says."""
 
     async def dial(self, wanted: PlaceCall) -> str:
+        if self.full:
+            self.full -= 1
+            raise NoRoom("every line is busy")
+        if self.gone is not None and len(self.rung) >= self.gone_at:
+            raise self.gone
         self.rung.append(wanted.to)
         self.variables.append(wanted.variables)
         self.times_s.append(asyncio.get_running_loop().time())
@@ -359,3 +369,28 @@ def test_lists_that_are_none(tmp_path: Path) -> None:
         read_people(path)
     with pytest.raises(InputError, match="larger than 64 MB"):
         read_people(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("gone", [ServerGone("server 7 does not answer"), Stopping("the server is stopping")])
+async def test_without_its_server_a_run_stops(tmp_path: Path, gone: PatterError) -> None:
+    """Killed or told to stop, it would have been asked for nothing: nobody else is given up, and the next run rings
+    exactly those who were not."""
+    numbers = [number(index, "2") for index in range(30)]
+    path, company = listed(tmp_path, *numbers), Company()
+    company.gone, company.gone_at = gone, 5
+    with pytest.raises(type(gone)) as stopped:
+        await campaign(path, concurrency=3).run(company)
+    assert stopped.value.hint == "the same command, with a server, goes on where it was"
+    assert company.rung == numbers[:5]
+    company.gone = None
+    assert await campaign(path, concurrency=3).run(company) == 0
+    assert sorted(company.rung) == numbers
+    assert set(outcomes(path).values()) == {"answered"}
+
+
+async def test_a_server_that_is_full_is_waited_for(tmp_path: Path) -> None:
+    """Nobody counts as failed whom it had no room for."""
+    path, company = listed(tmp_path, number(1, "2")), Company()
+    company.full = 1
+    assert await campaign(path).run(company) == 0
+    assert company.rung == [number(1, "2")]
