@@ -13,10 +13,6 @@ With X the transform of the last taps + block samples of delayed far, and e the 
 
 so that step_size 1 is the projection that would explain the block entirely, were X white.
 
-A carrier, or a busy machine, begins to play each utterance a little early or late. Until that has been found, the first
-moments of an utterance come back whole, and are trusted no more than those of the call; unless somebody is louder than
-any echo of ours was.
-
 Two filters share the transform. The background filter learns all the time; the foreground filter, which is heard,
 only takes over the background's weights when those have proved better for some blocks, and is not used at all when
 the line is quieter without it. So whatever drives the background astray (the caller over the agent, another room)
@@ -39,6 +35,7 @@ from collections.abc import Callable
 import numpy as np
 
 from patter_cli.audio.delay import MOVED_SAMPLES, REACH_MS, DelayFinder, best_match
+from patter_cli.audio.echo_trust import EchoTrust
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.residual import ResidualSuppressor
 from patter_cli.audio.signal import Signal, Spectrum, fast_size, power, to_samples
@@ -59,12 +56,6 @@ RAISED = 4.0
 REHEARSE_MS, AGAIN_MS = 400, 60
 """How much of the past is learned from once more: when the delay is found for the first time, so that a call's first
 echo is short, and with each block of the warm-up. Source: tests/bench/echo.py, as for the numbers below."""
-TRUST_MS = 2000
-"""How much of our voice is played before a voice in what is left of it is taken for the caller's."""
-REGAIN_MS = 500
-"""The same after the filter has lost the echo. Source: tests.bench.echo, what a change of delay or room takes."""
-ROOM_MS = 150
-"""How long after its delay an echo may still come. Before the delay is known it may be the longest there is."""
 WARY_MS = 800
 """How much of a call's first echo is turned down by 30 dB, whoever speaks: the filter knows too little of the room yet,
 and the agent must not be interrupted by its own first words."""
@@ -81,15 +72,6 @@ WORSE, BETTER = 1.3, 0.95
 and the estimate may look alike by chance."""
 KNOWN = 0.05
 """The foreground's error power against the line's, below which it knows the room: 13 dB."""
-PAUSE_MS, BEGIN_MS = 400, 400
-"""After such a silence of ours the echo may come a little earlier or later than it did, and for so long what is left of
-it is taken for no voice: by then the shift has been found. Source: tests/bench/phantoms.py."""
-LOUDER = 4.0
-"""A line of this many times the power of our loudest echo has somebody else in it, lost or not: 6 dB."""
-FADING = 0.9995
-"""How much of that loudest is kept a block."""
-VOICE_MS = 300
-"""For how long it is theirs then: the soft end of a word too."""
 NEARBY_MS, MATCHED_MS, SEARCH_MS, ALIKE = 24, 60, 300, 0.85
 """How far, in how much of the line, and for how long an echo that was lost is looked for nearby; and the correlation
 with its estimate that finds it. A carrier begins to play each utterance a little early or late."""
@@ -162,14 +144,7 @@ class NlmsEchoCanceller:
         """Samples of our voice since the foreground was muted."""
         self._wary = 0
         """Samples of our voice yet to come back before the caller can be told from it."""
-        self._untried = sample_rate * TRUST_MS // 1000
-        """Samples of our voice still to be heard before we are trusted."""
-        self._beginning = 0
-        """Samples until the echo of an utterance of ours that has just begun is where we think it is."""
-        self._echo_peak = 0.0
-        """The greatest power of the echo that was taken out of a block, of late."""
-        self._theirs = 0
-        """Samples for which the line belongs to somebody who is louder than our echo."""
+        self._trust = EchoTrust(sample_rate)
         self._known = False
         """Whether the foreground has ever fitted so well that it can be recognised in another place."""
         self._heard = False
@@ -179,14 +154,7 @@ class NlmsEchoCanceller:
     @property
     def trusted(self) -> bool:
         """Whether a voice in what was given last is the caller's: our echo has been learned, or cannot be there."""
-        if self._theirs > 0:
-            return True
-        if self._beginning > 0:
-            return False
-        if self._untried <= 0:
-            return True
-        latest_ms = (REACH_MS if self._bulk is None else self._bulk * 1000 // self._rate_hz) + ROOM_MS
-        return self._silent > self._rate_hz * latest_ms // 1000
+        return self._trust.trusts(self._bulk)
 
     @property
     def delay_ms(self) -> float | None:
@@ -229,24 +197,16 @@ class NlmsEchoCanceller:
 
     def _process(self, near: Samples, far: Samples) -> Samples:
         count = len(near)
-        self._beginning = max(0, self._beginning - count)
-        if not far.any():
-            self._silent += count
-        else:
-            if self._bulk is not None and self._silent > self._rate_hz * PAUSE_MS // 1000:
-                self._beginning = self._bulk + self._rate_hz * BEGIN_MS // 1000
-            self._silent = 0
+        sounds = bool(far.any())
+        self._trust.played(count, sounds=sounds, delay=self._bulk)
+        self._silent = 0 if sounds else self._silent + count
         if self._silent > len(self._far):
             return near
         for past, now in ((self._far, far), (self._near, near)):
             past[:-count] = past[count:]
             past[-count:] = now
-        if self._silent == 0:
-            self._untried -= count
         line = self._near[-count:].astype(np.float64)
-        self._theirs = max(0, self._theirs - count)
-        if self._echo_peak and float(line @ line) > LOUDER * self._echo_peak * count:
-            self._theirs = self._rate_hz * VOICE_MS // 1000
+        self._trust.brought(float(line @ line) / count)
         if self._finder.push(line, far.astype(np.float64)):
             self._believe_finder()
         if self._bulk is None or not near.any():
@@ -271,9 +231,9 @@ class NlmsEchoCanceller:
             after = self._choose(line, errors)
             self._learn(spectrum, errors[1], rho)
             self._wary = max(0, self._wary - count)
-            if self._heard and self._untried <= 0:
+            if self._heard:
                 taken = line - after
-                self._echo_peak = max(self._echo_peak * FADING, float(taken @ taken) / count)
+                self._trust.took_out(float(taken @ taken) / count)
         wary = speaking and self._wary > 0
         if after is before and not self._heard and not wary:
             return near
@@ -292,7 +252,7 @@ class NlmsEchoCanceller:
             self._rehearse(REHEARSE_MS, self._warmup_step)
         elif abs(bulk - self._bulk) > MOVED_SAMPLES:
             self._bulk = bulk
-            self._untried = max(self._untried, self._rate_hz * REGAIN_MS // 1000)
+            self._trust.lost()
             self._warm = self._doubtful = 0
 
     def _realign(self) -> bool:
@@ -361,7 +321,7 @@ class NlmsEchoCanceller:
         """The foreground makes it worse: be silent about it, look nearby, and let finder and background look anew."""
         if self._heard:
             self._heard = False
-            self._untried = max(self._untried, self._rate_hz * REGAIN_MS // 1000)
+            self._trust.lost()
             self._believe_finder()
             self._finder.doubt()
             self._warm = self._lost = 0

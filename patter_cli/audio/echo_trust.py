@@ -1,0 +1,82 @@
+"""Whether a voice in what a canceller leaves may be the caller's: our own words must not interrupt us.
+
+Theory of operation. Three doubts, all in samples of the line. What is left of a call's first seconds is us, for the
+room is not known yet, and for a moment again after the echo was lost. An utterance after a pause of ours may
+come back a little earlier or later than the last: carriers, and busy machines, begin each as they like. While any doubt
+lasts nobody is heard, but somebody who is louder than our loudest echo ever was: that is not us. Where no echo can be,
+there is no doubt.
+"""
+
+from __future__ import annotations
+
+from patter_cli.audio.delay import REACH_MS
+
+TRUST_MS = 2000
+"""How much of our voice is played before a voice in what is left of it is taken for the caller's."""
+REGAIN_MS = 500
+"""The same after the filter has lost the echo. Source: tests.bench.echo, what a change of delay or room takes."""
+ROOM_MS = 150
+"""How long after its delay an echo may still come. Before the delay is known it may be the longest there is."""
+PAUSE_MS, BEGIN_MS = 400, 400
+"""After such a silence of ours an utterance begins anew, and for so long, beside the delay, it may be elsewhere.
+Source: tests/bench/phantoms.py."""
+LOUDER = 4.0
+"""A line of this many times the power of our loudest echo has somebody else in it: 6 dB."""
+FADING = 0.9995
+"""How much of that loudest is kept a block."""
+VOICE_MS = 300
+"""For how long the line is theirs then: the soft end of a word too."""
+
+
+class EchoTrust:
+    """One call's. A delay is in samples, None before it is known."""
+
+    __slots__ = ("_beginning", "_peak", "_per_ms", "_silent", "_theirs", "_untried")
+
+    def __init__(self, rate_hz: int) -> None:
+        self._per_ms = rate_hz // 1000
+        self._untried = TRUST_MS * self._per_ms
+        """Samples of our voice still to be heard."""
+        self._beginning = 0
+        """Samples until the utterance that has just begun is where we think it is."""
+        self._peak = 0.0
+        """The greatest power of the echo that was taken out of a block, of late."""
+        self._theirs = 0
+        """Samples for which the line belongs to somebody who is louder than our echo."""
+        self._silent = (REACH_MS + ROOM_MS + PAUSE_MS) * self._per_ms
+        """Samples since we were last heard."""
+
+    def played(self, count: int, *, sounds: bool, delay: int | None) -> None:
+        """So many samples passed. sounds: we did, in them."""
+        self._beginning = max(0, self._beginning - count)
+        self._theirs = max(0, self._theirs - count)
+        if not sounds:
+            self._silent += count
+            return
+        if delay is not None and self._silent > PAUSE_MS * self._per_ms:
+            self._beginning = delay + BEGIN_MS * self._per_ms
+        self._silent = 0
+        self._untried -= count
+
+    def brought(self, power: float) -> None:
+        """The line's mean power in these samples."""
+        if self._peak and power > LOUDER * self._peak:
+            self._theirs = VOICE_MS * self._per_ms
+
+    def took_out(self, power: float) -> None:
+        """The mean power of the echo that was taken out of them; what is taken out in doubt may be anybody's."""
+        if self._untried <= 0:
+            self._peak = max(self._peak * FADING, power)
+
+    def lost(self) -> None:
+        """The echo is not where it was."""
+        self._untried = max(self._untried, REGAIN_MS * self._per_ms)
+
+    def trusts(self, delay: int | None) -> bool:
+        """Whether a voice on the line may be the caller's now."""
+        if self._theirs > 0:
+            return True
+        if self._untried <= 0 and self._beginning <= 0:
+            return True
+        latest = REACH_MS * self._per_ms if delay is None else delay
+        return self._beginning <= 0 and self._silent > latest + ROOM_MS * self._per_ms
