@@ -47,6 +47,8 @@ class EngineAbilities:
     """It goes on by itself once its tools have answered."""
     tells_end: bool = True
     """It says when all of a reply has come."""
+    session_s: float | None = None
+    """How long one session may last before another must have taken its place; None: as long as a call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,7 @@ def build_line(
             alarm=CallAlarm(call.clock),
             wire=wire,
             committed=turns.commit if turns is not None else lambda: None,
+            quiet=lambda: call.machine.quiet,
         )
     else:
         hearing = listener = Listener(

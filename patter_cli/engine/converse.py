@@ -5,7 +5,8 @@ Theory of operation. Everything that a vendor sends comes through `take`, everyt
 their voice does; what comes back goes through the replies (s2s_replies.py) to the line.
 
 The session is opened when the plan holds, and again when it breaks, with what was said so far. A reply that was under
-way then has failed, and so has one that was asked for; the machine apologises. Lines of ours (apologies, fillers) are
+way then has failed, and so has one that was asked for; the machine apologises. One that may not last longer makes way
+for another while nobody says anything, and nobody notices. Lines of ours (apologies, fillers) are
 not the engine's to say: the house voice says them.
 """
 
@@ -43,6 +44,10 @@ PRE_ROLL_MS = 320
 """Of the sound before a voice, for its first consonant. The recogniser's figure."""
 WAITING_MS = 1000
 """Of the caller's sound, so much waits for a session or a voice; older sound is dropped."""
+LOOK_S = 0.25
+"""How often a session that may not last longer looks for a moment in which nobody says anything."""
+RENEW_AGAIN_S = 20.0
+"""After a session to take its place could not be opened."""
 REQUESTS = 32
 """Requests that wait for a session; more are dropped."""
 
@@ -67,9 +72,11 @@ class Converse:
         alarm: Alarm,
         wire: WireCodec = ULAW_8K_WIRE,
         committed: Callable[[], None] = lambda: None,
+        quiet: Callable[[], bool] = lambda: True,
     ) -> None:
         """setup: what a session is to be, asked when one is opened. plan: the call's, as it is now. committed: is
-        called with every commit, for whoever counts the caller's segments."""
+        called with every commit, for whoever counts the caller's segments. quiet: whether nobody has the floor, and
+        nothing is under way."""
         self._engine = engine
         self._name = name_of(engine)
         self._can = engine.abilities
@@ -78,6 +85,9 @@ class Converse:
         self._post = post
         self._wire = wire
         self._committed = committed
+        self._quiet = quiet
+        self._next: EngineSession | None = None
+        """Has taken the place of the one whose events are still read."""
         self._wanted = asyncio.Event()
         self._session: EngineSession | None = None
         self._resampler = Resampler(wire.rate_hz, engine.in_rate_hz)
@@ -220,21 +230,28 @@ class Converse:
         """Hold a session until cancelled, or until the engine has left or is gone for good."""
         await self._wanted.wait()
         failures = 0
+        session: EngineSession | None = None
         while True:
             try:
-                async with asyncio.timeout(OPEN_S):
-                    session = await self._engine.open(self._setup())
-                try:
+                if session is None:
+                    async with asyncio.timeout(OPEN_S):
+                        session = await self._engine.open(self._setup())
                     self.adopt(session)
+                renewal = asyncio.create_task(self._renew(session))
+                try:
                     async for event in session.events():
                         failures = 0
                         self.take(event)
                         if isinstance(event, s2s.EngineLeft):
                             return
-                    raise Unavailable("the session ended by itself", provider=self._name)
+                    if self._next is None:
+                        raise Unavailable("the session ended by itself", provider=self._name)
                 finally:
+                    renewal.cancel()
                     await self._close(session)
+                session, self._next = self._next, None
             except (PatterError, TimeoutError, OSError) as error:
+                session, self._next = None, None
                 failures += 1
                 why = str(error) or type(error).__name__
                 log.warning("%s failed (%d of %d): %s", self._name, failures, REOPENS + 1, why)
@@ -244,6 +261,34 @@ class Converse:
                     self.gone(why)
                     return
                 await asyncio.sleep(BACKOFF_S * failures)
+
+    async def _renew(self, session: EngineSession) -> None:
+        """Once this session has lasted as long as it may, have another take its place in a quiet moment."""
+        lasts_s = self._can.session_s
+        if lasts_s is None:
+            return
+        await asyncio.sleep(lasts_s)
+        while self._next is None:
+            told = self._setup()
+            try:
+                async with asyncio.timeout(OPEN_S):
+                    fresh = await self._engine.open(told)
+            except (PatterError, TimeoutError, OSError) as error:
+                log.warning("%s opens no session to take the place of an old one: %s", self._name, error)
+                await asyncio.sleep(RENEW_AGAIN_S)
+                continue
+            try:
+                while not self._quiet():  # noqa: ASYNC110 (whoever speaks tells nobody when they stop)
+                    await asyncio.sleep(LOOK_S)
+                if self._setup() == told:
+                    log.info("%s: another session goes on with the call", self._name)
+                    self._next = fresh
+                    self._replies.hand_over(fresh)
+                    self.adopt(fresh)
+            finally:
+                if self._next is not fresh:
+                    await self._close(fresh)  # more was said than it was told, or the call is over
+        await self._close(session)
 
     async def _close(self, session: EngineSession) -> None:
         try:

@@ -175,6 +175,13 @@ class SpeechReplies:
             self._post_end(asked, why)
         self._pump()
 
+    def hand_over(self, session: EngineSession) -> None:
+        """Another session takes the place of ours, and nothing was under way in that."""
+        self.session = session
+        self._calls.clear()
+        for reply in self._replies:
+            reply.name = None  # the next session's names may be the same
+
     def close(self) -> None:
         """The call is over: nothing more is handed out."""
         self._alarm.cancel()

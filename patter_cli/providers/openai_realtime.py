@@ -120,6 +120,7 @@ class OpenAIRealtime:
             input_transcript=bool(self.transcription_model),
             tools=True,
             continues=not ours,
+            session_s=SESSION_S,
         )
 
     @property
@@ -129,11 +130,6 @@ class OpenAIRealtime:
     @property
     def out_rate_hz(self) -> int:
         return RATE_HZ
-
-    @property
-    def session_s(self) -> float:
-        """How long one session may last."""
-        return SESSION_S
 
     def check(self) -> None:
         """Whether a session could be asked for. Raises MissingCredential, BadSetting."""

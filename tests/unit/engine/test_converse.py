@@ -43,7 +43,7 @@ class Session:
         self.asked: list[tuple[object, ...]] = []
         self.samples = 0
         self.closed = False
-        self.due: asyncio.Queue[EngineEvent | Exception] = asyncio.Queue()
+        self.due: asyncio.Queue[EngineEvent | Exception | None] = asyncio.Queue()
 
     def push(self, samples: np.ndarray) -> None:
         self.samples += len(samples)
@@ -67,14 +67,14 @@ class Session:
         self.asked.append(("tool", call, result))
 
     async def events(self) -> AsyncIterator[EngineEvent]:
-        while True:
-            event = await self.due.get()
+        while (event := await self.due.get()) is not None:
             if isinstance(event, Exception):
                 raise event
             yield event
 
     async def aclose(self) -> None:
         self.closed = True
+        self.due.put_nowait(None)
 
 
 class Engine:
@@ -442,9 +442,12 @@ class Running:
         self.clock = CallClock(asyncio.get_running_loop())
         self.engine = Engine(*sessions, abilities=abilities)
         self.events: list[tuple[Ms, Event]] = []
+        self.quiet = True
+        self.said = "Hello."
         self.converse = Converse(
             self.engine,
-            setup=lambda: EngineSetup(system_prompt="", first_message="Hello."),
+            setup=lambda: EngineSetup(system_prompt="", first_message=self.said),
+            quiet=lambda: self.quiet,
             plan=lambda: PLAN,
             playback=self,
             post=lambda event: self.events.append((self.clock.now(), event)),
@@ -506,6 +509,58 @@ def test_a_session_that_breaks_is_opened_again() -> None:
     failed = next(event for _, event in running.events if isinstance(event, fact.ResponseFailed))
     assert (failed.response_id, failed.provider, failed.message) == (1, "toy", "gone")
     assert second.asked == []
+
+
+SHORT = replace(TURNS_OURS, session_s=10.0)
+
+
+def test_a_session_that_may_not_last_longer_makes_way_for_another() -> None:
+    """In a quiet moment, with all that was said; nobody hears of it, and what is asked then goes to the new one."""
+    first, second = Session(), Session()
+
+    async def story(running: Running) -> None:
+        running.quiet = False
+        await asyncio.sleep(12)
+        assert len(running.engine.setups) == 2, "another is open before it is needed"
+        assert not first.closed
+        running.quiet = True
+        await asyncio.sleep(1)
+        assert first.closed
+        running.converse.perform(order.AskEngine(response_id=4))
+        second.due.put_nowait(s2s.ReplyOpened(reply="r", asked=4))
+
+    running = held(first, second, Session(), then=story, seconds=5, abilities=SHORT)
+    assert second.asked == [("respond", 4, "", True)]
+    assert running.kinds == [fact.SpeechResponseOpened]
+    assert second.closed
+
+
+def test_a_session_that_was_not_told_all_takes_no_place() -> None:
+    """What was said while it was opened is told to the next one."""
+    first, stale, fresh = Session(), Session(), Session()
+
+    async def story(running: Running) -> None:
+        running.quiet = False
+        await asyncio.sleep(12)
+        running.said = "Hello. And more."
+        running.quiet = True
+        await asyncio.sleep(1)
+        assert stale.closed
+        assert first.closed
+
+    running = held(first, stale, fresh, Session(), then=story, seconds=5, abilities=SHORT)
+    assert [each.first_message for each in running.engine.setups[:3]] == ["Hello.", "Hello.", "Hello. And more."]
+    assert running.kinds == []
+
+
+def test_where_no_other_session_is_to_be_had_the_old_one_goes_on() -> None:
+    """It is tried again later; until the old one breaks nobody notices."""
+    first, second = Session(), Session()
+    refused = Unavailable("busy", provider="toy")
+    running = held(first, refused, second, Session(), seconds=32, abilities=SHORT)
+    assert len(running.engine.setups) == 3
+    assert first.closed
+    assert running.kinds == []
 
 
 def test_a_reply_that_was_asked_of_a_lost_session_has_failed() -> None:
