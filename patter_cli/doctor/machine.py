@@ -107,7 +107,11 @@ def _sound() -> Finding:
     except MissingExtra as error:
         return off(name, "no microphone: what speaks to the sound card is not installed", error.hint)
     if not has_microphone():
-        return off(name, f"{library} finds no microphone with a loudspeaker", "patter simulate takes typed lines, too")
+        return off(
+            name,
+            f"{library} finds no microphone with a loudspeaker",
+            "patter simulate AGENT plays its scenario, --text takes typed lines",
+        )
     return ok(name, f"microphone and loudspeaker, by {library}")
 
 

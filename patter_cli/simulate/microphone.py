@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import ModuleType, TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 
@@ -162,17 +162,7 @@ class Microphone:
             if not _has_devices(miniaudio):
                 raise no_device
             try:
-                form = miniaudio.SampleFormat.SIGNED16
-                sizes = {
-                    "nchannels": 1,
-                    "sample_rate": self._rate_hz,
-                    "buffersize_msec": _BUFFER_MS,
-                    "app_name": "patter",
-                }
-                listen = miniaudio.CaptureDevice(input_format=form, **sizes)
-                self._devices.callback(listen.close)
-                speak = miniaudio.PlaybackDevice(output_format=form, **sizes)
-                self._devices.callback(speak.close)
+                listen, speak = _devices(miniaudio, self._rate_hz, self._devices)
                 capture, playback = self._capture(), self._playback()
                 next(capture)
                 next(playback)
@@ -205,13 +195,22 @@ def sound_library() -> str:
 
 
 def has_microphone() -> bool:
-    """Whether `Microphone` would find devices to open; some 50 ms, silent, never raises."""
+    """Whether a `Microphone` can be opened, found by opening one; silent, never raises.
+
+    What a machine lists is not enough: without a sound card ALSA still lists a device that discards all samples.
+    """
     try:
         miniaudio = _miniaudio()
     except MissingExtra:
         return False
-    with _quiet_stderr():
-        return _has_devices(miniaudio)
+    with _quiet_stderr(), ExitStack() as devices:
+        if not _has_devices(miniaudio):
+            return False
+        try:
+            _devices(miniaudio, 8000, devices)
+        except miniaudio.MiniaudioError:
+            return False
+        return True
 
 
 def _has_devices(miniaudio: ModuleType) -> bool:
@@ -220,6 +219,17 @@ def _has_devices(miniaudio: ModuleType) -> bool:
         return devices.backend != "Null" and bool(devices.get_captures()) and bool(devices.get_playbacks())
     except miniaudio.MiniaudioError:
         return False
+
+
+def _devices(miniaudio: ModuleType, rate_hz: int, opened: ExitStack) -> tuple[Any, Any]:
+    """The default microphone and loudspeaker, not started yet, closed by `opened`. Raises MiniaudioError."""
+    form = miniaudio.SampleFormat.SIGNED16
+    sizes = {"nchannels": 1, "sample_rate": rate_hz, "buffersize_msec": _BUFFER_MS, "app_name": "patter"}
+    listen = miniaudio.CaptureDevice(input_format=form, **sizes)
+    opened.callback(listen.close)
+    speak = miniaudio.PlaybackDevice(output_format=form, **sizes)
+    opened.callback(speak.close)
+    return listen, speak
 
 
 def _miniaudio() -> ModuleType:

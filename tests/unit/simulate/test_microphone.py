@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.audio.frame import Samples
-from patter_cli.errors import MissingExtra
+from patter_cli.errors import ConfigError, MissingExtra
 from patter_cli.extras import install_command
 from patter_cli.simulate.microphone import Microphone, SampleRing, has_microphone
 
@@ -97,3 +98,36 @@ async def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.Mon
         async with Microphone():
             pass
     assert raised.value.hint == install_command("mic")
+
+
+class CardlessSound(ModuleType):
+    """miniaudio on a machine without a sound card: a device is listed all the same, and none can be opened."""
+
+    class MiniaudioError(Exception):
+        pass
+
+    class SampleFormat:
+        SIGNED16 = 2
+
+    class Devices:
+        backend = "ALSA"
+
+        def get_captures(self) -> list[str]:
+            return ["Discard all samples"]
+
+        get_playbacks = get_captures
+
+    class CaptureDevice:
+        def __init__(self, **sizes: object) -> None:
+            raise CardlessSound.MiniaudioError("failed to init device", -401)
+
+    PlaybackDevice = CaptureDevice
+
+
+async def test_a_device_that_cannot_be_opened_is_no_microphone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`patter simulate AGENT` on a terminal then plays its scenario, and `patter doctor` says that there is none."""
+    monkeypatch.setitem(sys.modules, "miniaudio", CardlessSound("miniaudio"))
+    assert not has_microphone()
+    with pytest.raises(ConfigError, match="no microphone"):
+        async with Microphone():
+            pass
