@@ -207,7 +207,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         if each.name != "settings"
     ]
     run.__signature__ = signature.replace(parameters=[context, *own, *extra])  # type: ignore[attr-defined]
-    run.__doc__ = _MARKUP.sub(r"\\[", function.__doc__ or "")
+    run.__doc__ = _MARKUP.sub(r"\\[", _filled(inspect.getdoc(function) or ""))
     run.__annotations__ = {each.name: each.annotation for each in (context, *own, *extra)}
     return run
 
@@ -306,3 +306,8 @@ def show_error(error: PatterError, blamed: str = "") -> None:
     print(f"error: {printable_lines((blamed + ': ' if blamed else '') + str(error))}", file=sys.stderr)
     if error.hint:
         print(f"hint: {printable_lines(error.hint)}", file=sys.stderr)
+
+
+def _filled(words: str) -> str:
+    """A docstring whose paragraphs are a line each, so that --help fills the terminal with them."""
+    return "\n\n".join(" ".join(each.split()) for each in words.split("\n\n"))

@@ -104,6 +104,14 @@ def test_help_shows_examples_and_general_flags(command: str) -> None:
         assert words in shown.stdout
 
 
+def test_help_keeps_what_stands_in_brackets() -> None:
+    """A section of the settings file is no markup, and a paragraph fills the terminal's width."""
+    words = " ".join(patter("serve", "--help").stdout.split())
+    assert 'said in patter.toml: [numbers] and below it "+14155550123"' in words
+    assert "PHONE_NUMBER and [numbers])" in words
+    assert " what the caller then would not have waited" in patter("explain", "--help").stdout
+
+
 def test_help_is_cheap() -> None:
     """What a call needs is not loaded to print the help."""
     heavy = "numpy starlette hypercorn uvloop websockets onnxruntime httpx rich.live"
