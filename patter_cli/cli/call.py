@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,7 +129,8 @@ def call(
 
         shows = server is None and not json_  # of a call in another process nothing is known here
         screen = screen_for(f"patter call {name}", settings) if shows else None
-        with on_terminal(screen):
+        # The call's lines, and what the agent's code prints, are no data.
+        with on_terminal(screen), redirect_stdout(sys.stderr) if json_ and not detach else nullcontext():
             result = run(_one(wanted, name, settings, server, detach, carrier, tunnel, screen))
         if result is not None:
             raise typer.Exit(_told(result, json_))

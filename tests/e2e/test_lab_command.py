@@ -40,7 +40,7 @@ def test_a_machine_gets_its_message(desk: Desk, lab: str) -> None:
         *("--carrier", lab, "--json"),
     )
     assert code == 0, err
-    result = json.loads(out.splitlines()[-1])
+    result = json.loads(out)
     assert (result["outcome"], result["answered_by"]) == ("voicemail", "machine")
     assert "Please call you back." in out
     (record,) = (desk.folder / "kept").rglob("record.json")
