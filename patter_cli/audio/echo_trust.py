@@ -24,6 +24,8 @@ LOUDER = 4.0
 """A line of this many times the power of our loudest echo has somebody else in it: 6 dB."""
 FADING = 0.9995
 """How much of that loudest is kept a block."""
+AUDIBLE = 0.1
+"""A line of this share of its power, while we are silent, has somebody on it who may be going on: 10 dB below."""
 VOICE_MS = 300
 """For how long the line is theirs then: the soft end of a word too."""
 
@@ -31,7 +33,7 @@ VOICE_MS = 300
 class EchoTrust:
     """One call's. A delay is in samples, None before it is known."""
 
-    __slots__ = ("_beginning", "_peak", "_per_ms", "_silent", "_theirs", "_untried")
+    __slots__ = ("_beginning", "_peak", "_per_ms", "_silent", "_speaking", "_theirs", "_untried")
 
     def __init__(self, rate_hz: int) -> None:
         self._per_ms = rate_hz // 1000
@@ -43,6 +45,8 @@ class EchoTrust:
         """The greatest power of the echo that was taken out of a block, of late."""
         self._theirs = 0
         """Samples for which the line belongs to somebody who is louder than our echo."""
+        self._speaking = 0
+        """Samples for which somebody who spoke while we were silent is taken to go on."""
         self._silent = (REACH_MS + ROOM_MS + PAUSE_MS) * self._per_ms
         """Samples since we were last heard."""
 
@@ -50,10 +54,11 @@ class EchoTrust:
         """So many samples passed. sounds: we did, in them."""
         self._beginning = max(0, self._beginning - count)
         self._theirs = max(0, self._theirs - count)
+        self._speaking = max(0, self._speaking - count)
         if not sounds:
             self._silent += count
             return
-        if delay is not None and self._silent > PAUSE_MS * self._per_ms:
+        if delay is not None and self._silent > PAUSE_MS * self._per_ms and not self._speaking:
             self._beginning = delay + BEGIN_MS * self._per_ms
         self._silent = 0
         self._untried -= count
@@ -62,6 +67,8 @@ class EchoTrust:
         """The line's mean power in these samples."""
         if self._peak and power > LOUDER * self._peak:
             self._theirs = VOICE_MS * self._per_ms
+        if self._peak and power > AUDIBLE * self._peak and self._silent > PAUSE_MS * self._per_ms:
+            self._speaking = VOICE_MS * self._per_ms
 
     def took_out(self, power: float) -> None:
         """The mean power of the echo that was taken out of them; what is taken out in doubt may be anybody's."""
