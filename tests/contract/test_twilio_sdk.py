@@ -68,6 +68,7 @@ def test_it_would_write_the_same_document_for_a_call_that_is_taken() -> None:
     connect.stream(url=url).parameter(name="name", value='A "b" <c> & d')
     theirs.append(connect)
     theirs.say(answer.CUT_OFF)
+    theirs.pause(length=2)
     theirs.redirect(back, method="POST")
     assert canonicalize(Twilio().render(plan).body) == canonicalize(str(theirs))
 

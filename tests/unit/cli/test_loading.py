@@ -149,7 +149,7 @@ def test_a_misspelt_keyword_gets_the_nearest_right_one(project: Path, line: str,
         (
             "from patter_cli import Agent\nAgent('x', 'y', 'z')",
             "Agent takes nothing but system_prompt and first_message without its name",
-            "write the others as name=…: stt, llm, tts",
+            "write the others as name=…: engine, stt, llm, tts",
         ),
         ("open('/nowhere/x')", "/nowhere/x cannot be used: there is no such file or folder", "line 1 of agents/bot.py"),
         ("open('/')", "/ cannot be used: it is a folder", "line 1 of agents/bot.py"),
