@@ -1,13 +1,17 @@
-"""The one thread of a process that writes journals and records, so that no call ever waits for a disk.
+"""The threads of a process that write journals and records, so that no call ever waits for a disk.
 
-Theory of operation. A call hands over rendered lines and goes on. The thread collects them for BATCH_S and writes each
+Theory of operation. A call hands over rendered lines and goes on. A thread collects them for BATCH_S and writes each
 call's with one system call; a line that will be shown (a transcript), that acts (a tool) or that begins a call is
 written at once, with all before it. Only what is written is published on the bus: what anybody was shown survives
 `kill -9`, and who needs to know it of a call awaits `settle`.
 
-    call --write--> waiting --thread--> file --> bus, settle
-                       ^                 |
-                       +---- stuck <-----+ full, read-only, gone: tried again every RETRY_S
+    call --write--> due --gathered--> round --held by one thread--> file --> bus, settle
+                     ^                                               |
+                     +------------------- stuck <--------------------+ full, read-only, gone: tried every RETRY_S
+
+One thread does all of it while the disk is quick. Where a write takes longer than SLOW_S, others take calls of the same
+round, up to THREADS, so that a disk which is slow a write but takes many at once is not waited for call by call. A call
+is in the hands of one thread at a time, which keeps its lines in order.
 
 A slow disk makes the journal late, nothing else. One that refuses makes its calls stuck: their lines stay in memory, up
 to PENDING_BYTES a call, what is more is counted, and their entries are published all the same, for nobody can tell when
@@ -21,6 +25,7 @@ import atexit
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +50,9 @@ RECORD_BYTES = 16 * 1024
 UNTOLD = 4096
 """Entries a call may have waiting for a disk that hangs before they may be shown; more are not published."""
 RETRY_S = 1.0
+SLOW_S = 0.02
+"""A write that takes longer calls for another thread: network disks, and those of small rented machines."""
+THREADS = 8
 CLOSE_S = 3.0
 """What the end of the process leaves a disk for the rest."""
 
@@ -65,14 +73,14 @@ class Losses:
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """What the two sides of a call share, under the writer's lock; `stuck` is the thread's alone."""
+    """What the two sides of a call share, under the writer's lock."""
 
     call_id: str
     file: CallFile
     waiting: bytearray = field(default_factory=bytearray)
     """Lines to write."""
     in_hand: bytes = b""
-    """Those that the thread is writing just now."""
+    """Those that a thread is writing just now."""
     untold: list[Entry] = field(default_factory=list)
     """Entries to publish once their lines are written."""
     settling: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = field(default_factory=list)
@@ -82,6 +90,15 @@ class _Call:
     dropped: int = 0
     """Lines that memory had no room for."""
     stuck: bool = False
+    """The disk refused it; it is tried again."""
+    queued: bool = False
+    """It waits for a thread."""
+    held: bool = False
+    """A thread has it in hand."""
+    again: bool = False
+    """Something came meanwhile."""
+    gone: bool = False
+    """Written or given up, its file is closed."""
 
 
 class JournalWriter:
@@ -89,18 +106,28 @@ class JournalWriter:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        """Something is due; the thread that gathers waits for it."""
+        self._more = threading.Condition(lock)
+        """One thread cannot do it alone; the spare ones wait for that."""
         self._open: set[_Call] = set()
-        self._due: dict[_Call, None] = {}
+        self._due: list[_Call] = []
         """Calls with something new, in the order it came."""
+        self._round: deque[_Call] = deque()
+        """What was gathered and nobody holds yet."""
+        self._gathering = False
+        self._spare = 0
+        """Threads that wait for work of a slow disk."""
+        self._slow = False
+        """The last write took long."""
         self._hurry = False
         """Something is to be written at once."""
         self._idle = False
-        """The thread waits for the first line of a batch."""
-        self._closing = False
-        self._thread: threading.Thread | None = None
+        """The gathering thread waits for the first line of a batch."""
+        self._closing = self._last_try = False
+        self._threads: list[threading.Thread] = []
         self._stuck: dict[_Call, None] = {}
-        """The thread's alone, as is the next."""
         self._retry_at = 0.0
         self._losses = Losses()
 
@@ -120,10 +147,12 @@ class JournalWriter:
                 return
             self._closing = True
             self._changed.notify()
+            self._more.notify_all()
         atexit.unregister(self.close)
-        if self._thread is not None:
-            self._thread.join(within_s)
-        hangs = self._thread is not None and self._thread.is_alive()
+        until = time.monotonic() + within_s
+        for thread in self._threads:  # which may grow meanwhile
+            thread.join(max(0.0, until - time.monotonic()))
+        hangs = any(thread.is_alive() for thread in self._threads)
         with self._changed:
             left, self._open = self._open, set()
             for call in left:
@@ -145,7 +174,7 @@ class JournalWriter:
         self._bus.publish(call_id, entry)
 
     def write(self, call: _Call, entry: Entry) -> None:
-        """Have the thread write an entry."""
+        """Have an entry written."""
         line = render_entry(entry.at, entry.event, entry.commands).encode("utf-8", "replace") + b"\n"
         at_once = isinstance(entry.event, fact.CallConnected) or any(isinstance(c, _AT_ONCE) for c in entry.commands)
         with self._changed:
@@ -158,7 +187,7 @@ class JournalWriter:
             self._notice(call, at_once=at_once)
 
     def finish(self, call: _Call, record: Mapping[str, Any]) -> None:
-        """Have the thread write the record, behind the last line."""
+        """Have the record written, behind the last line."""
         with self._changed:
             call.over, call.record = True, record
             self._notice(call, at_once=True)
@@ -166,7 +195,7 @@ class JournalWriter:
     async def settle(self, call: _Call, within_s: float) -> None:
         """Wait until the call's lines so far are written, or for so long; not for a disk that refuses."""
         with self._changed:
-            if self._closing or not (call in self._due or call.in_hand):
+            if self._closing or call.stuck or not (call.waiting or call.in_hand):
                 return
             loop = asyncio.get_running_loop()
             written: asyncio.Future[None] = loop.create_future()
@@ -175,8 +204,12 @@ class JournalWriter:
         await asyncio.wait({written}, timeout=within_s)
 
     def _notice(self, call: _Call, *, at_once: bool) -> None:
-        """The call has something for the thread. The lock is held."""
-        self._due[call] = None
+        """The call has something to write. The lock is held."""
+        if call.held:
+            call.again = True
+        elif not call.queued:
+            call.queued = True
+            self._due.append(call)
         if self._idle or (at_once and not self._hurry):
             self._changed.notify()
         self._hurry = self._hurry or at_once
@@ -184,51 +217,80 @@ class JournalWriter:
         if self._closing:
             return
         self._open.add(call)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True, name="patter-journal")
-            self._thread.start()
+        if not self._threads:
+            self._start()
             atexit.register(self.close)
 
-    # --- the thread -------------------------------------------------------------------------------------------
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, daemon=True, name=f"patter-journal-{len(self._threads)}")
+        self._threads.append(thread)
+        thread.start()
+
+    # --- the threads ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        closing = False
-        while not closing:
-            with self._changed:
-                self._wait()
-                closing = self._closing
-                self._hurry = False
-                due, self._due = self._due, {}
-            again = closing or (bool(self._stuck) and time.monotonic() >= self._retry_at)
-            if again:
-                self._retry_at = time.monotonic() + RETRY_S
-            were_stuck = bool(self._stuck)
-            for call in {**self._stuck, **due} if again else due:
-                self._work(call, again=again)
-            if were_stuck and not self._stuck:
-                log.warning("journals and records are written again")
+        while (call := self._take()) is not None:
+            began = time.monotonic()
+            self._work(call)
+            self._slow = time.monotonic() - began > SLOW_S
 
-    def _wait(self) -> None:
-        """Until there is something to do. The lock is held."""
+    def _take(self) -> _Call | None:
+        """Wait for a call that has something to write, and hold it. None: the writer is closed."""
+        with self._changed:
+            while not self._round:
+                if self._gathering:
+                    self._spare += 1
+                    self._more.wait()
+                    self._spare -= 1
+                    continue
+                self._gathering = True
+                self._gather()
+                self._gathering = False
+                if self._closing and not self._round:
+                    self._more.notify_all()
+                    return None
+            call = self._round.popleft()
+            call.queued, call.held = False, True
+            if self._slow and self._spare:
+                self._more.notify()
+            elif self._slow and self._round and len(self._threads) < THREADS:
+                self._start()
+            return call
+
+    def _gather(self) -> None:
+        """Wait for a round of calls, and some time for others to join it. The lock is held."""
         while not self._due and not self._closing:
             wait_s = self._retry_at - time.monotonic() if self._stuck else None
             if wait_s is not None and wait_s <= 0:
-                return
+                break
             self._idle = True
             self._changed.wait(wait_s)
             self._idle = False
         if not self._hurry and not self._closing:
             self._changed.wait(BATCH_S)
+        self._hurry = False
+        self._round.extend(self._due)
+        self._due.clear()
+        again = self._closing and not self._last_try
+        self._last_try = self._closing
+        if again or (self._stuck and time.monotonic() >= self._retry_at):
+            self._retry_at = time.monotonic() + RETRY_S
+            for call in self._stuck:
+                call.stuck = False  # tried as if it had never been refused
+                if call.held:
+                    call.again = True
+                elif not call.queued:
+                    call.queued = True
+                    self._round.append(call)
 
-    def _work(self, call: _Call, *, again: bool) -> None:
-        """Write what one call has, then tell whoever waited for it. again: also if it is stuck."""
+    def _work(self, call: _Call) -> None:
+        """Write what the held call has, tell whoever waited for it, and let go of it."""
         with self._changed:
             data = call.in_hand = bytes(call.waiting)
             call.waiting.clear()
             untold, call.untold = call.untold, []
             settling, call.settling = call.settling, []
-            over, record = call.over, call.record
-        tries = again or not call.stuck
+            over, record, tries = call.over, call.record, not (call.stuck or call.gone)
         written, trouble = _append(call.file, data) if tries else (0, None)
         if tries and record is not None:
             # Also if its journal is not whole: of the two it says more.
@@ -239,27 +301,33 @@ class JournalWriter:
             call.in_hand = b""
             if over:
                 call.record = record
-        if trouble is not None:
-            self._suspend(call, trouble)
-        elif tries:
-            call.stuck = False
-            self._stuck.pop(call, None)
-            if over:
-                self._let_go(call)
+            if trouble is not None:
+                self._suspend(call, trouble)
+            elif tries:
+                self._resume(call)
+                if over:
+                    self._let_go(call)
         for entry in untold:
             self._bus.publish(call.call_id, entry)
         for loop, future in settling:
             _resolve(loop, future)
+        with self._changed:
+            call.held = False
+            if call.again:
+                call.again, call.queued = False, True
+                self._due.append(call)
+                self._hurry = True
+                self._changed.notify()
 
     def _suspend(self, call: _Call, trouble: OSError) -> None:
-        """The disk refuses this call; it is said for the first of them."""
+        """The disk refuses this call; it is said for the first of them. The lock is held."""
         if not self._stuck:
             self._retry_at = time.monotonic() + RETRY_S
             why = reason(trouble)
             log.warning("journals and records cannot be written: %s; they are kept in memory until they can", why)
         call.stuck = True
         self._stuck[call] = None
-        ended = [each for each in self._stuck if each.over]
+        ended = [each for each in self._stuck if each.over and (each is call or not each.held)]
         size = sum(_size(each) for each in ended)
         for oldest in ended:
             if size <= ENDED_BYTES:
@@ -268,13 +336,20 @@ class JournalWriter:
             del self._stuck[oldest]
             self._let_go(oldest)
 
+    def _resume(self, call: _Call) -> None:
+        """The disk took what this call had; it is said for the last of them. The lock is held."""
+        if call in self._stuck:
+            del self._stuck[call]
+            if not self._stuck:
+                log.warning("journals and records are written again")
+
     def _let_go(self, call: _Call) -> None:
-        """The call is over, and written or given up."""
-        with self._changed:
-            if call not in self._open:
-                return  # the process is at its end and has counted it already
-            self._open.discard(call)
-            self._count(call)
+        """The call is over, and written or given up. The lock is held."""
+        if call not in self._open:
+            return  # the process is at its end and has counted it already
+        self._open.discard(call)
+        self._count(call)
+        call.gone = True
         call.file.close()
 
     def _count(self, call: _Call) -> None:

@@ -155,6 +155,61 @@ def test_a_slow_disk_holds_up_no_call(disk: Disk, slow_s: float) -> None:
     assert disk.record == {}
 
 
+class Desk:
+    """What the calls of one disk do at the same time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.writing: list[Disk] = []
+        self.most = 0
+        self.mixed = False
+
+
+class SharedDisk(Disk):
+    """One call's file on a disk that takes its time for each write, and several at once."""
+
+    def __init__(self, desk: Desk, slow_s: float) -> None:
+        super().__init__()
+        self.desk, self.slow_s = desk, slow_s
+
+    def append(self, data: bytes) -> int:
+        with self.desk.lock:
+            self.desk.mixed = self.desk.mixed or self in self.desk.writing
+            self.desk.writing.append(self)
+            self.desk.most = max(self.desk.most, len(self.desk.writing))
+        try:
+            return super().append(data)
+        finally:
+            with self.desk.lock:
+                self.desk.writing.remove(self)
+
+
+@pytest.mark.parametrize(("slow_s", "most"), [(0.0, 1), (0.05, journal_writer.THREADS)])
+def test_a_disk_that_is_slow_a_write_is_written_to_by_several(slow_s: float, most: int) -> None:
+    """Calls do not wait for each other; the lines of one stay in order, in one pair of hands, and all get there."""
+    desk = Desk()
+    disks = [SharedDisk(desk, slow_s) for _ in range(40)]
+    shown: dict[str, list[int]] = {}
+    bus = Bus(lambda call_id, entry: shown.setdefault(call_id, []).append(entry.at))
+    writer = JournalWriter(bus)
+    journals = [writer.open(str(number), disk) for number, disk in enumerate(disks)]
+    for at in range(30):
+        for journal in journals:
+            journal.write(said(at, "Hello.") if at % 5 == 0 else tick(at))
+        time.sleep(0.01)
+    for journal in journals:
+        journal.close({"outcome": "answered"})
+    writer.close(within_s=20)
+    bus.close(within_s=5)
+    assert desk.most == most
+    assert not desk.mixed
+    assert all(disk.times == list(range(30)) for disk in disks)
+    assert all(times == list(range(30)) for times in shown.values())
+    assert len(shown) == 40
+    assert all(disk.record and disk.closed for disk in disks)
+    assert not writer.losses
+
+
 async def test_settle_waits_for_the_disk_and_not_for_ever(disk: Disk) -> None:
     """It returns when the line is written, at once if it is already, and after its deadline where the disk hangs."""
     loop = asyncio.get_running_loop()
