@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     from patter_cli.doctor.findings import Finding
+    from patter_cli.doctor.shown_settings import ShownSetting
 
 EXAMPLES = "Examples: patter doctor · patter doctor --json · patter doctor --webhook-url phone.example.com"
 
@@ -28,16 +30,22 @@ def doctor(
 ) -> None:
     """Look at everything that calls need, and say what is missing and how to mend it.
 
-    Nothing is changed and nobody is rung. Exit code: 0 nothing that is needed is missing, 1 something is.
+    Last come the settings, each with its value and where that comes from. Nothing is changed and nobody is rung. Exit
+    code: 0 nothing that is needed is missing, 1 something is.
+
+    --json: {ok, version, checks: [{name, status, detail, fix, took_ms}], settings: [{name, value, source, where}]};
+    source is flag, environment, .env, patter.toml or default.
     """
     import asyncio
 
     from patter_cli.doctor.checks import secrets_of
     from patter_cli.doctor.findings import Status, without_secrets
+    from patter_cli.doctor.shown_settings import shown_settings
 
     found = without_secrets(asyncio.run(_examine(settings)), secrets_of(settings))
     well = all(each.status is not Status.MISSING for each in found)
-    print(_as_json(found, well=well) if json_ else _as_text(found))
+    rows = shown_settings(settings)
+    print(_as_json(found, rows, well=well) if json_ else _as_text(found, rows))
     if not well:
         raise typer.Exit(1)
 
@@ -55,7 +63,7 @@ def _progress(done: int, of: int) -> None:
         print(f"\r{done} of {of} looked at{end}", end="", file=sys.stderr, flush=True)
 
 
-def _as_json(found: Sequence[Finding], *, well: bool) -> str:
+def _as_json(found: Sequence[Finding], settings: Sequence[ShownSetting], *, well: bool) -> str:
     from patter_cli.version import VERSION
 
     rows = [
@@ -68,10 +76,11 @@ def _as_json(found: Sequence[Finding], *, well: bool) -> str:
         }
         for each in found
     ]
-    return json.dumps({"ok": well, "version": VERSION, "checks": rows}, indent=2)
+    told = {"ok": well, "version": VERSION, "checks": rows, "settings": [asdict(each) for each in settings]}
+    return json.dumps(told, indent=2)
 
 
-def _as_text(found: Sequence[Finding]) -> str:
+def _as_text(found: Sequence[Finding], settings: Sequence[ShownSetting]) -> str:
     from patter_cli.doctor.findings import Status
     from patter_cli.text.printable import printable_lines
 
@@ -81,6 +90,12 @@ def _as_text(found: Sequence[Finding]) -> str:
         lines.append(printable_lines(f"{each.status.value:8}{each.name:{width}}  {each.detail}"))
         if each.fix:
             lines.append(printable_lines(f"{'':8}{'':{width}}  fix: {each.fix}"))
+    width = max(len(each.name) for each in settings)
+    lines += ["", "settings"]
+    for row in settings:
+        where = f"  ({row.where or row.source})" if row.source != "default" else ""
+        lines.append(printable_lines(f"  {row.name:{width}}  {row.value}{where}"))
+    lines.append("")
     lacking = sum(each.status is Status.MISSING for each in found)
     lines.append(f"{lacking} of {len(found)} to mend" if lacking else "All is well; what is off is not needed.")
     return "\n".join(lines)

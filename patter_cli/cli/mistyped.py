@@ -6,7 +6,6 @@ Typer finds these before a command begins and has words of its own for them, whi
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -14,9 +13,9 @@ from typing import Any, cast
 import typer
 import typer.core
 
+from patter_cli.cli.told import tell
 from patter_cli.errors import InputError
 from patter_cli.settings import ROWS
-from patter_cli.text.printable import printable_lines
 
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The root of what Typer finds wrong with words on a command line; it is not exported."""
@@ -33,15 +32,22 @@ _NUMBERS = (
 """What is said of a value that cannot be, and what is meant. Sources: pydantic's error messages, click.types."""
 
 
+WANTS_JSON = "patter_cli.json"
+"""Where it is kept whether --json stands on the line: what goes wrong is then told as an object, too."""
+
+
 class Commands(typer.core.TyperGroup):
     """The root of all commands: what was mistyped on their line is told by us."""
 
-    def make_context(self, *given: Any, **named: Any) -> Any:
-        with _told():
-            return super().make_context(*given, **named)
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        as_json = "--json" in args
+        with _told(as_json=as_json):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[WANTS_JSON] = as_json
+        return context
 
     def invoke(self, ctx: Any) -> Any:
-        with _told():
+        with _told(as_json=ctx.meta[WANTS_JSON]):
             return super().invoke(ctx)
 
 
@@ -53,15 +59,14 @@ def wanted(error: Exception) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             raise
         refused = mistyped(error)
-        print(f"error: {printable_lines(str(refused))}", file=sys.stderr)
-        print(f"hint: {printable_lines(refused.hint)}", file=sys.stderr)
+        tell(refused, as_json=as_json)
         raise typer.Exit(refused.exit_code) from None
 
 

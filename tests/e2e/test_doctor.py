@@ -171,7 +171,7 @@ def test_a_machine_without_an_account_is_well(desk: Desk) -> None:
     code, out, _ = desk.doctor("--json")
     told = json.loads(out)
     assert (code, told["ok"]) == (0, True)
-    assert set(told) == {"ok", "version", "checks"}
+    assert set(told) == {"ok", "version", "checks", "settings"}
     assert all(set(each) == {"name", "status", "detail", "fix", "took_ms"} for each in told["checks"])
     names = [each["name"] for each in told["checks"]]
     assert len(names) == len(set(names))
