@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from patter_cli.cli import agents, call, doctor, explain, general, logs, serve, simulate, trigger, tunnel
+from patter_cli.cli import agents, call, doctor, explain, general, logs, record, serve, simulate, trigger, tunnel
 from patter_cli.cli.mistyped import Commands
 from patter_cli.version import VERSION
 
@@ -46,6 +46,7 @@ app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain)
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
 app.add_typer(agents.app, name="agents")
 app.add_typer(logs.app, name="logs")
+app.add_typer(record.app, name="record")
 
 
 def main() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from patter_cli.cli.logs_query import resolve_call
 from patter_cli.contracts.store import CallQuery, CallStore
-from patter_cli.core.journal import Entry, parse_entry
+from patter_cli.core.journal import read_entries
 from patter_cli.errors import InputError
 from patter_cli.observe.explain import ExplainedTurn, explain
 from patter_cli.observe.waits import Wait, began_by
@@ -36,7 +36,7 @@ class ExplainedCall:
 def explain_call(store: CallStore, written: str, turn: int | None) -> ExplainedCall:
     """Raises InputError for a call or a turn that there is not, StoreError."""
     call_id = resolve_call(store, written)
-    entries, unreadable = _read(store.journal(call_id))
+    entries, unreadable = read_entries(store.journal(call_id))
     if not entries:
         raise InputError(
             f"the journal of call {call_id} cannot be read, so nothing can be run again",
@@ -48,21 +48,6 @@ def explain_call(store: CallStore, written: str, turn: int | None) -> ExplainedC
         hint = f"answered were {', '.join(there)}" if there else "none was: patter logs show tells how it went"
         raise InputError(f"call {call_id} has no turn {turn} that was answered aloud", hint=hint)
     return ExplainedCall(call_id=call_id, turns=tuple(turns), unreadable=unreadable)
-
-
-def _read(lines: Iterable[str]) -> tuple[list[Entry], int]:
-    """What is whole of a journal, up to where it is damaged; how many lines are not."""
-    entries: list[Entry] = []
-    unreadable = 0
-    for line in lines:
-        try:
-            entry = parse_entry(line)
-        except InputError:
-            unreadable += 1
-        else:
-            if not unreadable:
-                entries.append(entry)
-    return entries, unreadable
 
 
 def _before(store: CallStore, call_id: str, agent: str) -> Mapping[Wait, list[int]]:

@@ -34,19 +34,19 @@ def _field_names(kind: type[Any]) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A frozen dataclass tree as JSON values; tuples become lists, a choice its word."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: _plain(getattr(value, name)) for name in _field_names(type(value))}
+        return {name: plain_value(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, (tuple, list)):
-        return [_plain(each) for each in value]
+        return [plain_value(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain_value(each) for key, each in value.items()}
     return value.value if isinstance(value, Enum) else value
 
 
 def _tagged(value: Event | Command) -> dict[str, Any]:
-    return {"type": type(value).__name__, **_plain(value)}
+    return {"type": type(value).__name__, **plain_value(value)}
 
 
 def render_entry(at: Ms, event: Event, ordered: Iterable[Command]) -> str:
@@ -110,6 +110,21 @@ def parse_entry(line: str) -> Entry:
         return Entry(at=raw["at"], event=event, commands=ordered)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"unreadable journal line: {error}") from error
+
+
+def read_entries(lines: Iterable[str]) -> tuple[list[Entry], int]:
+    """What is whole of a journal, up to where it is damaged; how many of its lines are not."""
+    entries: list[Entry] = []
+    unreadable = 0
+    for line in lines:
+        try:
+            entry = parse_entry(line)
+        except InputError:
+            unreadable += 1
+        else:
+            if not unreadable:
+                entries.append(entry)
+    return entries, unreadable
 
 
 def parse_journal(text: str) -> Iterator[Entry]:
