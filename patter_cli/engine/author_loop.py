@@ -31,6 +31,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
 
+from patter_cli.engine.author_home import RunHome
 from patter_cli.engine.steps import in_steps
 from patter_cli.engine.threads import in_background, start_thread
 from patter_cli.engine.watchdog import LoopWatch
@@ -54,7 +55,7 @@ class Work(Protocol):
 
     hook: Callable[..., Any]
 
-    def begin(self, home: AuthorLoop) -> None:
+    def begin(self, home: RunHome) -> None:
         """On the loop's thread: start, unless another loop has taken it."""
 
     def fail(self, error: BaseException) -> None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from patter_cli.engine.author_home import HOME, RunHome
 from patter_cli.engine.author_loop import WORK, AuthorLoop, author_loop
 from patter_cli.engine.steps import NOW, contained
 from patter_cli.engine.watchdog import is_quarantined
@@ -78,7 +79,7 @@ class _Run:
         self._left = False
         """Nobody takes what comes any more."""
         self._task: asyncio.Task[Any] | None = None
-        self._home = AuthorLoop(private=True) if is_quarantined(hook) else author_loop()
+        self._home: RunHome = HOME.get() or (AuthorLoop(private=True) if is_quarantined(hook) else author_loop())
         self._home.submit(self)
 
     # --- our side --------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class _Run:
 
     # --- their side ------------------------------------------------------------------------------------------
 
-    def begin(self, home: AuthorLoop) -> None:
+    def begin(self, home: RunHome) -> None:
         if is_quarantined(self.hook) and not home.private and not self._left:  # convicted while it waited for its turn
             self._go_to(partial(AuthorLoop, private=True))
             return

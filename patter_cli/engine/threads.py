@@ -18,6 +18,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final
 
+from patter_cli.engine.author_home import HOME
 from patter_cli.engine.steps import contained
 from patter_cli.engine.watchdog import leave_behind
 
@@ -33,6 +34,8 @@ _busy = threading.BoundedSemaphore(THREADS)
 
 async def in_thread(function: Callable[[], Any], name: str) -> Any:
     """Run it in a thread of its own: it may never return. What it raises is raised."""
+    if (home := HOME.get()) is not None:
+        return await home.in_thread(function)
     answer = _Answer()
     waiting = answer.expect()
 
@@ -54,6 +57,10 @@ async def in_thread(function: Callable[[], Any], name: str) -> Any:
 
 async def thread_pieces(start: Callable[[], Generator[Any, Any, Any]], name: str) -> AsyncGenerator[Any, None]:
     """What a generator yields, one piece at a time, all of it in one thread."""
+    if (home := HOME.get()) is not None:
+        async for each in home.thread_pieces(start):
+            yield each
+        return
     wanted: SimpleQueue[bool] = SimpleQueue()
     answer = _Answer()
 

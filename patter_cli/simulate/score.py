@@ -10,6 +10,7 @@ from patter_cli.core.outcome import Outcome
 from patter_cli.simulate.overheard import Overheard
 from patter_cli.simulate.scenario import Scenario, ScenarioStep
 from patter_cli.simulate.script import Play, ScriptStep, StepDone
+from patter_cli.simulate.virtual.steps import Blurt, Break, Frame, Leave, Mend, Poke, Wait
 from patter_cli.text.compare import normalised_words
 
 
@@ -80,6 +81,20 @@ def describe(step: ScriptStep) -> str:
             return f"play {name}"
         case HangUp():
             return "hang up"
+        case Wait(ms):
+            return f"wait {ms} ms"
+        case Blurt(text):
+            return f'blurt "{text}"' if text else "make a noise"
+        case Poke(digits):
+            return f"poke {digits}"
+        case Leave():
+            return "leave"
+        case Break(trouble):
+            return f"break: {trouble}"
+        case Mend(trouble):
+            return f"mend: {trouble}"
+        case Frame(text):
+            return f"frame {text[:40]!a}"
 
 
 def _judge_step(number: int, step: ScenarioStep, call: PlayedCall) -> list[Verdict]:

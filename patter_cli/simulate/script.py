@@ -18,6 +18,7 @@ from patter_cli.contracts.tts import TextToSpeech, whole_clause
 from patter_cli.errors import InputError, TimedOut
 from patter_cli.simulate.caller import RATE_HZ, LineCaller
 from patter_cli.simulate.mouth import SaidAudio
+from patter_cli.simulate.virtual.steps import VirtualStep
 from patter_cli.text.pronounce import pronounceable
 
 FIRST_WORD_MS = 4000
@@ -39,7 +40,7 @@ class Play:
     name: str = field(default="audio", kw_only=True)
 
 
-ScriptStep: TypeAlias = WrittenStep | Play
+ScriptStep: TypeAlias = WrittenStep | Play | VirtualStep
 
 Voice: TypeAlias = Callable[[str], Awaitable[Samples]]
 """Text to int16 samples at 8 kHz."""
@@ -80,6 +81,8 @@ async def hold_conversation(
     the next step for longest_s, as one does that answers its own echo; InputError for a line without
     sound; and what the voice and `caller.dial` raise.
     """
+    if timeless := [each for each in steps if isinstance(each, VirtualStep)]:
+        raise InputError(f"{type(timeless[0]).__name__} happens in virtual time alone", hint="add --text")
     written = bool(steps) and isinstance(steps[-1], HangUp)
     script = [*steps] if written else [*steps, HangUp()]
     sounds = [await _sound(step, voice) for step in script]

@@ -1,0 +1,168 @@
+"""A scripted caller in virtual time: the same manners as on a line, see simulate.script, without its sound."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from patter_cli.agent import HangUp, Interrupt, Press, Say
+from patter_cli.audio.frame import FRAME_MS
+from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.errors import InputError, TimedOut
+from patter_cli.simulate.script import FIRST_WORD_MS, PARTING_MS, Play, ScriptStep, StepDone
+from patter_cli.simulate.virtual.line import VirtualLine, spoken_ms
+from patter_cli.simulate.virtual.steps import Blurt, Break, Frame, Leave, Mend, Poke, Wait
+from patter_cli.simulate.virtual.vendors import Utterance, VirtualEars
+from patter_cli.simulate.virtual.world import World
+
+SETTLE_MS = 700
+PATIENCE_MS = 15_000
+LONGEST_MS = 90_000
+KEY_MS = 200
+"""From one key to the next."""
+
+
+class VirtualCaller:
+    """One caller with one script."""
+
+    def __init__(
+        self, world: World, line: VirtualLine, ears: VirtualEars, codec: Callable[[], StreamCodec] | None
+    ) -> None:
+        """codec: reads what a step sends as a frame."""
+        self._world = world
+        self._line = line
+        self._ears = ears
+        self._codec = codec
+        self._since_ms = 0
+        self._first = True
+        self._settle_ms = SETTLE_MS
+
+    async def play(self, steps: Sequence[ScriptStep], on_done: Callable[[StepDone], None]) -> None:
+        """Do all steps, each in its moment, and hang up unless the script does. Raises TimedOut like
+        simulate.script.hold_conversation, InputError for a recording."""
+        for step in steps:
+            on_done(await self._step(step))
+        if self._line.ended_ms is None and not (steps and isinstance(steps[-1], HangUp | Leave)):
+            self._settle_ms = max(SETTLE_MS, PARTING_MS)
+            await self._wait_for_turn(HangUp())
+            self._line.hang_up()
+
+    async def _step(self, step: ScriptStep) -> StepDone:
+        note = ""
+        match step:
+            case Interrupt():
+                note = await self._wait_to_cut_in(step)
+            case Say() | Press() | HangUp():
+                await self._wait_for_turn(step)
+            case Play(name=name):
+                raise InputError(f"{name} is a recording, and nobody hears it here", hint="leave --text out")
+            case Wait(ms):
+                due = self._world.now + ms
+                await self._world.until(lambda: due if self._line.ended_ms is None else 0)
+            case _:
+                pass
+        if self._line.ended_ms is not None:
+            gone = isinstance(step, HangUp | Leave | Mend | Break)
+            note = "" if gone else "the agent had ended the call"
+            return StepDone(step=step, played=gone, at_ms=self._world.now, note=note)
+        await self._do(step)
+        return StepDone(step=step, at_ms=self._world.now, note=note)
+
+    async def _do(self, step: ScriptStep) -> None:
+        world = self._world
+        match step:
+            case Say(text) | Interrupt(text):
+                await self._say(text, spoken_ms(text))
+            case Blurt(text, lasts_ms=lasts_ms):
+                await self._say(text, spoken_ms(text) if lasts_ms is None else lasts_ms)
+            case Press(digits) | Poke(digits):
+                for digit in digits:
+                    self._line.press(digit)
+                    await asyncio.sleep(KEY_MS / 1000)
+                self._since_ms, self._first = world.now, False
+            case HangUp() | Leave():
+                self._line.hang_up()
+            case Break(trouble):
+                world.broken.add(trouble)
+            case Mend(trouble):
+                world.broken.discard(trouble)
+            case Frame(text) if self._codec is not None:
+                self._line.deliver(self._codec().receive(text))
+            case _:
+                pass
+
+    async def _say(self, text: str, lasts_ms: int) -> None:
+        said: Utterance = self._ears.hear(text, lasts_ms)
+        await self._world.until(lambda: said.end)
+        self._since_ms, self._first = said.end, False
+
+    # --- its moment ----------------------------------------------------------------------------------------------
+
+    async def _wait_for_turn(self, step: ScriptStep) -> None:
+        """Until the agent has answered and is quiet."""
+
+        def moment() -> float | None:
+            answered = self._answered()
+            return None if answered is None else max(answered, self._quiet_since + self._settle_ms)
+
+        await self._wait(step, moment)
+
+    async def _wait_to_cut_in(self, step: Interrupt) -> str:
+        """Until so much of the answer has been heard, or it stops."""
+
+        def enough() -> int | None:
+            return self._line.voiced_for(self._answer_from + FRAME_MS, step.after_ms)
+
+        def moment() -> float | None:
+            if (due := enough()) is not None:
+                return due
+            answered = self._answered()
+            return None if answered is None else max(answered, self._quiet_since) + FRAME_MS
+
+        await self._wait(step, moment)
+        due = enough()
+        return "" if due is not None and due <= self._world.now else "the agent spoke for less"
+
+    async def _wait(self, step: ScriptStep, moment: Callable[[], float | None]) -> None:
+        world, line = self._world, self._line
+        begins = self._first and not isinstance(step, HangUp)
+        limit_ms = FIRST_WORD_MS if begins else PATIENCE_MS
+
+        def due() -> float | None:
+            if line.ended_ms is not None:
+                return 0
+            at = moment()
+            limits = [self._since_ms + LONGEST_MS]
+            if self._answered() is None:
+                limits.append(int(self._answer_from) + limit_ms)
+            return min(limits) if at is None else min(at, *limits)
+
+        await world.until(due)
+        at = moment()
+        if line.ended_ms is not None or (at is not None and at <= world.now):
+            return
+        if world.now >= self._since_ms + LONGEST_MS:
+            raise TimedOut(
+                f"the agent left no moment to speak for {LONGEST_MS / 1000:g} s",
+                provider="agent",
+                hint="see what it says",
+            )
+        if not begins:
+            raise TimedOut(
+                f"the agent said nothing for {limit_ms / 1000:g} s",
+                provider="agent",
+                hint="see what it was waiting for: run it again with --debug",
+            )
+
+    @property
+    def _quiet_since(self) -> float:
+        return max(self._line.until, self._since_ms)
+
+    @property
+    def _answer_from(self) -> float:
+        """What is heard from here on answers us."""
+        return max(self._since_ms, self._line.cleared_ms)
+
+    def _answered(self) -> float | None:
+        """When the answer began, or will; None: nothing is known of one."""
+        return self._line.voiced_from(self._answer_from + FRAME_MS)
