@@ -159,7 +159,8 @@ def test_whatever_breaks_the_caller_is_not_left_in_silence_and_the_call_ends(tro
     heard = " ".join(each.words for each in result.sounds)
     assert all(text.split()[0] in heard for text in said(result))
     waits = [each for each in result.waits_ms if each is not None and each < 4000]
-    assert len(waits) == (2 if trouble is Trouble.EARS_EMPTY else 3), "a voice without words is a cough"
+    unheard = 1 if trouble is Trouble.EARS_EMPTY else 0
+    assert len(waits) == len(result.waits_ms) - unheard, "a voice without words is a cough"
     if trouble is Trouble.EARS_FAIL:
         assert result.outcome is Outcome.FAILED, "recognition that breaks again and again is given up, aloud"
     else:
