@@ -1,4 +1,3 @@
-
 _patter_completion() {
     local IFS=$'
 '
@@ -9,4 +8,3 @@ _patter_completion() {
 }
 
 complete -o default -F _patter_completion patter
-

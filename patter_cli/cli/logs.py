@@ -25,10 +25,12 @@ def complete_call(incomplete: str) -> list[str]:
     """The ids of kept calls that begin like this, for the shell."""
     from patter_cli.errors import PatterError
     from patter_cli.kept_calls import kept_calls
+    from patter_cli.setting_files import read_config, read_env_file
     from patter_cli.settings import load_settings
 
     try:
-        found = kept_calls(load_settings()).find(incomplete, limit=50)
+        settings = load_settings(env_file=read_env_file(None), config=read_config(None))
+        found = kept_calls(settings).find(incomplete, limit=50)
     except (PatterError, OSError):
         return []
     return [each for each in (*found, "last") if each.startswith(incomplete)]
