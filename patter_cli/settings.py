@@ -228,6 +228,12 @@ class Settings:
     """Who may not call: numbers, beginnings like +4479*, and anonymous."""
     busy_message: str = CallerRules().busy_message
     """What a caller hears who is not let in; "": a busy line."""
+    dashboard: bool = True
+    """Whether a server shows its calls to whoever signs in."""
+    dashboard_token: str = field(default="", repr=False)
+    """What they sign in with; "": one is made at each start, and links alone lead in."""
+    expose_dashboard: bool = False
+    """Whether a tunnel may bring them there, too."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -275,6 +281,9 @@ ROWS: Mapping[str, Row] = {
     "max_per_caller_hour": Row(flag="max_per_caller_hour", section=("serve",), read=_whole(1)),
     "blocked": Row(flag="blocked", variable="PATTER_BLOCKED", section=("serve",), read=_blocked),
     "busy_message": Row(flag="busy_message", section=("serve",), read=_spoken),
+    "dashboard": Row(flag="dashboard", section=("serve",), read=_yes_or_no),
+    "dashboard_token": Row(flag="dashboard_token", variable="PATTER_DASHBOARD_TOKEN", section=None, read=_text),
+    "expose_dashboard": Row(flag="expose_dashboard", section=("serve",), read=_yes_or_no),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

@@ -21,7 +21,7 @@ from patter_cli.contracts.vad import VoiceModel
 from patter_cli.destinations import DialRules
 from patter_cli.dial_quota import DialLimits, DialQuota
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import ConfigError, MissingCredential, MissingExtra
+from patter_cli.errors import BadSetting, ConfigError, MissingCredential, MissingExtra
 from patter_cli.extras import install_command
 from patter_cli.kept_calls import call_store as call_store
 from patter_cli.kept_calls import check_folder as check_folder
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from patter_cli.observe.bus import Observer
     from patter_cli.server.number_setup import NumberSetup
     from patter_cli.server.service import Service, ServiceSettings
+    from patter_cli.web.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -105,21 +106,42 @@ def service(
     observers: tuple[Observer, ...] = (),
     voice: VoiceModel | None = None,
     carried_by: Mapping[str, Carrier] | None = None,
+    site: Site | None = None,
 ) -> Service:
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
-    carrier there is. Raises BadSetting, MissingExtra."""
+    carrier there is. site: what is to be seen of it; None: nothing. Raises BadSetting, MissingExtra."""
     from patter_cli.providers.inference import POOL
     from patter_cli.server.service import Service, ServiceSettings
 
-    return Service(
+    service = Service(
         settings or ServiceSettings(),
         agents,
         carriers() if carried_by is None else carried_by,
         store or call_store(None),
         voice_model=voice or voice_model(),
-        observers=observers,
+        observers=observers if site is None else (*observers, site.feed),
         speech=POOL,
+        site=site,
     )
+    if site is not None:
+        site.serve(service)
+    return service
+
+
+def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
+    """What is to be seen of the calls in a store, and of a server that holds them. token: in place of the settings'.
+    Raises BadSetting for one that could be guessed."""
+    from patter_cli.web.access import MIN_TOKEN_CHARS, Access
+    from patter_cli.web.feed import LiveFeed
+    from patter_cli.web.site import Site
+
+    token = token or settings.dashboard_token
+    if token and len(token) < MIN_TOKEN_CHARS:
+        raise BadSetting(
+            f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
+            hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
+        )
+    return Site(store, Access(token), LiveFeed(), exposed=settings.expose_dashboard)
 
 
 def tunnel(name: str) -> Tunnel:

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from patter_cli.cli import agents, call, doctor, explain, general, logs, record, serve, simulate, trigger, tunnel
+from patter_cli.cli import (
+    agents,
+    call,
+    dashboard,
+    doctor,
+    explain,
+    general,
+    logs,
+    record,
+    serve,
+    simulate,
+    trigger,
+    tunnel,
+)
 from patter_cli.cli.mistyped import Commands
 from patter_cli.version import VERSION
 
@@ -41,6 +54,7 @@ app.command("serve", epilog=serve.EXAMPLES)(general.command(serve.serve))
 app.command("call", epilog=call.EXAMPLES)(general.command(call.call))
 app.command("simulate", epilog=simulate.EXAMPLES)(general.command(simulate.simulate))
 app.command("tunnel", epilog=tunnel.EXAMPLES)(general.command(tunnel.tunnel))
+app.command("dashboard", epilog=dashboard.EXAMPLES)(general.command(dashboard.dashboard))
 app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
 app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain))
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))

@@ -43,6 +43,15 @@ def serve(
     recording: Annotated[
         bool, typer.Option("--recording", help="Have the carrier record both sides of every call.")
     ] = DEFAULTS.recording,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="Show calls to whoever opens the link.")
+    ] = DEFAULTS.dashboard,
+    dashboard_token: Annotated[
+        str, typer.Option(metavar="TOKEN", help="What programs and people sign in with.", show_default="a new one")
+    ] = DEFAULTS.dashboard_token,
+    expose_dashboard: Annotated[
+        bool, typer.Option("--expose-dashboard", help="Let a tunnel bring people to the dashboard, too.")
+    ] = DEFAULTS.expose_dashboard,
     drain_timeout: Annotated[
         float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)
     ] = DEFAULTS.drain_timeout_s,
@@ -55,6 +64,9 @@ def serve(
     With --tunnel a carrier reaches this machine, and the numbers (--number, or PHONE_NUMBER and [numbers]) are pointed
     here until it stops. Without a carrier the server is on this machine only, and prints the ws:// address that any
     Media Streams client here may call.
+
+    The dashboard, its API and /metrics are on the same port, for this machine alone and for whoever has signed in: the
+    link that is printed does that, once. A program sends the token, PATTER_DASHBOARD_TOKEN, as Authorization: Bearer.
 
     On a terminal the calls are shown on a screen of their own, ? tells its keys; elsewhere they are printed as lines.
     """
@@ -102,6 +114,8 @@ async def _serve(
 
     carriers = wiring.carriers(carrier)
     way = way_in(settings, carriers, tunnel=tunnel, number=number, routed=tuple(served.numbers))
+    store = wiring.kept_calls(settings)
+    site = wiring.site(settings, store) if settings.dashboard else None
     service = wiring.service(
         served.agents,
         ServiceSettings(
@@ -118,9 +132,10 @@ async def _serve(
             callers=wiring.caller_rules(settings),
             max_spend_per_day=settings.max_spend_per_day,
         ),
-        store=wiring.kept_calls(settings),
+        store=store,
         observers=(lines if screen is None else screen,),
         carried_by=carriers,
+        site=site,
     )
     if screen is not None:
         screen.watch(service)
@@ -140,6 +155,8 @@ async def _serve(
             print(f"{name} brings its calls to {address}", file=sys.stderr)
         if not public:  # with a public host the line that asks for no secret is closed
             print(f"Call it: patter simulate --url {service.media_url(next(iter(served.agents)))}", file=sys.stderr)
+        if site is not None:
+            print(f"Dashboard, signs one browser in: {service.link()}", file=sys.stderr)
         if way.carriers and (said := served.unreached()):
             print(f"warning: {said}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
@@ -148,4 +165,6 @@ async def _serve(
         await run_until_signal(way.lead_to(service), on_ready=ready, asked=service.asked_to_stop)
     finally:
         service.close()
+        if site is not None:
+            site.close()
     return not service.losses

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from patter_cli.contracts.store import CallRow, CallStore
+from patter_cli.contracts.store import CallRecord, CallRow, CallStore
 from patter_cli.observe.story import CallStory, Spoken, StoryTurn
 from patter_cli.text.redact import Redaction, mask_number
 from patter_cli.text.redacted import redacted_line, redacted_record
@@ -25,10 +25,15 @@ def retell(store: CallStore, call_id: str, level: Redaction = Redaction.OFF) -> 
         row = replace(row, caller=mask_number(row.caller), callee=mask_number(row.callee))
         facts = redacted_record(facts, level)
         lines = (redacted_line(each.encode(), level).decode() for each in lines)
+    return row, tell(replace(record, facts=facts), lines)
+
+
+def tell(record: CallRecord, lines: Iterable[str]) -> CallStory:
+    """How a call went, by its journal's lines, or else by its record."""
     story = CallStory().read(lines)
     if not story.turns:
-        _from_record(story, facts, row.started_at)
-    return row, story
+        _from_record(story, record.facts, record.row.started_at)
+    return story
 
 
 def _from_record(story: CallStory, facts: Mapping[str, object], started_at: float) -> None:

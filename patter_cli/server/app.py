@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from patter_cli.server.addresses import is_public
 from patter_cli.server.calls import CallRegistry, OpenCall
 from patter_cli.server.entrance import Entrance
 from patter_cli.server.guard import Asgi, Guard, LocalOnly
@@ -16,6 +17,20 @@ from patter_cli.server.proofs import Proofs
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+
+class Site(Protocol):
+    """What people and their programs look at, beside the calls: dashboard, REST, metrics."""
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Its paths; it sees to it by itself who may have them."""
+
+    def link(self, host: str) -> str:
+        """An address that signs one browser in, once. host: where we listen."""
+
+    def is_public(self, path: str) -> bool:
+        """Whether a tunnel may bring somebody to this path of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +60,17 @@ def create_app(
     hosts: Callable[[], frozenset[str]] = frozenset,
     proofs: Proofs | None = None,
     limits: Limits | None = None,
+    site: Site | None = None,
 ) -> Asgi:
     """Build the application that `run.Server` serves.
 
     webhook: takes what carriers post to /webhooks/{carrier}/{kind}; None: there is no such route.
     hosts: what requests may name beside loopback, in lower case, asked for each: our public hosts. None: this machine
-    only. proofs: what shows that an address leads here.
+    only. proofs: what shows that an address leads here. site: what is to be seen of calls; None: nothing.
     """
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse
-    from starlette.routing import BaseRoute, Route, WebSocketRoute
+    from starlette.routing import Route, WebSocketRoute
 
     bounds = limits or Limits()
 
@@ -70,4 +86,12 @@ def create_app(
     for stream in streams:
         media: Asgi = MediaSocket(stream.codec, stream.entrance, open_call, live, bounds)
         routes.append(WebSocketRoute(stream.path, LocalOnly(media, hosts) if stream.local_only else media))
-    return Guard(Starlette(routes=routes), hosts=hosts, limits=bounds)
+    if site is None:
+        return Guard(Starlette(routes=routes), hosts=hosts, limits=bounds)
+    routes += site.routes()
+    return Guard(
+        Starlette(routes=routes),
+        hosts=hosts,
+        limits=bounds,
+        public=lambda path: is_public(path) or site.is_public(path),
+    )

@@ -21,6 +21,7 @@ from patter_cli.errors import BadSetting, NotReachable, PatterError, ServerGone,
 from patter_cli.server.control_messages import (
     MAX_LINE_BYTES,
     Admit,
+    AskLink,
     AskProof,
     AskResult,
     BadRequest,
@@ -80,6 +81,9 @@ class Controlled(Protocol):
 
     def hand_in(self, wanted: HandIn) -> Mapping[str, Any]:
         """Take a webhook that a carrier could have sent: its answer, JSON-able. Raises PatterError."""
+
+    def link(self) -> str:
+        """What signs a browser in to the dashboard, once. Raises ConfigError where there is none."""
 
     def ask_to_stop(self) -> None:
         """Begin to stop, as on Ctrl-C."""
@@ -202,6 +206,8 @@ class ControlSocket:
             case AskProof():
                 proof = await self._server.new_proof()
                 return {"token": proof.token, "answer": proof.answer}
+            case AskLink():
+                return {"link": self._server.link()}
             case HandIn():
                 return self._server.hand_in(request)
             case Stop():

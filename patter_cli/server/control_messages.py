@@ -1,7 +1,7 @@
 """What a second process may ask of a running server, as one JSON line there and one back.
 
     {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "stop" | "admit" | "tell" | "drop" |
-     "proof" | "webhook", …}
+     "proof" | "link" | "webhook", …}
         ->   {"ok": {…}} or {"error": {code, message, hint}}
 
 `read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
@@ -105,6 +105,11 @@ class AskProof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskLink:
+    """What address signs a browser in to your dashboard?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandIn:
     """A webhook as a carrier would send it: see Webhooks.hand_in."""
 
@@ -125,9 +130,17 @@ class BadRequest:
     why: str
 
 
-Request: TypeAlias = Ping | Status | Stop | PlaceCall | AskResult | Cancel | Admit | Tell | Drop | AskProof | HandIn
+Request: TypeAlias = (
+    Ping | Status | Stop | PlaceCall | AskResult | Cancel | Admit | Tell | Drop | AskProof | AskLink | HandIn
+)
 
-_PLAIN: Final[Mapping[str, Request]] = {"ping": Ping(), "status": Status(), "stop": Stop(), "proof": AskProof()}
+_PLAIN: Final[Mapping[str, Request]] = {
+    "ping": Ping(),
+    "status": Status(),
+    "stop": Stop(),
+    "proof": AskProof(),
+    "link": AskLink(),
+}
 _OF_HOST: Final[Mapping[str, type[Admit | Tell | Drop]]] = {"admit": Admit, "tell": Tell, "drop": Drop}
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?")
 
@@ -186,6 +199,8 @@ def render_request(request: Request, token: str) -> bytes:
             facts = {"do": "stop"}
         case AskProof():
             facts = {"do": "proof"}
+        case AskLink():
+            facts = {"do": "link"}
         case Admit(host=host) | Tell(host=host) | Drop(host=host):
             facts = {"do": type(request).__name__.lower(), "host": host}
         case PlaceCall():

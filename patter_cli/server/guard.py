@@ -34,10 +34,19 @@ class Guard:
     names one of them, or was carried here, sees only what is public.
     """
 
-    def __init__(self, app: Asgi, *, hosts: Callable[[], frozenset[str]], limits: Limits) -> None:
+    def __init__(
+        self,
+        app: Asgi,
+        *,
+        hosts: Callable[[], frozenset[str]],
+        limits: Limits,
+        public: Callable[[str], bool] = is_public,
+    ) -> None:
+        """public: paths for strangers."""
         self._app = app
         self._hosts = hosts
         self._limits = limits
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refuse(scope)
@@ -52,20 +61,20 @@ class Guard:
         # Hypercorn's own limit is on headers that are not complete yet: 64 KiB in one read pass it.
         if sum(len(name) + len(value) for name, value in scope["headers"]) > self._limits.header_bytes:
             return 431, "the headers are too big"
-        if _header(scope, b"transfer-encoding") and _header(scope, b"content-length"):
+        if header_of(scope, b"transfer-encoding") and header_of(scope, b"content-length"):
             # A tunnel may go by the one and we by the other: what is one request for it would be two for us.
             return 400, "a body has a length or comes in chunks"
-        host = _header(scope, b"host")
+        host = header_of(scope, b"host")
         name = _host_name(host)
         hosts = self._hosts()
         if name is None or not (_is_loopback(name) or name in hosts):
             return 421, "this server does not answer for that host"
         if not hosts and not _from_loopback(scope):
             return 403, "only this machine is served"
-        origin = _header(scope, b"origin")
+        origin = header_of(scope, b"origin")
         if scope["type"] == "websocket" and origin and not self._ours(origin, host):
             return 403, "foreign origin"
-        if (name in hosts or _is_carried(scope)) and not is_public(scope["path"]):
+        if (name in hosts or is_carried(scope)) and not self._public(scope["path"]):
             return 404, "not found"
         return None
 
@@ -80,7 +89,7 @@ class Guard:
 
     async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = bytearray()
-        declared = _header(scope, b"content-length")
+        declared = header_of(scope, b"content-length")
         too_big = declared.isascii() and declared.isdigit() and int(declared[:20]) > self._limits.body_bytes
         try:
             async with asyncio.timeout(self._limits.body_s):
@@ -119,15 +128,15 @@ class LocalOnly:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = _host_name(_header(scope, b"host"))
+        name = _host_name(header_of(scope, b"host"))
         here = name is not None and _is_loopback(name) and _from_loopback(scope)
-        if here and not _is_carried(scope) and not self._hosts():
+        if here and not is_carried(scope) and not self._hosts():
             await self._app(scope, receive, send)
         else:
             await _answer(scope, receive, send, 404, "not found")
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def header_of(scope: Scope, name: bytes) -> str:
     """The first header of this name, or ""."""
     for key, value in scope["headers"]:
         if key == name:
@@ -152,8 +161,9 @@ def _is_loopback(name: str) -> bool:
     return name == "localhost"
 
 
-def _is_carried(scope: Scope) -> bool:
-    return any(_header(scope, header) for header in _TUNNEL_HEADERS)
+def is_carried(scope: Scope) -> bool:
+    """Whether a tunnel brought it."""
+    return any(header_of(scope, header) for header in _TUNNEL_HEADERS)
 
 
 def _from_loopback(scope: Scope) -> bool:

@@ -43,7 +43,7 @@ from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.observe.prices import PriceTable
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.admission import WINDOW_S, Admission, SpeechThreads
-from patter_cli.server.app import create_app
+from patter_cli.server.app import Site, create_app
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.call_factory import CallFactory
 from patter_cli.server.calls import Call, CallRegistry, Sender
@@ -116,8 +116,10 @@ class Service:
         voice_model: VoiceModel,
         observers: tuple[Observer, ...] = (),
         speech: SpeechThreads | None = None,
+        site: Site | None = None,
     ) -> None:
-        """agents, carriers: by name. speech: where built-in speech runs. Raises BadSetting."""
+        """agents, carriers: by name. speech: where built-in speech runs. site: what is to be seen of it all. Raises
+        BadSetting."""
         if not 0 <= settings.port <= 65535:
             raise BadSetting(f"port {settings.port} does not exist", hint="choose one from 1 to 65535")
         if not settings.require_signature:
@@ -211,6 +213,7 @@ class Service:
             webhook=webhooks.receive if any(not each.local for each in self._carriers.values()) else None,
             hosts=self.addresses.hosts,
             proofs=self._proofs,
+            site=site,
         )
         self._server = Server(
             app,
@@ -224,6 +227,7 @@ class Service:
             for name, carrier in self._carriers.items()
             if isinstance(carrier, DirectCarrier)
         }
+        self._site = site
         self._warm = False
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
@@ -234,6 +238,11 @@ class Service:
     def port(self) -> int:
         """The port listened on, once started."""
         return self._server.port
+
+    @property
+    def agent_names(self) -> list[str]:
+        """Who answers here."""
+        return list(self._agents)
 
     def media_url(self, agent: str) -> str:
         """Where a program on this machine calls the agent."""
@@ -394,6 +403,12 @@ class Service:
 
     def hand_in(self, wanted: HandIn) -> dict[str, Any]:
         return self._webhooks.hand_in(wanted)
+
+    def link(self) -> str:
+        """What signs a browser in to the dashboard, once. Raises ConfigError where there is none."""
+        if self._site is None:
+            raise ConfigError("that server shows no dashboard", hint="start it without --no-dashboard")
+        return self._site.link(self._settings.host)
 
     # --- the end ---------------------------------------------------------------------------------------------------
 
