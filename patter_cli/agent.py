@@ -91,6 +91,10 @@ class TurnPolicy:
                 raise InputError(f"TurnPolicy: {name} cannot be {value!r}", hint=f"{name}=600, whole and not negative")
 
 
+PIPELINE = "pipeline"
+ENGINES = ("openai_realtime", "elevenlabs_convai")
+"""What `provider` may say: the words of an older form."""
+
 _LISTS = {
     "tools": "[book]",
     "guardrails": '[guardrail("prices", ["dollar"])]',
@@ -104,7 +108,9 @@ _LISTS = {
 class Agent:
     """Who answers: what it knows, how it sounds, how it takes turns. Immutable; share it between calls.
 
-    engine: who hears, thinks and speaks in one, in place of stt, llm and tts: OpenAIRealtime(…), or its name.
+    engine: who hears, thinks and speaks in one, in place of stt, llm and tts: OpenAIRealtime(…), or its name. With none
+    of the four, OpenAI Realtime answers where OPENAI_API_KEY is set; provider="pipeline" has stt, llm and tts chosen.
+    provider: the choice as a word, "openai_realtime", "elevenlabs_convai" or "pipeline".
     stt, llm, tts: a provider, or its name where the environment has its key (llm="openai"), or several, of which the
     next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
@@ -124,6 +130,7 @@ class Agent:
     stt: SpeechToText | str | Sequence[SpeechToText | str] | None = field(default=None, kw_only=True)
     llm: LanguageModel | str | Sequence[LanguageModel | str] | None = field(default=None, kw_only=True)
     tts: TextToSpeech | str | Sequence[TextToSpeech | str] | None = field(default=None, kw_only=True)
+    provider: str = field(default="", kw_only=True)
     voice: str = field(default="", kw_only=True)
     model: str = field(default="", kw_only=True)
     language: str = field(default="en", kw_only=True)
@@ -168,6 +175,7 @@ class Agent:
             raise InputError(
                 f"echo_cancellation cannot be {echo!r}", hint='None, True, False, "webrtc", or NlmsEchoCanceller(…)'
             )
+        self._choose_engine()
         beside = [name for name in ("stt", "llm", "tts") if self.engine is not None and getattr(self, name) is not None]
         if beside:
             raise InputError(
@@ -190,6 +198,21 @@ class Agent:
             raise InputError(f"two guardrails are called {min(twice)!r}", hint="give each a name of its own")
         object.__setattr__(self, "variables", dict(self.variables))
         object.__setattr__(self, "pronounce", _as_pronunciations(self.pronounce))
+
+    def _choose_engine(self) -> None:
+        """Have `provider` name the engine. Raises InputError."""
+        if self.provider not in ("", PIPELINE, *ENGINES):
+            known = ", ".join(f'"{each}"' for each in (*ENGINES, PIPELINE))
+            raise InputError(f"provider cannot be {self.provider!r}", hint=f"one of {known}")
+        named = self.engine if isinstance(self.engine, str) else None
+        if self.engine is not None and (self.provider == PIPELINE or (named and self.provider not in ("", named))):
+            raise InputError(
+                f"provider={self.provider!r} and engine={named or type(self.engine).__name__} are two answers to one "
+                "question",
+                hint="leave provider out",
+            )
+        if self.engine is None and self.provider in ENGINES:
+            object.__setattr__(self, "engine", self.provider)
 
     def unknown_variables(self, voicemail_message: str = "") -> list[str]:
         """Names in braces in prompt, greeting and voicemail that `variables` does not fill."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from patter_cli import recipes, registry, wiring
-from patter_cli.agent import Agent
+from patter_cli.agent import PIPELINE, Agent
 from patter_cli.announcement import Announcement
 from patter_cli.call_agent import ServedAgent, speaker
 from patter_cli.call_result import CallResult
@@ -245,6 +245,8 @@ class Patter:
             on_message=on_message,
             on_metrics=on_metrics,
         )
+        if agent.engine is None:
+            agent = replace(agent, provider=PIPELINE)  # what is typed is no voice, and an engine wants one
         await hold_typed_call(
             self._resolved(name, agent, hooks),
             sys.stdin,
@@ -254,8 +256,11 @@ class Patter:
 
     def _resolved(self, name: str, agent: Agent, hooks: Hooks, voicemail_message: str = "") -> ReadyAgent:
         """The agent with the keys that were given to us, and everything else it needs."""
-        agent = recipes.with_keys(agent, self._config.keys())
-        return wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
+        agent = recipes.with_keys(agent, self._config.keys(), answered=hooks.on_message is not None)
+        ready = wiring.ready_agent(name, agent, hooks, self._settings, voicemail_message=voicemail_message)
+        for note in ready.notes.values():
+            log.info("agent %s: %s", name, note)
+        return ready
 
     async def call(
         self,

@@ -20,6 +20,7 @@ from patter_cli.contracts.echo import EchoCanceller
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.stt import SpeechToText
+from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.engine.answer_service import AnswerService, ready_service
 from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
@@ -71,7 +72,10 @@ def ready_agent(
     for rule in agent.guardrails:
         if rule.check is not None:
             check_shape(f"the check of guardrail {rule.name}", rule.check, "check=lambda clause: …")
+    notes: dict[str, str] = {}
     agent = recipes.with_providers(agent)
+    if hooks.on_message is None:
+        agent = recipes.with_usual_engine(agent, notes)
     unknown = agent.unknown_variables(voicemail_message)
     if unknown:
         raise InputError(
@@ -89,7 +93,6 @@ def ready_agent(
             f"agent {name}: its audio_filter cannot be used",
             hint="give an object with process(samples, rate_hz), or a class of such objects",
         )
-    notes: dict[str, str] = {}
     models = () if agent.engine is not None else _models(name, agent, hooks, notes)
     recipes.check(name, "engine", recipes.several(agent.engine))
     recipes.check(name, "stt", recipes.several(agent.stt))
@@ -97,14 +100,19 @@ def ready_agent(
     recipes.check(name, "llm", models)
     if agent.engine is not None:
         open_stt: tuple[SpeechToText, ...] = (registry.keyless("stt").load()(),)  # whom nobody asks
+        open_tts: tuple[TextToSpeech, ...] = (registry.keyless("tts").load()(),)  # for lines that are ours
     else:
         open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
-    open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
+        open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
     breakers = Breakers() if breakers is None else breakers
     unwanted = do_not_call(settings)
     tools = ready_tools(bind_opt_out(agent.tools, unwanted), webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
-    if agent.voice and recipes.stands_in(agent.voice, (recipes.several(agent.tts) or open_tts)[0]):
+    if (
+        agent.engine is None
+        and agent.voice
+        and recipes.stands_in(agent.voice, (recipes.several(agent.tts) or open_tts)[0])
+    ):
         notes["voice"] = f"voice {agent.voice}: a vendor's, who needs a key; the built-in one speaks instead"
 
     def resolve(changed: Agent, parameters: Mapping[str, str], texts: CallTexts) -> ReadyAgent:

@@ -32,20 +32,51 @@ def with_providers(agent: Agent) -> Agent:
     )
 
 
-def with_keys(agent: Agent, given: Mapping[str, str]) -> Agent:
+def with_keys(agent: Agent, given: Mapping[str, str], *, answered: bool = False) -> Agent:
     """The agent with keys that somebody gave, by variable: for providers that have none, and for stages left open.
 
-    Raises UnknownProvider, ConfigError.
+    answered: somebody's own code answers, and no language model is to. Raises UnknownProvider, ConfigError.
     """
     agent = with_providers(agent)
+    usual = None if answered else _usual_engine(agent)
+    if agent.engine is None and usual is not None and any(each in given for each in usual.keys):
+        agent = _with_engine(usual, agent, {})
+        return replace(agent, engine=_keyed("engine", agent.engine, given))
     if agent.engine is not None:
         return replace(agent, engine=_keyed("engine", agent.engine, given, agent.model))
     return replace(
         agent,
         stt=_keyed("stt", agent.stt, given),
-        llm=_keyed("llm", agent.llm, given, agent.model),
+        llm=agent.llm if answered and agent.llm is None else _keyed("llm", agent.llm, given, agent.model),
         tts=_keyed("tts", agent.tts, given),
     )
+
+
+def with_usual_engine(agent: Agent, notes: dict[str, str]) -> Agent:
+    """The agent with the engine that takes it if its author chose nothing at all, where that one's key is set."""
+    row = _usual_engine(agent)
+    if row is None or not row.key_set():
+        return agent
+    return _with_engine(row, agent, notes)
+
+
+def _usual_engine(agent: Agent) -> registry.Row | None:
+    """Who hears, thinks and speaks for an agent that leaves all of that open. A model that is named is a language
+    model's, unless it says that it is one of speech."""
+    chosen = any(each is not None for each in (agent.engine, agent.stt, agent.llm, agent.tts))
+    if chosen or agent.provider or (agent.model and "realtime" not in agent.model):
+        return None
+    return next(each for each in registry.rows("engine"))
+
+
+def _with_engine(row: registry.Row, agent: Agent, notes: dict[str, str]) -> Agent:
+    """The agent with this engine, and with the voice that its author chose if the engine has that one."""
+    engine = made("engine", row.name, agent.model)
+    notes["engine"] = f"engine: {row.name} {engine.model}, because {row.keys[0]} is set and nothing else was chosen"
+    if agent.voice and not engine.has_voice(agent.voice):
+        notes["voice"] = f"voice {agent.voice}: another vendor's; {engine.voice} speaks instead"
+        return replace(agent, engine=engine, voice="")
+    return replace(agent, engine=_engine(engine, agent.voice))
 
 
 def _keyed(kind: registry.Kind, provider: Any, given: Mapping[str, str], model: str = "") -> Any:
@@ -53,7 +84,7 @@ def _keyed(kind: registry.Kind, provider: Any, given: Mapping[str, str], model: 
         return [_keyed(kind, each, given, model) for each in provider]
     for row in registry.rows(kind):
         key = next((given[each] for each in row.keys if each in given), "")
-        if key and provider is None:
+        if key and provider is None and not row.on_request:
             make = row.load()
             return make(api_key=key, model=model) if model else make(api_key=key)
         if key and row.makes(provider) and provider.api_key is None:

@@ -155,11 +155,14 @@ def problem_of(error: PatterError) -> Problem:
 
 def _stages(agent: Agent, ready: ReadyAgent | None, settings: Settings) -> Iterable[Stage]:
     """What the author named, or what was chosen instead; each of several that stand in for one another."""
-    if agent.engine is not None:
-        engine = agent.engine
-        settings_of = _settings(engine)
+    engine = agent.engine if ready is None else ready.engine
+    if engine is not None:
         yield Stage(
-            stage="engine", provider=_name(engine), settings=settings_of, chosen=True, key=_key(engine, settings)
+            stage="engine",
+            provider=_name(engine),
+            settings=_settings(engine),
+            chosen=agent.engine is not None,
+            key=_key(engine, settings),
         )
         return
     named = {"stt": agent.stt, "llm": agent.llm, "tts": agent.tts, "end of turn": agent.turns.end_of_turn}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from patter_cli.agent import PIPELINE
 from patter_cli.cli.general import AgentName, warn
 from patter_cli.settings import DEFAULTS, Settings
 
@@ -115,7 +116,7 @@ def simulate(
     humans = [written_human(each) for each in human or []]
     if local and url:
         raise InputError("--local is for an agent of one's own, and --url is another's", hint="leave one of them out")
-    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings, local=local)
+    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings, local=local, text=text)
     rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
     rehearsal.max_ttfa_ms, rehearsal.carrier = max_ttfa_ms, carrier
     rehearsal.redaction = settings.redact
@@ -146,7 +147,14 @@ def simulate(
 
 
 def _rehearsal(
-    spec: str | None, url: str | None, path: Path | None, words: Scenario, settings: Settings, *, local: bool
+    spec: str | None,
+    url: str | None,
+    path: Path | None,
+    words: Scenario,
+    settings: Settings,
+    *,
+    local: bool,
+    text: bool,
 ) -> Simulation:
     """The call to hold: words, if there are any, else the scenario that was named or lies beside the agent."""
     from patter_cli import wiring
@@ -172,7 +180,9 @@ def _rehearsal(
     speaking = loaded.agent
     if local:
         ears, voice = wiring.built_in_speech()
-        speaking = replace(speaking, stt=ears, tts=voice)
+        speaking = replace(speaking, engine=None, provider="", stt=ears, tts=voice)
+    elif text and speaking.engine is None:
+        speaking = replace(speaking, provider=PIPELINE)  # what is typed is no voice, and an engine wants one
     ready = wiring.ready_agent(loaded.name, speaking, Hooks(**loaded.hooks), settings)
     return Simulation(ready, scenario, store=wiring.kept_calls(settings))
 

@@ -97,8 +97,11 @@ class OpenAIRealtime:
             raise BadSetting(f"turns cannot be {self.turns!r}", hint='turns="ours", "server_vad" or "semantic_vad"')
         if not 0.25 <= self.speed <= 1.5:
             raise BadSetting(f"speed cannot be {self.speed!r}", hint="between 0.25 and 1.5")
-        if not self.voice:
-            raise BadSetting("a voice has a name", hint=f"one of {', '.join(VOICES)}")
+        if not self.has_voice(self.voice):
+            raise BadSetting(
+                f"OpenAI has no voice {self.voice!r}",
+                hint=f"one of {', '.join(VOICES)}, or the id of your own, voice_…",
+            )
 
     @property
     def provider(self) -> str:
@@ -108,6 +111,10 @@ class OpenAIRealtime:
     @property
     def key_variable(self) -> str:
         return OPENAI.variable
+
+    def has_voice(self, name: str) -> bool:
+        """Whether this may be one of its voices."""
+        return name in VOICES or name.startswith("voice_")
 
     @property
     def abilities(self) -> EngineAbilities:
@@ -166,7 +173,7 @@ class OpenAIRealtime:
             "output_modalities": ["audio"],
             "audio": {
                 "input": heard,
-                "output": {"format": {"type": "audio/pcmu"}, "voice": self.voice, "speed": self.speed},
+                "output": {"format": {"type": "audio/pcmu"}, "voice": self._voice(), "speed": self.speed},
             },
             "tools": [_tool(each) for each in setup.tools],
             "tool_choice": "auto",
@@ -174,6 +181,10 @@ class OpenAIRealtime:
         if self.reasoning_effort:
             settings["reasoning"] = {"effort": self.reasoning_effort}
         return settings
+
+    def _voice(self) -> str | dict[str, str]:
+        """One's own is an object."""
+        return {"id": self.voice} if self.voice.startswith("voice_") else self.voice
 
     def _server(self) -> Server:
         return OPENAI.server("OpenAIRealtime", self.api_key, self.base_url)

@@ -31,7 +31,7 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import Journal
 from patter_cli.engine.reports import settle_reports
 from patter_cli.engine.speak import TtsCache
-from patter_cli.errors import CallRejected
+from patter_cli.errors import CallRejected, InputError
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
@@ -57,6 +57,12 @@ class TypedCall:
         control: CallControl,
         journal: Journal,
     ) -> None:
+        """Raises InputError for an agent that nothing can be typed to."""
+        if agent.engine is not None:
+            raise InputError(
+                f"{agent.name} has a speech-to-speech engine, which wants to hear a voice",
+                hint="leave --text out, or give the agent an llm in place of its engine",
+            )
         self._speech = _TypedSpeech()
         self._room = _TypedRoom()
         voice = _SilentVoice()

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, EmbeddedServer, LocalConfig, OpenAICompatibleLLM, OpenAILLM, recipes
+from patter_cli import (
+    Agent,
+    EmbeddedServer,
+    LocalConfig,
+    OpenAICompatibleLLM,
+    OpenAILLM,
+    OpenAIRealtime,
+    WhisperSTT,
+    recipes,
+)
 from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.local_config import public_host
 
@@ -104,7 +113,10 @@ def test_a_key_that_is_given_comes_before_the_environments(monkeypatch: pytest.M
     def llm(agent: Agent) -> Any:
         return recipes.with_keys(agent, given).llm
 
-    assert llm(Agent("x")) == OpenAILLM(api_key="sk-given")
+    assert llm(Agent("x", provider="pipeline")) == OpenAILLM(api_key="sk-given")
+    assert recipes.with_keys(Agent("x"), given).engine == OpenAIRealtime(api_key="sk-given")
+    answered = recipes.with_keys(Agent("x"), given, answered=True)
+    assert (answered.engine, answered.llm, answered.stt) == (None, None, WhisperSTT(api_key="sk-given"))
     assert llm(Agent("x", model="gpt-9")) == OpenAILLM(api_key="sk-given", model="gpt-9")
     assert llm(Agent("x", llm="openai")) == OpenAILLM(api_key="sk-given")
     assert llm(Agent("x", llm=OpenAILLM(api_key="sk-own"))) == OpenAILLM(api_key="sk-own")

@@ -13,15 +13,20 @@ import pytest
 
 from patter_cli import (
     Agent,
+    DeepgramSTT,
+    ElevenLabsTTS,
     EmbeddedServer,
     LocalConfig,
     OpenAILLM,
+    OpenAIRealtime,
+    OpenAITTS,
     Patter,
     RulesLLM,
     SentenceChunker,
     Telnyx,
     Turn,
     Twilio,
+    WhisperSTT,
     call_tool,
     keys,
     tool,
@@ -112,8 +117,12 @@ def test_the_keys_of_a_constructor_come_before_the_environment(
         assert word in line
     assert "given" not in line
     assert "phone_number" not in line
-    ready = phone._resolved("shop", phone.agent("Be brief."), Hooks())
-    assert ready.models == (OpenAILLM(api_key="sk-given"),)
+    assert phone._resolved("shop", phone.agent("Be brief."), Hooks()).engine == OpenAIRealtime(api_key="sk-given")
+    ready = phone._resolved("shop", phone.agent("Be brief.", provider="pipeline"), Hooks())
+    assert (ready.models, ready.stt) == (
+        (OpenAILLM(api_key="sk-given"),),
+        DeepgramSTT(api_key="dg-given", language="en"),
+    )
 
 
 CARRIERS_KEYS = {
@@ -261,9 +270,10 @@ def test_an_older_variable_is_read_and_the_current_one_named_once(
 def test_an_older_variable_chooses_a_provider(unset: pytest.MonkeyPatch) -> None:
     """An agent that left its model open gets the one whose key is there, and is told under which name."""
     unset.setenv("OPENAI_KEY", "sk-older")
-    ready = wiring.ready_agent("shop", Agent("Be brief."), Hooks())
+    ready = wiring.ready_agent("shop", Agent("Be brief.", provider="pipeline"), Hooks())
     assert [each.provider for each in ready.models] == ["openai"]
     assert "OPENAI_KEY" in ready.notes["llm"]
+    assert isinstance(wiring.ready_agent("shop", Agent("Be brief."), Hooks()).engine, OpenAIRealtime)
 
 
 def test_a_variable_that_never_was_is_not_set(unset: pytest.MonkeyPatch) -> None:
@@ -325,6 +335,29 @@ def test_marks_inside_words_and_verses_end_nothing(mark: str) -> None:
     chunker = SentenceChunker()
     assert [*chunker.push(text), *chunker.flush()] == [text]
     assert mark in (SentenceChunker.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("made", "provider"),
+    [
+        (Patter.deepgram("k", language="it"), DeepgramSTT("k", "it")),
+        (Patter.whisper("k", language="it"), WhisperSTT("k", "it")),
+        (Patter.elevenlabs("k", voice="adam"), ElevenLabsTTS("k", "adam")),
+        (Patter.openai_tts("k", voice="nova"), OpenAITTS("k", "nova")),
+        (Patter.deepgram("k"), DeepgramSTT("k", language="en")),
+        (Patter.whisper("k"), WhisperSTT("k", language="en")),
+        (Patter.elevenlabs("k"), ElevenLabsTTS("k", voice="rachel")),
+        (Patter.openai_tts("k"), OpenAITTS("k", voice="alloy")),
+    ],
+)
+def test_the_constructors_static_helpers(made: object, provider: object) -> None:
+    """Each gives the provider that it is the older form of, in its documented order of arguments."""
+    assert made == provider
+
+
+def test_voice_id_is_voice() -> None:
+    """ElevenLabsTTS(voice_id="…")."""
+    assert ElevenLabsTTS("k", voice_id="abc").voice == "abc"
 
 
 def test_every_older_name_has_its_line_in_the_guide() -> None:

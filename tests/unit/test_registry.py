@@ -99,7 +99,7 @@ def test_a_vendor_is_one_file_and_one_row(install: Install, monkeypatch: pytest.
     assert left_open.models[0].provider == "toy"
     assert left_open.notes["llm"] == "language model: toy echo-1, because TOY_API_KEY is set"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
-    assert wiring.ready_agent("a", Agent("A."), Hooks()).models[0].provider == "openai"
+    assert wiring.ready_agent("a", Agent("A.", provider="pipeline"), Hooks()).models[0].provider == "openai"
 
 
 def test_a_package_adds_a_vendor(install: Install, tmp_path: Path) -> None:

@@ -288,7 +288,8 @@ class RealtimeTalk:
         for way in ("input", "output"):
             _check_format((audio.get(way) or {}).get("format"), way)
         voice = (audio.get("output") or {}).get("voice")
-        if voice is not None and voice not in VOICES:
+        own = isinstance(voice, dict) and str(voice.get("id", "")).startswith("voice_")
+        if voice is not None and not own and voice not in VOICES:
             raise _Refused("invalid_value", f"Invalid value: '{voice}'", "session.audio.output.voice")
         if voice is not None and self._lengths and voice != self.session["audio"]["output"]["voice"]:
             raise _Refused("cannot_update_voice", "The voice cannot be changed any more", "session.audio.output.voice")

@@ -135,9 +135,13 @@ def test_stand_ins_are_shown_in_their_order() -> None:
 def test_a_model_that_the_environment_has_a_key_for_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a call: the stages that nobody chose, and told from those that the author did."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    loaded = LoadedAgent(name="desk", path=Path("desk.py"), agent=Agent("Help.", GREETING), hooks=MappingProxyType({}))
-    found = portray(loaded, load_settings())
-    assert [(each.stage, each.provider, each.chosen) for each in found.stages] == [
+
+    def shown(agent: Agent) -> list[tuple[str, str, bool]]:
+        loaded = LoadedAgent(name="desk", path=Path("desk.py"), agent=agent, hooks=MappingProxyType({}))
+        return [(each.stage, each.provider, each.chosen) for each in portray(loaded, load_settings()).stages]
+
+    assert shown(Agent("Help.", GREETING)) == [("engine", "OpenAIRealtime", False)]
+    assert shown(Agent("Help.", GREETING, provider="pipeline")) == [
         ("stt", "WhisperSTT", False),
         ("llm", "OpenAILLM", False),
         ("tts", "joe", False),

@@ -1,0 +1,121 @@
+"""Who answers for an agent that leaves it open, or says it in a word: chosen by the keys that are set, and told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from patter_cli import (
+    Agent,
+    ElevenLabsConvAI,
+    ElevenLabsTTS,
+    OpenAILLM,
+    OpenAIRealtime,
+    Patter,
+    RulesLLM,
+    keys,
+    registry,
+    wiring,
+)
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import ConfigError, InputError, MissingCredential
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without any vendor's key."""
+    for row in registry.ROWS:
+        for name in row.keys:
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(keys.OLDER.get(name, name), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("word", "engine"), [("openai_realtime", OpenAIRealtime), ("elevenlabs_convai", ElevenLabsConvAI)]
+)
+def test_an_engine_chosen_by_a_word(unset: pytest.MonkeyPatch, word: str, engine: type) -> None:
+    """Agent(provider="openai_realtime") is Agent(engine=OpenAIRealtime()), with the agent's voice and model."""
+    unset.setenv("OPENAI_API_KEY", "sk-1")
+    unset.setenv("ELEVENLABS_API_KEY", "sk-1")
+    unset.setenv("ELEVENLABS_AGENT_ID", "agent_1")
+    phone = Patter()
+    chosen = phone.agent("Be brief.", provider=word, voice="alloy")
+    assert chosen == phone.agent("Be brief.", provider=word, voice="alloy", engine=word)
+    ready = phone._resolved("shop", chosen, Hooks())
+    assert ready.engine == engine(voice="alloy")
+    assert phone._resolved("shop", Agent("A.", provider="openai_realtime", model="gpt-realtime-2"), Hooks()).engine == (
+        OpenAIRealtime(model="gpt-realtime-2")
+    )
+
+
+def test_an_agents_pipeline_leaves_the_engine_out(unset: pytest.MonkeyPatch) -> None:
+    """provider="pipeline": ears, mind and voice are chosen by the keys that are set, each in a line."""
+    unset.setenv("OPENAI_API_KEY", "sk-1")
+    unset.setenv("ELEVENLABS_API_KEY", "sk-1")
+    ready = wiring.ready_agent("shop", Agent("Be brief.", provider="pipeline"), Hooks())
+    assert ready.engine is None
+    assert (ready.stt.provider, ready.models[0].provider, ready.tts.provider) == ("openai", "openai", "elevenlabs")
+    assert set(ready.notes) == {"stt", "llm", "tts"}
+
+
+def test_nothing_chosen_is_openai_realtime_where_its_key_is_set(unset: pytest.MonkeyPatch) -> None:
+    """Else the built-in speech; either is said in one line. A voice of another vendor's is told, and not asked for."""
+    assert wiring.ready_agent("shop", Agent("A.", voice="rachel"), Hooks(on_message=str)).notes.keys() == {
+        "speech",
+        "voice",
+    }
+    unset.setenv("OPENAI_API_KEY", "sk-1")
+    ready = wiring.ready_agent("shop", Agent("A."), Hooks())
+    assert ready.engine == OpenAIRealtime()
+    assert ready.notes == {
+        "engine": "engine: openai_realtime gpt-realtime-2.1, because OPENAI_API_KEY is set and nothing else was chosen"
+    }
+    assert wiring.ready_agent("shop", Agent("A.", voice="coral"), Hooks()).engine == OpenAIRealtime(voice="coral")
+    other = wiring.ready_agent("shop", Agent("A.", voice="rachel"), Hooks())
+    assert other.engine == OpenAIRealtime()
+    assert other.notes["voice"] == "voice rachel: another vendor's; marin speaks instead"
+    assert wiring.ready_agent("shop", Agent("A."), Hooks(on_message=str)).engine is None
+    assert wiring.ready_agent("shop", Agent("A.", tts=ElevenLabsTTS("k")), Hooks()).engine is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"provider": "openai"}, "provider cannot be 'openai'"),
+        ({"provider": "pipeline", "engine": OpenAIRealtime("k")}, "two answers to one question"),
+        ({"provider": "elevenlabs_convai", "engine": "openai_realtime"}, "two answers"),
+        ({"provider": "openai_realtime", "llm": OpenAILLM("k")}, "llm would do it again"),
+    ],
+)
+def test_a_word_that_contradicts_the_rest_is_refused(wrong: dict[str, Any], words: str) -> None:
+    """When it is written."""
+    with pytest.raises(InputError, match=words):
+        Agent("A.", **wrong)
+
+
+async def test_nothing_can_be_typed_to_an_engine(unset: pytest.MonkeyPatch) -> None:
+    """It is said before the call; an agent that chose nothing is typed to by way of its language model."""
+    with pytest.raises(InputError, match="wants to hear a voice"):
+        await Patter(persist=False).test(Agent("A.", engine=OpenAIRealtime("k")))
+
+
+def test_elevenlabs_agents_need_an_agent(unset: pytest.MonkeyPatch) -> None:
+    """ElevenLabsConvAI() without an agent's id is told which step is missing, before the first ring."""
+    unset.delenv("ELEVENLABS_AGENT_ID", raising=False)
+    with pytest.raises(ConfigError, match="ELEVENLABS_AGENT_ID is not set") as raised:
+        wiring.ready_agent("shop", Agent("A.", engine=ElevenLabsConvAI("k")), Hooks())
+    assert "make one at elevenlabs.io" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "row", [each for each in registry.ROWS if each.keys and each.kind in ("engine", "stt", "llm", "tts")]
+)
+def test_a_missing_key_is_found_before_the_first_ring(unset: pytest.MonkeyPatch, row: registry.Row) -> None:
+    """Of every vendor, and the error says which variable."""
+    for each in row.keys:
+        unset.delenv(each, raising=False)
+    rest: dict[str, Any] = {} if row.kind in ("engine", "llm") else {"llm": RulesLLM(lambda turn: "Yes.")}
+    with pytest.raises(MissingCredential, match=row.keys[0]):
+        wiring.ready_agent("shop", Agent("A.", **{row.kind: row.name}, **rest), Hooks())
