@@ -179,6 +179,7 @@ ROWS: tuple[Row, ...] = (
     Row(name="smart-turn", kind="eou", target="patter_cli.providers.smart_turn:SmartTurn", extra="turns"),
     Row(name="webrtc", kind="echo", target="patter_cli.providers.webrtc:EchoCanceller", extra="aec"),
     Row(name="loopback", kind="carrier", target="patter_cli.carriers.loopback.carrier:Carrier"),
+    Row(name="browser", kind="carrier", target="patter_cli.carriers.browser.carrier:Carrier"),
     Row(name="asterisk", kind="carrier", target="patter_cli.carriers.asterisk.carrier:Asterisk", on_request=True),
     Row(
         name="telnyx",

@@ -85,7 +85,8 @@ def check_packages(agent: ReadyAgent) -> None:
 
 
 def carriers(named: str = "") -> dict[str, Carrier]:
-    """Every carrier whose keys are set, or that needs none, by name. named: this one and the built-in line instead.
+    """Every carrier whose keys are set, or that needs none, by name. named: this one instead,
+    with the built-in line and the softphone.
 
     Raises UnknownProvider, MissingCredential, MissingExtra, ConfigError.
     """
@@ -93,7 +94,7 @@ def carriers(named: str = "") -> dict[str, Carrier]:
         row, line = registry.find("carrier", named), built_in_line()
         if row.keys and not row.key_set():
             raise MissingCredential(f"{named} needs {row.keys[0]}", hint=f"export {row.keys[0]}=…")
-        return {line.name: line, row.name: row.load()()}
+        return {line.name: line, "browser": registry.find("carrier", "browser").load()(), row.name: row.load()()}
     usable = (row for row in registry.rows("carrier") if row.key_set() or not (row.keys or row.on_request))
     return {row.name: row.load()() for row in usable}
 

@@ -12,7 +12,7 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from urllib.parse import quote
 from patter_cli.callers import CallerRules, Callers
 from patter_cli.contracts.carrier.carrier import (
     AnswerPlan,
+    BringsTickets,
     Carrier,
     CarrierRequest,
     OutboundCall,
@@ -57,6 +58,7 @@ from patter_cli.server.proofs import Proof, Proofs
 from patter_cli.server.reception import Reception
 from patter_cli.server.recordings import Recordings
 from patter_cli.server.run import Server, left_s, tune_process
+from patter_cli.server.softphone import Softphone, calls_from_pages
 from patter_cli.server.spending import DailySpending
 from patter_cli.server.stream_routes import stream_routes
 from patter_cli.server.tickets import CallTicket, UsedTickets
@@ -228,6 +230,11 @@ class Service:
             if isinstance(carrier, DirectCarrier)
         }
         self._site = site
+        pages = calls_from_pages(self._carriers)
+        self.softphone = Softphone(carrier=pages, agents=self._agents, secret=settings.secret)
+        """Who may call from a browser."""
+        self.on_page_call: Callable[[CallTicket, Sender], None] | None = None
+        """Is told of each call from a browser, and may send its page what is said."""
         self._warm = False
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
@@ -247,7 +254,14 @@ class Service:
     def media_url(self, agent: str) -> str:
         """Where a program on this machine calls the agent."""
         carriers = self._carriers.values()
-        local = next((each.name for each in carriers if each.local and isinstance(each, WebSocketCarrier)), None)
+        local = next(
+            (
+                each.name
+                for each in carriers
+                if each.local and isinstance(each, WebSocketCarrier) and not isinstance(each, BringsTickets)
+            ),
+            None,
+        )
         if local is None:
             raise UnknownProvider("no carrier here takes calls from this machine", hint="add the built-in line")
         return f"ws://{self._settings.host}:{self.port}/ws/{local}/{quote(agent)}"
@@ -486,7 +500,12 @@ class Service:
         """A stream has begun: it is the line of a call that we made, or a new call."""
         self._callers.arrived(ticket.carrier, ticket.carrier_call_id)
         ours = self._dialler.take_line(ticket, started, sender)
-        return ours if ours is not None else self._calls.open(ticket, started, sender)
+        if ours is not None:
+            return ours
+        call = self._calls.open(ticket, started, sender)
+        if self.on_page_call is not None and isinstance(self._carriers[ticket.carrier], BringsTickets):
+            self.on_page_call(ticket, sender)
+        return call
 
 
 def _unsigned() -> BadSetting:

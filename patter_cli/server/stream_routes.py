@@ -5,7 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from patter_cli.contracts.carrier.carrier import Carrier, CarrierRequest, SignsStreams, WebSocketCarrier
+from patter_cli.contracts.carrier.carrier import (
+    BringsTickets,
+    Carrier,
+    CarrierRequest,
+    SignsStreams,
+    WebSocketCarrier,
+)
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.app import StreamRoute
 from patter_cli.server.entrance import SignedBy, local_entrance, ticket_entrance
@@ -27,14 +33,15 @@ def stream_routes(
     for name, carrier in carriers.items():
         if not isinstance(carrier, WebSocketCarrier):
             continue
-        if carrier.local:
+        strangers = carrier.local and not isinstance(carrier, BringsTickets)
+        if strangers:
             path, entrance = "{agent}", local_entrance(name, agents.__contains__, time.time)
         else:
             path = "stream/{token}"
             signed = _signed_by(carrier, addresses) if require_signature else None
             entrance = ticket_entrance(name, secret, used, time.time, signed=signed, recall=recall)
         routes.append(
-            StreamRoute(path=f"/ws/{name}/{path}", codec=carrier.codec, entrance=entrance, local_only=carrier.local)
+            StreamRoute(path=f"/ws/{name}/{path}", codec=carrier.codec, entrance=entrance, local_only=strangers)
         )
     return routes
 

@@ -99,7 +99,7 @@ async def test_a_second_process_finds_the_server_and_stops_it(tmp_path: Path) ->
         found = await asyncio.to_thread(served.until_found)
         told = await asyncio.to_thread(served.from_elsewhere, "ping")
         assert (told["pid"], told["port"]) == (served.process.pid, found.port)
-        assert (told["carriers"], told["agents"]) == (["loopback"], ["hum"])
+        assert (told["carriers"], told["agents"]) == (["loopback", "browser"], ["hum"])
         assert "token" not in told
         url = f"ws://127.0.0.1:{found.port}/ws/loopback/hum"
         async with LineCaller(url, TwilioLine(), parameters={"caller": "+12025550142"}) as caller:

@@ -261,13 +261,17 @@ def test_an_unknown_name_is_answered_with_the_nearest(wrong: dict[str, str], nea
 
 
 def test_carriers_are_those_whose_keys_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The built-in line needs none; a row more is a carrier more, as soon as its key is there."""
+    """The built-in line and the softphone need none; a row more is a carrier more, as soon as its key is there."""
     row = registry.Row(name="acme", kind="carrier", target="tests.e2e.acme:Carrier", keys=("ACME_KEY",))
     monkeypatch.setattr(registry, "ROWS", (*registry.ROWS, row))
     monkeypatch.delenv("ACME_KEY", raising=False)
-    assert list(wiring.carriers()) == ["loopback"]
+    assert list(wiring.carriers()) == ["loopback", "browser"]
     monkeypatch.setenv("ACME_KEY", "k")
-    assert {name: each.local for name, each in wiring.carriers().items()} == {"loopback": True, "acme": False}
+    assert {name: each.local for name, each in wiring.carriers().items()} == {
+        "loopback": True,
+        "browser": True,
+        "acme": False,
+    }
 
 
 def test_a_secret_is_kept_only_where_something_is_signed_for_others(tmp_path: Path) -> None:

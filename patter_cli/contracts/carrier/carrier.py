@@ -275,6 +275,15 @@ class WebSocketCarrier(Carrier, Protocol):
 
 
 @runtime_checkable
+class BringsTickets(Protocol):
+    """A local carrier whose streams bring a ticket of ours, and so may come from anywhere."""
+
+    @property
+    def by_ticket(self) -> bool:
+        """Always."""
+
+
+@runtime_checkable
 class AnswersByCommand(Protocol):
     """For carriers whose calls stay as they are, answered and silent, when their stream cannot be opened."""
 
