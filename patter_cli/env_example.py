@@ -36,24 +36,27 @@ def _keys() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    said = _docstrings(settings.Settings)
+    said = field_docs(settings.Settings)
     for name, row in settings.ROWS.items():
         if not row.variable:
             continue
         secret = row.section is None
-        shown = "" if secret else _shown(getattr(settings.DEFAULTS, name))
+        shown = "" if secret else as_text(getattr(settings.DEFAULTS, name))
         yield f"# {said[name]}\n{'' if secret else '# '}{row.variable}={shown}\n"
 
 
-def _shown(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A setting as one would write it; "" for None and for what is off."""
     if isinstance(value, bool):
         return "1" if value else ""
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value.value if isinstance(value, Enum) else "" if value is None else value)
 
 
-def _docstrings(of: type) -> dict[str, str]:
+def field_docs(of: type) -> dict[str, str]:
     """The text under each field of a class, in one line and without what it says of a value that is Python's."""
     (tree,) = ast.parse(inspect.getsource(of)).body
     assert isinstance(tree, ast.ClassDef)
