@@ -264,10 +264,11 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """A scripted caller says this while the agent talks, after so much of its audio."""
+    """A scripted caller says this while the agent talks: after so much of its audio, or once it has said the words."""
 
     text: str
     after_ms: int = field(default=1500, kw_only=True)
+    after_words: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

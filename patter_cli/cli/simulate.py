@@ -5,24 +5,25 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patter_cli.agent import PIPELINE
-from patter_cli.cli.general import AgentName, warn
+from patter_cli.cli.general import AgentName
 from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
-    from patter_cli.cli.simulation import Simulation
-    from patter_cli.simulate.scenario import Scenario
+    from patter_cli.cli.simulate_flags import SimulateFlags
+    from patter_cli.contracts.llm import LanguageModel
+    from patter_cli.engine.ready import ReadyAgent
+    from patter_cli.simulate.written import Scenario
 
 EXAMPLES = (
     'Examples: patter simulate receptionist · patter simulate receptionist --say "When are you open?" --json · '
     "patter simulate receptionist --wav question.wav --out reply.wav --max-ttfa-ms 900 · "
-    "patter simulate --scenario agents/receptionist.toml --line mobile --stereo call.wav"
+    "patter simulate --scenario agents/receptionist.toml --line mobile --stereo call.wav · "
+    "patter simulate --scenario agents/ -n 3 --junit report.xml"
 )
 
 
@@ -36,7 +37,21 @@ def simulate(
         list[Path] | None, typer.Option(help="A recording of what the caller says; give it once for each turn.")
     ] = None,
     scenario: Annotated[
-        Path | None, typer.Option(help="A conversation from a file, with what must come of it: 1 if it does not.")
+        list[str] | None,
+        typer.Option(
+            help="A conversation from a file, with what must come of it: 1 if it does not. Or a folder, or a pattern.",
+            metavar="PATH",
+        ),
+    ] = None,
+    repeat: Annotated[int, typer.Option("-n", "--repeat", help="Hold each call so many times.", min=1)] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="How many calls at once.", min=1, show_default="as many as the machine has cores"),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write what came of it as JUnit XML, for a CI system.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What {NAME} in a scenario stands for.", metavar="NAME=VALUE"),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Talk to the agent yourself.")] = False,
     text: Annotated[bool, typer.Option("--text", help="Type to the agent, no audio.")] = False,
@@ -72,153 +87,160 @@ def simulate(
     Without --say, --wav, --scenario, --mic or --text you talk to it yourself if there is a terminal and a microphone;
     otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml.
 
+    Several scenarios, or one with -n, are held side by side; a line for each says what came of it, and below it what
+    was wanted and what was heard. Exits with 1 if one of them failed. docs/scenarios.md has what one may say.
+
     --json: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools: [{name,
     arguments, result}], latency}], cost: {usd, known_usd, legs, prices}, caller_waited_ms, notes, expectations: [{step,
-    expected, heard, passed}]}; usd is null where a leg's price is unknown. With --url the first seven are {url, agent:
-    [{at_ms, text}]}, for what happens inside somebody else's agent is not known.
+    expected, heard, passed, skipped, differs, line}]}; usd is null where a leg's price is unknown. With --url the first
+    seven are {url, agent: [{at_ms, text}]}, for what happens inside somebody else's agent is not known. Of several
+    calls: {scenarios: [{scenario, agent, runs, passed, failed, skipped, waited_ms: {p50, min, max}, duration_ms, calls:
+    [{passed, error: {code, message, hint}, and the above}]}], passed, failed, skipped, took_s}.
     """
-    from patter_cli.audio.wav import check_writable
-    from patter_cli.cli.screen import on_terminal, screen_for
-    from patter_cli.errors import InputError
-    from patter_cli.server.run import run
-    from patter_cli.simulate.line import QUALITIES
-    from patter_cli.simulate.scenario import written_human
+    from patter_cli.cli.simulate_flags import SimulateFlags
 
-    ways = (("--say", say), ("--wav", wav), ("--scenario", scenario), ("--mic", mic), ("--text", text))
-    chosen = [name for name, given in ways if given]
-    if len(chosen) > 1 and chosen != ["--say", "--wav"]:
-        raise InputError(f"{' and '.join(chosen)} cannot go together", hint="leave all but one out")
-    if url and agent:
-        raise InputError("--url calls an agent that is served already", hint=f"leave {agent} out")
-    if url and text:
-        raise InputError("--text needs no server, and --url is one", hint="leave one of them out")
-    if carrier:
-        from patter_cli.cli.lab import WIRES, check_name
-
-        check_name(carrier, WIRES)
-        if url or text:
-            raise InputError("--carrier is for a call with sound to an agent of one's own", hint="leave it out")
-    if out is not None and out == stereo:
-        raise InputError(f"--out and --stereo cannot both be {out}", hint="name two files, or leave one out")
-    if seed is not None and line is None and scenario is None:
-        raise InputError(f"--seed {seed} chooses a line of one kind, and no kind is named", hint="add --line mobile")
-    for path in (out, stereo):
-        if path is not None and path.is_dir():
-            raise InputError(f"cannot write {path}: it is a folder", hint=f"name a file: {path / 'call.wav'}")
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
-        if path is not None:
-            check_writable(path)
-    if line is not None and line not in QUALITIES:
-        near = get_close_matches(line, QUALITIES, n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"there is no line called {line!r}", hint=f"{meant}known: {', '.join(QUALITIES)}")
-    humans = [written_human(each) for each in human or []]
-    if local and url:
-        raise InputError("--local is for an agent of one's own, and --url is another's", hint="leave one of them out")
-    rehearsal = _rehearsal(agent, url, scenario, _typed(say or [], wav or []), settings, local=local, text=text)
-    rehearsal.out, rehearsal.stereo, rehearsal.quiet = out, stereo, json
-    rehearsal.max_ttfa_ms, rehearsal.carrier = max_ttfa_ms, carrier
-    rehearsal.redaction = settings.redact
-    rehearsal.choose_line(line, seed)
-    rehearsal.humans_are(humans)
-    if text:
-        if out or stereo or max_ttfa_ms or line or seed is not None:
-            raise InputError(
-                "--text has no audio to write, to time or to spoil",
-                hint="leave --out, --stereo, --max-ttfa-ms, --line and --seed out",
-            )
-        held = rehearsal.by_keyboard()
-    elif mic or (not chosen and sys.stdin.isatty() and sys.stdout.isatty() and not json and _microphone()):
-        held = rehearsal.by_microphone()
+    flags = SimulateFlags(
+        agent=agent,
+        say=say or (),
+        wav=wav or (),
+        scenario=scenario or (),
+        repeat=repeat,
+        jobs=jobs,
+        junit=junit,
+        variables=set_ or (),
+        mic=mic,
+        text=text,
+        url=url,
+        out=out,
+        stereo=stereo,
+        line=line,
+        seed=seed,
+        carrier=carrier,
+        local=local,
+        human=human or (),
+        json=json,
+        max_ttfa_ms=max_ttfa_ms,
+    )
+    flags.check()
+    planned = _planned(flags, settings)
+    if flags.several:
+        _hold_several(planned, flags, settings)
     else:
-        held = rehearsal.by_script()
-    if not (json or text or url):
-        title = f"patter simulate {rehearsal.agent_name}"
-        rehearsal.screen = screen_for(title, settings)
+        _hold_one(*planned[0], flags, settings)
+
+
+def _planned(flags: SimulateFlags, settings: Settings) -> list[tuple[ReadyAgent | None, Scenario]]:
+    """Each scenario with the agent that it calls; without --scenario, the caller's words or what lies beside it."""
+    from patter_cli import wiring
+    from patter_cli.cli.callable_agents import CallableAgents, only_agent, reachable, typed_scenario
+    from patter_cli.cli.scenario_files import scenario_files, written_variables
+    from patter_cli.simulate.scenario import load_scenario, written_human
+
+    humans = [written_human(each) for each in flags.human]
+    variables = written_variables(flags.variables)
+    words = typed_scenario(flags.say, flags.wav)
+    agents = CallableAgents(settings, local=flags.local, text=flags.text)
+    read = [load_scenario(path, variables) for path in scenario_files(flags.scenario)]
+    planned: list[tuple[ReadyAgent | None, Scenario]] = []
+    if flags.url is not None:
+        planned = [(None, each) for each in read or [words]]
+    elif read:
+        planned = [(agents.find(flags.agent or each.agent or only_agent())[0], each) for each in read]
+    else:
+        ready, beside = agents.with_scenario(flags.agent or only_agent(), variables)
+        if words.steps:  # with the line and the humans of the scenario
+            beside = replace(words, humans=beside.humans, quality=beside.quality, seed=beside.seed)
+        planned = [(ready, beside)]
+    if settings.log_dir is not None:
+        wiring.check_folder(settings.log_dir)
+    return [
+        (
+            ready,
+            replace(
+                each,
+                quality=flags.line or each.quality,
+                seed=each.seed if flags.seed is None else flags.seed,
+                humans=reachable(each.humans, humans),
+            ),
+        )
+        for ready, each in planned
+    ]
+
+
+def _hold_one(ready: ReadyAgent | None, scenario: Scenario, flags: SimulateFlags, settings: Settings) -> None:
+    """One call, of which all is told."""
+    from patter_cli import wiring
+    from patter_cli.cli.screen import on_terminal, screen_for
+    from patter_cli.cli.simulation import Simulation
+    from patter_cli.server.run import run
+    from patter_cli.testbench.recordings import Recordings
+
+    simulation = Simulation(ready, scenario, url=flags.url or "", store=wiring.kept_calls(settings))
+    simulation.recordings = Recordings(out=flags.out, stereo=flags.stereo, redaction=settings.redact)
+    simulation.quiet, simulation.max_ttfa_ms, simulation.carrier = flags.json, flags.max_ttfa_ms, flags.carrier
+    if flags.text:
+        held = simulation.by_keyboard()
+    elif flags.mic or (not flags.ways and not flags.json and _person_here()):
+        held = simulation.by_microphone()
+    else:
+        simulation.model = _model_for(ready, scenario)
+        held = simulation.by_script()
+    if not (flags.json or flags.text or flags.url):
+        simulation.screen = screen_for(f"patter simulate {simulation.agent_name}", settings)
     # What the agent's code prints is no data.
-    with on_terminal(rehearsal.screen), redirect_stdout(sys.stderr) if json else nullcontext():
-        passed = run(held)
-    if json:
-        rehearsal.print_json()
-    rehearsal.raise_failure()
-    if not passed or not rehearsal.kept:
+    with on_terminal(simulation.screen), redirect_stdout(sys.stderr) if flags.json else nullcontext():
+        run(held)
+    if flags.json:
+        simulation.print_json()
+    simulation.raise_failure()
+    if simulation.held.failed or not simulation.held.kept:
         raise typer.Exit(1)
 
 
-def _rehearsal(
-    spec: str | None,
-    url: str | None,
-    path: Path | None,
-    words: Scenario,
-    settings: Settings,
-    *,
-    local: bool,
-    text: bool,
-) -> Simulation:
-    """The call to hold: words, if there are any, else the scenario that was named or lies beside the agent."""
+def _hold_several(planned: list[tuple[ReadyAgent | None, Scenario]], flags: SimulateFlags, settings: Settings) -> None:
+    """Several calls, of which it is told what came of them."""
     from patter_cli import wiring
-    from patter_cli.cli.discovery import load_agent
-    from patter_cli.cli.simulation import Simulation
-    from patter_cli.engine.hooks import Hooks
-    from patter_cli.simulate.scenario import Scenario, load_scenario
+    from patter_cli.cli.several import Planned, SeveralCalls
+    from patter_cli.cli.simulation import lab_serves
+    from patter_cli.server.run import run
+    from patter_cli.testbench.spoken import served_here
+    from patter_cli.testbench.trials import jobs_here
 
-    scenario = load_scenario(path) if path is not None else None
-    if url is not None:
-        return Simulation(None, scenario or words, url=url)
-    if spec is None:
-        spec = (scenario.agent if scenario is not None else "") or _only_agent()
-    loaded = load_agent(spec)
-    warn(loaded.warnings)
-    if scenario is None:
-        beside = loaded.path.with_suffix(".toml")
-        scenario = load_scenario(beside) if beside.is_file() else Scenario()
-    if words.steps:  # with the line and the humans of the scenario
-        scenario = replace(words, humans=scenario.humans, quality=scenario.quality, seed=scenario.seed)
-    if settings.log_dir is not None:
-        wiring.check_folder(settings.log_dir)
-    speaking = loaded.agent
-    if local:
-        ears, voice = wiring.built_in_speech()
-        speaking = replace(speaking, engine=None, provider="", stt=ears, tts=voice)
-    elif text and speaking.engine is None:
-        speaking = replace(speaking, provider=PIPELINE)  # what is typed is no voice, and an engine wants one
-    ready = wiring.ready_agent(loaded.name, speaking, Hooks(**loaded.hooks), settings)
-    return Simulation(ready, scenario, store=wiring.kept_calls(settings))
-
-
-def _only_agent() -> str:
-    from patter_cli.cli.discovery import find_agents
-    from patter_cli.cli.templates import DEMO, template, template_files
-    from patter_cli.errors import InputError
-
-    files = find_agents(Path.cwd())
-    found = [each.name for each in files if each.error is None]
-    if not found and not Path("agents").is_dir() and DEMO in template_files():
-        print(
-            f"there is no agent here yet, so the demo agent {DEMO} answers; one of your own: patter agents new NAME",
-            file=sys.stderr,
-        )
-        return str(template(DEMO))
-    if not found and files:
-        return files[0].name  # loading it says what is wrong with it
-    if not found:
-        raise InputError("there is no agent in agents/", hint="make one: patter agents new NAME")
-    if len(found) > 1:
-        raise InputError(f"which agent? there are {', '.join(found)}", hint=f"patter simulate {found[0]}")
-    return found[0]
+    calls = SeveralCalls(
+        planned=[Planned(scenario=each, agent=ready, model=_model_for(ready, each)) for ready, each in planned],
+        times=flags.repeat,
+        jobs=jobs_here(flags.jobs),
+        url=flags.url or "",
+        serve=lab_serves(flags.carrier) if flags.carrier else served_here,
+        store=wiring.kept_calls(settings),
+        max_ttfa_ms=flags.max_ttfa_ms,
+        quiet=flags.json,
+    )
+    with redirect_stdout(sys.stderr):  # what the agents' code prints is no data
+        run(calls.hold())
+    if flags.junit is not None:
+        calls.write_junit(flags.junit)
+    if flags.json:
+        calls.print_json()
+    else:
+        calls.print_lines()
+    if not calls.passed:
+        raise typer.Exit(1)
 
 
-def _typed(say: list[str], wav: list[Path]) -> Scenario:
-    """The caller's words from the command line."""
-    from patter_cli.simulate.scenario import Scenario, ScenarioStep
-    from patter_cli.simulate.script import play_wav, say_texts
+def _model_for(ready: ReadyAgent | None, scenario: Scenario) -> LanguageModel | None:
+    """Who plays the caller and judges, where the scenario has such; None where there is nobody."""
+    if scenario.caller is None and not scenario.questions:
+        return None
+    from patter_cli.testbench.models import configured_model
 
-    steps = [*say_texts(say), *(play_wav(each) for each in wav)]
-    return Scenario(steps=tuple(ScenarioStep(does=each) for each in steps))
+    return configured_model(ready)
 
 
-def _microphone() -> bool:
+def _person_here() -> bool:
+    """Whether somebody could talk to the agent themselves."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
     from patter_cli.simulate.microphone import has_microphone
 
     return has_microphone()

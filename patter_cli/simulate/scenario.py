@@ -2,6 +2,9 @@
 
 agent = "receptionist"
 
+[variables]                       # {name} in any text below; `--set name=…` says another
+name = "Anna Brown"
+
 [line]                            # what is between the caller and us
 quality = "mobile"                # a name of QUALITIES; seed = 1
 
@@ -9,20 +12,20 @@ quality = "mobile"                # a name of QUALITIES; seed = 1
 number = "+12025550142"
 says = ["Front desk."]            # one line after the other; or: refuses = "busy"
 
-[[step]]                          # one of say, interrupt (after_ms), press, wav, hang_up
-say = "What are your opening hours?"
-expect = "nine until five thirty" # words the agent must have been heard to say in answer, or a list of them
+[[step]]                          # one of ACTIONS
+say = "My name is {name}."
+expect = "which day"              # what must come in answer: see ANSWERS
 within_ms = 2000                  # the longest wait for its voice
 
-[expect]                          # of the whole call; says and never: words, or a list
-reason = "transferred"            # outcome, max_ttfa_ms
+[expect]                          # of the whole call: see WHOLE
+reason = "transferred"
+
+Every key and what it means: docs/scenarios.md.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,72 +33,26 @@ from patter_cli.agent import E164, HangUp, Interrupt, Press, Say
 from patter_cli.core.outcome import Outcome
 from patter_cli.errors import InputError, reason
 from patter_cli.simulate.line import QUALITIES
-from patter_cli.simulate.script import ScriptStep, Voice, play_wav
+from patter_cli.simulate.scenario_table import ACTIONS, ANSWERS, ScenarioTable, meant
+from patter_cli.simulate.script import Voice, play_wav
+from patter_cli.simulate.steps import ScriptStep, StaySilent, Wait, WaitFor
 from patter_cli.simulate.switchboard import Human
+from patter_cli.simulate.written import Expected as Expected
+from patter_cli.simulate.written import PlayedCaller, WantedTool
+from patter_cli.simulate.written import Scenario as Scenario
+from patter_cli.simulate.written import ScenarioStep as ScenarioStep
+from patter_cli.simulate.written import WrittenHuman as WrittenHuman
 from patter_cli.text.compare import normalised_words
-from patter_cli.toml_text import Place, TomlMistakeError, TomlText, nearest_line, read_toml
+from patter_cli.toml_text import TomlMistakeError, read_toml
 
 REFUSALS: Final = ("busy", "no answer")
 """Why a human of a scenario may not be reached."""
 
-_ACTIONS: Final = ("say", "interrupt", "press", "wav", "hang_up")
 _KEYS: Final = frozenset("0123456789*#")
-_HOMES: Final = (
-    ("above the first table", ("agent",)),
-    ("in [line]", ("quality", "seed")),
-    ("in a [[human]]", ("number", "says", "refuses")),
-    ("in a [[step]]", _ACTIONS),
-    ("in a [[step]] that gets an answer", ("expect", "within_ms")),
-    ("in a [[step]] with interrupt", ("after_ms",)),
-    ("in [expect]", ("says", "never", "reason", "outcome", "max_ttfa_ms")),
-)
-"""Where each key belongs, for those that stand somewhere else."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioStep:
-    """What the caller does, and what must be heard in answer."""
-
-    does: ScriptStep
-    expect: tuple[str, ...] = ()
-    within_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenHuman:
-    """Somebody the agent may transfer to: either they say something, or they refuse with one of REFUSALS."""
-
-    number: str
-    says: tuple[str, ...] = ()
-    refuses: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """Of the whole call; "" and None: anything."""
-
-    reason: str = ""
-    outcome: Outcome | None = None
-    says: tuple[str, ...] = ()
-    never: tuple[str, ...] = ()
-    max_ttfa_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """A conversation and what must come of it. name: its file; "" when it was typed on the command line."""
-
-    name: str = ""
-    agent: str = ""
-    steps: tuple[ScenarioStep, ...] = ()
-    humans: tuple[WrittenHuman, ...] = ()
-    expected: Expected = Expected()
-    quality: str = "clean"
-    seed: int = 1
-
-
-def load_scenario(path: Path) -> Scenario:
-    """Read a scenario and the recordings it names, which lie beside it.
+def load_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Scenario:
+    """Read a scenario and the recordings it names, which lie beside it. variables: in place of the file's own.
 
     Raises InputError with the file, the line, the table and the key for whatever is not as it should be.
     """
@@ -108,26 +65,31 @@ def load_scenario(path: Path) -> Scenario:
         raise InputError(
             f"{path}:{error.line}: {error}", hint="a text stands in quotes, a table in brackets"
         ) from error
-    whole = _Table(str(path), written, (), written.table)
+    filled = _variables(ScenarioTable(str(path), written, (), written.table).table("variables"), variables or {})
+    whole = ScenarioTable(str(path), written, (), written.table, filled)
+    whole.table("variables")
     agent = whole.text("agent")
+    caller_table = whole.table("caller")
+    caller = _caller(caller_table) if whole.has("caller") else None
     steps = [_step(each, path.parent) for each in whole.tables("step")]
     humans = [_human(each) for each in whole.tables("human")]
     line, expect = whole.table("line"), whole.table("expect")
     quality = line.text("quality") or "clean"
     if quality not in QUALITIES:
-        raise line.wrong("quality", f"is {quality!r}", _meant(quality, QUALITIES))
+        raise line.wrong("quality", f"is {quality!r}", meant(quality, QUALITIES))
     scenario = Scenario(
         name=str(path),
         agent=agent,
         steps=tuple(steps),
         humans=tuple(humans),
+        caller=caller,
         expected=_expected(expect),
         quality=quality,
         seed=line.number("seed") or 0,
     )
     for table in (line, expect, whole):
         table.finish()
-    if not steps:
+    if not steps and caller is None:
         raise InputError(f"{path}: there is no step in it", hint='write: [[step]] and below it: say = "Hello."')
     return scenario
 
@@ -152,154 +114,118 @@ async def voiced(humans: Sequence[WrittenHuman], voice: Voice) -> list[Human]:
     ]
 
 
-class _Table:
-    """One table of a file: keys are taken from it, and at the end nothing may be left."""
-
-    def __init__(self, file: str, written: TomlText, place: Place, content: Mapping[str, object]) -> None:
-        self._file = file
-        self._written = written
-        self._place = place
-        self._content = content
-        self._taken: list[str] = []
-
-    def text(self, key: str) -> str:
-        """A text that is not blank; "" where there is none."""
-        value = self._take(key)
-        if value is None:
-            return ""
-        if not isinstance(value, str):
-            raise self.wrong(key, f"is {_kind(value)}, not a text", f'{key} = "…"')
-        if not value.strip():
-            raise self.wrong(key, "is empty", f'{key} = "…", or leave it out')
-        return value
-
-    def words(self, key: str) -> tuple[str, ...]:
-        """One text or a list of them, each with words in it."""
-        value = self._take(key)
-        texts = [] if value is None else value if isinstance(value, list) else [value]
-        for each in texts:
-            if not isinstance(each, str):
-                raise self.wrong(key, f"has {_kind(each)} where a text belongs", f'{key} = "…" or {key} = ["…", "…"]')
-            if not normalised_words(each):
-                raise self.wrong(key, f"has no words: {each!r}", f'{key} = "what is said"')
-        return tuple(texts)
-
-    def number(self, key: str) -> int | None:
-        """A whole number from 0 on; None where there is none."""
-        value = self._take(key)
-        if value is None:
-            return None
-        if type(value) is not int or value < 0:
-            raise self.wrong(key, f"is {value!r}, not a whole number from 0 on", f"{key} = 1500")
-        return value
-
-    def true(self, key: str) -> bool:
-        """Whether a key stands there; it can only be true."""
-        value = self._take(key)
-        if value not in (None, True):
-            raise self.wrong(key, f"is {value!r}, and can only be true", f"{key} = true, or leave it out")
-        return value is True
-
-    def table(self, key: str) -> _Table:
-        """A table in the table; an empty one where there is none."""
-        value = self._take(key)
-        if not isinstance(value, dict | None):
-            raise self.wrong(key, f"is {_kind(value)}, not a table", f"[{key}]")
-        return _Table(self._file, self._written, (*self._place, key), value or {})
-
-    def tables(self, key: str) -> list[_Table]:
-        """A list of tables."""
-        value = self._take(key)
-        rows = [] if value is None else value
-        if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
-            raise self.wrong(key, "is not a list of tables", f"[[{key}]], in two brackets, above each")
-        return [_Table(self._file, self._written, (*self._place, key, at), each) for at, each in enumerate(rows)]
-
-    def has(self, *keys: str) -> list[str]:
-        """Those of the keys that are there."""
-        return [key for key in keys if key in self._content]
-
-    def wrong(self, key: str, what: str, write: str) -> InputError:
-        """What to raise about a key."""
-        return InputError(f"{self.where(key)} {key} {what}", hint=f"write: {write}")
-
-    def lacks(self, what: str, write: str) -> InputError:
-        """What to raise about the table."""
-        return InputError(f"{self.where()} {what}", hint=f"write: {write}")
-
-    def finish(self, *known: str) -> None:
-        """Raise InputError for the first key that nobody took. known: those that might have been."""
-        keys = [*self._taken, *known]
-        for key in self._content:
-            if key not in keys:
-                homes = [home for home, theirs in _HOMES if key in theirs]
-                near = difflib.get_close_matches(key, keys, n=1, cutoff=0.8)
-                hint = f"it belongs {' or '.join(homes)}" if homes and not near else _meant(key, keys)
-                raise InputError(f"{self.where(key)} {key!r} is not a key here", hint=hint)
-
-    def where(self, *key: str) -> str:
-        """The file, the line and the table, for the beginning of a message: "talk.toml:7: [[step]] 2:"."""
-        line = nearest_line(self._written.lines, (*self._place, *key))
-        file = self._file if line is None else f"{self._file}:{line}"
-        match self._place:
-            case ():
-                return f"{file}:"
-            case (name,):
-                return f"{file}: [{name}]:"
-            case (name, at):
-                return f"{file}: [[{name}]] {int(at) + 1}:"
-            case other:
-                raise AssertionError(other)  # no table of ours is deeper
-
-    def _take(self, key: str) -> object:
-        self._taken.append(key)
-        return self._content.get(key)
+def _variables(table: ScenarioTable, given: Mapping[str, str]) -> dict[str, str] | None:
+    """What names in braces stand for; None where nobody gave any, and braces are only braces. A name that the file
+    does not have is a variable as well: one command may set what several files want."""
+    own: dict[str, str] = {}
+    for name, value in table.values().items():
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise table.wrong(name, f"is {value!r}, not a text", f'{name} = "…"')
+        own[name] = str(value)
+    return {**own, **given} if own or given else None
 
 
-def _step(table: _Table, folder: Path) -> ScenarioStep:
-    chosen = table.has(*_ACTIONS)
+def _caller(table: ScenarioTable) -> PlayedCaller:
+    persona, goal, turns = table.text("persona"), table.text("goal"), table.number("max_turns")
+    table.finish()
+    if not persona or not goal:
+        missing = "goal" if persona else "persona"
+        raise table.lacks(f"has no {missing}", 'persona = "Anna, in a hurry" and goal = "book a check-up"')
+    if turns == 0:
+        raise table.wrong("max_turns", "is 0, and nobody would say anything", "max_turns = 20")
+    return (
+        PlayedCaller(persona=persona, goal=goal)
+        if turns is None
+        else PlayedCaller(persona=persona, goal=goal, max_turns=turns)
+    )
+
+
+def _step(table: ScenarioTable, folder: Path) -> ScenarioStep:
+    chosen = table.has(*ACTIONS)
     if len(chosen) > 1:
         raise table.lacks(f"does {' and '.join(chosen)} at once", "a [[step]] for each")
     if not chosen:
-        table.finish(*_ACTIONS, "after_ms", "expect", "within_ms")
-        raise table.lacks("does nothing", 'say = "…", interrupt = "…", press = "1", wav = "…" or hang_up = true')
-    does: ScriptStep
-    match chosen[0]:
-        case "say":
-            does = Say(_spoken(table, "say"))
-        case "interrupt":
-            text, after_ms = _spoken(table, "interrupt"), table.number("after_ms")
-            does = Interrupt(text) if after_ms is None else Interrupt(text, after_ms=after_ms)
-        case "press":
-            does = Press(table.text("press"))
-            if not _KEYS.issuperset(does.digits):
-                raise table.wrong("press", f"is {does.digits!r}", 'keys are 0-9, * and #: press = "1"')
-        case "wav":
-            try:
-                does = play_wav(folder / table.text("wav"))
-            except InputError as error:
-                raise InputError(f"{table.where('wav')} {error}", hint=error.hint) from error
-        case _:
-            table.true("hang_up")
-            does = HangUp()
-    answered = not isinstance(does, HangUp)
+        table.finish(*ACTIONS, "after_ms", "after_words", *ANSWERS)
+        raise table.lacks("does nothing", 'say = "…", interrupt = "…", press = "1", wait_ms = 500, … or hang_up = true')
+    does = _action(table, chosen[0], folder)
+    if isinstance(does, HangUp):
+        table.finish()
+        return ScenarioStep(does=does, lines=table.lines())
     step = ScenarioStep(
         does=does,
-        expect=table.words("expect") if answered else (),
-        within_ms=table.number("within_ms") if answered else None,
+        expect=table.words("expect"),
+        exactly=table.words("exactly"),
+        matches=table.patterns("matches"),
+        never=table.words("never"),
+        judge=table.words("judge"),
+        within_ms=table.number("within_ms"),
+        tools=_tools(table),
+        keys=_pressed(table, "keys"),
+        lines=table.lines(),
     )
     table.finish()
     return step
 
 
-def _spoken(table: _Table, key: str) -> str:
-    text = table.text(key)
-    if not normalised_words(text):
-        raise table.wrong(key, f"has no words: {text!r}", f'{key} = "what is said"')
-    return text
+def _action(table: ScenarioTable, action: str, folder: Path) -> ScriptStep:
+    match action:
+        case "say":
+            return Say(table.spoken("say"))
+        case "interrupt":
+            text, after_ms, words = table.spoken("interrupt"), table.number("after_ms"), table.spoken("after_words")
+            if words and after_ms is not None:
+                raise table.lacks("cuts in after_ms and after_words, two moments", 'one of them: after_words = "…"')
+            if words:
+                return Interrupt(text, after_words=words)
+            return Interrupt(text) if after_ms is None else Interrupt(text, after_ms=after_ms)
+        case "press":
+            return Press(_pressed(table, "press"))
+        case "wav":
+            try:
+                return play_wav(folder / table.text("wav"))
+            except InputError as error:
+                raise InputError(f"{table.where('wav')} {error}", hint=error.hint) from error
+        case "wait_ms":
+            return Wait(table.number("wait_ms") or 0)
+        case "silent_ms":
+            return StaySilent(table.number("silent_ms") or 0)
+        case "wait_for":
+            words, within_ms = table.spoken("wait_for"), table.number("within_ms")
+            return WaitFor(words) if within_ms is None else WaitFor(words, within_ms=within_ms)
+        case _:
+            if not table.true("hang_up"):
+                raise table.wrong("hang_up", "says nothing", "hang_up = true, or leave the [[step]] out")
+            return HangUp()
 
 
-def _human(table: _Table) -> WrittenHuman:
+def _pressed(table: ScenarioTable, key: str) -> str:
+    digits = table.text(key)
+    if not _KEYS.issuperset(digits):
+        raise table.wrong(key, f"is {digits!r}", f'keys are 0-9, * and #: {key} = "1"')
+    return digits
+
+
+def _tools(table: ScenarioTable) -> tuple[WantedTool, ...]:
+    return tuple(
+        WantedTool(name=each) if isinstance(each, str) else _tool(each) for each in table.texts_or_tables("tool")
+    )
+
+
+def _tool(table: ScenarioTable) -> WantedTool:
+    arguments = table.table("arguments")
+    tool = WantedTool(
+        name=table.text("name"),
+        arguments=arguments.values(),
+        result=table.spoken("result"),
+        times=table.number("times"),
+    )
+    table.finish()
+    if not tool.name:
+        raise table.lacks("has no name", 'name = "book_appointment"')
+    return tool
+
+
+def _human(table: ScenarioTable) -> WrittenHuman:
     human = WrittenHuman(number=table.text("number"), says=table.words("says"), refuses=table.text("refuses"))
     table.finish()
     if not E164.fullmatch(human.number):
@@ -307,33 +233,45 @@ def _human(table: _Table) -> WrittenHuman:
     if bool(human.says) == bool(human.refuses):
         raise table.lacks("needs says or refuses, one of them", 'says = "Front desk." or refuses = "busy"')
     if human.refuses and human.refuses not in REFUSALS:
-        raise table.wrong("refuses", f"is {human.refuses!r}", _meant(human.refuses, REFUSALS))
+        raise table.wrong("refuses", f"is {human.refuses!r}", meant(human.refuses, REFUSALS))
     return human
 
 
-def _expected(table: _Table) -> Expected:
+def _expected(table: ScenarioTable) -> Expected:
     return Expected(
         reason=table.text("reason"),
         outcome=_outcome(table),
         says=table.words("says"),
+        exactly=table.words("exactly"),
+        matches=table.patterns("matches"),
         never=table.words("never"),
+        judge=table.words("judge"),
+        tools=_tools(table),
+        keys=_pressed(table, "keys"),
+        transfer=_transfer(table),
         max_ttfa_ms=table.number("max_ttfa_ms"),
+        p50_ms=table.number("p50_ms"),
+        p95_ms=table.number("p95_ms"),
+        max_silence_ms=table.number("max_silence_ms"),
+        interruptions=table.number("interruptions"),
+        max_interruptions=table.number("max_interruptions"),
+        max_duration_ms=table.number("max_duration_ms"),
+        max_cost_usd=table.amount("max_cost_usd"),
+        lines=table.lines(),
     )
 
 
-def _outcome(table: _Table) -> Outcome | None:
+def _transfer(table: ScenarioTable) -> str | None:
+    """A number, or "none", which is "" here."""
+    number = table.text("transfer")
+    if number and number != "none" and not E164.fullmatch(number):
+        raise table.wrong("transfer", f"is {number!r}", 'transfer = "+12025550142" or transfer = "none"')
+    return {"": None, "none": ""}.get(number, number)
+
+
+def _outcome(table: ScenarioTable) -> Outcome | None:
     word = table.text("outcome")
     known = [each.value for each in Outcome]
     if word and word not in known:
-        raise table.wrong("outcome", f"is {word!r}", _meant(word, known))
+        raise table.wrong("outcome", f"is {word!r}", meant(word, known))
     return Outcome(word) if word else None
-
-
-def _meant(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-
-
-def _kind(value: object) -> str:
-    names = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "a table"}
-    return names.get(type(value), "a date" if type(value) is not str else "a text")

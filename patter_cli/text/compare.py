@@ -40,6 +40,12 @@ def normalised_words(text: str) -> list[str]:
     return joined
 
 
+def has_words(text: str, words: str) -> bool:
+    """Whether the words were said, in a row, however they and the text are written."""
+    wanted, said = normalised_words(words), normalised_words(text)
+    return any(said[at : at + len(wanted)] == wanted for at in range(len(said) - len(wanted) + 1))
+
+
 def word_error_rate(reference: str, hypothesis: str) -> float:
     """Words to insert, delete or replace, for each word of the reference; 0.0 is perfect, it may exceed 1.
 

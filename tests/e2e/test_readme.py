@@ -9,14 +9,13 @@ import shlex
 import socket
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.simulate.caller import LineCaller
-from patter_cli.simulate.scenario import Expected, WrittenHuman, load_scenario
+from patter_cli.simulate.scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,9 +26,6 @@ CONSOLE = [
     for block in re.findall(r"```console\n(.*?)```", README, re.S)
     for line in block.splitlines()
 ]
-_ACTIONS = ("say", "interrupt", "press", "wav", "hang_up")
-_HUMAN = tuple(each.name for each in fields(WrittenHuman))
-_EXPECTED = tuple(each.name for each in fields(Expected))
 PATTER = [line[line.index("patter ") :] for line in CONSOLE if re.search(r"(^|/)patter ", line)]
 
 
@@ -87,13 +83,11 @@ def test_its_agent_with_a_model_is_one(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_its_scenario_is_one(tmp_path: Path) -> None:
-    """The file that shows every key is read without complaint, and shows every key."""
+    """It is read without complaint."""
     (scenario,) = TOML
     path = tmp_path / "bookshop.toml"
     path.write_text(scenario)
     assert len(load_scenario(path).steps) == 3
-    for key in (*_ACTIONS, *_HUMAN, *_EXPECTED, "expect", "within_ms", "after_ms", "quality", "seed"):
-        assert key in scenario
 
 
 def _keys(value: object) -> set[str]:
@@ -127,7 +121,7 @@ def test_its_keys_are_the_ones_that_json_has() -> None:
     assert found <= named
     split = {"turn", "total_ms"} | {f"{part}_ms" for part in ("endpointing", "stt", "llm", "clause", "tts", "handover")}
     foreign = {"url", "at_ms", "text"}
-    whole = {"step", "expected", "heard", "passed"}
+    whole = {"step", "expected", "heard", "passed", "skipped", "differs", "line"}
     assert named - found - split - foreign - whole <= {"answered", "failed"}
 
 
