@@ -142,7 +142,7 @@ def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
             f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
             hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
         )
-    return Site(store, Access(token), LiveFeed(), exposed=settings.expose_dashboard)
+    return Site(store, Access(token), LiveFeed(), exposed=settings.expose_dashboard, number=settings.phone_number)
 
 
 def tunnel(name: str) -> Tunnel:

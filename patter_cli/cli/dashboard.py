@@ -15,9 +15,9 @@ EXAMPLES = "Examples: patter dashboard · patter dashboard --port 8080 · PATTER
 def dashboard(
     settings: Settings,
     port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Show kept calls on this port; 0: any that is free.", show_default=False),
-    ] = None,
+        int,
+        typer.Option(min=0, max=65535, help="Show kept calls on this port.", show_default="any that is free"),
+    ] = DEFAULTS.port,
 ) -> None:
     """Print a link that signs one browser in to the dashboard, once.
 
@@ -26,7 +26,8 @@ def dashboard(
     """
     from patter_cli.server.registration import default_run_folder, running
 
-    found = running(default_run_folder()) if port is None and sys.platform != "win32" else []
+    typed = settings.origin("port").source == "flag"
+    found = running(default_run_folder()) if not typed and sys.platform != "win32" else []
     if found:
         import asyncio
 
@@ -37,7 +38,7 @@ def dashboard(
         return
     from patter_cli.server.run import run
 
-    run(_show(settings, port or 0))
+    run(_show(settings, port if typed else 0))
 
 
 async def _show(settings: Settings, port: int) -> None:

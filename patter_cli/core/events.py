@@ -465,6 +465,20 @@ class MuteRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SayRequested:
+    """Whoever looks on wants the agent to say this, next."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutThroughRequested:
+    """Whoever looks on wants the caller connected to this number, whatever the agent may do by itself."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineClosed:
     """The stream is gone. cause: carrier_stop, carrier_close, media_timeout, carrier_stalled, internal_error, ..."""
 
@@ -542,6 +556,8 @@ Event: TypeAlias = (
     | DrainRequested
     | HangUpRequested
     | MuteRequested
+    | SayRequested
+    | PutThroughRequested
     | LineClosed
     | Tick
     | DialRequested

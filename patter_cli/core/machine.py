@@ -33,7 +33,7 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     Playout     voiced, heard, lost; what follows a reply       Delivery    clauses, guardrails, tools
     BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
     Screening   who answered, a human or a machine              Opening     connected, prepared, begun
-    Dialling    placed, ringing, answered, given up
+    Dialling    placed, ringing, answered, given up        Onlooker    somebody else wants something said or done
 
 With a speech-to-speech engine two parts take the place of those that need the caller's words or make clauses:
 
@@ -63,6 +63,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.line_echo import LineEcho
+from patter_cli.core.onlooker import Onlooker
 from patter_cli.core.opening import Opening
 from patter_cli.core.overlap import BargeIn
 from patter_cli.core.plan import CallPlan
@@ -100,6 +101,7 @@ class TurnMachine:
         screening = Screening(call, drafting, floor, endings, turns)
         opening = Opening(call, history, floor, turns, screening)
         dialling = Dialling(call, history, endings, opening)
+        onlooker = Onlooker(call, floor, turns, transfers)
         engine_replies = EngineReplies(call, history, silence, floor, endings, turns, playout, delivery)
         engine_caller = EngineCaller(call, history, floor, turns, overlap, echo)
 
@@ -117,6 +119,7 @@ class TurnMachine:
             screening,
             opening,
             dialling,
+            onlooker,
             engine_replies,
             engine_caller,
         )
@@ -267,6 +270,8 @@ _on(fact.TransferFailed, Transfers, Transfers.failed)
 _on(fact.DrainRequested, Dialling, Dialling.drain_requested)
 _on(fact.HangUpRequested, Dialling, Dialling.hang_up_requested)
 _on(fact.MuteRequested, Dialling, Dialling.mute_requested)
+_on(fact.SayRequested, Onlooker, Onlooker.say_requested)
+_on(fact.PutThroughRequested, Onlooker, Onlooker.put_through_requested)
 _on(fact.LineClosed, Endings, Endings.line_closed)
 
 _when(Timer.TRANSFER, Transfers, Transfers.due)

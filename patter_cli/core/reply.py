@@ -54,6 +54,8 @@ class Reply:
     """When playback was told to stop, if it is."""
     stop_known: bool = False
     """Playback is stopped and we know where."""
+    by_onlooker: bool = False
+    """Whoever looks on wrote it."""
     hang_up: str = ""
     transfer: str = ""
     about: str = ""

@@ -58,17 +58,27 @@ class Transfers:
         call = self._call
         if reply.ledger.answered or reply.purpose is not Purpose.ANSWER:
             self._pending_action = reply.pending_action
-            self._rings = False
-            call.state.move(CallState.TRANSFERRING)
-            call.deadlines.cancel(Timer.IDLE)
-            call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
-            call.issue(order.Transfer(number=reply.transfer, about=reply.about))
+            self._ask(reply.transfer, reply.about)
             if reply.about:
                 call.music = True
                 call.issue(order.PlayMusic())
             return
         line = self._floor.read_out(call.plan.lines.filler, Purpose.LINE)
         line.transfer, line.about, line.pending_action = reply.transfer, reply.about, reply.pending_action
+
+    def order(self, number: str) -> None:
+        """Somebody who looks on wants it, so nothing is said first."""
+        self._floor.yield_reply()
+        self._pending_action = ""
+        self._ask(number, "")
+
+    def _ask(self, number: str, about: str) -> None:
+        call = self._call
+        self._rings = False
+        call.state.move(CallState.TRANSFERRING)
+        call.deadlines.cancel(Timer.IDLE)
+        call.deadlines.set(Timer.TRANSFER, call.now + TRANSFER_MS)
+        call.issue(order.Transfer(number=number, about=about))
 
     def ringing(self, event: TransferRinging) -> None:
         """It has as long again, once."""

@@ -42,6 +42,9 @@ class Turns:
         call = self._call
         if call.state.now is not CallState.ACTIVE or call.caller.now is not CallerState.SILENT:
             return
+        if call.to_say:
+            self._floor.read_out(call.to_say.pop(0), Purpose.LINE).by_onlooker = True
+            return
         if call.parting is not None:
             if call.said.spoken and not call.said.heard:
                 return  # an engine heard something after the last words, and will say what it was

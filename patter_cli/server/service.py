@@ -29,15 +29,24 @@ from patter_cli.contracts.carrier.carrier import (
     OutboundCall,
     WebSocketCarrier,
 )
+from patter_cli.contracts.carrier.control import transfer_target
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
-from patter_cli.core.events import HangUpRequested, MuteRequested
-from patter_cli.destinations import DialRules
+from patter_cli.core.events import HangUpRequested, MuteRequested, PutThroughRequested, SayRequested
+from patter_cli.core.outcome import Direction
+from patter_cli.destinations import DialRules, transfer_refusal
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import settle_reports
-from patter_cli.errors import BadSetting, BadSignature, CarrierError, ConfigError, UnknownProvider
+from patter_cli.errors import (
+    BadSetting,
+    BadSignature,
+    CarrierError,
+    ConfigError,
+    DestinationRefused,
+    UnknownProvider,
+)
 from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.journal_writer import JournalWriter, Losses
@@ -409,6 +418,27 @@ class Service:
     def mute(self, call_id: str, muted: bool) -> None:
         """Have a call's agent hear silence in place of the caller, or the caller again; one that is over is fine."""
         self.live.tell_call(call_id, MuteRequested(muted=muted))
+
+    def say(self, call_id: str, text: str) -> None:
+        """Have a call's agent say this next; one that is over is fine."""
+        self.live.tell_call(call_id, SayRequested(text=text))
+
+    def put_through(self, call_id: str, number: str) -> None:
+        """Connect a call's caller to a number, E.164, whatever its agent may do by itself; one that is over is fine.
+        Raises CallRejected for what is no number, DestinationRefused for one that must not be rung."""
+        target = transfer_target(number)
+        ticket = next((each.ticket for each in self.live.calls if each.ticket.call_id == call_id), None)
+        if ticket is None:
+            return
+        if not self._carriers[ticket.carrier].local:
+            ours = ticket.callee if ticket.direction is Direction.INBOUND else ticket.caller
+            if why := transfer_refusal(target.number, ours=ours, rules=self._settings.rules):
+                raise DestinationRefused(f"nobody is put through to {target.number}", hint=why)
+        self.live.tell_call(call_id, PutThroughRequested(number=number))
+
+    def is_live(self, call_id: str) -> bool:
+        """Whether a call goes on here, or rings."""
+        return any(each.ticket.call_id == call_id for each in self.live.calls)
 
     @property
     def stopping(self) -> bool:

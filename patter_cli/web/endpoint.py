@@ -158,7 +158,7 @@ def status_of(error: PatterError) -> int:
 
 def fault(status: int, code: str, message: str, hint: str = "") -> Response:
     """Why there is nothing."""
-    body = json.dumps({"code": code, "message": message, "hint": hint})
+    body = json_bytes({"code": code, "message": message, "hint": hint})
     return Response(body, status, media_type="application/json")
 
 

@@ -66,6 +66,46 @@ class ReadEvents(Shape):
     after: str | None = Field(None, max_length=64, description="Go on after this event.")
 
 
+# --- what is wanted -------------------------------------------------------------------------------------------------
+
+
+class NewCall(Shape):
+    """Whom to ring, and who talks."""
+
+    to: E164
+    from_number: E164 | None = Field(None, description="One of ours; without it, the one of the settings.")
+    agent: str = Field("", max_length=128, description="Needed where several are served.")
+    variables: dict[str, str] = Field({}, max_length=100, description="Filled into prompt and messages.")
+    first_message: str = Field("", max_length=2000, description="In place of the agent's.")
+    voicemail_message: str = Field("", max_length=2000, description="What a machine is told; it implies detection.")
+    machine_detection: bool = True
+    ring_timeout_s: Annotated[int, Field(ge=1, le=600)] | None = Field(25, description="Null leaves it to the carrier.")
+
+
+class Nothing(Shape):
+    """An empty object."""
+
+
+class PutThrough(Shape):
+    """To whom."""
+
+    to: str = Field(
+        pattern=r"^\+[1-9][0-9]{6,14}(;ext=[0-9*#w]{1,32})?$", examples=["+14155550123", "+14155550123;ext=12"]
+    )
+
+
+class Line(Shape):
+    """What to say."""
+
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class Mute(Shape):
+    """Which way."""
+
+    muted: bool
+
+
 # --- what is told ----------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +234,12 @@ class CallPage(Shape):
     recording: Recording | None
     record: dict[str, Any] = Field(description="What was written down at its end; empty while it lasts.")
     unreadable: int = Field(description="Lines of its journal that are damaged.")
+
+
+class Accepted(Shape):
+    """It is being done; what comes of it is in the events and in the call."""
+
+    call_id: str
 
 
 class LiveCall(Shape):

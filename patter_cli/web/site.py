@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patter_cli.contracts.store import CallStore
+from patter_cli.core.outcome import Direction
 from patter_cli.errors import NoRoom
 from patter_cli.web import shapes
 from patter_cli.web.access import SESSION_S, Access
@@ -26,6 +27,7 @@ from patter_cli.web.dashboard import dashboard_routes
 from patter_cli.web.endpoint import Asked, Endpoint, Facts, Threads, fault, route
 from patter_cli.web.feed import READERS, EventStream, LiveFeed
 from patter_cli.web.gate import Gate, Refusal, cookie_of, side_of, too_many
+from patter_cli.web.orders import Obeys, Orders
 from patter_cli.web.stored import StoredCalls
 
 SIGN_IN: Final = "/dashboard/sign-in"
@@ -33,14 +35,11 @@ SIGN_OUT: Final = "/dashboard/sign-out"
 _PLACES: Final = ("/dashboard", "/api", "/metrics")
 
 
-class Served(Protocol):
+class Served(Obeys, Protocol):
     """A server that holds calls."""
 
     @property
     def port(self) -> int: ...
-
-    @property
-    def agent_names(self) -> list[str]: ...
 
     def status(self) -> Mapping[str, Any]:
         """The live calls, JSON-able: see Service.status."""
@@ -49,15 +48,21 @@ class Served(Protocol):
 class Site:
     """One server's."""
 
-    def __init__(self, store: CallStore, access: Access, feed: LiveFeed, *, exposed: bool = False) -> None:
-        """exposed: a tunnel may bring people here, too."""
+    def __init__(
+        self, store: CallStore, access: Access, feed: LiveFeed, *, exposed: bool = False, number: str = ""
+    ) -> None:
+        """exposed: a tunnel may bring people here, too. number: of ours, that calls are made from."""
         self._access = access
         self._exposed = exposed
         self._threads = Threads()
         self.feed = feed
         self._served: Served | None = None
         self._port: Callable[[], int] = lambda: 0
-        self.endpoints: tuple[Endpoint, ...] = (*self._live_endpoints(), *StoredCalls(store).endpoints())
+        self.endpoints: tuple[Endpoint, ...] = (
+            *self._live_endpoints(),
+            *StoredCalls(store).endpoints(),
+            *Orders(lambda: self._served, number=number).endpoints(),
+        )
 
     def serve(self, served: Served) -> None:
         """It is this server's from now on."""
@@ -155,7 +160,7 @@ class Site:
             calls = [_seen(call_id, each) for call_id, each in live.items()]
             return {"calls": calls, "draining": False, "serving": False, "agents": [], "last_event": last_event}
         status = self._served.status()
-        calls = [{**each, **_standing(live.get(each["call_id"]))} for each in status["calls"]]
+        calls = [{**each, **_standing(live.get(each["call_id"]), each["direction"])} for each in status["calls"]]
         return {
             "calls": calls,
             "draining": status["draining"],
@@ -171,11 +176,12 @@ class Site:
         return _Streamed(EventStream(self.feed, after=after, call_id=asked.query.call_id))
 
 
-def _standing(live: Mapping[str, Any] | None) -> Facts:
+def _standing(live: Mapping[str, Any] | None, direction: str = "") -> Facts:
     """Where a call stands; of one that nobody has heard of yet, where it begins."""
     if live is None:
         live = {
-            "state": "connecting", "caller_speaks": False, "agent_speaks": False, "turns": 0, "waited_ms": None,
+            "state": "dialling" if direction == Direction.OUTBOUND else "connecting",
+            "caller_speaks": False, "agent_speaks": False, "turns": 0, "waited_ms": None,
             "known_usd": 0.0, "last_caller": "", "last_agent": "", "muted": False,
         }  # fmt: skip
     return {name: value for name, value in live.items() if name != "facts"}

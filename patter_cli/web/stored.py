@@ -16,7 +16,7 @@ from patter_cli.observe.export import csv_lines, record_facts, row_facts
 from patter_cli.observe.metrics import LatencyFold, TurnLatency
 from patter_cli.observe.retold import tell
 from patter_cli.web import shapes
-from patter_cli.web.endpoint import Asked, Endpoint, Facts, NotFound, in_markup, json_bytes
+from patter_cli.web.endpoint import Asked, Conflict, Endpoint, Facts, NotFound, in_markup, json_bytes
 from patter_cli.web.sound import sound_response
 
 STAGES: tuple[shapes.StageName, ...] = ("endpointing", "stt", "llm", "clause", "tts", "handover")
@@ -55,6 +55,11 @@ class StoredCalls:
                 summary="The sound of a call that was recorded here, WAV.",
                 gives="audio/wav", headers={"Range": "bytes=FROM-TO: a part of it."}, faults=(404, 416),
                 read=self.recording,
+            ),
+            Endpoint(
+                method="DELETE", path="/calls/{call_id}", name="deleteCall",
+                summary="Forget a call that is over, with its recording.", gives="", status=204, faults=(404, 409),
+                read=self.delete,
             ),
             Endpoint(
                 method="GET", path="/analytics/overview", name="getOverview",
@@ -117,6 +122,16 @@ class StoredCalls:
         if not isinstance(place, str) or not place:
             raise NotFound("this call's sound is not kept here", hint="patter serve --record")
         return sound_response(Path(place), asked.headers.get("range", ""))
+
+    def delete(self, asked: Asked) -> Response:
+        call_id = asked.path["call_id"]
+        try:
+            gone = self._store.delete(call_id)
+        except InputError as error:
+            raise Conflict(str(error), hint=error.hint) from error
+        if not gone:
+            raise _unknown(call_id)
+        return Response(status_code=204)
 
     def overview(self, asked: Asked) -> Facts:
         stats = self._store.stats(_query(asked.query, limit=None))

@@ -35,6 +35,7 @@ from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import Fact, LineCaller
 from patter_cli.simulate.mouth import FRAME_SAMPLES, SaidAudio
 from patter_cli.simulate.playout import AgentStarted
+from patter_cli.web.site import Site
 
 RATE_HZ = 8000
 SENTENCES = (
@@ -228,12 +229,13 @@ async def answering(
     store: CallStore | None = None,
     drain_s: float = 0.0,
     observers: tuple[Observer, ...] = (),
+    site: Site | None = None,
 ) -> AsyncIterator[Phone]:
     """Serve these agents on a free port; on leaving, live calls are cut soon."""
     log = Log()
     ready = {name: wiring.ready_agent(name, each, hooks) for name, (each, hooks) in agents.items()}
     settings = ServiceSettings(port=0, drain_timeout_s=drain_s)
-    server = wiring.service(ready, settings, store=store, observers=(log, *observers), voice=LOUDNESS)
+    server = wiring.service(ready, settings, store=store, observers=(log, *observers), voice=LOUDNESS, site=site)
     await server.start()
     try:
         yield Phone(server, log)

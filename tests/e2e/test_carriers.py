@@ -25,6 +25,7 @@ from patter_cli.server.reception import NOBODY
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.stores.sqlite import SqliteStore
+from patter_cli.web.site import Site
 from tests.e2e import acme
 from tests.e2e.conftest import LOUDNESS, Earpiece, Log, agent
 
@@ -69,6 +70,7 @@ async def company(
     hooks: Hooks | None = None,
     rules: DialRules = AT_ANY_TIME,
     public_host: str = HOST,
+    site: Site | None = None,
     **settings: Any,
 ) -> AsyncIterator[Company]:
     carrier, log = acme.Carrier(key=key), Log()
@@ -81,6 +83,7 @@ async def company(
         observers=(log,),
         voice=LOUDNESS,
         carried_by={**wiring.carriers(), "acme": carrier},  # the row
+        site=site,
     )
     await service.start()
     try:

@@ -468,6 +468,8 @@ ANYTHING: tuple[Event, ...] = (
     fact.SpeechResponseOpened(vendor_id="w", asked=99),
     fact.EngineLost(provider="p", message="gone"),
     fact.EngineLeft(reason="end_call"),
+    fact.SayRequested(text="One moment."),
+    fact.PutThroughRequested(number="+3"),
     *(fact.TranscriptPartial(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     *(fact.TranscriptFinal(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     fact.TransferFinished(),

@@ -8,8 +8,9 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.machine import TurnMachine
+from patter_cli.core.outcome import TransferOutcome
 from patter_cli.core.plan import CallPlan
-from patter_cli.testing import VirtualCall
+from patter_cli.testing import Answer, VirtualCall
 
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello.")
 
@@ -69,3 +70,86 @@ def test_nobody_can_be_muted_before_there_is_a_line() -> None:
     )
     machine.handle(dial, 0)
     assert machine.handle(fact.MuteRequested(muted=True), 10) == []
+
+
+def said(call: VirtualCall) -> list[tuple[str, str]]:
+    return [(each.role, each.text) for each in call.history]
+
+
+def test_a_line_that_somebody_writes_is_said_next() -> None:
+    """While nobody speaks it is said at once, and the agent remembers it as its own words."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.SayRequested(text=" A colleague is listening. "), at=5000)
+    call.run_until(9000)
+    assert said(call) == [("assistant", "Hello."), ("assistant", "A colleague is listening.")]
+
+
+def test_what_the_agent_is_saying_yields_to_it() -> None:
+    """The history has what was heard of the broken-off words, and then the line."""
+    greeting = "Hello there, this is a long greeting of ours indeed."
+    plan = CallPlan(agent="shop", system_prompt="", first_message=greeting)
+    call = VirtualCall(plan)
+    call.tells(fact.SayRequested(text="Wait."), at=600)
+    call.run_until(6000)
+    first, second = call.history[:2]
+    assert first.interrupted
+    assert greeting.startswith(first.text)
+    assert (second.text, second.interrupted) == ("Wait.", False)
+
+
+def test_lines_are_said_one_after_another() -> None:
+    """Two that were written quickly do not cut each other off."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.SayRequested(text="First of all."), at=5000)
+    call.tells(fact.SayRequested(text="And then."), at=5100)
+    call.tells(fact.SayRequested(text="  "), at=5200)
+    call.run_until(12_000)
+    assert [text for _, text in said(call)] == ["Hello.", "First of all.", "And then."]
+    assert not any(each.interrupted for each in call.history)
+
+
+def test_a_caller_who_speaks_is_let_finish() -> None:
+    """The line comes when they have, and what they said is answered after it."""
+    call = VirtualCall(PLAN, ("We open at nine.",))
+    call.says("When do you open?", at=4000, lasts_ms=2000)
+    call.tells(fact.SayRequested(text="One moment please."), at=4500)
+    call.run_until(20_000)
+    assert said(call)[:4] == [
+        ("assistant", "Hello."),
+        ("assistant", "One moment please."),
+        ("user", "When do you open?"),
+        ("assistant", "We open at nine."),
+    ]
+
+
+def test_a_line_keeps_a_call_that_was_about_to_end() -> None:
+    """The last words were heard, and now there are others: whoever wrote them wants an answer."""
+    call = VirtualCall(PLAN, (Answer(clauses=("Goodbye.",), hang_up=True),))
+    call.says("Bye.", at=4000, lasts_ms=500)
+    call.run_until(6000)
+    late = call.now
+    call.tells(fact.SayRequested(text="Please stay."), at=late)
+    call.run_until(late + 5000)
+    assert not call.orders(order.FinishCall)
+
+
+def test_the_caller_is_put_through_by_somebody_else() -> None:
+    """To a number that the agent itself may not choose, at once; if nobody answers the caller is told and goes on."""
+    call = VirtualCall(PLAN, transfer=TransferOutcome.BUSY)
+    call.tells(fact.PutThroughRequested(number="+15550142"), at=4000)
+    call.run_until(4100)
+    ((at, asked),) = call.orders(order.Transfer)
+    assert (at, asked.number, asked.about) == (4000, "+15550142", "")
+    call.run_until(30_000)
+    assert ("assistant", PLAN.lines.no_transfer) in said(call)
+
+
+@pytest.mark.parametrize("wish", [fact.SayRequested(text="Hello?"), fact.PutThroughRequested(number="+15550142")])
+def test_whoever_comes_too_late_changes_nothing(wish: fact.Event) -> None:
+    """The call is saying its goodbye, or is over."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.HangUpRequested(), at=4000)
+    call.tells(wish, at=4100)
+    call.run()
+    assert [text for _, text in said(call)] == ["Hello.", PLAN.lines.drain_goodbye]
+    assert not call.orders(order.Transfer)
