@@ -114,7 +114,12 @@ class Agent:
     stt, llm, tts: a provider, or its name where the environment has its key (llm="openai"), or several, of which the
     next is asked when one fails. tools: functions under @tool, Tools, dicts.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
-    keyterms: names and words that callers may say alone, for recognisers that take them.
+    keyterms: names and words that callers may say, for recognisers that take them; names that it knows besides, those
+    of `pronounce` and of `variables`, are added.
+    languages: those that it may change to while it talks, by its tool switch_language: ["en", "es"], or each with the
+    voice that speaks it, {"en": "rachel", "es": "mateo"}. A call begins in `language`; in the first where that is
+    none of them.
+    max_cost: US dollars that one call may cost by the list's prices: at 80 % it wraps up, at 100 % it says goodbye.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
     start of every call; an NlmsEchoCanceller(…): likewise, tuned as that one; "webrtc": WebRTC's, likewise (the extra
     `aec`); False: never.
@@ -146,6 +151,8 @@ class Agent:
     turns: TurnPolicy = field(default_factory=TurnPolicy, kw_only=True)
     transfer_numbers: Sequence[str] | None = field(default=None, kw_only=True)
     keyterms: Sequence[str] = field(default=(), kw_only=True)
+    languages: Sequence[str] | Mapping[str, str] = field(default=(), kw_only=True)
+    max_cost: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("system_prompt", "first_message", "voice", "model", "language"):
@@ -162,6 +169,9 @@ class Agent:
             raise InputError(f"variables cannot be {self.variables!r}", hint='variables={"name": "Ann"}')
         if not _LANGUAGE.fullmatch(self.language):
             raise InputError(f"language cannot be {self.language!r}", hint='a short name like "en" or "en-GB"')
+        self._check_languages()
+        if self.max_cost is not None and not (isinstance(self.max_cost, int | float) and 0 < self.max_cost < 1e6):
+            raise InputError(f"max_cost cannot be {self.max_cost!r}", hint="US dollars of one call: max_cost=0.5")
         if not isinstance(self.turns, TurnPolicy):
             raise InputError(f"turns cannot be {self.turns!r}", hint="turns=TurnPolicy(endpoint_ms=600)")
         if type(self.barge_in_threshold_ms) is not int:
@@ -198,6 +208,28 @@ class Agent:
             raise InputError(f"two guardrails are called {min(twice)!r}", hint="give each a name of its own")
         object.__setattr__(self, "variables", dict(self.variables))
         object.__setattr__(self, "pronounce", _as_pronunciations(self.pronounce))
+
+    def _check_languages(self) -> None:
+        """Begin in one of them. Raises InputError."""
+        given, example = self.languages, 'languages=["en", "es"], or {"en": "rachel", "es": "mateo"}'
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InputError(f"languages cannot be {given!r}", hint=example)
+        names = tuple(given)
+        voices = dict(given) if isinstance(given, Mapping) else dict.fromkeys(names, "")
+        for each in names:
+            if not (isinstance(each, str) and _LANGUAGE.fullmatch(each) and isinstance(voices[each], str)):
+                raise InputError(f"languages cannot have {each!r}", hint=example)
+        if len(set(names)) != len(names):
+            raise InputError("languages has one of them twice", hint=example)
+        if names and self.language not in names:
+            if self.language != "en":
+                raise InputError(f"it begins in {self.language!r}, which is none of its languages", hint=example)
+            object.__setattr__(self, "language", names[0])
+        if not isinstance(given, Mapping):
+            object.__setattr__(self, "languages", names)
+            return
+        object.__setattr__(self, "languages", {name: voice or self.voice for name, voice in voices.items()})
+        object.__setattr__(self, "voice", voices.get(self.language) or self.voice)
 
     def _choose_engine(self) -> None:
         """Have `provider` name the engine. Raises InputError."""

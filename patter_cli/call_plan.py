@@ -9,6 +9,7 @@ from typing import cast
 
 from patter_cli.agent import E164, Agent, fill
 from patter_cli.contracts.s2s import SpeechEngine
+from patter_cli.core.phrases import phrases_in
 from patter_cli.core.plan import BlockedTerms, CallPlan, PlannedTool, TurnTiming
 from patter_cli.engine.converse import engine_plan
 from patter_cli.text.preamble import with_preamble
@@ -51,6 +52,8 @@ def plan_of(
         system_prompt=prompt if agent.disable_phone_preamble else with_preamble(prompt, tools=True),
         first_message=fill(agent.first_message, variables),
         language=agent.language,
+        languages=tuple(agent.languages) if len(agent.languages) > 1 else (),
+        lines=phrases_in(agent.language),
         pace=pace,
         blocked=tuple(
             BlockedTerms(name=rule.name, terms=tuple(rule.blocked_terms), replacement=rule.replacement)

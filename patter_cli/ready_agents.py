@@ -26,7 +26,7 @@ from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
-from patter_cli.engine.ready import CallTexts, Check, ReadyAgent
+from patter_cli.engine.ready import CallTexts, Check, ReadyAgent, SpokenIn
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
 from patter_cli.errors import ConfigError, InputError, PatterError
@@ -125,6 +125,8 @@ def ready_agent(
             recipes.check(name, "llm", recipes.several(changed.llm))
         stt, *other_stt = recipes.several(changed.stt) or open_stt
         tts, *other_tts = recipes.several(changed.tts) or open_tts
+        heard = (stt, *other_stt)
+        voices = (tts, *other_tts)
         return ReadyAgent(
             name=name,
             plan=plan_of(
@@ -142,6 +144,8 @@ def ready_agent(
             hooks=hooks,
             stt_fallbacks=tuple(recipes.heard_by(changed, each) for each in other_stt),
             tts_fallbacks=tuple(recipes.said_right(changed, each) for each in other_tts),
+            spoken=_spoken(changed, heard, voices),
+            max_usd=changed.max_cost,
             models=at_home(models if changed.llm is agent.llm else recipes.several(changed.llm)),
             tools=known,
             checks={
@@ -210,6 +214,36 @@ def ready_agent(
             return None
 
     return resolve(agent, {}, CallTexts(detects_machines=False))
+
+
+def _spoken(agent: Agent, ears: tuple[SpeechToText, ...], voices: tuple[TextToSpeech, ...]) -> dict[str, SpokenIn]:
+    """By language, who hears and speaks it. Raises InputError, BadSetting for one that nobody does."""
+    if len(agent.languages) < 2:
+        return {}
+    found: dict[str, SpokenIn] = {}
+    for language, voice in _voices(agent).items():
+        spoken = replace(agent, language=language, languages=(), voice=voice or agent.voice)
+        kinds: tuple[tuple[registry.Kind, tuple[Any, ...]], ...] = (("stt", ears), ("tts", voices))
+        if language == agent.language:
+            hear, say = ears, voices
+        elif agent.engine is not None:
+            hear, say = (), voices  # the lines that are ours stay with the house's voice
+        else:
+            hear, say = (tuple(recipes.in_language(spoken, language, kind, each) for each in of) for kind, of in kinds)
+        first, *others = say
+        found[language] = SpokenIn(
+            ears=tuple(recipes.heard_by(spoken, each) for each in hear),
+            voices=(
+                recipes.voice_of(spoken, first) if agent.engine is None else first,
+                *(recipes.said_right(spoken, each) for each in others),
+            ),
+        )
+    return found
+
+
+def _voices(agent: Agent) -> dict[str, str]:
+    """By language, the voice that speaks it; "" for the agent's."""
+    return dict(agent.languages) if isinstance(agent.languages, Mapping) else dict.fromkeys(agent.languages, "")
 
 
 def at_home(models: tuple[LanguageModel, ...]) -> tuple[LanguageModel, ...]:

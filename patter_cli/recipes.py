@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +19,10 @@ from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import BadSetting, ConfigError, InputError, a_kind
 from patter_cli.retired import current
 
+MAX_KEYTERMS = 100
+"""What the vendors take at most. Source: Deepgram, AssemblyAI, Cartesia, 2026-11."""
+_NAME = re.compile(r"[^\W\d_a-z][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3}")
+"""A value that is a name: it begins with a capital, and is four words at most."""
 _CONTRACTS = {"engine": SpeechEngine, "stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
 
 
@@ -155,12 +160,33 @@ def check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
 
 def heard_by(agent: Agent, stt: SpeechToText) -> SpeechToText:
     """The same recogniser with the agent's key terms and language, if it takes any and has none of its own."""
-    own: dict[str, Any] = {"keyterms": tuple(agent.keyterms), "language": agent.language}
+    own: dict[str, Any] = {"keyterms": known_names(agent), "language": agent.language}
     wanted = {"keyterms": (), "language": ""}
     changes = {name: own[name] for name, none in wanted.items() if own[name] and getattr(stt, name, None) == none}
     if not changes or not is_dataclass(stt):
         return stt
     return cast(SpeechToText, replace(stt, **changes))
+
+
+def known_names(agent: Agent) -> tuple[str, ...]:
+    """What callers may say that no recogniser would guess: the agent's key terms, and names that it knows besides."""
+    values = (each for each in agent.variables.values() if isinstance(each, str) and _NAME.fullmatch(each))
+    return tuple(dict.fromkeys((*agent.keyterms, *agent.pronounce, *values)))[:MAX_KEYTERMS]
+
+
+def in_language(agent: Agent, language: str, kind: registry.Kind, recipe: Any) -> Any:
+    """The same ears or voice for another of the agent's languages. Raises InputError, BadSetting."""
+    if type(recipe) is type(registry.keyless(kind).load()()):
+        if language.partition("-")[0].lower() != "en":
+            part = {"stt": "ears", "tts": "voice"}[kind]
+            raise InputError(
+                f"the built-in {part} know English only, and languages has {language!r}",
+                hint=f"give the agent a vendor's: {kind}=…, or set its key",
+            )
+        return recipe
+    if is_dataclass(recipe) and "language" in {each.name for each in fields(recipe)}:
+        return replace(cast(Any, recipe), language=language)
+    return recipe
 
 
 def voice_of(agent: Agent, tts: TextToSpeech) -> TextToSpeech:

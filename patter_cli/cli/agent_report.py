@@ -12,7 +12,9 @@ from patter_cli import keys, recipes, registry, wiring
 from patter_cli.agent import Agent
 from patter_cli.call_plan import plan_of
 from patter_cli.cli.discovery import LoadedAgent
+from patter_cli.core.plan import CallPlan
 from patter_cli.engine.call_tools import call_tools
+from patter_cli.engine.dialogue import told_prompt
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.respelt import RespeltVoice
@@ -127,7 +129,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         name=loaded.name,
         path=str(loaded.path),
         language=agent.language,
-        prompt=plan.system_prompt,
+        prompt=told_prompt(plan),
         greeting=plan.first_message,
         variables=dict(agent.variables),
         pronounce=dict(agent.pronounce),
@@ -143,7 +145,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
             for rule in agent.guardrails
         ),
         transfer_numbers=plan.transfer_numbers,
-        tools=(*(_known(each, settings) for each in tools.values()), *_always(plan.transfer_numbers)),
+        tools=(*(_known(each, settings) for each in tools.values()), *_always(plan)),
         problems=tuple(problems),
     )
 
@@ -251,8 +253,8 @@ def _known(tool: Tool, settings: Settings) -> KnownTool:
     )
 
 
-def _always(numbers: tuple[str, ...]) -> Iterable[KnownTool]:
-    for spec in call_tools(numbers):
+def _always(plan: CallPlan) -> Iterable[KnownTool]:
+    for spec in call_tools(plan):
         yield KnownTool(name=spec.name, description=spec.description, parameters=spec.parameters, runs="built in")
 
 

@@ -45,6 +45,8 @@ class EngineAbilities:
     """It can call tools."""
     continues: bool = False
     """It goes on by itself once its tools have answered."""
+    instruct: bool = False
+    """It can be told another prompt, and another language, in the middle of a session."""
     tells_end: bool = True
     """It says when all of a reply has come."""
     session_s: float | None = None
@@ -127,8 +129,8 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyUsed:
-    """What a reply took, in tokens: of input_tokens, which are text, and of what was heard before, cached_tokens came
-    from the vendor's cache; audio is counted apart."""
+    """What a reply took, in tokens: of input_tokens, which are text, cached_tokens came from the vendor's cache, of
+    audio_input_tokens cached_audio_tokens."""
 
     reply: str
     model: str
@@ -136,6 +138,7 @@ class ReplyUsed:
     cached_tokens: int = 0
     output_tokens: int = 0
     audio_input_tokens: int = 0
+    cached_audio_tokens: int = 0
     audio_output_tokens: int = 0
 
 
@@ -225,6 +228,9 @@ class EngineSession(Protocol):
 
     def truncate(self, reply: str, item: str, heard_ms: int) -> None:
         """So much of an item was heard; 0: as if it had never been said."""
+
+    def instruct(self, setup: EngineSetup) -> None:
+        """From now on prompt and language are these; the rest of the setup stays as it was."""
 
     def return_tool(self, call: str, result: str) -> None:
         """A tool's answer, JSON text, once for each call."""

@@ -290,6 +290,18 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchLanguage:
+    """From here on the call is in this language: ears, voice, and how replies are cut. What is said already stays."""
+
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruct:
+    """What the model is told has changed with the plan: tell it anew if it was told once for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendDtmf:
     """Press these keys; answered by DtmfSent or DtmfFailed. digits: 0-9, *, #, A-D, and w for half a second's pause."""
 
@@ -377,6 +389,8 @@ Command: TypeAlias = (
     | StopMusic
     | MuteCaller
     | HandOver
+    | SwitchLanguage
+    | Instruct
     | SendDtmf
     | StartRecording
     | HangUp

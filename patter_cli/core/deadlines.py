@@ -24,6 +24,7 @@ class Timer(Enum):
     IDLE = "idle"
     TIME_WARNING = "time_warning"
     MAX_DURATION = "max_duration"
+    COST_WARNING = "cost_warning"
     GOODBYE = "goodbye"
     TRANSFER = "transfer"
     SCREENING = "screening"

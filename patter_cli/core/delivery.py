@@ -9,6 +9,7 @@ from patter_cli.core.carrier_events import DtmfFailed, DtmfSent
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.guardrails import replacement_for
 from patter_cli.core.history import History
+from patter_cli.core.phrases import in_language
 from patter_cli.core.playback import Span
 from patter_cli.core.playout import Playout
 from patter_cli.core.reply import Purpose, Reply
@@ -117,6 +118,9 @@ class Delivery:
         self._tool_calls += 1
         if isinstance(decision, Answer):
             self._history.finish_tool(event.tool_call_id, decision.result)
+            if decision.language:
+                self._call.plan = in_language(self._call.plan, decision.language)
+                self._call.issue(order.SwitchLanguage(language=decision.language))
             if decision.ends or decision.transfer:
                 reply.pending_action = event.tool_call_id
             reply.hang_up = reply.hang_up or ("agent" if decision.ends else "")

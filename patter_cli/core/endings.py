@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
@@ -21,7 +23,10 @@ HAND_OVER_MS = 10_000
 OUR_FAULTS = ("agent_failed", "listen_failed")
 """A call that ends for one of these has failed, whoever picked up."""
 WARN_AGAIN_MS = 1000
-"""When to look again whether the time warning interrupts nobody."""
+"""When to look again whether a warning interrupts nobody."""
+MOST_SPENT = 80
+ALL_SPENT = 100
+"""Percent of what a call may cost, at which it wraps up and ends."""
 
 
 class Endings:
@@ -117,6 +122,25 @@ class Endings:
 
     def max_duration_due(self) -> None:
         self.goodbye(self._call.plan.lines.time_goodbye, "max_duration")
+
+    def cost_reached(self, event: fact.CostReached) -> None:
+        """Most of what the call may cost is spent: the agent comes to an end. All of it: the call does."""
+        call = self._call
+        if event.percent >= ALL_SPENT:
+            self.goodbye(call.plan.lines.cost_goodbye, "max_cost")
+        elif event.percent >= MOST_SPENT and not call.plan.wraps_up and call.state.now is not CallState.ENDING:
+            call.plan = replace(call.plan, wraps_up=True)
+            call.issue(order.Instruct())
+            call.deadlines.set(Timer.COST_WARNING, call.now)
+
+    def cost_warning_due(self) -> None:
+        """Tell the caller, as soon as that interrupts nobody."""
+        call = self._call
+        free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT
+        if call.state.now is CallState.ACTIVE and free and call.parting is None:
+            self._floor.read_out(call.plan.lines.cost_warning, Purpose.LINE)
+        else:
+            call.deadlines.set(Timer.COST_WARNING, call.now + WARN_AGAIN_MS)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

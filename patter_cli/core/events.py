@@ -216,7 +216,8 @@ class VoiceUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineUsed:
-    """What a speech-to-speech engine took since this was last said; cached_tokens are part of input_tokens."""
+    """What a speech-to-speech engine took since this was last said; cached_tokens are part of input_tokens,
+    cached_audio_tokens of audio_input_tokens."""
 
     provider: str
     model: str
@@ -225,6 +226,7 @@ class EngineUsed:
     cached_tokens: int = 0
     output_tokens: int = 0
     audio_input_tokens: int = 0
+    cached_audio_tokens: int = 0
     audio_output_tokens: int = 0
 
 
@@ -448,6 +450,13 @@ class EngineLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostReached:
+    """What the call has cost so far is this much of what it may cost at most."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrainRequested:
     """The server is going down: say goodbye and end."""
 
@@ -553,6 +562,7 @@ Event: TypeAlias = (
     | EngineTranscript
     | EngineLost
     | EngineLeft
+    | CostReached
     | DrainRequested
     | HangUpRequested
     | MuteRequested

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+_RECORDED = ("record", "graba", "enregistr", "aufgezeichnet", "registrat", "gravad")
+"""One of these says it, in the languages that we have our phrases in."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemPhrases:
@@ -25,6 +28,8 @@ class SystemPhrases:
     anything_else: str = "Is there anything else I can do for you?"
     time_warning: str = "We have about a minute left on this call."
     time_goodbye: str = "I'm sorry, our time is up. Thank you for calling. Goodbye."
+    cost_warning: str = "We'll have to finish soon."
+    cost_goodbye: str = "I'm sorry, I have to finish here. Thank you for calling. Goodbye."
     no_transfer: str = "I'm sorry, I couldn't put you through. Can I help you with anything else?"
 
     caller_for_you: str = "Hello, I have a caller for you."
@@ -32,7 +37,8 @@ class SystemPhrases:
 
     def told_of_recording(self, greeting: str) -> str:
         """A greeting that says first that the call is recorded, unless it does so in its own words."""
-        return greeting if "record" in greeting.casefold() else f"{self.recording_notice} {greeting}".rstrip()
+        said = any(each in greeting.casefold() for each in _RECORDED)
+        return greeting if said else f"{self.recording_notice} {greeting}".rstrip()
 
     def texts(self) -> tuple[str, ...]:
         """All of them, for whoever prepares their audio ahead of time."""
@@ -124,6 +130,11 @@ class CallPlan:
     system_prompt: str
     first_message: str = ""
     language: str = "en"
+    """In which the call goes on now, BCP-47."""
+    languages: tuple[str, ...] = ()
+    """Those that the agent may change to while it talks; () for none."""
+    wraps_up: bool = False
+    """The call is to come to its end soon: the model is told so."""
     pace: TurnTiming = field(default_factory=TurnTiming)
     lines: SystemPhrases = field(default_factory=SystemPhrases)
     blocked: tuple[BlockedTerms, ...] = ()

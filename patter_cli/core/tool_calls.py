@@ -6,11 +6,13 @@ import json
 import re
 from dataclasses import dataclass
 
+from patter_cli.core.phrases import language_among
 from patter_cli.core.plan import CallPlan
 
 END_CALL = "end_call"
 TRANSFER_CALL = "transfer_call"
 PRESS_KEYS = "press_keys"
+SWITCH_LANGUAGE = "switch_language"
 MAX_STEPS = 5
 """Steps of a turn in which the model may ask for tools; then it must answer in words. Source: RELIABILITY T22."""
 MAX_CALLS = 30
@@ -35,10 +37,11 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """We know the answer ourselves. ends: the agent wants to hang up. transfer: it wants to connect the caller; about:
-    whoever answers is told this first."""
+    whoever answers is told this first. language: the call goes on in this one."""
 
     result: str
     ends: bool = False
+    language: str = ""
     transfer: str = ""
     about: str = ""
 
@@ -62,6 +65,8 @@ def decide(name: str, arguments: str, plan: CallPlan, calls: int) -> Run | Answe
         about = about_in(_text_in(arguments, "about"), plan)
         told = "the caller is connected when they have heard your last words"
         return Answer(succeeded(told), transfer=number, about=about)
+    if name == SWITCH_LANGUAGE and plan.languages and all(tool.name != SWITCH_LANGUAGE for tool in plan.tools):
+        return _switch(_text_in(arguments, "language"), plan)
     if calls >= MAX_CALLS:
         return Answer(failed("no more tools can be used on this call"))
     if name == PRESS_KEYS and all(tool.name != PRESS_KEYS for tool in plan.tools):
@@ -70,6 +75,15 @@ def decide(name: str, arguments: str, plan: CallPlan, calls: int) -> Run | Answe
             return Answer(failed("not pressed: keys are 0-9, *, #, A-D and w for a pause, 32 at most"))
         return Press(digits, KEYS_MS + KEY_MS * len(digits))
     return Run(next((tool.timeout_ms for tool in plan.tools if tool.name == name), 0))
+
+
+def _switch(wanted: str, plan: CallPlan) -> Answer:
+    language = language_among(plan.languages, wanted)
+    if not language:
+        return Answer(failed(f"you speak {', '.join(plan.languages)} and no other language; say so"))
+    if language == plan.language:
+        return Answer(succeeded(f"you speak {language} already; go on"))
+    return Answer(succeeded(f"from now on you speak {language}; go on in it"), language=language)
 
 
 def allowed_number(number: str, plan: CallPlan) -> str | None:

@@ -17,11 +17,11 @@ from patter_cli.contracts.s2s import EngineAbilities, EngineSetup, spoken_histor
 from patter_cli.core.events import EchoFound
 from patter_cli.core.outcome import Direction
 from patter_cli.engine.call import CallSession
-from patter_cli.engine.call_tools import call_tools
+from patter_cli.engine.call_tools import offered_tools
 from patter_cli.engine.clock import CallAlarm
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.converse import Converse
-from patter_cli.engine.dialogue import chat_messages
+from patter_cli.engine.dialogue import chat_messages, told_prompt
 from patter_cli.engine.echo_thread import THREAD
 from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.fanout import AudioFanout
@@ -199,7 +199,14 @@ def build_line(
     )
     return LineParts(
         media=MediaPerformer(call, inbound, outbound, HoldMusic(wire, outbound)),
-        cascade=CascadePerformer(call, listener=listener, thinker=thinker, speaker=speaker, turns=turns),
+        cascade=CascadePerformer(
+            call,
+            listener=listener,
+            thinker=thinker,
+            speaker=speaker,
+            turns=turns,
+            instruct=engine.instruct if engine is not None else lambda: None,
+        ),
         carrier=CarrierPerformer(call, control, attend=attend, handed_over=handed_over),
         engine=engine,
         began_at=call.clock.now(),
@@ -210,10 +217,10 @@ def engine_setup(call: CallContext, author: AuthorPerformer, can: EngineAbilitie
     """What an engine's session is to be, by the plan and the conversation as they are now."""
     plan = call.plan
     return EngineSetup(
-        system_prompt=plan.system_prompt,
+        system_prompt=told_prompt(plan),
         first_message=plan.first_message,
         language=plan.language,
         server_turns=plan.engine is not None and plan.engine.server_turns,
-        tools=(*author.tool_specs(), *call_tools(plan.transfer_numbers, attends=plan.attends)) if can.tools else (),
+        tools=offered_tools(author.tool_specs(), plan, Direction.INBOUND) if can.tools else (),
         history=spoken_history(chat_messages("", call.history)),
     )

@@ -1,4 +1,5 @@
-"""The tools that every agent has, as a model gets them: put the caller through, hang up, and press keys in a menu."""
+"""The tools that we answer ourselves, as a model gets them: put the caller through, hang up, press keys in a menu,
+speak another language."""
 
 from __future__ import annotations
 
@@ -7,15 +8,22 @@ from typing import Any
 
 from patter_cli.contracts.llm import ToolSpec
 from patter_cli.core.outcome import Direction
-from patter_cli.core.tool_calls import END_CALL, MAX_ABOUT_CHARS, PRESS_KEYS, TRANSFER_CALL
+from patter_cli.core.plan import CallPlan
+from patter_cli.core.tool_calls import END_CALL, MAX_ABOUT_CHARS, PRESS_KEYS, SWITCH_LANGUAGE, TRANSFER_CALL
 
 
-def call_tools(transfer_numbers: Sequence[str], *, attends: bool = False) -> tuple[ToolSpec, ToolSpec]:
-    """Both specs, always in the same order.
+def call_tools(plan: CallPlan) -> tuple[ToolSpec, ...]:
+    """What every call has, always in the same order.
 
-    transfer_numbers: those the model may choose from, E.164. A model that writes another one is refused all the same
-    (core/tool_calls.py); with none it is told so beforehand. attends: whoever answers can be told what it is about.
+    The plan's transfer numbers are those the model may choose from. A model that writes another one is refused all the
+    same (core/tool_calls.py); with none it is told so beforehand. Languages are offered where there are several.
     """
+    both = _leaving(plan.transfer_numbers, attends=plan.attends)
+    return (*both, _switch_language(plan.languages)) if len(plan.languages) > 1 else both
+
+
+def _leaving(transfer_numbers: Sequence[str], *, attends: bool) -> tuple[ToolSpec, ToolSpec]:
+    """attends: whoever answers can be told what it is about."""
     number: dict[str, Any] = {"type": "string", "description": "Whom to call, in E.164."}
     properties = {"number": number}
     if attends:
@@ -47,15 +55,26 @@ def call_tools(transfer_numbers: Sequence[str], *, attends: bool = False) -> tup
     )
 
 
-def offered_tools(
-    own: Sequence[ToolSpec], transfer_numbers: Sequence[str], direction: Direction, *, attends: bool = False
-) -> tuple[ToolSpec, ...]:
+def offered_tools(own: Sequence[ToolSpec], plan: CallPlan, direction: Direction) -> tuple[ToolSpec, ...]:
     """All that a model may call: the agent's own, and those above; in a call that we made, keys too, since a company's
     menu may pick up. An agent's own tool of that name takes its place."""
-    tools = (*own, *call_tools(transfer_numbers, attends=attends))
+    tools = (*own, *(each for each in call_tools(plan) if each.name not in {tool.name for tool in own}))
     if direction is Direction.INBOUND or any(each.name == PRESS_KEYS for each in own):
         return tools
     return (*tools, _press_keys())
+
+
+def _switch_language(languages: Sequence[str]) -> ToolSpec:
+    return ToolSpec(
+        name=SWITCH_LANGUAGE,
+        description="Go on in another language, as soon as the caller speaks it or asks for it. Say nothing with it.",
+        parameters={
+            "type": "object",
+            "properties": {"language": {"type": "string", "enum": list(languages)}},
+            "required": ["language"],
+            "additionalProperties": False,
+        },
+    )
 
 
 def _press_keys() -> ToolSpec:

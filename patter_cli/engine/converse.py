@@ -170,6 +170,11 @@ class Converse:
                 return False
         return True
 
+    def instruct(self) -> None:
+        """Prompt or language have changed: tell the session, where it can be told."""
+        if self._can.instruct:
+            self._request(lambda session: session.instruct(self._setup()))
+
     def _request(self, act: Callable[[EngineSession], None]) -> None:
         """Ask the session, now or when there is one."""
         if self._session is not None:

@@ -7,7 +7,16 @@ from itertools import groupby
 
 from patter_cli.contracts.llm import ChatMessage, ToolCall
 from patter_cli.core.conversation import Message, ToolUse
+from patter_cli.core.plan import CallPlan
 from patter_cli.core.tool_calls import succeeded
+from patter_cli.text.preamble import WRAP_UP, spoken_in
+
+
+def told_prompt(plan: CallPlan) -> str:
+    """The system prompt as a model is told it now: the agent's, the language that is spoken, and whether it ends."""
+    notes = (spoken_in(plan.language, plan.languages), WRAP_UP if plan.wraps_up else "")
+    return "\n\n".join((plan.system_prompt, *(each for each in notes if each)))
+
 
 RUNNING = succeeded("it is still at work; its result will follow")
 """Stands for the result of a tool that the caller has overtaken by talking on."""

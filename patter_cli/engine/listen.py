@@ -96,8 +96,7 @@ class Listener:
         """Who is to listen in their place."""
 
     def use(self, *recipes: SpeechToText) -> None:
-        """Have these listen from now on. What the caller is just saying is heard from here on by them alone, so this is
-        for a call's first moment."""
+        """Have these listen from now on: to what the caller is just saying from its beginning, as far as it is kept."""
         if recipes != self._recipes:
             self._next = recipes
             if self._patience is not None:

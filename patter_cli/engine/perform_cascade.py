@@ -11,7 +11,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.events import Event
 from patter_cli.engine.call_tools import offered_tools
 from patter_cli.engine.context import CallContext
-from patter_cli.engine.dialogue import chat_messages
+from patter_cli.engine.dialogue import chat_messages, told_prompt
 from patter_cli.engine.eou import EndOfTurnDetector
 from patter_cli.engine.listen import Listener
 from patter_cli.engine.model import Rewind, ask_models
@@ -31,14 +31,16 @@ class CascadePerformer:
         thinker: Thinker,
         speaker: Speaker,
         turns: EndOfTurnDetector | None,
+        instruct: Callable[[], None] = lambda: None,
     ) -> None:
         """listener: None where an engine hears the caller, and only lines of ours are spoken here. turns: says whether
-        the caller has finished; None: nobody does."""
+        the caller has finished; None: nobody does. instruct: has whoever is told its prompt once be told it anew."""
         self._call = call
         self._listener = listener
         self._thinker = thinker
         self._speaker = speaker
         self._turns = turns
+        self._instruct = instruct
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin listening and speaking. Returns what runs until it is cancelled."""
@@ -84,12 +86,27 @@ class CascadePerformer:
                     self._listener.commit()
                 if self._turns is not None:
                     self._turns.commit()
+            case order.SwitchLanguage(language=language):
+                self._speak_in(language)
+                self._instruct()
+            case order.Instruct():
+                self._instruct()
             case order.PredictEndOfTurn(segment=segment):
                 if self._turns is not None:
                     self._turns.predict(segment)
             case _:
                 return False
         return True
+
+    def _speak_in(self, language: str) -> None:
+        agent = self._call.agent
+        go_on = self._call.plan.lines.go_on if agent.models else None
+        self._thinker.use(language, aggressive_first_flush=agent.aggressive_first_flush, go_on=go_on)
+        spoken = agent.spoken.get(language)
+        if spoken is not None:
+            self._speaker.use(*spoken.voices)
+            if self._listener is not None:
+                self._listener.use(*spoken.ears)
 
     def used(self) -> list[Event]:
         """What ears and voice have taken since this was last asked."""
@@ -134,9 +151,9 @@ class ModelBrain:
     async def __call__(self, ask: Ask) -> AsyncGenerator[Delta | Rewind, None]:
         call = self._call
         messages = chat_messages(
-            call.plan.system_prompt, ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
+            told_prompt(call.plan), ask.history, drafted=ask.text if ask.drafted else "", said=ask.said or ""
         )
-        tools = offered_tools(self._tools(), call.plan.transfer_numbers, call.info.direction, attends=call.plan.attends)
+        tools = offered_tools(self._tools(), call.plan, call.info.direction)
         deltas = ask_models(
             call.agent.models,
             messages,

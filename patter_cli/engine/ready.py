@@ -60,6 +60,14 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenIn:
+    """Who hears and speaks a language, in their order."""
+
+    ears: tuple[SpeechToText, ...]
+    voices: tuple[TextToSpeech, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
     """An agent with everything resolved: what one call needs to begin."""
 
@@ -71,6 +79,10 @@ class ReadyAgent:
     stt_fallbacks: tuple[SpeechToText, ...] = ()
     """Who listens when `stt` cannot, in their order."""
     tts_fallbacks: tuple[TextToSpeech, ...] = ()
+    spoken: Mapping[str, SpokenIn] = field(default_factory=dict)
+    """By language, where the agent may change to another while it talks."""
+    max_usd: float | None = None
+    """What one call may cost, as far as prices are known; None: whatever it does."""
     models: tuple[LanguageModel, ...] = ()
     """What answers where there is no on_message; each is asked when those before it failed."""
     engine: SpeechEngine | None = None
@@ -99,6 +111,17 @@ class ReadyAgent:
     def ears(self) -> tuple[SpeechToText, ...]:
         """Who listens, in their order; nobody beside an engine."""
         return (self.stt, *self.stt_fallbacks) if self.engine is None else ()
+
+    @property
+    def every_ear(self) -> tuple[SpeechToText, ...]:
+        """Whoever may listen in a call, in any language."""
+        return (*self.ears, *(each for spoken in self.spoken.values() for each in spoken.ears))
+
+    @property
+    def every_voice(self) -> tuple[TextToSpeech, ...]:
+        """Whoever may speak in a call, in any language."""
+        others = (each for spoken in self.spoken.values() for each in spoken.voices)
+        return (self.tts, *self.tts_fallbacks, *others)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for two that would both answer."""

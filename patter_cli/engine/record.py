@@ -14,6 +14,7 @@ from patter_cli.core.conversation import Message
 from patter_cli.core.events import CallConnected, Event, Ms
 from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
+from patter_cli.engine.budget import Budget
 from patter_cli.engine.context import CallContext
 
 
@@ -38,6 +39,9 @@ class Measure(Protocol):
 
     def cost(self) -> Mapping[str, Any]:
         """What the call costs so far, as JSON values."""
+
+    def spent_usd(self, *running: Event) -> float:
+        """What of that is known, with these uses, which go on, as if they ended now."""
 
 
 Left: TypeAlias = Callable[[tuple[Message, ...]], None]
@@ -64,6 +68,7 @@ class CallRecorder:
         self._call = call
         self._journal = journal
         self._measure = measure
+        self._budget = Budget(call)
         self._metrics: list[Mapping[str, Any]] = []
         self.wall_time = time.time()
         """Unix time of the call's start."""
@@ -85,7 +90,15 @@ class CallRecorder:
         measured = self._measure.feed(entry)
         if measured is not None:
             self._metrics.append(measured)
+        self._watch_cost(now)
         return measured
+
+    def _watch_cost(self, now: Ms) -> None:
+        """Have the machine know when most of what the call may cost is spent."""
+        max_usd, since = self._call.agent.max_usd, self._connected_at
+        if max_usd is not None and since is not None and not self._call.machine.ended:
+            usd = self._measure.spent_usd(*self._budget.running(since, now))
+            self._budget.look(max_usd, usd, all_known=self._measure.cost()["usd"] is not None)
 
     @property
     def cost(self) -> dict[str, Any]:

@@ -216,6 +216,7 @@ class SpeechReplies:
                         cached_tokens=event.cached_tokens,
                         output_tokens=event.output_tokens,
                         audio_input_tokens=event.audio_input_tokens,
+                        cached_audio_tokens=event.cached_audio_tokens,
                         audio_output_tokens=event.audio_output_tokens,
                     )
                 )

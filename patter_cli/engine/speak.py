@@ -149,7 +149,7 @@ class Speaker:
         breakers: Breakers | None = None,
     ) -> None:
         """voices: each stands in for those before it; one at least. breakers: what other calls know of them."""
-        self._voices = voices
+        self._ordered_of = self._voices = voices
         self._voice = voices[0]
         """Who speaks: once another has stood in, it stays, for a caller should not hear them change back and forth."""
         self._breakers = breakers or Breakers()
@@ -157,29 +157,30 @@ class Speaker:
         self._phrasebook = phrasebook
         self._outbound = outbound
         self._post = post
-        self._queue: list[Speak] = []
+        self._queue: list[tuple[Speak, tuple[TextToSpeech, ...]]] = []
+        """Each with whoever was to speak when it was ordered."""
         self._more = asyncio.Event()
         self._characters = UseCount()
         self._session: TtsSession | None = None
+        self._session_of: TextToSpeech | None = None
         self._current: Speak | None = None
         self._synthesis: asyncio.Task[None] | None = None
 
     def use(self, *voices: TextToSpeech) -> None:
-        """Speak with these from now on; before the first clause, or the old one may say another."""
-        self._voices = voices
-        self._voice = voices[0]
+        """Speak with these what is ordered from now on."""
+        self._ordered_of = voices
 
     def speak(self, clause: Speak) -> None:
         """Queue a clause, or have it heard at once if it overtakes."""
         if clause.overtakes:
             self._overtake(clause)
             return
-        self._queue.append(clause)
+        self._queue.append((clause, self._ordered_of))
         self._more.set()
 
     def cancel(self, response_id: int) -> None:
         """Drop a reply's clauses, the one in the making too."""
-        self._queue = [each for each in self._queue if each.response_id != response_id]
+        self._queue = [each for each in self._queue if each[0].response_id != response_id]
         if self._current is not None and self._current.response_id == response_id and self._synthesis is not None:
             self._synthesis.cancel()
 
@@ -195,7 +196,9 @@ class Speaker:
                 while not self._queue:
                     self._more.clear()
                     await self._more.wait()
-                self._current = self._queue.pop(0)
+                self._current, voices = self._queue.pop(0)
+                if voices != self._voices:
+                    self._voices, self._voice = voices, voices[0]
                 ready = self._ready(self._current.text)
                 if ready is not None:
                     self._play_ready(self._current, *ready)
@@ -254,9 +257,9 @@ class Speaker:
         chain = Chain(self._voices, VOICE, self._breakers, loop.time(), first=self._voice)
         wait_s: float | None = 0.0
         while wait_s is not None:
-            if chain.recipe is not self._voice:
+            self._voice = chain.recipe
+            if self._session_of is not self._voice:
                 await self._let_go()
-                self._voice = chain.recipe
             before_ms = self._outbound.pushed_ms(clause.response_id, clause.clause)
             try:
                 await self._synthesize(clause)
@@ -276,6 +279,7 @@ class Speaker:
     async def _synthesize(self, clause: Speak) -> None:
         async with asyncio.timeout(CHUNK_S):
             session = self._session = self._session or await open_for(self._voice, self._wire.format)
+            self._session_of = self._voice
         if isinstance(session, ContinuedVoice):
             session.continues(clause.response_id)
         resampler = Resampler(self._voice.rate_hz, self._wire.rate_hz)

@@ -57,35 +57,50 @@ class CostFold:
     def feed(self, entry: Entry) -> None:
         """Take one journal entry."""
         event = entry.event
+        if isinstance(event, fact.CallConnected | DialRequested):
+            self._day = datetime.fromtimestamp(event.wall_time, UTC).date()
+            return
+        use = self._use_of(event)
+        if use is None:
+            return
+        leg, provider, model, amounts = use
+        self._count(leg, provider, model, amounts).estimated |= isinstance(event, fact.ModelUsed) and event.estimated
+
+    def price_of(self, event: fact.Event) -> float | None:
+        """What a use costs that is not counted; None if nobody knows, or if it is none."""
+        use = self._use_of(event)
+        return None if use is None else self._priced(*use)
+
+    def _use_of(self, event: fact.Event) -> tuple[str, str, str, dict[str, int]] | None:
+        """(leg, provider, model, amounts by unit) that an event tells of."""
         match event:
-            case fact.CallConnected(wall_time=wall_time) | DialRequested(wall_time=wall_time):
-                self._day = datetime.fromtimestamp(wall_time, UTC).date()
             case fact.HearingUsed(provider=provider, model=model, audio_ms=audio_ms):
-                self._count("stt", provider, model, {"audio_ms": audio_ms})
+                return "stt", provider, model, {"audio_ms": audio_ms}
             case fact.VoiceUsed(provider=provider, model=model, characters=characters):
-                self._count("tts", provider, model, {"characters": characters})
-            case fact.ModelUsed(provider=provider, model=model, estimated=estimated):
+                return "tts", provider, model, {"characters": characters}
+            case fact.ModelUsed(provider=provider, model=model):
                 amounts = {
                     "input_tokens": event.input_tokens,
                     "cached_tokens": event.cached_tokens,
                     "written_tokens": event.written_tokens,
                     "output_tokens": event.output_tokens,
                 }
-                self._count("llm", provider, model, amounts).estimated |= estimated
+                return "llm", provider, model, amounts
             case fact.EngineUsed(provider=provider, model=model, session_ms=session_ms):
                 amounts = {
                     "input_tokens": event.input_tokens,
                     "cached_tokens": event.cached_tokens,
                     "output_tokens": event.output_tokens,
                     "audio_input_tokens": event.audio_input_tokens,
+                    "cached_audio_tokens": event.cached_audio_tokens,
                     "audio_output_tokens": event.audio_output_tokens,
                 }
                 counted = any(amounts.values()) or any(leg == "engine" for leg, _, _ in self._uses)
-                self._count("engine", provider, model, {**(amounts if counted else {}), "audio_ms": session_ms})
+                return "engine", provider, model, {**(amounts if counted else {}), "audio_ms": session_ms}
             case fact.LineUsed(carrier=carrier, direction=direction, duration_ms=duration_ms):
-                self._count("telephony", carrier, direction, {"audio_ms": duration_ms})
+                return "telephony", carrier, direction, {"audio_ms": duration_ms}
             case _:
-                pass
+                return None
 
     @property
     def uses(self) -> tuple[LegUse, ...]:
@@ -98,6 +113,11 @@ class CostFold:
         known = [each.usd for each in self._uses.values() if each.usd is not None]
         return sum(known) if len(known) == len(self._uses) else None
 
+    @property
+    def known_usd(self) -> float:
+        """What is known of it."""
+        return sum(each.usd or 0.0 for each in self._uses.values())
+
     def render(self) -> dict[str, Any]:
         """JSON values: {usd, known_usd, legs: [{leg, provider, model, <amounts>, usd}], prices}.
 
@@ -105,20 +125,22 @@ class CostFold:
         day the price table is of.
         """
         legs = [each.render() for each in self._uses.values()]
-        known = sum(each.usd or 0.0 for each in self._uses.values())
         usd = None if self.usd is None else round(self.usd, 6)
-        return {"usd": usd, "known_usd": round(known, 6), "legs": legs, "prices": self._prices.as_of}
+        return {"usd": usd, "known_usd": round(self.known_usd, 6), "legs": legs, "prices": self._prices.as_of}
 
     def _count(self, leg: str, provider: str, model: str, amounts: dict[str, int]) -> LegUse:
         key = (leg, provider, model)
         use = self._uses.get(key)
         if use is None:
             use = self._uses[key] = LegUse(leg=leg, provider=provider, model=model)
-        tokens = amounts.get("input_tokens", 0)
-        price = self._prices.find(leg, provider, model, day=self._day, tokens=tokens)
-        usd = None if price is None else _usd(price, amounts)
-        use.add({unit: amount for unit, amount in amounts.items() if amount}, usd)
+        use.add(
+            {unit: amount for unit, amount in amounts.items() if amount}, self._priced(leg, provider, model, amounts)
+        )
         return use
+
+    def _priced(self, leg: str, provider: str, model: str, amounts: dict[str, int]) -> float | None:
+        price = self._prices.find(leg, provider, model, day=self._day, tokens=amounts.get("input_tokens", 0))
+        return None if price is None else _usd(price, amounts)
 
 
 def _usd(price: Price, amounts: dict[str, int]) -> float | None:
@@ -130,13 +152,16 @@ def _usd(price: Price, amounts: dict[str, int]) -> float | None:
     cached_rate = price.million_input if price.million_cached is None else price.million_cached
     written = amounts.get("written_tokens", 0)
     written_rate = price.million_input if price.million_written is None else price.million_written
+    cached_audio = amounts.get("cached_audio_tokens", 0)
+    cached_audio_rate = price.million_audio_input if price.million_audio_cached is None else price.million_audio_cached
     charges: list[tuple[float, float | None]] = [
         (amounts.get("characters", 0) / 1000, price.thousand_characters),
         ((amounts.get("input_tokens", 0) - cached - written) / MILLION, price.million_input),
         (cached / MILLION, cached_rate),
         (written / MILLION, written_rate),
         (amounts.get("output_tokens", 0) / MILLION, price.million_output),
-        (amounts.get("audio_input_tokens", 0) / MILLION, price.million_audio_input),
+        ((amounts.get("audio_input_tokens", 0) - cached_audio) / MILLION, price.million_audio_input),
+        (cached_audio / MILLION, cached_audio_rate),
         (amounts.get("audio_output_tokens", 0) / MILLION, price.million_audio_output),
     ]
     if price.started_minute is not None:

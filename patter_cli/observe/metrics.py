@@ -7,7 +7,7 @@ from typing import Any
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.events import Ms
+from patter_cli.core.events import Event, Ms
 from patter_cli.core.journal import Entry
 from patter_cli.observe.cost import LIST_PRICES, CostFold
 from patter_cli.observe.prices import PriceTable
@@ -53,6 +53,10 @@ class CallMeasure:
         self._cost.feed(entry)
         latency = self._latency.feed(entry)
         return None if latency is None else latency.render()
+
+    def spent_usd(self, *running: Event) -> float:
+        """What is known of the cost so far, with these uses as if they ended now."""
+        return self._cost.known_usd + sum(self._cost.price_of(each) or 0.0 for each in running)
 
     def cost(self) -> dict[str, Any]:
         """See observe.cost.CostFold.render."""

@@ -36,6 +36,8 @@ class Price:
     """Input that was put into the vendor's cache; None: as other input."""
     million_output: float | None = None
     million_audio_input: float | None = None
+    million_audio_cached: float | None = None
+    """Sound that came from the vendor's cache; None: as other sound."""
     million_audio_output: float | None = None
 
 
@@ -71,7 +73,14 @@ def _llm(
     )
 
 
-def _engine(model: str, text: tuple[float, float, float], audio: tuple[float, float], provider: str) -> Price:
+def _engine(
+    model: str,
+    text: tuple[float, float, float],
+    audio: tuple[float, float],
+    provider: str,
+    *,
+    cached_audio: float | None = None,
+) -> Price:
     return Price(
         leg="engine",
         provider=provider,
@@ -80,6 +89,7 @@ def _engine(model: str, text: tuple[float, float, float], audio: tuple[float, fl
         million_cached=text[1],
         million_output=text[2],
         million_audio_input=audio[0],
+        million_audio_cached=cached_audio,
         million_audio_output=audio[1],
     )
 
@@ -109,6 +119,10 @@ PRICES: tuple[Price, ...] = (
     _stt("assemblyai", "universal-3", 0.45 / 60),
     _stt("assemblyai", "universal-streaming", 0.15 / 60),
     _stt("soniox", "stt-rt", 0.12 / 60),
+    # Speechmatics' is an older peer's table; Cartesia charges credits, taken at the smallest plan's 50 USD a million.
+    _stt("speechmatics", "", 0.004),
+    _stt("cartesia", "ink-2", 0.009),
+    _stt("cartesia", "ink-whisper", 0.003),
     _stt("elevenlabs", "scribe_v2", 0.39 / 60),
     _stt("groq", "whisper-large-v3", 0.111 / 60),
     _stt("groq", "whisper-large-v3-turbo", 0.04 / 60),
@@ -126,6 +140,7 @@ PRICES: tuple[Price, ...] = (
     _tts("rime", "mist", 0.030),
     _tts("rime", "coda", 0.050),
     _tts("lmnt", "blizzard", 0.050),
+    _tts("cartesia", "sonic", 0.050),
     _tts("deepgram", "aura-2", 0.030),
     _tts("deepgram", "aura", 0.015),
     _tts("inworld", "", 0.025),
@@ -162,10 +177,10 @@ PRICES: tuple[Price, ...] = (
     _llm("cerebras", "gpt-oss-120b", 0.35, None, 0.75),
     _llm("cerebras", "qwen-3.8-27b", 0.99, None, 1.49),
     # Speech to speech: text in, cached, out; audio in, out.
-    _engine("gpt-realtime-2", (4.00, 0.40, 24.00), (32.00, 64.00), "openai"),
-    _engine("gpt-realtime-2.1-mini", (0.60, 0.06, 2.40), (10.00, 20.00), "openai"),
-    _engine("gpt-realtime-mini", (0.60, 0.06, 2.40), (10.00, 20.00), "openai"),
-    _engine("gpt-realtime", (4.00, 0.40, 16.00), (32.00, 64.00), "openai"),
+    _engine("gpt-realtime-2", (4.00, 0.40, 24.00), (32.00, 64.00), "openai", cached_audio=0.40),
+    _engine("gpt-realtime-2.1-mini", (0.60, 0.06, 2.40), (10.00, 20.00), "openai", cached_audio=0.30),
+    _engine("gpt-realtime-mini", (0.60, 0.06, 2.40), (10.00, 20.00), "openai", cached_audio=0.30),
+    _engine("gpt-realtime", (4.00, 0.40, 16.00), (32.00, 64.00), "openai", cached_audio=0.40),
     _engine("gemini-3.8-live", (0.75, 0.75, 4.50), (3.00, 12.00), "google"),
     Price(leg="engine", provider="elevenlabs", minute=0.08),
     # Telephony, a leg; unverified.

@@ -82,7 +82,13 @@ class ElevenLabsConvAI:
     @property
     def abilities(self) -> EngineAbilities:
         return EngineAbilities(
-            server_turns=True, greets=True, input_transcript=True, tools=True, continues=True, tells_end=False
+            server_turns=True,
+            greets=True,
+            input_transcript=True,
+            tools=True,
+            continues=True,
+            instruct=True,
+            tells_end=False,
         )
 
     @property
@@ -193,6 +199,9 @@ class ConvAISession:
 
     def truncate(self, reply: str, item: str, heard_ms: int) -> None:
         """It believes what its own clock says."""
+
+    def instruct(self, setup: EngineSetup) -> None:
+        self._post({"type": "contextual_update", "text": f"From now on your instructions are:\n{setup.system_prompt}"})
 
     def return_tool(self, call: str, result: str) -> None:
         self._post({"type": "client_tool_result", "tool_call_id": call, "result": result, "is_error": False})

@@ -124,6 +124,7 @@ class OpenAIRealtime:
             commit=ours,
             cancel=True,
             truncate=True,
+            instruct=True,
             input_transcript=bool(self.transcription_model),
             tools=True,
             continues=not ours,
@@ -263,6 +264,14 @@ class RealtimeSession:
             known = self._items.get(item)
             end = heard_ms if known is None else min(heard_ms, known.received // (RATE_HZ // 1000))
             self._post("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=end)
+
+    def instruct(self, setup: EngineSetup) -> None:
+        self._setup = setup
+        changed: dict[str, Any] = {"type": "realtime", "instructions": setup.system_prompt}
+        heard = self._recipe.settings(setup)["audio"]["input"]
+        if "transcription" in heard:
+            changed["audio"] = {"input": {"transcription": heard["transcription"]}}
+        self._post("session.update", session=changed)
 
     def return_tool(self, call: str, result: str) -> None:
         self._add({"type": "function_call_output", "call_id": call, "output": result})
@@ -479,11 +488,11 @@ def _used(reply: str, model: str, usage: dict[str, Any]) -> list[EngineEvent]:
         s2s.ReplyUsed(
             reply=reply,
             model=model,
-            # Whatever came from the cache has one price, so cached sound is counted with the text.
-            input_tokens=int(number_of(heard, "text_tokens")) + cached_audio,
-            cached_tokens=int(number_of(heard, "cached_tokens")),
+            input_tokens=int(number_of(heard, "text_tokens")),
+            cached_tokens=max(0, int(number_of(heard, "cached_tokens")) - cached_audio),
             output_tokens=int(number_of(said, "text_tokens")),
-            audio_input_tokens=max(0, int(number_of(heard, "audio_tokens")) - cached_audio),
+            audio_input_tokens=int(number_of(heard, "audio_tokens")),
+            cached_audio_tokens=cached_audio,
             audio_output_tokens=int(number_of(said, "audio_tokens")),
         )
     ]

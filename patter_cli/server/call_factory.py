@@ -19,6 +19,7 @@ from patter_cli.contracts.store import CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.conversation import Message
 from patter_cli.core.outcome import Direction, TransferOutcome
+from patter_cli.core.phrases import phrases_in
 from patter_cli.destinations import DialRules, transfer_refusal
 from patter_cli.engine.batched_vad import BatchedVad
 from patter_cli.engine.build import build_call, build_dialled_call, build_line
@@ -111,8 +112,8 @@ class CallFactory:
 
     async def warm_agent(self, agent: ReadyAgent) -> None:
         """The same for one agent. Raises PatterError."""
-        voices = (agent.tts, *agent.tts_fallbacks)
-        await asyncio.gather(*(each.warm() for each in agent.ears), *(each.warm() for each in voices))
+        warms = {id(each): each.warm for each in agent.every_ear} | {id(each): each.warm for each in agent.every_voice}
+        await asyncio.gather(*(warm() for warm in warms.values()))
         await asyncio.gather(*(each.warm() for each in agent.models))
         if agent.end_of_turn is not None:
             await agent.end_of_turn.warm()
@@ -142,6 +143,10 @@ class CallFactory:
         for agent in self._agents.values():
             try:
                 await self._prepare(agent, agent.plan.lines.texts())
+                for language, spoken in agent.spoken.items():
+                    if language != agent.plan.language:
+                        lines = phrases_in(language).texts()
+                        await self._phrasebook.prepare(spoken.voices[0], lines, language=language)
             except ProviderError as error:
                 log.warning("the lines of %s cannot be prepared: %s", agent.name, error)
             except Exception:

@@ -76,6 +76,7 @@ class TypedCall:
                 stt_fallbacks=agent.stt_fallbacks,
                 tts=voice,
                 tts_fallbacks=agent.tts_fallbacks,
+                spoken={},
             )
 
         self._session = build_call(
@@ -87,6 +88,7 @@ class TypedCall:
                 plan=_at_once(agent.plan),
                 stt=self._speech,
                 tts=voice,
+                spoken={},
                 end_of_turn=None,
                 revise=revise,
             ),

@@ -21,7 +21,7 @@ from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import ProviderError, Unavailable
 
 TURNS_OURS = EngineAbilities(
-    server_turns=True, commit=True, cancel=True, truncate=True, input_transcript=True, tools=True
+    server_turns=True, commit=True, cancel=True, truncate=True, input_transcript=True, tools=True, instruct=True
 )
 """As OpenAI Realtime: everything but word times."""
 TURNS_THEIRS = EngineAbilities(
@@ -112,6 +112,8 @@ class SpeechPeer:
         self.asked: list[str] = []
         """What the caller had said before each of its replies."""
         self.truncated: list[tuple[str, int]] = []
+        self.instructed: list[EngineSetup] = []
+        """What sessions were told anew."""
         """(item, ms heard), in order."""
         self.cancelled: list[str] = []
         self.returned: dict[str, str] = {}
@@ -230,6 +232,9 @@ class PeerSession:
 
     def truncate(self, reply: str, item: str, heard_ms: int) -> None:
         self._peer.truncated.append((item, heard_ms))
+
+    def instruct(self, setup: EngineSetup) -> None:
+        self._peer.instructed.append(setup)
 
     def return_tool(self, call: str, result: str) -> None:
         assert call not in self._peer.returned, "a tool call was answered twice"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 PHONE_PREAMBLE = """\
 You are talking to someone on the phone. A voice speaks every word you write, and they cannot see anything.
 Write only words to be said aloud: no markdown, headings, lists, emoji, code or links.
@@ -19,6 +21,35 @@ dates as data, not as words.
 Say that something is done only after a tool has confirmed it. If a tool fails, say so and offer what you can do \
 instead."""
 """Added when there are tools."""
+
+
+LANGUAGES = {
+    "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek",
+    "en": "English", "es": "Spanish", "et": "Estonian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi",
+    "hr": "Croatian", "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean",
+    "lt": "Lithuanian", "lv": "Latvian", "ms": "Malay", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sv": "Swedish",
+    "ta": "Tamil", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+"""As a model knows them best, by primary subtag."""
+
+WRAP_UP = """\
+This call has to end soon: begin nothing new, answer in one sentence, and say goodbye as soon as that is polite."""
+
+
+def spoken_in(language: str, languages: Sequence[str]) -> str:
+    """What a model is told that may change the language: which one it speaks now, and when to change. "" for one."""
+    if len(languages) < 2:
+        return ""
+    others = ", ".join(f"{_named(each)} ({each})" for each in languages if each != language)
+    return (
+        f"Speak {_named(language)} now. You also speak {others}: as soon as the caller speaks one of those or asks "
+        "for it, call switch_language before you answer, and say nothing with it."
+    )
+
+
+def _named(language: str) -> str:
+    return LANGUAGES.get(language.partition("-")[0].lower(), language)
 
 
 def with_preamble(system_prompt: str, *, tools: bool) -> str:

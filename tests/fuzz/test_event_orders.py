@@ -475,6 +475,8 @@ ANYTHING: tuple[Event, ...] = (
     fact.TransferFinished(),
     fact.TransferFailed(message="busy"),
     fact.ListenFailed(provider="p", message="m"),
+    fact.CostReached(percent=80),
+    fact.CostReached(percent=100),
     fact.DrainRequested(),
     carrier.CancelRequested(),
     fact.LineClosed(cause="carrier_close"),
