@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tests.fuzz.decoders import NESTED, TARGETS, run
+from tests.fuzz.engines import ENGINES
 from tests.fuzz.speech import HEARING, SPEAKING
 from tests.fuzz.vendors import READERS
 
@@ -27,7 +28,7 @@ COUNTS = {
     "llm-responses": 4_000,
     "llm-anthropic": 8_000,
     "llm-google": 15_000,
-    **dict.fromkeys((*HEARING, *SPEAKING, "tts-lines"), 12_000),
+    **dict.fromkeys((*HEARING, *SPEAKING, *ENGINES, "tts-lines"), 12_000),
     "tts-sound": 8_000,
 }
 """About 1.5 s each."""
