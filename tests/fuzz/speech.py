@@ -123,7 +123,8 @@ SPEAKING: dict[str, tuple[tuple[str, ...], Callable[[], VoiceDialect]]] = {
 }
 
 
-def _refused(error: ProviderError) -> str:
+def refused(error: ProviderError) -> str:
+    """An error that a vendor's message led to: fit to be shown."""
     assert SECRET not in str(error)
     assert str(error).isprintable()
     assert len(str(error)) < 600
@@ -140,7 +141,7 @@ def hearing_reader(new: Callable[[], HearingDialect]) -> Callable[[random.Random
             try:
                 heard = dialect.receive(text)
             except ProviderError as error:
-                return _refused(error)
+                return refused(error)
             for each in heard:
                 if isinstance(each, Words):
                     assert isinstance(each.text, str)
@@ -170,7 +171,7 @@ def speaking_reader(new: Callable[[], VoiceDialect]) -> Callable[[random.Random]
                     if isinstance(each, Said):
                         _believed(words, each)
             except ProviderError as error:
-                return _refused(error)
+                return refused(error)
             return type(told[-1]).__name__ if told else "nothing"
 
         return read
@@ -196,7 +197,7 @@ def lines_reader(dice: random.Random) -> Callable[[str], str]:
         try:
             found: list[Any] = [*reader.push(body[:cut]), *reader.push(body[cut:] + b"\n")]
         except ProviderError as error:
-            return _refused(error)
+            return refused(error)
         return type(found[-1]).__name__ if found else "nothing"
 
     return read
@@ -216,7 +217,7 @@ def sound_reader(dice: random.Random) -> Callable[[str], str]:
         try:
             made = [reader.push(body[:cut]), reader.push(body[cut:]), reader.end()]
         except ProviderError as error:
-            return _refused(error)
+            return refused(error)
         for each in made:
             assert each is None or isinstance(each, bytes) or each.dtype == np.int16
         return "sound" if any(each is not None and len(each) for each in made) else "nothing"
