@@ -112,6 +112,11 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
     )
 
 
+def path_of(spec: str, root: Path | None = None) -> Path:
+    """The file that `load_agent` would run. Raises InputError where there is none."""
+    return _locate(spec, (root or Path.cwd()).resolve())[0]
+
+
 def _misspelt(module: ModuleType) -> dict[str, str]:
     """The callbacks that a file does not define, and nearly does."""
     own = vars(module)

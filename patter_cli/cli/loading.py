@@ -42,6 +42,21 @@ def beside(name: str, path: Path, root: Path) -> bool:
     return any((folder / each).exists() for folder in (path.parent, root) for each in (first, f"{first}.py"))
 
 
+def imported_files() -> list[Path]:
+    """What the agents of the project have imported of it."""
+    found = (sys.modules.get(name) for each in sys.meta_path if isinstance(each, _Beside) for name in each.found)
+    return [Path(file) for module in found if (file := getattr(module, "__file__", None)) is not None]
+
+
+def forget_imported() -> None:
+    """Have all of it read again by whoever imports it next."""
+    for each in sys.meta_path:
+        if isinstance(each, _Beside):
+            for name in each.found:
+                sys.modules.pop(name, None)
+            each.found.clear()
+
+
 def _tell(thread_id: int, path: Path, shown: str) -> None:
     frame = sys._current_frames().get(thread_id)
     line = 0

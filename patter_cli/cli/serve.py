@@ -52,6 +52,9 @@ def serve(
     expose_dashboard: Annotated[
         bool, typer.Option("--expose-dashboard", help="Let a tunnel bring people to the dashboard, too.")
     ] = DEFAULTS.expose_dashboard,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Take a changed agent file at once, also for calls that go on.")
+    ] = False,
     drain_timeout: Annotated[
         float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)
     ] = DEFAULTS.drain_timeout_s,
@@ -67,6 +70,10 @@ def serve(
 
     The dashboard, its API and /metrics are on the same port, for this machine alone and for whoever has signed in: the
     link that is printed does that, once. A program sends the token, PATTER_DASHBOARD_TOKEN, as Authorization: Bearer.
+
+    With --reload an agent file that changes, or a module of the project that it imports, is read again: new calls have
+    the new agent, live ones its prompt, tools, guardrails and functions from their next turn on. One that cannot be
+    used is told, and changes nothing.
 
     On a terminal the calls are shown on a screen of their own, ? tells its keys; elsewhere they are printed as lines.
     """
@@ -88,7 +95,9 @@ def serve(
     lines = TranscriptLines(named=True)
     screen = screen_for(f"patter serve {agent or ''}".rstrip(), settings, otherwise=lines)
     with on_terminal(screen):
-        kept = run(_serve(served, settings, screen, lines, tunnel=tunnel, number=number, carrier=carrier))
+        kept = run(
+            _serve(served, settings, screen, lines, tunnel=tunnel, number=number, carrier=carrier, reload=reload)
+        )
         if screen is not None and (told := screen.summary()):
             print(told, file=sys.stderr)
     if not kept:
@@ -104,10 +113,14 @@ async def _serve(
     tunnel: bool,
     number: str,
     carrier: str,
+    reload: bool,
 ) -> bool:
     """Whether all calls could be kept."""
+    import asyncio
+
     from patter_cli import wiring
     from patter_cli.cli.reaching import way_in
+    from patter_cli.cli.reloading import reload_changed
     from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run_until_signal
     from patter_cli.server.service import ServiceSettings
@@ -161,9 +174,12 @@ async def _serve(
             print(f"warning: {said}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 
+    watching = asyncio.create_task(reload_changed(served.specs, settings, service)) if reload else None
     try:
         await run_until_signal(way.lead_to(service), on_ready=ready, asked=service.asked_to_stop)
     finally:
+        if watching is not None:
+            watching.cancel()
         service.close()
         if site is not None:
             site.close()

@@ -21,6 +21,8 @@ class ServedAgents:
     """Agents by name, and which of them answers which number; one alone answers every number unless some are given."""
 
     agents: Mapping[str, ReadyAgent]
+    specs: Mapping[str, str] = field(default_factory=dict)
+    """As each was named, by its name."""
     numbers: Mapping[str, str] = field(default_factory=dict)
     """E.164 -> agent."""
 
@@ -39,7 +41,8 @@ def load_agents(spec: str | None, settings: Settings) -> ServedAgents:
     """Run the agents' files. spec: the one that was named; None: all in agents/, and those that cannot be read are left
     out with a warning, unless a number leads to them. Raises PatterError."""
     if spec is not None:
-        return ServedAgents(agents=dict([_load(spec, settings)]))
+        name, ready = _load(spec, settings)
+        return ServedAgents(agents={name: ready}, specs={name: spec})
     found = find_agents(Path.cwd())
     broken = {
         each.name: f"agents/{each.name}.py cannot be read: {each.error}" for each in found if each.error is not None
@@ -56,7 +59,8 @@ def load_agents(spec: str | None, settings: Settings) -> ServedAgents:
             )
     numbers = by_number(settings.numbers, names)
     warn(f"{said}, so it is left out" for said in broken.values())
-    return ServedAgents(agents=dict(_load(each, settings) for each in names), numbers=numbers)
+    agents = dict(_load(each, settings) for each in names)
+    return ServedAgents(agents=agents, specs={each: each for each in names}, numbers=numbers)
 
 
 def _load(spec: str, settings: Settings) -> tuple[str, ReadyAgent]:

@@ -76,6 +76,13 @@ def prepared(connected: CallPlan, plan: CallPlan) -> CallPrepared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChanged:
+    """The agent's author changed it while the call goes on; this is what it has become."""
+
+    plan: CallPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechStarted:
     """The detector is sure of a voice; at_ms is when it began, somewhat earlier."""
 
@@ -519,6 +526,7 @@ class Tick:
 Event: TypeAlias = (
     CallConnected
     | CallPrepared
+    | AgentChanged
     | SpeechStarted
     | SpeechEnded
     | TranscriptPartial

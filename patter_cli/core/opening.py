@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
@@ -75,6 +77,22 @@ class Opening:
         if self._call.state.now in (CallState.CONNECTING, CallState.PREPARING) and not self._ready:
             self._call.plan = event.plan_after(self._call.plan)
             self.prepare_due()
+
+    def changed(self, event: fact.AgentChanged) -> None:
+        """What the agent is told, may do and must not say changes; in what language, how far and with whom does not."""
+        call, new = self._call, event.plan
+        call.plan = replace(
+            call.plan,
+            system_prompt=new.system_prompt,
+            pace=replace(new.pace, max_duration_ms=call.plan.pace.max_duration_ms),
+            blocked=new.blocked,
+            checks=new.checks,
+            tools=new.tools,
+            transfer_numbers=new.transfer_numbers,
+            drafts=new.drafts,
+            voicemail_message=new.voicemail_message,
+        )
+        call.issue(order.Instruct())
 
     def prepare_due(self) -> None:
         """The plan holds, or on_call_start took too long and the plan we have does."""

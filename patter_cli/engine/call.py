@@ -20,6 +20,7 @@ from patter_cli.engine.context import CallContext, Performer
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.perform_author import AuthorPerformer
 from patter_cli.engine.perform_dial import DialPerformer
+from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.record import CallRecorder
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,10 @@ class CallSession:
     def on_fact(self, event: fact.Event) -> None:
         """The carrier reports something beside the stream. It may come at any time, twice, or too late."""
         self._call.post(event)
+
+    def change(self, agent: ReadyAgent) -> None:
+        """The author has changed the agent of this name: the call goes on with it as far as it can."""
+        self._author.change(agent)
 
     def result(self) -> CallResult:
         """What has become of the call; complete once `run` has returned."""
@@ -174,7 +179,7 @@ class CallSession:
             now = clock.now()
             commands = machine.handle(event, now)
             if isinstance(event, fact.CallPrepared):
-                self._adopt_prepared()
+                self._author.adopt(self._line)
             measured = self._recorder.write(now, event, commands)
             if measured is not None:
                 self._author.report(self._call.agent.hooks.on_metrics, **measured, cost=self._recorder.cost)
@@ -183,14 +188,6 @@ class CallSession:
                     log.error("call %s: nobody performs %s", self._call.info.call_id, type(command).__name__)
             if self._moved is not None:
                 self._moved.set()
-
-    def _adopt_prepared(self) -> None:
-        """The machine has been told of on_call_start's plan: the rest changes with it, unless it came too late."""
-        agent = self._author.adopted()
-        if agent is not None:
-            self._call.agent = agent
-            if self._line is not None:
-                self._line.adopt(agent)
 
     def _tell_use(self) -> None:
         """The last entries of a call say what it took. Twice is fine."""

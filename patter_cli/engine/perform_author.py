@@ -19,10 +19,12 @@ from patter_cli.core.tool_calls import allowed_number
 from patter_cli.engine.answer_service import AnswerService, Orders, RemoteAnswers
 from patter_cli.engine.context import CallContext, told
 from patter_cli.engine.hooks import Hook, IncomingMessage, MachineDetectionResult, call_hook, message_pieces
+from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import Reports
 from patter_cli.engine.think import Ask
 from patter_cli.engine.tools import ToolRunner
+from patter_cli.errors import PatterError
 from patter_cli.tools import ToolContext
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,12 @@ class AuthorPerformer:
         self._tools = ToolRunner(call.agent.tools, self._tool_context)
         self._reports = Reports(call.info.call_id, lambda: settle(SHOWN_S))
         self._prepared = call.agent
+        self._overrides: Mapping[str, Any] = {}
+        """What on_call_start gave."""
+        self._settled = False
+        """It was asked, and the call has the agent that came of it."""
+        self._newest: ReadyAgent | None = None
+        """What the agent's file has become before that."""
         self._remote: RemoteAnswers | None = None
 
     def tool_specs(self) -> tuple[ToolSpec, ...]:
@@ -93,13 +101,49 @@ class AuthorPerformer:
         if self._remote is not None:
             await self._remote.aclose()
 
-    def adopted(self) -> ReadyAgent | None:
-        """The agent that on_call_start made, if the machine took its plan: None when it came too late."""
-        agent = self._prepared
-        if self._call.plan is self._call.agent.plan:
-            return None
-        self._tools = ToolRunner(agent.tools, self._tool_context)
-        return agent
+    def adopt(self, line: LineParts | None) -> None:
+        """The machine has been told of on_call_start's plan: the rest changes with it, unless it came too late. What
+        the agent's file has become meanwhile comes after that."""
+        call, agent = self._call, self._prepared
+        if call.plan is not call.agent.plan:
+            call.agent = agent
+            self._tools = ToolRunner(agent.tools, self._tool_context)
+            if line is not None:
+                line.adopt(agent)
+        self._settled = True
+        if self._newest is not None:
+            self.change(self._newest)
+
+    def change(self, agent: ReadyAgent) -> None:
+        """The author has changed the agent's file, and this is the agent now. The call goes on with its prompt, tools,
+        guardrails, functions and models; with the ears, the voice and the engine that it has.
+
+        While on_call_start is being asked nothing changes; what cannot be used is logged, and changes nothing either.
+        """
+        call = self._call
+        mine = call.agent
+        if agent.name != mine.name:  # on_call_start chose another one
+            return
+        if not self._settled:
+            self._newest = agent
+            return
+        try:
+            new = agent if mine.texts == agent.texts else agent.for_call(mine.texts)
+            new = new.revise(self._overrides, call.info.parameters)
+        except PatterError as error:
+            log.error("the new %s is not for call %s: %s", agent.name, call.info.call_id, error)
+            return
+        call.agent = replace(
+            mine,
+            plan=new.plan,
+            hooks=new.hooks,
+            models=new.models,
+            tools=new.tools,
+            checks={**mine.checks, **new.checks},  # a clause may still wait for one of the old
+            revise=new.revise,
+        )
+        self._tools = ToolRunner(new.tools, self._tool_context)
+        call.post(fact.AgentChanged(plan=new.plan))
 
     async def pieces(self, ask: Ask) -> AsyncGenerator[Delta, None]:
         """on_message, as the thinker wants it."""
@@ -155,6 +199,7 @@ class AuthorPerformer:
             plan = replace(plan, records=mine.records, attends=mine.attends, predicts_end_of_turn=predicts)
             agent = replace(agent, plan=plan)
         self._prepared = agent
+        self._overrides = wanted
         call.post(fact.prepared(call.agent.plan, agent.plan))
 
     def _taken_over_by(self, overrides: dict[str, Any]) -> ReadyAgent:

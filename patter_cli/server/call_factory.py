@@ -87,6 +87,8 @@ class CallFactory:
         self._phrasebook = TtsCache()
         self._own_lines: dict[str, TtsCache] = {}
         """The lines of calls that we make, by call id: their words are each call's own."""
+        self._sessions: dict[str, tuple[CallSession, CallTicket]] = {}
+        """The calls that go on, by id."""
         self._preparing: set[asyncio.Task[None]] = set()
         self._ringing = Ringing(time.monotonic)
         self._earlier: dict[str, tuple[Message, ...]] = {}
@@ -185,6 +187,7 @@ class CallFactory:
             left=partial(self._leave, ticket.call_id),
             others=self._agents,
         )
+        self._sessions[ticket.call_id] = parts.session, ticket
         return DialledCall(ticket, parts)
 
     def forget(self, call_id: str) -> None:
@@ -233,6 +236,7 @@ class CallFactory:
     def _leave(self, call_id: str, said: tuple[Message, ...]) -> None:
         """A call is over, as far as we are concerned."""
         self._spending.ended(call_id, time.time())
+        self._sessions.pop(call_id, None)
         self._left[call_id] = said
         if len(self._left) > MAX_RECALLED:
             self._left.popitem(last=False)
@@ -247,7 +251,7 @@ class CallFactory:
             raise UnknownAgent(f"no agent {ticket.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
         if carrier is None:
             raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
-        return build_call(
+        session = build_call(
             info=replace(
                 _info(ticket),
                 earlier=self._earlier.pop(ticket.call_id, ()),
@@ -265,6 +269,13 @@ class CallFactory:
             attend=self._attend_for(ticket),
             others=self._agents,
         )
+        self._sessions[ticket.call_id] = session, ticket
+        return session
+
+    def change(self, agent: ReadyAgent) -> None:
+        """An agent was changed by its author: live calls of it go on with what it has become."""
+        for session, ticket in tuple(self._sessions.values()):
+            session.change(self._adapted(agent, self._carriers[ticket.carrier], _ours(ticket)))
 
     def _attend_for(self, ticket: CallTicket) -> Attend | None:
         return None if self.attend is None else partial(self.attend, ticket)

@@ -292,6 +292,13 @@ class Service:
         """How many calls of the agent there may be at once, if there are no others. Once warm."""
         return self._admission.carries(agent)
 
+    async def change(self, agent: ReadyAgent) -> None:
+        """An agent that is served here was changed: new calls are its, live ones go on with it as far as they can.
+        Raises PatterError where it cannot be used; then nothing has changed."""
+        await self._calls.warm_agent(agent)
+        self._agents[agent.name] = agent
+        self._calls.change(agent)
+
     async def warm_agent(self, agent: ReadyAgent) -> None:
         """Load what an agent needs that is not served here. Raises PatterError."""
         await self._calls.warm_agent(agent)

@@ -1,0 +1,84 @@
+"""`patter serve --reload`: a changed agent file is taken for new calls, and for live ones from their next turn on.
+
+The files are looked at, nobody has to tell: those of the agents and the modules beside them that they import. One that
+cannot be used changes nothing; what is wrong with it is said, and the old one goes on answering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from patter_cli import wiring
+from patter_cli.cli.discovery import load_agent, path_of
+from patter_cli.cli.general import warn
+from patter_cli.cli.loading import forget_imported, imported_files
+from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import PatterError
+from patter_cli.settings import Settings
+from patter_cli.text.printable import printable_lines
+
+LOOK_S: Final = 0.2
+"""Between two looks. A file must be the same twice: an editor may be writing it still."""
+Stamp = tuple[int, int] | None
+"""When a file was changed, in ns, and its size; None: it is not there."""
+
+
+class Changeable(Protocol):
+    """A server whose agents can be changed."""
+
+    async def change(self, agent: ReadyAgent) -> None:
+        """Raises PatterError, and then nothing has changed."""
+
+
+async def reload_changed(specs: Mapping[str, str], settings: Settings, server: Changeable) -> None:
+    """Look until cancelled. specs: by an agent's name, as load_agent takes it."""
+    files = {name: path_of(spec) for name, spec in specs.items()}
+    known = _stamps({*files.values(), *imported_files()})
+    before = known
+    while True:
+        await asyncio.sleep(LOOK_S)
+        now = _stamps({*files.values(), *imported_files()})
+        settled = {path for path, stamp in now.items() if stamp is not None and before.get(path) == stamp}
+        before = now
+        changed = {path for path in settled if path in known and known[path] != now[path]}
+        known |= {path: now[path] for path in settled}
+        imported = changed - set(files.values())
+        if imported:
+            forget_imported()
+        for name, path in files.items():
+            if imported or path in changed:
+                await _reload(specs[name], settings, server)
+
+
+async def _reload(spec: str, settings: Settings, server: Changeable) -> None:
+    try:
+        ready = await asyncio.to_thread(_ready, spec, settings)
+        await server.change(ready)
+    except PatterError as error:
+        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
+        print("  the agent goes on as it was before that change", file=sys.stderr, flush=True)
+    else:
+        print(f"{ready.name} has changed: for new calls, and for live ones from now on", file=sys.stderr, flush=True)
+
+
+def _ready(spec: str, settings: Settings) -> ReadyAgent:
+    loaded = load_agent(spec)
+    warn(loaded.warnings)
+    return wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
+
+
+def _stamps(paths: set[Path]) -> dict[Path, Stamp]:
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
