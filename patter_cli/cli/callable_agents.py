@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from patter_cli import wiring
@@ -12,6 +12,7 @@ from patter_cli.agent import PIPELINE
 from patter_cli.cli.discovery import find_agents, load_agent
 from patter_cli.cli.general import warn
 from patter_cli.cli.templates import DEMO, template, template_files
+from patter_cli.contracts.llm import LanguageModel
 from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import InputError
@@ -19,38 +20,59 @@ from patter_cli.settings import Settings
 from patter_cli.simulate.scenario import Scenario, load_scenario
 from patter_cli.simulate.script import play_wav, say_texts
 from patter_cli.simulate.written import ScenarioStep, WrittenHuman
+from patter_cli.testbench.models import configured_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A scenario with the agent that it calls. model: plays its caller and judges, if there is one."""
+
+    scenario: Scenario
+    agent: ReadyAgent | None
+    model: LanguageModel | None
+    again: Callable[[], ReadyAgent | None]
+    """The same agent, knowing nothing of the calls that another one held."""
 
 
 class CallableAgents:
-    """The agents of one command; each file is loaded once, however many scenarios call it."""
+    """The agents of one command."""
 
     def __init__(self, settings: Settings, *, local: bool = False, text: bool = False) -> None:
         """local: with the built-in ears and voice, whatever keys are set. text: for calls without sound."""
         self._settings = settings
         self._local = local
         self._text = text
-        self._ready: dict[str, tuple[ReadyAgent, Path]] = {}
+        self._warned: set[str] = set()
 
     def find(self, spec: str) -> tuple[ReadyAgent, Path]:
-        """The agent that somebody named, and its file. Raises PatterError."""
-        if spec not in self._ready:
-            loaded = load_agent(spec)
+        """The agent that somebody named, and its file, which is loaded anew each time: an agent does not know of calls
+        that another one held. Raises PatterError."""
+        loaded = load_agent(spec)
+        if spec not in self._warned:
+            self._warned.add(spec)
             warn(loaded.warnings)
-            speaking = loaded.agent
-            if self._local:
-                ears, voice = wiring.built_in_speech()
-                speaking = replace(speaking, engine=None, provider="", stt=ears, tts=voice)
-            elif self._text and speaking.engine is None:
-                speaking = replace(speaking, provider=PIPELINE)  # what is typed is no voice, and an engine wants one
-            ready = wiring.ready_agent(loaded.name, speaking, Hooks(**loaded.hooks), self._settings)
-            self._ready[spec] = ready, loaded.path
-        return self._ready[spec]
+        speaking = loaded.agent
+        if self._local:
+            ears, voice = wiring.built_in_speech()
+            speaking = replace(speaking, engine=None, provider="", stt=ears, tts=voice)
+        elif self._text and speaking.engine is None:
+            speaking = replace(speaking, provider=PIPELINE)  # what is typed is no voice, and an engine wants one
+        return wiring.ready_agent(loaded.name, speaking, Hooks(**loaded.hooks), self._settings), loaded.path
 
-    def with_scenario(self, spec: str, variables: Mapping[str, str]) -> tuple[ReadyAgent, Scenario]:
-        """An agent and the scenario beside it, an empty one if there is none. Raises PatterError."""
-        ready, path = self.find(spec)
+    def scenario_beside(self, spec: str, variables: Mapping[str, str]) -> Scenario:
+        """The scenario that lies beside an agent, an empty one if there is none. Raises PatterError."""
+        _, path = self.find(spec)
         beside = path.with_suffix(".toml")
-        return ready, load_scenario(beside, variables) if beside.is_file() else Scenario()
+        return load_scenario(beside, variables) if beside.is_file() else Scenario()
+
+    def planned(self, spec: str | None, scenario: Scenario) -> Planned:
+        """A scenario with whom it calls, found once so that what is wrong with them is told. spec: None for an agent
+        of somebody else's server. Raises PatterError."""
+        agent = None if spec is None else self.find(spec)[0]
+        model = configured_model(agent) if scenario.caller is not None or scenario.questions else None
+        return Planned(
+            scenario=scenario, agent=agent, model=model, again=lambda: None if spec is None else self.find(spec)[0]
+        )
 
 
 def only_agent() -> str:

@@ -9,30 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from patter_cli.cli.callable_agents import Planned
 from patter_cli.cli.verdicts import fault_lines
-from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.store import CallStore
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import InputError, reason
+from patter_cli.errors import InputError, PatterError, reason
 from patter_cli.simulate.judgement import NO_MODEL
 from patter_cli.simulate.score import describe
 from patter_cli.simulate.spread import spread
-from patter_cli.simulate.written import Scenario
 from patter_cli.testbench.held import HeldCall, not_held
 from patter_cli.testbench.spoken import Serve, SpokenCall, served_here
 from patter_cli.testbench.trials import Trial, hold_all, junit_of, render_trials
 from patter_cli.text.printable import printable, printable_json
 
 _INDENT: Final = " " * 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A scenario with the agent that it calls. model: plays its caller and judges, if there is one."""
-
-    scenario: Scenario
-    agent: ReadyAgent | None
-    model: LanguageModel | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,14 +44,39 @@ class SeveralCalls:
         """Hold all of the calls. Nothing that one of them does keeps another from being held."""
         began_s = time.monotonic()
         plans = {id(trial): plan for trial, plan in zip(self._trials(), self.planned, strict=True)}
+        # Before the first call: loading takes its time, and a call would wait for it.
+        agents = {key: [plan.agent, *(plan.again() for _ in range(self.times - 1))] for key, plan in plans.items()}
 
         async def one(trial: Trial, number: int) -> HeldCall:
-            return await self._one(plans[id(trial)], number)
+            return await self._one(plans[id(trial)], agents[id(trial)][number - 1], number)
 
         try:
             await hold_all(self.trials, times=self.times, jobs=self.jobs, hold=one, on_done=self._done)
         finally:
             self.took_s = time.monotonic() - began_s
+
+    def hold_virtually(self) -> None:
+        """The same by text, on virtual time, one call after the other. Not from a running event loop."""
+        from patter_cli.testbench.virtual import hold_virtually
+
+        began_s = time.monotonic()
+        self._trials()
+        for plan, trial in zip(self.planned, self.trials, strict=True):
+            trial.began_at = time.time()
+            for number in range(1, self.times + 1):
+                scenario = replace(plan.scenario, seed=plan.scenario.seed + number - 1)
+                try:
+                    agent = plan.agent if number == 1 else plan.again()
+                    assert agent is not None  # --url and --text do not go together
+                    held = self._unplayable(plan) or hold_virtually(
+                        agent, scenario, model=plan.model, max_ttfa_ms=self.max_ttfa_ms
+                    )
+                    held.error = held.own_failure()
+                except PatterError as error:
+                    held = not_held(scenario, error=error)
+                trial.calls.append(held)
+                self._done(trial, number, held)
+        self.took_s = time.monotonic() - began_s
 
     @property
     def passed(self) -> bool:
@@ -101,13 +116,13 @@ class SeveralCalls:
         ]
         return self.trials
 
-    async def _one(self, plan: Planned, number: int) -> HeldCall:
-        if plan.scenario.caller is not None and plan.model is None:
-            return not_held(plan.scenario, f"its caller is played by a language model, and {NO_MODEL}")
+    async def _one(self, plan: Planned, agent: ReadyAgent | None, number: int) -> HeldCall:
+        if (skipped := self._unplayable(plan)) is not None:
+            return skipped
         # Another line of the same kind each time, and the same ones in the next run.
         scenario = replace(plan.scenario, seed=plan.scenario.seed + number - 1)
         held = await SpokenCall(
-            agent=plan.agent,
+            agent=agent,
             scenario=scenario,
             url=self.url,
             store=self.store,
@@ -117,6 +132,12 @@ class SeveralCalls:
         ).by_script()
         held.error = held.own_failure()
         return held
+
+    def _unplayable(self, plan: Planned) -> HeldCall | None:
+        """A call that nobody here can play."""
+        if plan.scenario.caller is None or plan.model is not None:
+            return None
+        return not_held(plan.scenario, f"its caller is played by a language model, and {NO_MODEL}")
 
     def _done(self, trial: Trial, number: int, call: HeldCall) -> None:
         if not self.quiet:

@@ -14,9 +14,9 @@ from patter_cli.cli.general import AgentName
 from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
+    from patter_cli.cli.callable_agents import Planned
     from patter_cli.cli.simulate_flags import SimulateFlags
-    from patter_cli.contracts.llm import LanguageModel
-    from patter_cli.engine.ready import ReadyAgent
+    from patter_cli.cli.simulation import Simulation
     from patter_cli.simulate.written import Scenario
 
 EXAMPLES = (
@@ -54,7 +54,9 @@ def simulate(
         typer.Option("--set", help="What {NAME} in a scenario stands for.", metavar="NAME=VALUE"),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Talk to the agent yourself.")] = False,
-    text: Annotated[bool, typer.Option("--text", help="Type to the agent, no audio.")] = False,
+    text: Annotated[
+        bool, typer.Option("--text", help="Type to the agent, no audio; with a scenario: as quick as it goes.")
+    ] = False,
     url: Annotated[str | None, typer.Option(help="Call a server that is already up, ws://…")] = DEFAULTS.url,
     out: Annotated[Path | None, typer.Option(help="Write what the agent was heard to say, as WAV.")] = None,
     stereo: Annotated[Path | None, typer.Option(help="Write the call as WAV: caller left, agent right.")] = None,
@@ -88,7 +90,8 @@ def simulate(
     otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml.
 
     Several scenarios, or one with -n, are held side by side; a line for each says what came of it, and below it what
-    was wanted and what was heard. Exits with 1 if one of them failed. docs/scenarios.md has what one may say.
+    was wanted and what was heard. With --text they are played without sound, ten minutes in a second. Exits with 1 if
+    one of them failed. docs/scenarios.md has what one may say.
 
     --json: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools: [{name,
     arguments, result}], latency}], cost: {usd, known_usd, legs, prices}, caller_waited_ms, notes, expectations: [{step,
@@ -126,10 +129,10 @@ def simulate(
     if flags.several:
         _hold_several(planned, flags, settings)
     else:
-        _hold_one(*planned[0], flags, settings)
+        _hold_one(planned[0], flags, settings)
 
 
-def _planned(flags: SimulateFlags, settings: Settings) -> list[tuple[ReadyAgent | None, Scenario]]:
+def _planned(flags: SimulateFlags, settings: Settings) -> list[Planned]:
     """Each scenario with the agent that it calls; without --scenario, the caller's words or what lies beside it."""
     from patter_cli import wiring
     from patter_cli.cli.callable_agents import CallableAgents, only_agent, reachable, typed_scenario
@@ -141,21 +144,22 @@ def _planned(flags: SimulateFlags, settings: Settings) -> list[tuple[ReadyAgent 
     words = typed_scenario(flags.say, flags.wav)
     agents = CallableAgents(settings, local=flags.local, text=flags.text)
     read = [load_scenario(path, variables) for path in scenario_files(flags.scenario)]
-    planned: list[tuple[ReadyAgent | None, Scenario]] = []
+    planned: list[tuple[str | None, Scenario]] = []
     if flags.url is not None:
         planned = [(None, each) for each in read or [words]]
     elif read:
-        planned = [(agents.find(flags.agent or each.agent or only_agent())[0], each) for each in read]
+        planned = [(flags.agent or each.agent or only_agent(), each) for each in read]
     else:
-        ready, beside = agents.with_scenario(flags.agent or only_agent(), variables)
+        spec = flags.agent or only_agent()
+        beside = agents.scenario_beside(spec, variables)
         if words.steps:  # with the line and the humans of the scenario
             beside = replace(words, humans=beside.humans, quality=beside.quality, seed=beside.seed)
-        planned = [(ready, beside)]
+        planned = [(spec, beside)]
     if settings.log_dir is not None:
         wiring.check_folder(settings.log_dir)
     return [
-        (
-            ready,
+        agents.planned(
+            spec,
             replace(
                 each,
                 quality=flags.line or each.quality,
@@ -163,11 +167,11 @@ def _planned(flags: SimulateFlags, settings: Settings) -> list[tuple[ReadyAgent 
                 humans=reachable(each.humans, humans),
             ),
         )
-        for ready, each in planned
+        for spec, each in planned
     ]
 
 
-def _hold_one(ready: ReadyAgent | None, scenario: Scenario, flags: SimulateFlags, settings: Settings) -> None:
+def _hold_one(plan: Planned, flags: SimulateFlags, settings: Settings) -> None:
     """One call, of which all is told."""
     from patter_cli import wiring
     from patter_cli.cli.screen import on_terminal, screen_for
@@ -175,21 +179,31 @@ def _hold_one(ready: ReadyAgent | None, scenario: Scenario, flags: SimulateFlags
     from patter_cli.server.run import run
     from patter_cli.testbench.recordings import Recordings
 
-    simulation = Simulation(ready, scenario, url=flags.url or "", store=wiring.kept_calls(settings))
+    simulation = Simulation(plan.agent, plan.scenario, url=flags.url or "", store=wiring.kept_calls(settings))
+    simulation.model = plan.model
     simulation.recordings = Recordings(out=flags.out, stereo=flags.stereo, redaction=settings.redact)
     simulation.quiet, simulation.max_ttfa_ms, simulation.carrier = flags.json, flags.max_ttfa_ms, flags.carrier
+    if flags.virtual:
+        with on_terminal(None), redirect_stdout(sys.stderr) if flags.json else nullcontext():
+            simulation.by_text()
+        _end_one(simulation, flags)
+        return
     if flags.text:
         held = simulation.by_keyboard()
     elif flags.mic or (not flags.ways and not flags.json and _person_here()):
         held = simulation.by_microphone()
     else:
-        simulation.model = _model_for(ready, scenario)
         held = simulation.by_script()
     if not (flags.json or flags.text or flags.url):
         simulation.screen = screen_for(f"patter simulate {simulation.agent_name}", settings)
     # What the agent's code prints is no data.
     with on_terminal(simulation.screen), redirect_stdout(sys.stderr) if flags.json else nullcontext():
         run(held)
+    _end_one(simulation, flags)
+
+
+def _end_one(simulation: Simulation, flags: SimulateFlags) -> None:
+    """What comes after the call: its object, and the exit code."""
     if flags.json:
         simulation.print_json()
     simulation.raise_failure()
@@ -197,17 +211,17 @@ def _hold_one(ready: ReadyAgent | None, scenario: Scenario, flags: SimulateFlags
         raise typer.Exit(1)
 
 
-def _hold_several(planned: list[tuple[ReadyAgent | None, Scenario]], flags: SimulateFlags, settings: Settings) -> None:
+def _hold_several(planned: list[Planned], flags: SimulateFlags, settings: Settings) -> None:
     """Several calls, of which it is told what came of them."""
     from patter_cli import wiring
-    from patter_cli.cli.several import Planned, SeveralCalls
+    from patter_cli.cli.several import SeveralCalls
     from patter_cli.cli.simulation import lab_serves
     from patter_cli.server.run import run
     from patter_cli.testbench.spoken import served_here
     from patter_cli.testbench.trials import jobs_here
 
     calls = SeveralCalls(
-        planned=[Planned(scenario=each, agent=ready, model=_model_for(ready, each)) for ready, each in planned],
+        planned=planned,
         times=flags.repeat,
         jobs=jobs_here(flags.jobs),
         url=flags.url or "",
@@ -217,7 +231,10 @@ def _hold_several(planned: list[tuple[ReadyAgent | None, Scenario]], flags: Simu
         quiet=flags.json,
     )
     with redirect_stdout(sys.stderr):  # what the agents' code prints is no data
-        run(calls.hold())
+        if flags.virtual:
+            calls.hold_virtually()
+        else:
+            run(calls.hold())
     if flags.junit is not None:
         calls.write_junit(flags.junit)
     if flags.json:
@@ -226,15 +243,6 @@ def _hold_several(planned: list[tuple[ReadyAgent | None, Scenario]], flags: Simu
         calls.print_lines()
     if not calls.passed:
         raise typer.Exit(1)
-
-
-def _model_for(ready: ReadyAgent | None, scenario: Scenario) -> LanguageModel | None:
-    """Who plays the caller and judges, where the scenario has such; None where there is nobody."""
-    if scenario.caller is None and not scenario.questions:
-        return None
-    from patter_cli.testbench.models import configured_model
-
-    return configured_model(ready)
 
 
 def _person_here() -> bool:

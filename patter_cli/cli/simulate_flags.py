@@ -56,6 +56,11 @@ class SimulateFlags:
         """More than one call, or one that is reported as if there were more."""
         return self.repeat > 1 or self.junit is not None or is_several(self.scenario)
 
+    @property
+    def virtual(self) -> bool:
+        """A scenario by text, on virtual time; --text alone is a keyboard."""
+        return self.text and (bool(self.scenario) or self.several)
+
     def check(self) -> None:
         """Raises InputError for flags that cannot go together, files that cannot be written, lines there are not."""
         self._check_ways()
@@ -72,19 +77,20 @@ class SimulateFlags:
 
     def _check_ways(self) -> None:
         ways = self.ways
-        if len(ways) > 1 and ways != ["--say", "--wav"]:
+        if len(ways) > 1 and ways not in (["--say", "--wav"], ["--scenario", "--text"]):
             raise InputError(f"{' and '.join(ways)} cannot go together", hint="leave all but one out")
-        single = {"--mic": self.mic, "--text": self.text, "--out": self.out, "--stereo": self.stereo}
+        single = {"--mic": self.mic, "--out": self.out, "--stereo": self.stereo}
         odd = next((name for name, given in single.items() if given), "")
         if odd and self.several:
             raise InputError(
                 f"{odd} is for one call, and several are wanted here",
                 hint=f"leave {odd} out, or name one --scenario, without -n and --junit",
             )
-        if self.text and (self.out or self.stereo or self.max_ttfa_ms or self.line or self.seed is not None):
+        if self.text and (self.out or self.stereo or self.line):
+            raise InputError("--text has no audio to write or to spoil", hint="leave --out, --stereo and --line out")
+        if self.text and not self.virtual and (self.max_ttfa_ms or self.seed is not None):
             raise InputError(
-                "--text has no audio to write, to time or to spoil",
-                hint="leave --out, --stereo, --max-ttfa-ms, --line and --seed out",
+                "a keyboard has nothing to time, and no chance in it", hint="leave --max-ttfa-ms and --seed out"
             )
 
     def _check_others_agent(self) -> None:

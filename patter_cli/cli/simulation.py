@@ -58,13 +58,30 @@ class Simulation:
         """Who is called; "" for an agent of somebody else's server."""
         return self._agent.name if self._agent is not None else ""
 
-    async def by_script(self) -> None:
-        """Play the scenario and say what became of it. Raises PatterError."""
+    def by_text(self) -> None:
+        """Play the scenario without sound, on virtual time. Raises PatterError."""
+        from patter_cli.testbench.virtual import hold_virtually
+
+        assert self._agent is not None  # --url and --text do not go together
+        self._check_caller()
+        if "llm" in self._agent.notes:
+            self._tell(self._agent.notes["llm"])
+        self.held = hold_virtually(
+            self._agent, self.scenario, model=self.model, observers=self._observers(), max_ttfa_ms=self.max_ttfa_ms
+        )
+        self._tell_waits()
+        self._tell_verdicts()
+
+    def _check_caller(self) -> None:
         if self.scenario.caller is not None and self.model is None:
             raise ConfigError(
                 f"{self.scenario.name}: its caller is played by a language model, and none is configured here",
                 hint="export OPENAI_API_KEY=sk-…, or write [[step]]s in place of [caller]",
             )
+
+    async def by_script(self) -> None:
+        """Play the scenario and say what became of it. Raises PatterError."""
+        self._check_caller()
         call = self._call()
         self.held = call.held
         await call.by_script()

@@ -14,6 +14,7 @@ from patter_cli.simulate.overheard import HeardReplies, Overheard
 from patter_cli.simulate.played import CallFacts, Judgement, PlayedCall
 from patter_cli.simulate.score import Verdict, judge
 from patter_cli.simulate.script import StepDone
+from patter_cli.simulate.virtual.vendors import VIRTUAL
 from patter_cli.simulate.words_heard import WordsHeard
 from patter_cli.simulate.written import Scenario
 
@@ -95,10 +96,17 @@ class HeldCall:
             interruptions=self.cut_off if self.url else facts.interruptions,
             silence_ms=self.silence_ms,
             duration_ms=self.duration_ms if self.url else summary.duration_ms,
-            cost_usd=None if self.url else summary.cost.usd,
+            cost_usd=self._cost_usd(),
             untimed="a call by keyboard has no times" if self.typed else "",
             judgements=self.judgements,
         )
+
+    def _cost_usd(self) -> float | None:
+        """What it cost; None where that is not known. Ears and voices of virtual time cost nobody anything."""
+        if self.url:
+            return None
+        known = [each.usd for each in self.folds.summary.cost.uses if each.provider != VIRTUAL]
+        return None if None in known else sum(filter(None, known))
 
     def judge(self) -> list[Verdict]:
         """Hold it against its scenario, now that everything is known."""

@@ -32,7 +32,7 @@ from patter_cli.simulate.played import longest_silence
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
 from patter_cli.simulate.scenario import voiced
 from patter_cli.simulate.script import Voice, hold_conversation, line_voice
-from patter_cli.simulate.steps import LISTENS, describe
+from patter_cli.simulate.steps import StaySilent, Wait, describe
 from patter_cli.simulate.switchboard import Switchboard
 from patter_cli.simulate.written import Scenario, WrittenHuman
 from patter_cli.testbench.held import HeldCall
@@ -202,7 +202,7 @@ class SpokenCall:
         held.silence_ms = longest_silence(
             [each for each in self._talks if each[1] > each[0]],
             [(each.first_voiced_ms, each.last_voiced_ms) for each in said],
-            [(each.began_ms, each.at_ms) for each in held.steps if isinstance(each.step, LISTENS)],
+            [(each.began_ms, each.at_ms) for each in held.steps if isinstance(each.step, Wait | StaySilent)],
             min([ended_ms, *(each.at_ms for each in [caller.transferred] if each is not None and not each.refused)]),
         )
         if caller.recording_failed:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -54,6 +54,8 @@ AFTER_LINE_MS = 30_000
 SETTLE_S = 5.0
 
 Observer = Callable[[str, Entry], None]
+OnDone = Callable[[StepDone], None]
+Then = Callable[[], Awaitable[ScriptStep | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +118,15 @@ def play_virtually(
     seed: int = 1,
     observers: Sequence[Observer] = (),
     codec: Callable[[], StreamCodec] | None = None,
+    on_done: OnDone = lambda done: None,
+    then: Then | None = None,
 ) -> VirtualResult:
     """Hold one call with an agent whose caller does as the scenario says. Not from a running event loop.
 
     steps: what happens, in place of the scenario's. pace: how quick vendors and line are. seed: decides what chance
-    would. observers: are told each entry as it is written. codec: reads the frames of steps that send some. What goes
-    wrong in the call is in the result. Raises InputError for a script that needs sound.
+    would. observers: are told each entry as it is written. codec: reads the frames of steps that send some. on_done,
+    then: see simulate.script.hold_conversation. What goes wrong in the call is in the result. Raises InputError for a
+    script that needs sound.
     """
     if agent.engine is not None:
         raise InputError(
@@ -132,7 +137,7 @@ def play_virtually(
 
     async def hold() -> VirtualResult:
         loop.append(asyncio.get_running_loop())  # type: ignore[arg-type]
-        return await _Run(agent, scenario, pace or Pace(), observers, codec).hold(script)
+        return await _Run(agent, scenario, pace or Pace(), observers, codec).hold(script, on_done, then)
 
     with _told_of_errors() as errors, virtual_time(lambda: loop[0].time() if loop else 0.0, virtual_sleep, seed=seed):
         result = run_virtually(hold())
@@ -162,15 +167,15 @@ class _Run:
         self.entries: list[Entry] = []
         self._steps: list[StepDone] = []
 
-    async def hold(self, steps: Sequence[ScriptStep]) -> VirtualResult:
+    async def hold(self, steps: Sequence[ScriptStep], on_done: OnDone, then: Then | None) -> VirtualResult:
         home = VirtualHome()
         HOME.set(home)
         try:
-            return await self._hold(steps)
+            return await self._hold(steps, on_done, then)
         finally:
             home.close()
 
-    async def _hold(self, steps: Sequence[ScriptStep]) -> VirtualResult:
+    async def _hold(self, steps: Sequence[ScriptStep], on_done: OnDone, then: Then | None) -> VirtualResult:
         world, line, agent = self._world, self._line, self._agent
         await self._prepare()
         session = build_call(
@@ -188,9 +193,12 @@ class _Run:
         )
         line.deliver = session.on_stream
         running = asyncio.create_task(session.run())
-        caller = asyncio.create_task(
-            VirtualCaller(world, line, self._ears, self._codec).play(steps, self._steps.append)
-        )
+
+        def done(step: StepDone) -> None:
+            self._steps.append(step)
+            on_done(step)
+
+        caller = asyncio.create_task(VirtualCaller(world, line, self._ears, self._codec).play(steps, done, then))
         failure = ""
         await asyncio.wait({running, caller}, timeout=LONGEST_MS / 1000, return_when=asyncio.FIRST_COMPLETED)
         if not caller.done():  # the engine is done: whoever has the line still, a human perhaps, or nobody

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.audio.frame import FRAME_MS
 from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.errors import InputError, TimedOut
 from patter_cli.simulate.script import FIRST_WORD_MS, PARTING_MS, Play, ScriptStep, StepDone
+from patter_cli.simulate.steps import StaySilent, WaitFor
 from patter_cli.simulate.virtual.line import VirtualLine, spoken_ms
 from patter_cli.simulate.virtual.steps import Blurt, Break, Frame, Leave, Mend, Poke, Wait
 from patter_cli.simulate.virtual.vendors import Utterance, VirtualEars
 from patter_cli.simulate.virtual.world import World
+from patter_cli.text.compare import has_words
 
 SETTLE_MS = 700
 PATIENCE_MS = 15_000
@@ -35,20 +37,34 @@ class VirtualCaller:
         self._codec = codec
         self._since_ms = 0
         self._first = True
+        self._lets_be = False
+        """The caller has been silent at their turn: they may go on without having been answered."""
         self._settle_ms = SETTLE_MS
 
-    async def play(self, steps: Sequence[ScriptStep], on_done: Callable[[StepDone], None]) -> None:
-        """Do all steps, each in its moment, and hang up unless the script does. Raises TimedOut like
-        simulate.script.hold_conversation, InputError for a recording."""
+    async def play(
+        self,
+        steps: Sequence[ScriptStep],
+        on_done: Callable[[StepDone], None],
+        then: Callable[[], Awaitable[ScriptStep | None]] | None = None,
+    ) -> None:
+        """Do all steps, each in its moment, and hang up unless the script does. then: see
+        simulate.script.hold_conversation. Raises TimedOut as that does, InputError for a recording."""
         for step in steps:
             on_done(await self._step(step))
-        if self._line.ended_ms is None and not (steps and isinstance(steps[-1], HangUp | Leave)):
+        left = bool(steps) and isinstance(steps[-1], HangUp | Leave)
+        while then is not None and not left:
+            await self._wait_for_turn(Say(""))
+            if self._line.ended_ms is not None or (more := await then()) is None:
+                break
+            on_done(await self._step(more))
+            left = isinstance(more, HangUp | Leave)
+        if self._line.ended_ms is None and not left:
             self._settle_ms = max(SETTLE_MS, PARTING_MS)
             await self._wait_for_turn(HangUp())
             self._line.hang_up()
 
     async def _step(self, step: ScriptStep) -> StepDone:
-        note = ""
+        note, began_ms = "", self._world.now
         match step:
             case Interrupt():
                 note = await self._wait_to_cut_in(step)
@@ -57,16 +73,21 @@ class VirtualCaller:
             case Play(name=name):
                 raise InputError(f"{name} is a recording, and nobody hears it here", hint="leave --text out")
             case Wait(ms):
-                due = self._world.now + ms
-                await self._world.until(lambda: due if self._line.ended_ms is None else 0)
+                await self._let_pass(ms)
+            case StaySilent(ms):
+                await self._wait_for_turn(HangUp())
+                await self._let_pass(ms)
+                self._lets_be = True
+            case WaitFor():
+                note = await self._wait_for_words(step)
             case _:
                 pass
         if self._line.ended_ms is not None:
             gone = isinstance(step, HangUp | Leave | Mend | Break)
             note = "" if gone else "the agent had ended the call"
-            return StepDone(step=step, played=gone, at_ms=self._world.now, note=note)
+            return StepDone(step=step, played=gone, at_ms=self._world.now, began_ms=began_ms, note=note)
         await self._do(step)
-        return StepDone(step=step, at_ms=self._world.now, note=note)
+        return StepDone(step=step, at_ms=self._world.now, began_ms=began_ms, note=note)
 
     async def _do(self, step: ScriptStep) -> None:
         world = self._world
@@ -79,7 +100,7 @@ class VirtualCaller:
                 for digit in digits:
                     self._line.press(digit)
                     await asyncio.sleep(KEY_MS / 1000)
-                self._since_ms, self._first = world.now, False
+                self._since_ms, self._first, self._lets_be = world.now, False, False
             case HangUp() | Leave():
                 self._line.hang_up()
             case Break(trouble):
@@ -94,7 +115,12 @@ class VirtualCaller:
     async def _say(self, text: str, lasts_ms: int) -> None:
         said: Utterance = self._ears.hear(text, lasts_ms)
         await self._world.until(lambda: said.end)
-        self._since_ms, self._first = said.end, False
+        self._line.said()
+        self._since_ms, self._first, self._lets_be = said.end, False, False
+
+    async def _let_pass(self, ms: int) -> None:
+        due = self._world.now + ms
+        await self._world.until(lambda: due if self._line.ended_ms is None else 0)
 
     # --- its moment ----------------------------------------------------------------------------------------------
 
@@ -102,26 +128,50 @@ class VirtualCaller:
         """Until the agent has answered and is quiet."""
 
         def moment() -> float | None:
-            answered = self._answered()
+            answered = self._since_ms if self._lets_be else self._answered()
             return None if answered is None else max(answered, self._quiet_since + self._settle_ms)
 
         await self._wait(step, moment)
 
+    async def _wait_for_words(self, step: WaitFor) -> str:
+        """Until they were heard, or the time has passed."""
+        until_ms = self._world.now + step.within_ms
+
+        def moment() -> float | None:
+            said = self._line.ended_ms is not None or self._said(step.words)
+            return 0 if said or self._world.now >= until_ms else min(until_ms, self._world.now + FRAME_MS)
+
+        while (due := moment()) != 0:
+            await self._world.until(lambda due=due: due)  # type: ignore[misc]
+        if self._said(step.words):
+            return ""
+        over = self._line.ended_ms is not None
+        return "the call was over before it was heard" if over else f"it was not heard within {step.within_ms} ms"
+
+    def _said(self, words: str) -> bool:
+        """Whether words have been heard since the caller's last step."""
+        return has_words(self._line.heard(self._answer_from, self._world.now), words)
+
     async def _wait_to_cut_in(self, step: Interrupt) -> str:
-        """Until so much of the answer has been heard, or it stops."""
+        """Until so much of the answer has been heard, or these words, or it stops."""
+        note = f"the agent did not say {step.after_words!r}" if step.after_words else "the agent spoke for less"
 
         def enough() -> int | None:
+            if step.after_words:
+                return self._world.now if self._said(step.after_words) else None
             return self._line.voiced_for(self._answer_from + FRAME_MS, step.after_ms)
 
         def moment() -> float | None:
             if (due := enough()) is not None:
                 return due
             answered = self._answered()
-            return None if answered is None else max(answered, self._quiet_since) + FRAME_MS
+            over = None if answered is None else max(answered, self._quiet_since) + FRAME_MS
+            listens = step.after_words and over is not None and over > self._world.now + FRAME_MS
+            return self._world.now + FRAME_MS if listens else over
 
         await self._wait(step, moment)
         due = enough()
-        return "" if due is not None and due <= self._world.now else "the agent spoke for less"
+        return "" if due is not None and due <= self._world.now else note
 
     async def _wait(self, step: ScriptStep, moment: Callable[[], float | None]) -> None:
         world, line = self._world, self._line
@@ -133,7 +183,7 @@ class VirtualCaller:
                 return 0
             at = moment()
             limits = [self._since_ms + LONGEST_MS]
-            if self._answered() is None:
+            if self._answered() is None and not self._lets_be:
                 limits.append(int(self._answer_from) + limit_ms)
             return min(limits) if at is None else min(at, *limits)
 
@@ -156,12 +206,17 @@ class VirtualCaller:
 
     @property
     def _quiet_since(self) -> float:
-        return max(self._line.until, self._since_ms)
+        return max(self._line.until, self._since_ms, self._rung_until)
 
     @property
     def _answer_from(self) -> float:
-        """What is heard from here on answers us."""
-        return max(self._since_ms, self._line.cleared_ms)
+        """What is heard from here on answers us: after our step, what was taken back, a transfer."""
+        return max(self._since_ms, self._line.cleared_ms, self._rung_until)
+
+    @property
+    def _rung_until(self) -> int:
+        """When it rang for a transfer last, or will have."""
+        return self._line.rings[-1][1] if self._line.rings else 0
 
     def _answered(self) -> float | None:
         """When the answer began, or will; None: nothing is known of one."""

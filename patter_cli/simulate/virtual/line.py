@@ -24,6 +24,8 @@ BYTES_PER_MS: Final = 8
 _SYNC: Final = 0xFF
 MUSIC: Final = -1
 """In place of a text's number: sound that has no words."""
+HUMAN_PAUSE_MS: Final = 500
+"""From the caller's last word to the answer of a human."""
 PAUSE_MS: Final = 60
 """Two stretches of sound with less between them are one to an ear."""
 
@@ -106,6 +108,8 @@ class VirtualLine:
         """Nothing is heard from here on."""
         self.human: WrittenHuman | None = None
         """Who has the caller, after a transfer."""
+        self._lines: list[str] = []
+        """What they have still to say, a line each time."""
         self.rings: list[tuple[int, int]] = []
         """When somebody was rung for a transfer, from and to."""
         self.keys: list[tuple[int, str]] = []
@@ -132,6 +136,15 @@ class VirtualLine:
                 return start + left
             left -= length
         return None
+
+    def heard(self, after_ms: float, now_ms: float) -> str:
+        """The words that were heard from one moment to another, of texts that ended after the first."""
+        told = []
+        for each in self.sounds:
+            if each.end > after_ms and each.start < now_ms:
+                played_ms = each.from_ms + int(min(each.end, now_ms)) - each.start
+                told.append(heard_prefix(each.text, played_ms, spoken_ms(each.text)).strip())
+        return " ".join(filter(None, told))
 
     # --- what the engine sends -----------------------------------------------------------------------------------
 
@@ -184,6 +197,11 @@ class VirtualLine:
     def press(self, digit: str) -> None:
         self._send(DtmfIn(digit=digit))
 
+    def said(self) -> None:
+        """The caller has said something: a human who has them answers."""
+        if self.human is not None:
+            self._world.at(self._world.now + HUMAN_PAUSE_MS, self._next_line)
+
     def hang_up(self) -> None:
         """The caller, or the carrier, ends the call."""
         self._close()
@@ -219,9 +237,14 @@ class VirtualLine:
             raise CallRejected(human.refuses if human else "no such number")
         self.clear()
         self.human = human
-        for text in human.says:
-            self._play(text, MUSIC, 0, spoken_ms(text))
+        self._lines = list(human.says)
+        self._next_line()
         world.moved()
+
+    def _next_line(self) -> None:
+        if self._lines and self.ended_ms is None:
+            text = self._lines.pop(0)
+            self._play(text, MUSIC, 0, spoken_ms(text))
 
 
 class VirtualControl:

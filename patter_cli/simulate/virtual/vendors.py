@@ -19,6 +19,8 @@ from patter_cli.simulate.virtual.line import BYTES_PER_MS, Stamps
 from patter_cli.simulate.virtual.world import Trouble, World
 
 RATE_HZ = 8000
+VIRTUAL = "virtual"
+"""The provider of ears and voice here; they cost nobody anything."""
 REPLAYED_MS = 2000
 """What of the open turn a session hears again that takes a broken one's place."""
 
@@ -35,7 +37,7 @@ class Utterance:
 class VirtualEars(Keyless):
     """The caller's voice, the detector that notices it, and the recogniser that understands it, as a recipe."""
 
-    provider = "virtual"
+    provider = VIRTUAL
     rate_hz = RATE_HZ
     speech_only = False
 
@@ -156,13 +158,13 @@ class _HearingSession:
         """Nothing is held."""
 
     def _break(self) -> None:
-        self._results.put_nowait(Unavailable("recognition broke off", provider="virtual"))
+        self._results.put_nowait(Unavailable("recognition broke off", provider=VIRTUAL))
 
 
 class VirtualVoice(Keyless):
     """Recipe and session in one: there is one call."""
 
-    provider = "virtual"
+    provider = VIRTUAL
     rate_hz = RATE_HZ
     wire_formats = frozenset({ULAW_8K})
 
@@ -190,7 +192,7 @@ class VirtualVoice(Keyless):
             return
         await asyncio.sleep(pace.voice_ms / 1000)
         if Trouble.VOICE_FAILS in broken:
-            raise Unavailable("the voice is out of order", provider="virtual")
+            raise Unavailable("the voice is out of order", provider=VIRTUAL)
         if Trouble.VOICE_HANGS in broken:
             await asyncio.get_running_loop().create_future()
         if Trouble.VOICE_EMPTY in broken or not sound:
