@@ -90,7 +90,7 @@ class SeveralCalls:
     def print_lines(self) -> None:
         """A line for each scenario, below it what failed, and at the end the counts."""
         for trial in self.trials:
-            for line in _lines_of(trial):
+            for line in lines_of(trial):
                 print(printable(line))
         run = render_trials(self.trials, self.took_s)
         counts = ", ".join(f"{run[each]} {each}" for each in ("passed", "failed", "skipped") if run[each])
@@ -146,7 +146,7 @@ class SeveralCalls:
             print(printable(f"{ending:<8}{_name(trial)}{which}"), file=sys.stderr, flush=True)
 
 
-def _lines_of(trial: Trial) -> list[str]:
+def lines_of(trial: Trial) -> list[str]:
     """What came of one scenario."""
     if trial.skipped:
         return [f"{'skipped':<8}{_name(trial)}: {trial.skipped}"]

@@ -48,13 +48,13 @@ class Persona:
         self._heard = heard
         self._turns = 0
 
-    async def next_step(self) -> ScriptStep | None:
-        """What the caller says now; HangUp once they have done what they came for; None once they have hung up.
+    async def next_steps(self) -> Sequence[ScriptStep]:
+        """What the caller says now; HangUp once they have done what they came for, and nothing once they have hung up.
         Raises ProviderError, TimedOut."""
         if self._steps and isinstance(self._steps[-1].step, HangUp):
-            return None
+            return ()
         if self._turns >= self._caller.max_turns:
-            return HangUp()
+            return (HangUp(),)
         self._turns += 1
         messages = [
             ChatMessage(role="system", text=_ORDERS.format(persona=self._caller.persona, goal=self._caller.goal)),
@@ -73,7 +73,7 @@ class Persona:
                 provider=self._model.provider,
                 hint="choose another one: set one key only, or name the agent's llm",
             ) from error
-        return spoken_line(answer)
+        return (spoken_line(answer),)
 
 
 def spoken_line(answer: str) -> ScriptStep:

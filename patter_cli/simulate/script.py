@@ -42,6 +42,10 @@ Heard: TypeAlias = Callable[[float], str]
 """The agent's words that have reached the ear, of what began at this call time, ms, or later."""
 
 
+Then: TypeAlias = Callable[[], Awaitable[Sequence[ScriptStep]]]
+"""What is done once a script is at its end; nothing: the caller has had enough."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
     """What became of a step."""
@@ -73,7 +77,7 @@ async def hold_conversation(
     longest_s: float = 90.0,
     on_done: Callable[[StepDone], None] = lambda done: None,
     heard: Heard | None = None,
-    then: Callable[[], Awaitable[ScriptStep | None]] | None = None,
+    then: Then | None = None,
 ) -> list[StepDone]:
     """Dial, play the script to its end, hang up; whatever happens, the call is over afterwards.
 
@@ -83,7 +87,7 @@ async def hold_conversation(
 
     settle_ms: how long the agent must have been quiet to have finished. on_done: told of each step as it is done.
     heard: of a line whose words are known, which steps that wait for words need. then: once the steps are done and the
-    agent has finished, is asked for the next, again and again until it has none.
+    agent has finished, is asked for the next, again and again until there are none.
     Raises TimedOut when the agent says nothing for patience_s where it is its turn, or leaves the caller no moment for
     the next step for longest_s, as one does that answers its own echo; InputError for a line without
     sound; and what the voice and `caller.dial` raise.
@@ -102,9 +106,10 @@ async def hold_conversation(
     async with caller:
         for step, sound in zip(script, sounds, strict=True):
             if step is script[-1] and not written:
-                while then is not None and (more := await script_run.next_of(then)) is not None:
-                    played.append(await script_run.play(more, await _sound(more, voice)))
-                    on_done(played[-1])
+                while then is not None and (more := await script_run.next_of(then)):
+                    for each in more:
+                        played.append(await script_run.play(each, await _sound(each, voice)))
+                        on_done(played[-1])
                 script_run.settle_ms = max(settle_ms, PARTING_MS)
             played.append(await script_run.play(step, sound))
             on_done(played[-1])
@@ -171,10 +176,10 @@ class _ScriptRun:
         self._lets_be = False
         """The caller has been silent at their turn: they may go on without having been answered."""
 
-    async def next_of(self, then: Callable[[], Awaitable[ScriptStep | None]]) -> ScriptStep | None:
-        """Once the agent has finished, what is to be done next; None: nothing, or the call is over."""
+    async def next_of(self, then: Then) -> Sequence[ScriptStep]:
+        """Once the agent has finished, what is to be done next; nothing once the call is over."""
         await self._wait_for_turn(Say(""))
-        return None if self._caller.ended is not None else await then()
+        return () if self._caller.ended is not None else await then()
 
     async def play(self, step: ScriptStep, sound: Samples | None) -> StepDone:
         """Wait for the step's moment and do it. sound: of a step that speaks."""

@@ -119,7 +119,7 @@ class SpokenCall:
                     voice,
                     on_done=held.steps.append,
                     heard=None if self.agent is None else lambda from_ms: words.since(from_ms, caller.now_ms),
-                    then=None if persona is None else persona.next_step,
+                    then=None if persona is None else persona.next_steps,
                 )
             except TimedOut as error:
                 if not scenario.name:

@@ -13,8 +13,9 @@ from patter_cli.observe.bus import Observer
 from patter_cli.simulate.judgement import ask_all
 from patter_cli.simulate.persona import Persona
 from patter_cli.simulate.played import Span, longest_silence
+from patter_cli.simulate.script import Then
 from patter_cli.simulate.steps import StaySilent, Wait
-from patter_cli.simulate.virtual.call import Then, VirtualResult, play_virtually
+from patter_cli.simulate.virtual.call import VirtualResult, play_virtually
 from patter_cli.simulate.written import Scenario
 from patter_cli.testbench.held import HeldCall
 
@@ -36,7 +37,7 @@ def hold_virtually(
     call = held or HeldCall(scenario=scenario, max_ttfa_ms=limit_ms)
     if scenario.caller is not None and then is None:
         assert model is not None  # whoever holds it has looked
-        then = Persona(scenario.caller, model, call.steps, lambda: call.heard).next_step
+        then = Persona(scenario.caller, model, call.steps, lambda: call.heard).next_steps
     elif not scenario.steps and then is None:
         raise InputError(f"{agent.name} has no scenario", hint='give the caller words: --say "Hello"')
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,7 +36,7 @@ from patter_cli.observe.metrics import CallMeasure
 from patter_cli.simulate.overheard import HeardReplies
 from patter_cli.simulate.scenario import Scenario
 from patter_cli.simulate.score import PlayedCall
-from patter_cli.simulate.script import ScriptStep, StepDone
+from patter_cli.simulate.script import ScriptStep, StepDone, Then
 from patter_cli.simulate.virtual.author import VirtualHome, virtual_sleep
 from patter_cli.simulate.virtual.caller import VirtualCaller
 from patter_cli.simulate.virtual.line import Sound, Stamps, VirtualControl, VirtualLine
@@ -55,7 +55,6 @@ SETTLE_S = 5.0
 
 Observer = Callable[[str, Entry], None]
 OnDone = Callable[[StepDone], None]
-Then = Callable[[], Awaitable[ScriptStep | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.audio.frame import FRAME_MS
 from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.errors import InputError, TimedOut
-from patter_cli.simulate.script import FIRST_WORD_MS, PARTING_MS, Play, ScriptStep, StepDone
+from patter_cli.simulate.script import FIRST_WORD_MS, PARTING_MS, Play, ScriptStep, StepDone, Then
 from patter_cli.simulate.steps import StaySilent, WaitFor
 from patter_cli.simulate.virtual.line import VirtualLine, spoken_ms
 from patter_cli.simulate.virtual.steps import Blurt, Break, Frame, Leave, Mend, Poke, Wait
@@ -45,19 +45,23 @@ class VirtualCaller:
         self,
         steps: Sequence[ScriptStep],
         on_done: Callable[[StepDone], None],
-        then: Callable[[], Awaitable[ScriptStep | None]] | None = None,
+        then: Then | None = None,
     ) -> None:
         """Do all steps, each in its moment, and hang up unless the script does. then: see
-        simulate.script.hold_conversation. Raises TimedOut as that does, InputError for a recording."""
+        simulate.script.hold_conversation; after words that were waited for it is asked at once. Raises TimedOut as that
+        does, InputError for a recording."""
         for step in steps:
             on_done(await self._step(step))
         left = bool(steps) and isinstance(steps[-1], HangUp | Leave)
+        mid_reply = False
         while then is not None and not left:
-            await self._wait_for_turn(Say(""))
-            if self._line.ended_ms is not None or (more := await then()) is None:
+            if not mid_reply:
+                await self._wait_for_turn(Say(""))
+            if self._line.ended_ms is not None or not (more := await then()):
                 break
-            on_done(await self._step(more))
-            left = isinstance(more, HangUp | Leave)
+            for step in more:
+                on_done(await self._step(step))
+            left, mid_reply = isinstance(more[-1], HangUp | Leave), isinstance(more[-1], WaitFor)
         if self._line.ended_ms is None and not left:
             self._settle_ms = max(SETTLE_MS, PARTING_MS)
             await self._wait_for_turn(HangUp())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from patter_cli.errors import InputError
+from tests.unit.testbench.shop import HOURS as SHOP_HOURS
 from tests.unit.testbench.shop import NUMBER, held
 
 HOURS = '[[step]]\nsay = "When do you open?"\n'
