@@ -17,7 +17,8 @@ Two filters share the transform. The background filter learns all the time; the 
 only takes over the background's weights when those have proved better for some blocks, and is not used at all when
 the line is quieter without it. So whatever drives the background astray (the caller over the agent, another room)
 cannot be heard, and before an echo was found what the line brings is passed on bit by bit. A foreground that knew the
-room and suddenly makes it worse is first tried a little earlier and later: carriers begin each utterance as they like.
+room and suddenly makes it worse, or leaves much of an utterance's beginning, is first tried a little earlier and later:
+carriers begin each utterance as they like.
 
 The caller speaking is told by rho, the correlation of near with the background's estimate: 1 when there is nothing
 but an echo that we know, sqrt(1/2) when the caller is as loud as it. Below double_talk_rho nothing is learned, but when
@@ -35,7 +36,7 @@ from collections.abc import Callable
 import numpy as np
 
 from patter_cli.audio.delay import MOVED_SAMPLES, REACH_MS, DelayFinder, best_match
-from patter_cli.audio.echo_trust import EchoTrust
+from patter_cli.audio.echo_trust import PAUSE_MS, EchoTrust
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.residual import ResidualSuppressor
 from patter_cli.audio.signal import Signal, Spectrum, fast_size, power, to_samples
@@ -72,6 +73,9 @@ WORSE, BETTER = 1.3, 0.95
 and the estimate may look alike by chance."""
 KNOWN = 0.05
 """The foreground's error power against the line's, below which it knows the room: 13 dB."""
+POOR = 0.2
+"""The same, above which it does not, at the beginning of an utterance: a millisecond beside the place where it was, it
+still takes out half of a vowel. Source: tests/bench/phantoms.py, a speakerphone."""
 NEARBY_MS, MATCHED_MS, SEARCH_MS, ALIKE = 24, 60, 300, 0.85
 """How far, in how much of the line, and for how long an echo that was lost is looked for nearby; and the correlation
 with its estimate that finds it. A carrier begins to play each utterance a little early or late."""
@@ -145,8 +149,10 @@ class NlmsEchoCanceller:
         self._wary = 0
         """Samples of our voice yet to come back before the caller can be told from it."""
         self._trust = EchoTrust(sample_rate)
-        self._known = False
-        """Whether the foreground has ever fitted so well that it can be recognised in another place."""
+        self._anew = 0
+        """Samples of our voice for which an utterance that has just begun may be elsewhere."""
+        self._room: Spectrum | None = None
+        """The last foreground that fitted so well that it can be recognised in another place."""
         self._heard = False
         """Whether the foreground is subtracted."""
         self._near_power = self._fore_power = self._back_power = self._estimate_power = self._overlap = 0.0
@@ -198,6 +204,8 @@ class NlmsEchoCanceller:
     def _process(self, near: Samples, far: Samples) -> Samples:
         count = len(near)
         sounds = bool(far.any())
+        if sounds and self._silent > self._block * PAUSE_MS // BLOCK_MS:
+            self._anew = self._search
         self._trust.played(count, sounds=sounds, delay=self._bulk)
         self._silent = 0 if sounds else self._silent + count
         if self._silent > len(self._far):
@@ -257,18 +265,21 @@ class NlmsEchoCanceller:
 
     def _realign(self) -> bool:
         """Look for the same room a little earlier or later, as each new utterance may begin. Whether it was found."""
-        assert self._bulk is not None
+        if self._room is None or self._bulk is None:
+            return False
         reach = min(self._block * NEARBY_MS // BLOCK_MS, self._bulk)
         line = self._near[-self._block * MATCHED_MS // BLOCK_MS :].astype(np.float64)
         end = len(self._far) - self._bulk + reach
         played = self._far[end - len(line) - 2 * reach - self._taps : end].astype(np.float64)
         size = fast_size(len(played))
-        room = np.fft.irfft(self._filters[0], self._size)[: self._taps]
+        room = np.fft.irfft(self._room, self._size)[: self._taps]
         estimate = np.fft.irfft(np.fft.rfft(played, size) * np.fft.rfft(room, size), size)[self._taps : len(played)]
         at, likeness = best_match(line, estimate)
         if likeness < ALIKE:
             return False
         self._bulk += reach - at
+        self._filters[0] = self._room
+        self._restart(self._room)
         return True
 
     def _rehearse(self, past_ms: int, step: float) -> None:
@@ -313,7 +324,11 @@ class NlmsEchoCanceller:
             self._lose(len(line))
         elif self._fore_power < BETTER * self._near_power:
             self._heard = True
-            self._known = self._known or self._fore_power < KNOWN * self._near_power
+            if self._fore_power < KNOWN * self._near_power:
+                self._room = self._filters[0].copy()
+            elif self._anew > 0 and self._fore_power > POOR * self._near_power and self._realign():
+                self._fore_power = self._back_power = KNOWN * self._near_power
+            self._anew -= len(line)
         foreground: Signal = errors[0]
         return foreground if self._heard else line
 
@@ -326,8 +341,7 @@ class NlmsEchoCanceller:
             self._finder.doubt()
             self._warm = self._lost = 0
         self._lost += count
-        if self._known and self._lost <= self._search and self._realign():
-            self._restart(self._filters[0])
+        if self._lost <= self._search and self._realign():
             self._fore_power = self._near_power
             self._warm = self._warmup
             self._lost = self._search

@@ -3,8 +3,10 @@
 Theory of operation. Three doubts, all in samples of the line. What is left of a call's first seconds is us, for the
 room is not known yet, and for a moment again after the echo was lost. An utterance after a pause of ours may
 come back a little earlier or later than the last: carriers, and busy machines, begin each as they like. While any doubt
-lasts nobody is heard, but somebody who is louder than our loudest echo ever was: that is not us. Where no echo can be,
-there is no doubt.
+lasts nobody is heard, but somebody who is louder than our loudest echo ever was: that is not us. Where the echo is so
+faint that nothing of it was ever taken out, it is no louder than the line usually is while we speak. Where no echo can
+be, there is no doubt; nor where it does not stand out of what the line brings anyway, for such is no voice to the
+detector (audio/vad.py).
 """
 
 from __future__ import annotations
@@ -24,8 +26,19 @@ LOUDER = 4.0
 """A line of this many times the power of our loudest echo has somebody else in it: 6 dB."""
 FADING = 0.9995
 """How much of that loudest is kept a block."""
+RISE, FALL = 1.06, 0.993
+"""How the level that the line seldom exceeds while we speak follows it, a block: 12 dB/s up and 1.5 dB/s down, so that
+one block in nine is louder."""
+SINK, LIFT = 0.9, 1.007
+"""How the level that it seldom falls below while we are silent follows it: 23 dB/s down, for people pause,
+and 1.5 up."""
+STANDS_OUT = 25.0
+"""What exceeds that by less, 14 dB, is no voice to a detector that wants 10 above the average. Source:
+tests/bench/phantoms.py, a bad line."""
 AUDIBLE = 0.1
 """A line of this share of its power, while we are silent, has somebody on it who may be going on: 10 dB below."""
+FLOOR_MS = 2000
+"""How much of our silence must have been heard for that level to be known: a caller who answers at once is no floor."""
 VOICE_MS = 300
 """For how long the line is theirs then: the soft end of a word too."""
 
@@ -33,16 +46,36 @@ VOICE_MS = 300
 class EchoTrust:
     """One call's. A delay is in samples, None before it is known."""
 
-    __slots__ = ("_beginning", "_peak", "_per_ms", "_silent", "_speaking", "_theirs", "_untried")
+    __slots__ = (
+        "_beginning",
+        "_ceiling",
+        "_floor",
+        "_peak",
+        "_per_ms",
+        "_silent",
+        "_speaking",
+        "_theirs",
+        "_tried",
+        "_unheard",
+        "_untried",
+    )
 
     def __init__(self, rate_hz: int) -> None:
         self._per_ms = rate_hz // 1000
         self._untried = TRUST_MS * self._per_ms
         """Samples of our voice still to be heard."""
+        self._tried = False
+        """Whether so much of our voice has been heard once."""
         self._beginning = 0
         """Samples until the utterance that has just begun is where we think it is."""
         self._peak = 0.0
         """The greatest power of the echo that was taken out of a block, of late."""
+        self._ceiling = 0.0
+        """The power that the line seldom exceeds while we speak."""
+        self._floor = 0.0
+        """The power that it seldom falls below while we are silent."""
+        self._unheard = FLOOR_MS * self._per_ms
+        """Samples of that silence still to be heard."""
         self._theirs = 0
         """Samples for which the line belongs to somebody who is louder than our echo."""
         self._speaking = 0
@@ -57,16 +90,23 @@ class EchoTrust:
         self._speaking = max(0, self._speaking - count)
         if not sounds:
             self._silent += count
+            self._unheard -= count if self._silent > (REACH_MS + ROOM_MS) * self._per_ms else 0
             return
         if delay is not None and self._silent > PAUSE_MS * self._per_ms and not self._speaking:
             self._beginning = delay + BEGIN_MS * self._per_ms
         self._silent = 0
         self._untried -= count
+        self._tried = self._tried or self._untried <= 0
 
     def brought(self, power: float) -> None:
         """The line's mean power in these samples."""
-        if self._peak and power > LOUDER * self._peak:
+        loudest = self._peak or (self._ceiling if self._tried else 0.0)
+        if loudest and power > LOUDER * loudest:
             self._theirs = VOICE_MS * self._per_ms
+        if not self._silent:
+            self._ceiling = self._ceiling * (RISE if power > self._ceiling else FALL) or power
+        elif power and self._silent > (REACH_MS + ROOM_MS) * self._per_ms:  # none is a frame that was lost
+            self._floor = self._floor * (LIFT if power > self._floor else SINK) or power
         if self._peak and power > AUDIBLE * self._peak and self._silent > PAUSE_MS * self._per_ms:
             self._speaking = VOICE_MS * self._per_ms
 
@@ -81,7 +121,7 @@ class EchoTrust:
 
     def trusts(self, delay: int | None) -> bool:
         """Whether a voice on the line may be the caller's now."""
-        if self._theirs > 0:
+        if self._theirs > 0 or (self._tried and self._unheard <= 0 and self._ceiling < STANDS_OUT * self._floor):
             return True
         if self._untried <= 0 and self._beginning <= 0:
             return True

@@ -89,10 +89,11 @@ _REMEMBERED = 32
 _WAITING = 80
 """Windows that may wait for their probability at once."""
 
-QUIET_WINDOWS = 5
-"""So many windows in a row that bring nothing are no lost frames but silence."""
+QUIET_WINDOWS = 16
+"""So many windows in a row that bring nothing are no lost frames but silence: half a second."""
 AT_FIRST_DB = -45.0
-"""The most that is taken to surround a caller before it was heard: they may begin to speak at once."""
+"""What is taken to surround a caller, on a line that brings something, before it was heard: they may begin to speak at
+once, and a single window says little about a café."""
 HOLE_DB = 15.0
 """The most that a window may be below the line's level and still count in full: frames are lost, rooms are steady."""
 STRONG_WINDOWS = 2
@@ -248,8 +249,9 @@ class VoiceDetector:
                 self._onset_ms = end_ms - self._window_ms
                 self._highest_db = self._loudest_db = -math.inf
                 self._wanted_db = -math.inf
-                if self._around_db is not None and self._around_db > policy.quiet_db:
-                    self._wanted_db = self._around_db + policy.stands_out_db
+                around_db = self._first_around_db(level_db) if self._around_db is None else self._around_db
+                if around_db > policy.quiet_db:
+                    self._wanted_db = around_db + policy.stands_out_db
             self._loudest_db = max(self._loudest_db, level_db)
             self._highest_db = max(self._highest_db, high_db)
             self._last_voiced_ms = end_ms
@@ -285,9 +287,14 @@ class VoiceDetector:
         if self._quiet_windows >= QUIET_WINDOWS:
             self._around_db = level_db
             return
-        before = min(level_db, AT_FIRST_DB) if self._around_db is None else self._around_db
+        if self._around_db is None:
+            self._around_db = self._first_around_db(level_db)
         # A hole in the line is no silence around the caller.
-        self._around_db = before + max(-HOLE_DB, level_db - before) / policy.background_windows
+        self._around_db += max(-HOLE_DB, level_db - self._around_db) / policy.background_windows
+
+    def _first_around_db(self, level_db: float) -> float:
+        """What is taken to surround a caller when all that is known is one window."""
+        return AT_FIRST_DB if level_db > self._policy.quiet_db else level_db
 
     def _reach_back(self, onset_ms: int, now_ms: int) -> int:
         """Where the voice began: the model needs a vowel to be sure, and people begin with less."""

@@ -92,10 +92,14 @@ class Rehearsal:
     def missed(self) -> list[str]:
         """What was said and opened no voice."""
         return [
-            f"{words} ({'over' if any(a < begin < b for a, b in self.agent) else 'alone'})"
+            f"{words} ({'over' if self.is_over(begin) else 'alone'})"
             for begin, end, words in self.said
             if not any(each.onset_ms < end and each.end_ms > begin for each in self.heard)
         ]
+
+    def is_over(self, at_ms: float) -> bool:
+        """Whether who begins to speak then interrupts."""
+        return any(begin < at_ms < end for begin, end in self.agent)
 
     def _whose(self, voice: Heard) -> bool:
         return any(voice.onset_ms < end + ALL_MS and voice.end_ms > begin - ALL_MS for begin, end, _ in self.said)
@@ -280,11 +284,13 @@ async def measure(lines: Sequence[str], calls: int, near_db: float, shown: bool)
         taken = [each for each in phantoms if takes_floor(each)]
         said = sum(len(call.said) for call in held)
         over = sum(each.over for each in phantoms)
+        interruptions = sum(call.is_over(begin) for call in held for begin, _, _ in call.said)
         print(
             f"{name}: {calls} calls, phantoms over the agent {over}, else {len(phantoms) - over}; the agent was held "
             f"{sum(each.held for each in phantoms)} times; answered {len(taken)}, "
             f"in {sum(any(map(takes_floor, call.phantoms)) for call in held)} calls; "
-            f"missed {len(missed)} of {said} {dict(Counter(missed))}",
+            f"missed {sum('over' in each for each in missed)} of {interruptions} interruptions, {len(missed)} of all "
+            f"{said} {dict(Counter(missed))}",
             flush=True,
         )
         for call in [each for each in held if each.phantoms or each.missed] if shown else []:

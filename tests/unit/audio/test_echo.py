@@ -312,3 +312,19 @@ def test_an_utterance_that_has_just_begun_may_come_back_in_another_place(
         canceller.process((echo + caller).clip(-32000, 32000).astype(np.int16), far)
         trusted.append(canceller.trusted)
     assert 20 * trusted.count(False) == pytest.approx(doubted_ms, abs=20)
+
+
+@pytest.mark.parametrize("moved", [0, 2, -2, 8, -16, 40, -120])
+def test_an_utterance_that_comes_back_a_little_beside_is_ours_within_a_moment(moved: int) -> None:
+    """A quarter of a millisecond or fifteen, earlier or later than the last one: a quarter of a second later nothing of
+    us is left that a voice could be read into, and the room that was known is not learned anew."""
+    call = make(replace(READING, delay_ms=120, level_db=-12, tail_ms=60, seconds=6.0))
+    canceller = NlmsEchoCanceller(sample_rate=8000)
+    canceller.process(call.near, call.far)
+    canceller.process(np.zeros(8000, np.int16), np.zeros(8000, np.int16))
+    later = np.roll(call.near, moved)
+    near, out = later[8000:20000], np.zeros(12000, np.int16)
+    for at in range(0, 12000, 160):
+        out[at : at + 160] = canceller.process(later[8000 + at : 8160 + at], call.far[8000 + at : 8160 + at])
+    was, left = (float(np.mean(each[4000:].astype(np.float64) ** 2)) for each in (near, out))
+    assert 10 * np.log10(was / left) > 15.0

@@ -219,6 +219,36 @@ def test_lost_frames_are_no_silence_around_the_caller() -> None:
     assert not any(edges)
 
 
+@pytest.mark.parametrize("lost", [5, 8, 12])
+def test_a_line_that_freezes_is_no_silence_that_a_full_cafe_stands_out_of(lost: int) -> None:
+    """A third of a second in which nothing comes, in a café whose voices the model takes for a caller's."""
+    rng = np.random.default_rng(8)
+    detector, edges = VoiceDetector(), []
+    for number in range(300):
+        gone = 200 <= number < 200 + lost
+        sound = np.zeros(256, np.int16) if gone else (rng.standard_normal(256) * 300).astype(np.int16)
+        for window in detector.windows(sound):
+            edges.append(detector.decide(0.95 if number > 205 and not window.silent else 0.0, window.end_ms))
+    assert not any(edges)
+
+
+@pytest.mark.parametrize("first_db", [-42.0, -50.0, -57.0])
+def test_a_call_that_begins_in_a_full_cafe_begins_with_nobody(first_db: float) -> None:
+    """However quiet the first moment was by chance; and a caller who speaks at once is heard."""
+
+    def hear(voice_db: float | None) -> int:
+        rng, detector, begun = np.random.default_rng(5), VoiceDetector(), 0
+        for number in range(60):
+            level_db = first_db if number < 2 else -42.0 if voice_db is None or number < 6 else voice_db
+            sound = (rng.standard_normal(256) * 32768 * 10 ** (level_db / 20)).astype(np.int16)
+            for window in detector.windows(sound):
+                begun += isinstance(detector.decide(0.0 if window.silent else 0.95, window.end_ms), VoiceStarted)
+        return begun
+
+    assert hear(None) == 0
+    assert hear(-26.0) == 1
+
+
 def begun(babble_db: float, voice_db: float, *, masked_windows: int) -> list[VoiceEdge]:
     """The edges of a second of a voice after so much masked babble, and a little that is not masked."""
     rng = np.random.default_rng(9)
