@@ -10,6 +10,7 @@ two of them anything is as urgent as the most urgent, and then it is behind each
 from __future__ import annotations
 
 import ctypes
+import statistics
 import threading
 import time
 from collections import deque
@@ -119,6 +120,8 @@ class InferencePool:
         self._closed = False
         self._untidy = False
         self._tidy_at_s = 0.0
+        self._paces: deque[tuple[float, float]] = deque(maxlen=_PACES)
+        """When a piece of work was done, and how many times what it needed of a core it took."""
 
     @property
     def threads(self) -> int:
@@ -135,6 +138,14 @@ class InferencePool:
         """How long what somebody waited for in silence had to wait for a thread, in the last so many seconds."""
         with self._ready:
             return self._queue.waits_s(self._clock(), over_s)
+
+    def slowness(self, over_s: float) -> float:
+        """How many times longer work takes than a core of its own would: what was done in the last so many seconds, its
+        median. 1 where too little was done to tell."""
+        with self._ready:
+            now_s = self._clock()
+            paces = [pace for at_s, pace in self._paces if now_s - at_s <= over_s]
+        return statistics.median(paces) if len(paces) >= _FEWEST_PACES else 1.0
 
     def submit(self, work: Callable[[], T], rank: Rank, owner: Owner | None = None) -> Future[T]:
         """Run work in a thread. Cancelling the future takes it out of the queue while it has not begun.
@@ -185,11 +196,16 @@ class InferencePool:
 
     def _run(self, task: _Task) -> None:
         self._untidy = True
+        began_s, used_s = time.monotonic(), time.thread_time()
         try:
             result = task.run()
         except BaseException as error:  # noqa: BLE001 - the thread's edge: whoever awaits the future gets it
             task.future.set_exception(error)
         else:
+            used_s = time.thread_time() - used_s
+            if used_s >= _LEAST_WORK_S:
+                with self._ready:
+                    self._paces.append((self._clock(), (time.monotonic() - began_s) / used_s))
             task.future.set_result(result)
 
     def _tidy(self) -> None:
@@ -203,6 +219,11 @@ _LAST_INFERENCE_S = 15.0
 """The longest single piece of work, with room, for all threads together: 15 s of speech to text takes a quarter of a
 second, but a model is loaded in seconds where the machine has other things to do. A thread that is still in native code
 when the interpreter goes ends the process with a core dump."""
+
+_PACES, _FEWEST_PACES = 32, 5
+"""So many pieces of work are remembered; of fewer nothing is said."""
+_LEAST_WORK_S = 0.005
+"""Less is over before the system has another thread run."""
 
 _TIDY_S = 5.0
 """Between two tidyings: one takes some 10 ms, and what it gave away has to be asked for again."""

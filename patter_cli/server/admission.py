@@ -6,11 +6,12 @@ a call counts as what its caller waits for in a turn, in seconds of one core (me
 contracts.provider.OnThisMachine), and together they may not keep the cores busy for longer than TOGETHER_S. A call
 whose speech is a vendor's counts as next to nothing.
 
-    work of the calls + this one's  >  cores * TOGETHER_S          refused: the machine is full
+    pace * work of the calls + this one's  >  cores * TOGETHER_S   refused: the machine is full
     the loop late, or awaited work waiting, over the last 5 s      refused, but for a quarter of that: it is strained
 
-The second rule is for what was not measured: other programs, an agent's own code, callers who talk without a pause. A
-first call is always taken. A number that somebody set takes the place of all this.
+Pace is how much longer than on a core of its own speech takes now, because other programs use the machine; what our own
+threads cost each other is within USUAL_PACE. The second rule is for what was not measured: an agent's own code, callers
+who talk without a pause. A first call is always taken. A number that somebody set takes the place of all this.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ TOGETHER_S: Final = 0.5
 sounds like hesitation. Source: tests/bench/overload.py."""
 MOST_CALLS: Final = 100
 """What one event loop carries of calls that cost no speech. Source: tests/bench/load.py."""
+USUAL_PACE: Final = 1.25
+"""How much longer work takes beside our own event loop. Source: tests/bench/overload.py, on a quiet machine."""
+PACE_WINDOW_S: Final = 60.0
+"""For how long what other programs did counts."""
 STRAINED_LAG_MS: Final = 30.0
 """The loop's lateness, 99th percentile: a frame of 20 ms and half the caller's jitter buffer."""
 STRAINED_WAIT_S: Final = 0.4
@@ -48,6 +53,9 @@ class SpeechThreads(Protocol):
     def waits_s(self, over_s: float) -> list[float]:
         """How long what somebody waited for in silence had to wait for one, in the last so many seconds."""
 
+    def slowness(self, over_s: float) -> float:
+        """How many times longer than on a core of its own their work took, in the last so many seconds."""
+
 
 class Admission:
     """One server's. Agents go by their names; work is in seconds of one core, times in seconds of any clock."""
@@ -60,6 +68,7 @@ class Admission:
         self._work_s: dict[str, float] = {}
         self._lags: deque[tuple[float, float]] = deque()
         self._waits_s: Sequence[float] = ()
+        self._pace = 1.0
 
     @property
     def measures(self) -> bool:
@@ -79,6 +88,10 @@ class Admission:
     def observe_waits(self, waits_s: Sequence[float]) -> None:
         """How long awaited speech work waited for a core, in the last WINDOW_S."""
         self._waits_s = waits_s
+
+    def observe_pace(self, slowness: float) -> None:
+        """How many times longer than on a core of its own speech work took, in the last PACE_WINDOW_S."""
+        self._pace = max(1.0, slowness / USUAL_PACE)
 
     def strain(self, now_s: float) -> str:
         """What shows that the machine has more to do than it can; "" if nothing does."""
@@ -113,4 +126,4 @@ class Admission:
         return ""
 
     def _work_of(self, agent: str) -> float:
-        return max(self._work_s.get(agent, 0.0), self._least_s)
+        return max(self._pace * self._work_s.get(agent, 0.0), self._least_s)

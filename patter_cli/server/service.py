@@ -52,7 +52,7 @@ from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.observe.prices import PriceTable
 from patter_cli.server.addresses import Addresses
-from patter_cli.server.admission import WINDOW_S, Admission, SpeechThreads
+from patter_cli.server.admission import PACE_WINDOW_S, WINDOW_S, Admission, SpeechThreads
 from patter_cli.server.app import Site, create_app
 from patter_cli.server.awaited_streams import AwaitedStreams
 from patter_cli.server.call_factory import CallFactory
@@ -528,6 +528,8 @@ class Service:
         while True:
             due_s = loop.time() + LOOK_S
             await asyncio.sleep(LOOK_S)
+            if self._speech is not None:
+                self._admission.observe_pace(self._speech.slowness(PACE_WINDOW_S))
             if self.live.count:
                 self._admission.observe((loop.time() - due_s) * 1000, loop.time())
                 if self._speech is not None:

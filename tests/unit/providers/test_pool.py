@@ -87,6 +87,29 @@ def test_waits_are_told_while_they_last() -> None:
     assert queue.waits_s(9.25, over_s=5.0) == pytest.approx([0.5, 0.25])
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.03, 0.06])
+def test_work_that_gets_no_core_is_noticed(pause_s: float) -> None:
+    """By the time that it took and the time that it needed; not by one piece or two, and not for ever."""
+    now_s = 0.0
+
+    def work() -> None:
+        until_s = time.thread_time() + 0.01
+        time.sleep(pause_s)
+        while time.thread_time() < until_s:
+            pass
+
+    pool = InferencePool(1, clock=lambda: now_s)
+    try:
+        for number in range(8):
+            assert number > 4 or pool.slowness(60.0) == 1.0
+            pool.submit(work, Rank.AWAITED).result(10)
+        assert pool.slowness(60.0) >= (1.0 + pause_s / 0.01) * 0.8
+        now_s = 61.0
+        assert pool.slowness(60.0) == 1.0
+    finally:
+        pool.close()
+
+
 def test_an_idle_pool_gives_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once there was nothing to do for a while, and then not again before something was done."""
     trimmed = threading.Semaphore(0)
@@ -116,7 +139,9 @@ LEAVING = """
 import atexit, time
 from patter_cli.providers.inference import POOL
 from patter_cli.providers.pool import Rank
-POOL.submit(lambda: time.sleep(30), Rank.AWAITED)
+loading = POOL.submit(lambda: time.sleep(30), Rank.AWAITED)
+while not loading.running():
+    time.sleep(0.01)
 atexit.register(print, "leaving", flush=True)
 """
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patter_cli.server.admission import MOST_CALLS, TOGETHER_S, WINDOW_S, Admission
+from patter_cli.server.admission import MOST_CALLS, TOGETHER_S, USUAL_PACE, WINDOW_S, Admission
 
 BUILT_IN, VENDOR = "built-in", "vendor"
 
@@ -84,6 +84,16 @@ def test_speech_that_waits_for_a_core_takes_fewer() -> None:
     assert admitted(some, BUILT_IN, []) == 2
     assert "speech waits 900 ms" in some.refusal([BUILT_IN] * 2, BUILT_IN, 0.0)
     some.observe_waits([0.1] * 10)
+    assert admitted(some, BUILT_IN, []) == 8
+
+
+@pytest.mark.parametrize(("slowness", "calls"), [(1.0, 8), (USUAL_PACE, 8), (2 * USUAL_PACE, 4), (5.0, 2), (50.0, 1)])
+def test_a_machine_that_others_use_takes_fewer(slowness: float, calls: int) -> None:
+    """Work that takes twice as long as it would alone is twice the work; as before once the others are done."""
+    some = admission()
+    some.observe_pace(slowness)
+    assert (some.carries(BUILT_IN), admitted(some, BUILT_IN, [])) == (calls, calls)
+    some.observe_pace(1.0)
     assert admitted(some, BUILT_IN, []) == 8
 
 
