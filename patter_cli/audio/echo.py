@@ -208,13 +208,13 @@ class NlmsEchoCanceller:
             self._anew = self._search
         self._trust.played(count, sounds=sounds, delay=self._bulk)
         self._silent = 0 if sounds else self._silent + count
+        line = near.astype(np.float64)
+        self._trust.brought(float(line @ line) / count, count)
         if self._silent > len(self._far):
             return near
         for past, now in ((self._far, far), (self._near, near)):
             past[:-count] = past[count:]
             past[-count:] = now
-        line = self._near[-count:].astype(np.float64)
-        self._trust.brought(float(line @ line) / count)
         if self._finder.push(line, far.astype(np.float64)):
             self._believe_finder()
         if self._bulk is None or not near.any():

@@ -90,7 +90,6 @@ class EchoTrust:
         self._speaking = max(0, self._speaking - count)
         if not sounds:
             self._silent += count
-            self._unheard -= count if self._silent > (REACH_MS + ROOM_MS) * self._per_ms else 0
             return
         if delay is not None and self._silent > PAUSE_MS * self._per_ms and not self._speaking:
             self._beginning = delay + BEGIN_MS * self._per_ms
@@ -98,14 +97,15 @@ class EchoTrust:
         self._untried -= count
         self._tried = self._tried or self._untried <= 0
 
-    def brought(self, power: float) -> None:
-        """The line's mean power in these samples."""
+    def brought(self, power: float, count: int) -> None:
+        """The line's mean power in so many samples, those that were `played` last."""
         loudest = self._peak or (self._ceiling if self._tried else 0.0)
         if loudest and power > LOUDER * loudest:
             self._theirs = VOICE_MS * self._per_ms
         if not self._silent:
             self._ceiling = self._ceiling * (RISE if power > self._ceiling else FALL) or power
         elif power and self._silent > (REACH_MS + ROOM_MS) * self._per_ms:  # none is a frame that was lost
+            self._unheard -= count
             self._floor = self._floor * (LIFT if power > self._floor else SINK) or power
         if self._peak and power > AUDIBLE * self._peak and self._silent > PAUSE_MS * self._per_ms:
             self._speaking = VOICE_MS * self._per_ms

@@ -21,7 +21,7 @@ def heard_before() -> EchoTrust:
 def pass_time(trust: EchoTrust, ms: int, *, sounds: bool, power: float, echo: float = 0.0) -> None:
     for _ in range(ms // 20):
         trust.played(FRAME, sounds=sounds, delay=DELAY)
-        trust.brought(power)
+        trust.brought(power, FRAME)
         if echo:
             trust.took_out(echo)
 
