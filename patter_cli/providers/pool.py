@@ -5,6 +5,9 @@ than cores would only make every call wait longer. What waits has a rank, for wh
 before what is only needed soon. Within a rank the owner (a call's ears, a call's voice) goes first that was served
 longest ago, so that nobody's long reply keeps others waiting. Waiting raises a rank, one step every PATIENCE_S: after
 two of them anything is as urgent as the most urgent, and then it is behind each other owner at most once.
+
+What runs cannot be stopped, and the rest of an answer takes half a second. So the last free thread is kept for what is
+awaited: whoever has finished a sentence does not wait for the end of a piece that is needed in two seconds.
 """
 
 from __future__ import annotations
@@ -76,6 +79,10 @@ class WorkQueue(Generic[T]):
         """Have it wait."""
         self._waiting.append(_Waiting(work, rank, owner, next(self._numbers), now_s))
 
+    def next_rank(self, now_s: float) -> Rank | None:
+        """How urgent what goes next has become; None if nothing waits."""
+        return Rank(min(each.urgency(now_s) for each in self._waiting)[0]) if self._waiting else None
+
     def pop(self, now_s: float) -> T:
         """Take out what goes next. Raises ValueError if nothing waits."""
         # Looked through rather than kept sorted: there are two or three pieces of work a call, and ranks change.
@@ -117,6 +124,8 @@ class InferencePool:
         self._queue: WorkQueue[_Task] = WorkQueue()
         self._ready = threading.Condition()
         self._free = 0
+        self._ahead = 0
+        """Threads that do what nobody waits for."""
         self._closed = False
         self._untidy = False
         self._tidy_at_s = 0.0
@@ -130,9 +139,9 @@ class InferencePool:
 
     @property
     def idle(self) -> bool:
-        """Whether work handed in now would start at once."""
+        """Whether a partial handed in now would start at once."""
         with self._ready:
-            return len(self._queue) < self._free + self._limit - len(self._threads)
+            return not self._queue and self._free + self._limit - len(self._threads) >= min(2, self._limit)
 
     def waits_s(self, over_s: float) -> list[float]:
         """How long what somebody waited for in silence had to wait for a thread, in the last so many seconds."""
@@ -181,18 +190,31 @@ class InferencePool:
         while True:
             with self._ready:
                 self._free += 1
-                self._ready.wait_for(lambda: self._queue or self._closed, timeout=_TIDY_S if self._untidy else None)
+                while not (self._closed or (rank := self._may_do()) is not None):
+                    if not self._ready.wait(_LOOK_S if self._queue else _TIDY_S if self._untidy else None):
+                        break
                 self._free -= 1
                 if self._closed:
                     return
-                task = self._queue.pop(self._clock()) if self._queue else None
+                task = None if rank is None else self._queue.pop(self._clock())
+                self._ahead += rank not in (None, Rank.AWAITED)
             if task is None:
-                self._tidy()
-            elif task.future.set_running_or_notify_cancel():
-                self._run(task)
-                if not self._queue and self._clock() >= self._tidy_at_s:
+                if not self._queue:
                     self._tidy()
+                continue
+            if task.future.set_running_or_notify_cancel():
+                self._run(task)
+            with self._ready:
+                self._ahead -= rank is not Rank.AWAITED
+            if not self._queue and self._clock() >= self._tidy_at_s:
+                self._tidy()
             del task
+
+    def _may_do(self) -> Rank | None:
+        """The rank of what goes next, if a thread that is free may do it."""
+        rank = self._queue.next_rank(self._clock())
+        kept = rank is not Rank.AWAITED and 1 < self._limit <= self._ahead + 1
+        return None if kept else rank
 
     def _run(self, task: _Task) -> None:
         self._untidy = True
@@ -219,6 +241,9 @@ _LAST_INFERENCE_S = 15.0
 """The longest single piece of work, with room, for all threads together: 15 s of speech to text takes a quarter of a
 second, but a model is loaded in seconds where the machine has other things to do. A thread that is still in native code
 when the interpreter goes ends the process with a core dump."""
+
+_LOOK_S = 0.2
+"""How often a thread that is kept for what is awaited looks whether anything has become so urgent by waiting."""
 
 _PACES, _FEWEST_PACES = 32, 5
 """So many pieces of work are remembered; of fewer nothing is said."""

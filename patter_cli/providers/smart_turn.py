@@ -95,8 +95,8 @@ class SmartTurn(Keyless):
         Raises MissingExtra, or BadReply when the model does not run or gives no probability.
         """
         await self.warm()
-        # Not AWAITED: the final transcript is, and the pause goes on while this is asked.
-        return await asyncio.wrap_future(POOL.submit(lambda: _probability(samples), Rank.AHEAD))
+        # The pause goes on meanwhile, but once it is over the caller waits for this.
+        return await asyncio.wrap_future(POOL.submit(lambda: _probability(samples), Rank.AWAITED))
 
 
 def log_mel(samples: Samples) -> FloatSamples:

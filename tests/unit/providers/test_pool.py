@@ -87,6 +87,36 @@ def test_waits_are_told_while_they_last() -> None:
     assert queue.waits_s(9.25, over_s=5.0) == pytest.approx([0.5, 0.25])
 
 
+@pytest.mark.parametrize("threads", [2, 3, 4])
+def test_a_thread_is_kept_for_what_is_awaited(threads: int) -> None:
+    """The rest of three answers is being made, and more of it waits: who has finished a sentence is served at once,
+    two of them one after the other. What waited long enough is served by that thread too."""
+    now_s = 0.0
+    pool, done = InferencePool(threads, clock=lambda: now_s), threading.Event()
+    try:
+        rest = [pool.submit(done.wait, Rank.AHEAD) for _ in range(threads + 1)]
+        for _ in range(2):
+            assert pool.submit(lambda: "final", Rank.AWAITED).result(5) == "final"
+        assert sum(each.running() for each in rest) == threads - 1
+        assert not pool.idle
+        now_s = PATIENCE_S
+        while sum(each.running() for each in rest) < threads:
+            time.sleep(0.01)
+    finally:
+        done.set()
+        pool.close()
+
+
+def test_a_single_thread_does_everything() -> None:
+    """Where there is no other, none is kept."""
+    pool = InferencePool(1)
+    try:
+        assert pool.idle
+        assert [pool.submit(lambda: 7, rank).result(5) for rank in Rank] == [7, 7, 7]
+    finally:
+        pool.close()
+
+
 @pytest.mark.parametrize("pause_s", [0.0, 0.03, 0.06])
 def test_work_that_gets_no_core_is_noticed(pause_s: float) -> None:
     """By the time that it took and the time that it needed; not by one piece or two, and not for ever."""
