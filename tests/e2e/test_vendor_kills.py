@@ -14,7 +14,7 @@ WAIT_MS = 4000
 USUAL_WAIT_MS = 2000
 """And in nineteen of twenty calls."""
 SETTLED_MS = 10_000
-"""From a kill to the next whole answer, or to the end of the call."""
+"""From a kill until the agent has answered or asked to hear it again, or to the end of the call."""
 BY_DEFAULT = {"stt deepgram nova-3": 13, "tts cartesia sonic": 9, "engine elevenlabs": 14}
 """Some of their points: each so-manieth."""
 EVERY = [

@@ -12,6 +12,7 @@ more. What they waited is measured on the line.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -294,7 +295,8 @@ def points(kinds: list[str]) -> list[int]:
 @dataclass(slots=True, kw_only=True)
 class Held:
     """One call. killed_ms: when, None if it was not. wait_ms: the longest that nothing was heard where the agent was to
-    speak, from then on. settled_ms: from the kill to the next whole answer's end or the call's."""
+    speak, from then on. settled_ms: from the kill to the end of what the agent said next, be it an answer or that the
+    caller should say it again; where the call did not go on, to its end."""
 
     kinds: list[str]
     killed_ms: float | None = None
@@ -304,10 +306,6 @@ class Held:
     over: str = ""
     lost: list[str] = field(default_factory=list)
     """What was heard and stands not in the history, or stands there and was never heard."""
-
-
-Killed: TypeAlias = tuple[int, bool, Held]
-"""(before which message, whether for good, what became of the call)."""
 
 
 Killed: TypeAlias = tuple[int, bool, Held]
@@ -370,7 +368,9 @@ async def _played(row: KillRow, killer: Killer, caller: Caller) -> Held:
     held.over = over.reason if over is not None else ""
     if held.killed_ms is not None:
         end = line.ended.at_ms if line.ended is not None else line.now_ms
-        held.settled_ms = next((each for each in answers if each >= held.killed_ms), end) - held.killed_ms
+        spoke_again = _spoke_again(caller, held.killed_ms) if held.answered == 3 else []
+        held.settled_ms = min((each for each in (*answers, *spoke_again) if each >= held.killed_ms), default=end)
+        held.settled_ms -= held.killed_ms
         held.wait_ms = _longest_wait(caller, held.killed_ms, end if line.ended is not None else None)
     await _until(lambda: not _lost(caller))  # the line says a moment later that it was heard
     held.lost = _lost(caller)
@@ -433,6 +433,16 @@ def _longest_wait(caller: Caller, since_ms: float, end_ms: float | None) -> floa
             before = [each for each in (*stops, *spoken_until) if each < start]
             waits.append(start - max(before, default=0.0))
     return max(waits, default=0.0)
+
+
+def _spoke_again(caller: Caller, since_ms: float) -> list[float]:
+    """When what the agent began to say after that was over."""
+    talks = [each for each in caller.facts if isinstance(each, AgentStarted | AgentStopped)]
+    return [
+        after.at_ms
+        for before, after in itertools.pairwise(talks)
+        if isinstance(before, AgentStarted) and isinstance(after, AgentStopped) and before.at_ms > since_ms
+    ]
 
 
 def _lost(caller: Caller) -> list[str]:
