@@ -194,5 +194,5 @@ class FluxDialect:
 
 def _described(said: dict[str, object]) -> str:
     """An error's words, from where Deepgram puts them."""
-    words = [str(said[name]) for name in ("code", "variant", "description") if said.get(name)]
+    words = [each for name in ("code", "variant", "description") if (each := text_of(said, name))]
     return json.dumps(" ".join(words))[1:-1] if words else "an error without words"

@@ -163,7 +163,8 @@ class TranscriptionDialect:
                 self._done.add(item)
                 return [words, *self._finished()]
             case "conversation.item.input_audio_transcription.failed":
-                log.warning("openai could not transcribe a stretch: %s", object_of(said, "error").get("message"))
+                why = text_of(object_of(said, "error"), "message")
+                log.warning("openai could not transcribe a stretch: %s", ascii(why[:200]))
                 self._piece(item)
                 self._done.add(item)
                 return self._finished()

@@ -115,6 +115,8 @@ class TokensDialect:
         until_s = number_of(said, "total_audio_proc_ms") / 1000
         changed = False
         for token in list_of(said, "tokens"):
+            if not isinstance(token, dict):
+                continue
             text = text_of(token, "text")
             if text in ("<end>", "<fin>"):
                 heard += [Words(self._piece, self._settled), Flushed(until_s)]

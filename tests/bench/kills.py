@@ -4,8 +4,9 @@ python -m tests.bench.kills [NAME] [EVERY]
 
 A row is a vendor: how many messages it sent in a healthy call, at how many points it was killed, once and for good;
 what the caller waited where the agent was to speak (p50, p95, most, in ms of the line); how long until the agent had
-answered or asked to hear it again, or the end of the call; how many calls had all three answers, were ended by the agent, or neither; and in how
-many what was heard is not what the history says. NAME: only rows with this in their name. EVERY: each so-manieth point.
+answered or asked to hear it again, or the end of the call; how many calls had all three answers, were ended by the
+agent, or neither; and in how many what was heard is not what the history says. NAME: only rows with this in their
+name. EVERY: each so-manieth point.
 """
 
 from __future__ import annotations

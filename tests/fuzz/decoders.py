@@ -8,6 +8,7 @@ lets through and that should not have been: each checks what it got.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import re
 import resource
@@ -356,7 +357,15 @@ def _slow(target: Target, dice: random.Random, text: str) -> bool:
     return time.thread_time() - began_s > _limit_s(text)
 
 
+class _Formatted(logging.Handler):
+    """What is logged must be fit to be; nobody reads it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.getMessage().encode("utf-8", "surrogatepass")
+
+
 def main(names: list[str], seconds: float, seed: int) -> None:
+    logging.getLogger().addHandler(_Formatted())
     for name in names:
         began_s = time.monotonic()
         tenth_kb = 0
