@@ -483,16 +483,21 @@ def _used(reply: str, model: str, usage: dict[str, Any]) -> list[EngineEvent]:
     if not usage:
         return []
     heard, said = object_of(usage, "input_token_details"), object_of(usage, "output_token_details")
-    cached_audio = int(number_of(object_of(heard, "cached_tokens_details"), "audio_tokens"))
+    sound = _tokens(heard, "audio_tokens")
+    cached_sound = min(sound, _tokens(object_of(heard, "cached_tokens_details"), "audio_tokens"))
     return [
         s2s.ReplyUsed(
             reply=reply,
             model=model,
-            input_tokens=int(number_of(heard, "text_tokens")),
-            cached_tokens=max(0, int(number_of(heard, "cached_tokens")) - cached_audio),
-            output_tokens=int(number_of(said, "text_tokens")),
-            audio_input_tokens=int(number_of(heard, "audio_tokens")),
-            cached_audio_tokens=cached_audio,
-            audio_output_tokens=int(number_of(said, "audio_tokens")),
+            input_tokens=_tokens(heard, "text_tokens"),
+            cached_tokens=min(_tokens(heard, "text_tokens"), max(0, _tokens(heard, "cached_tokens") - cached_sound)),
+            output_tokens=_tokens(said, "text_tokens"),
+            audio_input_tokens=sound,
+            cached_audio_tokens=cached_sound,
+            audio_output_tokens=_tokens(said, "audio_tokens"),
         )
     ]
+
+
+def _tokens(counted: dict[str, Any], name: str) -> int:
+    return max(0, int(number_of(counted, name)))
