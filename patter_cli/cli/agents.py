@@ -127,12 +127,16 @@ def new(
         ),
     ] = "starter",
 ) -> None:
-    """Write a new agent and its scenario into agents/, from a template."""
+    """Write a new agent into agents/, from a template, with its scenario and a test.
+
+    In a folder without patter.toml it comes with what a project has around its agents: patter.toml, .env.example,
+    .gitignore and a workflow for GitHub that holds every scenario. Nothing that exists is overwritten.
+    """
     from patter_cli.cli.templates import new_agent
 
-    for path in new_agent(name, template, Path("agents")):
+    for path in new_agent(name, template, Path()):
         print(path)
-    print(f"Hear it: patter simulate {name}", file=sys.stderr)
+    print(f"Hear it: patter simulate {name}\nTest it: python -m pytest", file=sys.stderr)
 
 
 def _lines(portrait: AgentReport) -> Iterator[str]:

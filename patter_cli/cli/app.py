@@ -15,6 +15,7 @@ from patter_cli.cli import (
     doctor,
     explain,
     general,
+    init,
     logs,
     record,
     serve,
@@ -56,6 +57,7 @@ app.command("simulate", epilog=simulate.EXAMPLES)(general.command(simulate.simul
 app.command("tunnel", epilog=tunnel.EXAMPLES)(general.command(tunnel.tunnel))
 app.command("dashboard", epilog=dashboard.EXAMPLES)(general.command(dashboard.dashboard))
 app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
+app.command("init", epilog=init.EXAMPLES)(general.command(init.init))
 app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain))
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
 app.add_typer(agents.app, name="agents")

@@ -151,6 +151,12 @@ def _read(path: Path) -> FoundAgent | None:
     )
 
 
+def summary_of(path: Path) -> str:
+    """What an agent's file says of itself; "" where it says nothing or cannot be read."""
+    found = _read(path)
+    return "" if found is None else found.summary
+
+
 def _unreadable(path: Path, error: str) -> FoundAgent:
     return FoundAgent(name=path.stem, path=path, summary="", variables=(), error=error)
 

@@ -137,6 +137,15 @@ def complete_agent(incomplete: str) -> list[str]:
         return []
 
 
+def complete_scenario(incomplete: str) -> list[str]:
+    """The scenario files of the project that begin like this, for the shell; it knows the other files itself."""
+    try:
+        found = sorted(Path("agents").glob("*.toml"))
+    except OSError:
+        return []
+    return [str(each) for each in found if str(each).startswith(incomplete)]
+
+
 AgentName = Annotated[
     str | None,
     typer.Argument(

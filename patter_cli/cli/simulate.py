@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from patter_cli.cli.general import AgentName
+from patter_cli.cli.general import AgentName, complete_scenario
 from patter_cli.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def simulate(
         typer.Option(
             help="A conversation from a file, with what must come of it: 1 if it does not. Or a folder, or a pattern.",
             metavar="PATH",
+            autocompletion=complete_scenario,
         ),
     ] = None,
     repeat: Annotated[int, typer.Option("-n", "--repeat", help="Hold each call so many times.", min=1)] = 1,

@@ -68,6 +68,7 @@ WORDS = [
     ("patter simulate rec", "receptionist"),
     ("patter logs show C2026", "C20261128080000aaaa"),
     ("patter trigger mach", "machine"),
+    ("patter simulate --scenario agents/rem", "agents/reminder.toml"),
     ("patter call +14155550123 rem", "reminder"),
 ]
 

@@ -10,6 +10,8 @@ import pytest
 from patter_cli.cli.discovery import find_agents, load_agent
 from patter_cli.cli.templates import DEMO, STARTER, new_agent, template_files
 from patter_cli.errors import InputError
+from patter_cli.setting_files import read_config
+from patter_cli.settings import load_settings
 from patter_cli.simulate.scenario import load_scenario
 
 ROOT = Path(__file__).parents[3]
@@ -22,27 +24,45 @@ def test_the_samples_and_the_starter_are_there() -> None:
 
 
 def test_they_ship_with_the_package() -> None:
-    """What is built from pyproject.toml has the files of agents/."""
+    """What is built from pyproject.toml has the files of agents/, and the workflow."""
     shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
-    assert shipped == {"share/patter-cli/agents": ["agents/*.py", "agents/*.toml"]}
+    assert shipped == {
+        "share/patter-cli/agents": ["agents/*.py", "agents/*.toml"],
+        "share/patter-cli/docs": ["docs/github-actions.yml"],
+    }
 
 
 @pytest.mark.parametrize("chosen", sorted(template_files()))
 def test_an_agent_made_of_each(tmp_path: Path, chosen: str) -> None:
-    """It loads under its new name, and its scenario is for it."""
-    made = new_agent("front_desk", chosen, tmp_path / "agents")
-    assert [each.name for each in made] == ["front_desk.py", "front_desk.toml"]
+    """It loads under its new name, its scenario is for it, and what a project needs is around it."""
+    made = new_agent("front_desk", chosen, tmp_path)
+    assert [str(each) for each in made] == [
+        "agents/front_desk.py",
+        "agents/front_desk.toml",
+        "tests/test_front_desk.py",
+        "patter.toml",
+        ".env.example",
+        ".gitignore",
+        ".github/workflows/agents.yml",
+    ]
     assert load_agent("front_desk", tmp_path).name == "front_desk"
-    assert load_scenario(made[1]).agent == "front_desk"
-    assert "STARTER" not in made[0].read_text()
+    assert load_scenario(tmp_path / made[1]).agent == "front_desk"
+    assert "STARTER" not in (tmp_path / made[0]).read_text()
+    assert load_settings(config=read_config(tmp_path / "patter.toml"), environment={}).origins == {}
+    second = new_agent("other", chosen, tmp_path)
+    assert [str(each) for each in second] == ["agents/other.py", "agents/other.toml", "tests/test_other.py"]
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    """Neither an agent nor a scenario that is there; then nothing at all is written."""
-    (tmp_path / "desk.toml").write_text("mine")
+    """Neither an agent nor a scenario that is there, when nothing at all is written; nor what a project has already."""
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "desk.toml").write_text("mine")
     with pytest.raises(InputError, match=r"desk\.toml is there already"):
         new_agent("desk", STARTER, tmp_path)
-    assert [each.name for each in tmp_path.iterdir()] == ["desk.toml"]
+    assert [each.name for each in tmp_path.rglob("*")] == ["agents", "desk.toml"]
+    (tmp_path / ".gitignore").write_text("mine")
+    assert Path(".gitignore") not in new_agent("lobby", STARTER, tmp_path)
+    assert (tmp_path / ".gitignore").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["", "front desk", "1desk", "../desk", "a-b", "_hidden", "desk.py"])
@@ -63,4 +83,4 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """A file where the folder should be is said in words."""
     (tmp_path / "agents").write_text("a file")
     with pytest.raises(InputError, match="cannot write into"):
-        new_agent("desk", STARTER, tmp_path / "agents")
+        new_agent("desk", STARTER, tmp_path)

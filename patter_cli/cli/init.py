@@ -1,0 +1,61 @@
+"""patter init: a folder of one's own, with a first agent in it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patter_cli.cli.agents import complete_template
+
+EXAMPLES = "Examples: patter init · patter init phone · patter init phone --template receptionist --agent front_desk"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Made if it is not there.")] = Path(),
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help="What the agent is called.", show_default="as its template")
+    ] = "",
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="What it starts from: starter, or one of the sample agents.",
+            autocompletion=complete_template,
+            show_default="asked on a terminal, else starter",
+        ),
+    ] = None,
+) -> None:
+    """Begin a project: an agent with its scenario and a test, patter.toml, .env.example and a workflow for GitHub.
+
+    Nothing that exists is overwritten. On a terminal without --template you are asked what the agent starts from.
+    """
+    from patter_cli.cli.templates import STARTER, new_agent
+
+    if template is None:
+        template = _asked() if sys.stdin.isatty() and sys.stderr.isatty() else STARTER
+    name = agent or ("front_desk" if template == STARTER else template)
+    for path in new_agent(name, template, folder):
+        print(folder / path)
+    steps = [f"cd {folder}"] if folder != Path() else []
+    steps += [f"patter simulate {name}", f"patter serve {name} --reload", "python -m pytest"]
+    print("Next:\n" + "\n".join(f"  {each}" for each in steps), file=sys.stderr)
+
+
+def _asked() -> str:
+    """The template that somebody chooses, by its number or its name."""
+    from patter_cli.cli.discovery import summary_of
+    from patter_cli.cli.templates import STARTER, template, template_files
+
+    there = template_files()
+    names = [STARTER, *(each for each in there if each != STARTER)]
+    width = max(map(len, names))
+    for number, name in enumerate(names, 1):
+        told = "answers the phone, says when it is open" if name == STARTER else summary_of(there[name])
+        print(f"{number:3}  {name:<{width}}  {told}", file=sys.stderr)
+    print("Which one? [1] ", end="", file=sys.stderr, flush=True)
+    given = sys.stdin.readline().strip() or "1"
+    chosen = names[int(given) - 1] if given.isdecimal() and 0 < int(given) <= len(names) else given
+    template(chosen)  # raises for one that there is not
+    return chosen
