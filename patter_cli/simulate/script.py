@@ -96,11 +96,11 @@ async def hold_conversation(
         raise InputError(f"{type(timeless[0]).__name__} happens in virtual time alone", hint="add --text")
     written = bool(steps) and isinstance(steps[-1], HangUp)
     script = [*steps] if written else [*steps, HangUp()]
-    sounds = [await _sound(step, voice) for step in script]
     if heard is None and any(isinstance(each, WaitFor) or _at_words(each) for each in script):
         raise InputError(
             "which words were heard is not known on this line", hint="wait_ms and after_ms do not need them"
         )
+    sounds = [await _sound(step, voice) for step in script]
     script_run = _ScriptRun(caller, settle_ms, patience_s, longest_s, heard)
     played = []
     async with caller:

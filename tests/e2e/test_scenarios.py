@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from patter_cli.agent import HangUp
+from patter_cli.agent import HangUp, Interrupt, Say
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.wav import read_channel
 from patter_cli.carriers.loopback.stream import LoopbackLine
@@ -20,11 +20,14 @@ from patter_cli.contracts.carrier.stream import CarrierMessage
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import InputError
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.facts import EndCause, Fact, Transferred
 from patter_cli.simulate.line import BAD, LineFilter
 from patter_cli.simulate.script import Play, StepDone, hold_conversation
+from patter_cli.simulate.steps import StaySilent, Wait, WaitFor
 from patter_cli.simulate.switchboard import Human, Switchboard
+from patter_cli.simulate.words_heard import WordsHeard
 from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e.conftest import Earpiece, Phone, agent, answering, letters_in, spoken, tone
 from tests.e2e.test_cli import AGENT, patter
@@ -180,6 +183,103 @@ async def test_a_bad_line_still_carries_a_call(tmp_path: Path) -> None:
     assert counts["lost_ms"] > 0
     assert counts["reordered"] > 0
     assert (counts["duplicated"], counts["resyncs"]) == (0, 0)
+
+
+class Sounding(Rung):
+    """The same, and the words that have reached the ear are known."""
+
+    def __init__(self, phone: Phone, **more: Any) -> None:
+        super().__init__(phone, **more)
+        self.words = WordsHeard()
+        self._fed = 0
+
+    def heard(self, from_ms: float) -> str:
+        entries = self.phone.log.of("rung")
+        for each in entries[self._fed :]:
+            self.words.feed(each)
+        self._fed = len(entries)
+        return self.words.since(from_ms, self.line.now_ms)
+
+    async def hold(self, *steps: Any, then: Any = None) -> list[StepDone]:
+        written = [Play(spoken(each)) if isinstance(each, str) else each for each in steps]
+        return await hold_conversation(self.line, written, letters_of, heard=self.heard, then=then)
+
+
+async def letters_of(text: str) -> Samples:
+    return spoken(text)
+
+
+async def test_a_caller_waits_for_words_and_cuts_in_at_others() -> None:
+    """On a line, while the agent speaks: nothing comes before its word, and not long after it."""
+
+    def long_answer(event: Any) -> str:
+        return "First comes one, then comes two, then comes three, then comes four, and then it is over."
+
+    async with AsyncExitStack() as stack:
+        agents = {"a": (agent("Hello."), Hooks(on_message=long_answer))}
+        phone = await stack.enter_async_context(answering(agents, drain_s=3))
+        call = Sounding(phone)
+        begun = await call.hold(
+            QUESTION,
+            WaitFor("comes two"),
+            Interrupt(QUESTION, after_words="comes three"),
+            WaitFor("never", within_ms=300),
+        )
+        await phone.server.stop()
+        heard = [
+            each.text
+            for entry in phone.log.of("rung")
+            for each in entry.commands
+            if isinstance(each, order.ReportTranscript) and each.role == "assistant"
+        ]
+    waited, cut, missed = begun[1:4]
+    assert (waited.note, cut.note) == ("", "")
+    assert missed.note == "it was not heard within 300 ms"
+    assert waited.at_ms < cut.at_ms
+    assert "comes three" in heard[1]
+    assert "it is over" not in heard[1]
+
+
+async def test_a_caller_lets_time_pass_and_says_nothing_at_their_turn() -> None:
+    """A wait begins at once; a silence once the agent is quiet; then the caller goes on without an answer."""
+    async with AsyncExitStack() as stack:
+        phone = await phone_with_a(stack)
+        call = Sounding(phone)
+        done = await call.hold(QUESTION, Wait(400), StaySilent(1200), QUESTION)
+        await phone.server.stop()
+    waited, silent, again = done[1:4]
+    assert 400 <= waited.at_ms - waited.began_ms < 700
+    assert silent.at_ms - silent.began_ms >= 1200
+    assert again.said is not None
+    assert again.said.start_ms - silent.at_ms < 200
+    assert call.understood() == [QUESTION, QUESTION]
+
+
+async def test_whoever_plays_a_caller_is_asked_for_their_next_words() -> None:
+    """Each time the agent has finished, until they hang up."""
+    wanted: list[Any] = [Say(QUESTION), Say(QUESTION), HangUp()]
+    asked: list[str] = []
+
+    async def next_steps() -> Sequence[Any]:
+        asked.append(call.heard(0))
+        return [wanted.pop(0)] if wanted else []
+
+    async with AsyncExitStack() as stack:
+        phone = await phone_with_a(stack)
+        call = Sounding(phone)
+        done = await call.hold(then=next_steps)
+        await phone.server.stop()
+    assert [type(each.step) for each in done] == [Say, Say, HangUp, HangUp]
+    assert [each.count("Still here.") for each in asked] == [0, 1, 2]
+    assert call.understood() == [QUESTION, QUESTION]
+
+
+async def test_words_that_nobody_knows_are_not_waited_for() -> None:
+    """On a line to somebody else's agent."""
+    line = LineCaller("ws://127.0.0.1:9/", LoopbackLine())
+    for step in (WaitFor("hello"), Interrupt("Stop.", after_words="hello")):
+        with pytest.raises(InputError, match="which words were heard is not known"):
+            await hold_conversation(line, [step], letters_of)
 
 
 SCENARIO = """
