@@ -164,6 +164,8 @@ def lines_of(trial: Trial) -> list[str]:
             title = f"{verdict.step} {describe(trial.scenario.steps[verdict.step - 1].does)}"
         lines.append(f"{_INDENT}{title}{f' (in {count} of {runs})' if runs > 1 else ''}")
         lines += [f"{_INDENT}  {line}" for line in fault_lines(verdict, trial.scenario.name)]
+    notes = dict.fromkeys(note for call in trial.calls if not call.passed for note in call.notes)
+    lines += [f"{_INDENT}note: {note}" for note in notes]
     skipped = [each for call in trial.calls for each in call.verdicts if each.skipped]
     skips = dict.fromkeys((each.expected, each.skipped) for each in skipped)
     lines += [f"{_INDENT}skipped: {expected}: {why}" for expected, why in skips]

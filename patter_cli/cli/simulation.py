@@ -69,6 +69,8 @@ class Simulation:
         self.held = hold_virtually(
             self._agent, self.scenario, model=self.model, observers=self._observers(), max_ttfa_ms=self.max_ttfa_ms
         )
+        for note in self.held.notes:
+            self._tell(f"note: {note}")
         self._tell_waits()
         self._tell_verdicts()
 

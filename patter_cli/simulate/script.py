@@ -252,6 +252,8 @@ class _ScriptRun:
             return self._answered and ear.voiced_ms - self._voiced_ms >= step.after_ms
 
         def stopped() -> bool:
+            if step.after_words:  # a voice that falters may still say them
+                return self._answered and self._caller.quiet_ms >= self.settle_ms
             return self._answered and not ear.talking and self._caller.quiet_ms > 0
 
         await self._wait(step, lambda: heard_enough() or stopped())

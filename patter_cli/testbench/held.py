@@ -14,6 +14,7 @@ from patter_cli.simulate.overheard import HeardReplies, Overheard
 from patter_cli.simulate.played import CallFacts, Judgement, PlayedCall
 from patter_cli.simulate.score import Verdict, judge
 from patter_cli.simulate.script import StepDone
+from patter_cli.simulate.steps import describe
 from patter_cli.simulate.virtual.vendors import VIRTUAL
 from patter_cli.simulate.words_heard import WordsHeard
 from patter_cli.simulate.written import Scenario
@@ -142,6 +143,11 @@ class HeldCall:
     @property
     def failed(self) -> list[Verdict]:
         return [each for each in self.verdicts if not each.passed]
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the script did not go as written, with its step."""
+        return [f"{each.note}: {describe(each.step)}" for each in self.steps if each.note]
 
     @property
     def passed(self) -> bool:

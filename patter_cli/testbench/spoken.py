@@ -32,7 +32,7 @@ from patter_cli.simulate.played import longest_silence
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
 from patter_cli.simulate.scenario import voiced
 from patter_cli.simulate.script import Voice, hold_conversation, line_voice
-from patter_cli.simulate.steps import StaySilent, Wait, describe
+from patter_cli.simulate.steps import StaySilent, Wait
 from patter_cli.simulate.switchboard import Switchboard
 from patter_cli.simulate.written import Scenario, WrittenHuman
 from patter_cli.testbench.held import HeldCall
@@ -126,9 +126,8 @@ class SpokenCall:
                     raise
                 held.failure = str(error)
             self._measure(caller)
-            for step in held.steps:
-                if step.note:
-                    self.tell(f"note: {step.note}: {describe(step.step)}")
+            for note in held.notes:
+                self.tell(f"note: {note}")
         if scenario.questions:
             held.judgements = await ask_all(self.model, scenario, held.steps, held.heard)
         held.judge()

@@ -164,6 +164,7 @@ def _case(trial: Trial, call: HeldCall, number: int) -> Case:
         lines: list[str] = []
         for line, verdict in zip(told, call.failed, strict=True):
             lines += [line, f"    differs: {verdict.differs}"] if verdict.differs else [line]
+        lines += [f"note: {note}" for note in call.notes]
         details = "\n".join([*lines, "", transcript(call.steps, call.heard)])
         return Case(name=name, duration_s=duration_s, ending="failure", message=message, details=details)
     if not call.kept:
