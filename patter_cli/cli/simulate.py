@@ -50,9 +50,9 @@ def simulate(
         typer.Option(help="How many calls at once.", min=1, show_default="as many as the machine has cores"),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write what came of it as JUnit XML, for a CI system.")] = None,
-    set_: Annotated[
+    set: Annotated[
         list[str] | None,
-        typer.Option("--set", help="What {NAME} in a scenario stands for.", metavar="NAME=VALUE"),
+        typer.Option(help="What {NAME} in a scenario stands for.", metavar="NAME=VALUE"),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Talk to the agent yourself.")] = False,
     text: Annotated[
@@ -111,7 +111,7 @@ def simulate(
         repeat=repeat,
         jobs=jobs,
         junit=junit,
-        variables=set_ or (),
+        variables=set or (),
         mic=mic,
         text=text,
         url=url,
