@@ -66,7 +66,6 @@ class AgentFloor:
 
     def read_out(self, text: str, purpose: Purpose) -> Reply:
         """Say these words of ours."""
-        self._history.stop_waiting()
         reply = self.open_reply(purpose)
         if self._call.owes_notice and purpose is Purpose.GREETING:
             reply.tells_recording = True

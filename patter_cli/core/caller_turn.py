@@ -198,9 +198,13 @@ class CallerTurn:
 
     def close(self) -> None:
         """The turn is over, whatever its words are."""
-        if self._settle_overlap():
-            return
         call = self._call
+        unread = self._finals_due > 0
+        if self._settle_overlap():
+            waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and call.parting is None
+            if unread and waits and not self._history.conversation.unanswered():
+                self._turns.ask_again()  # all had been said when they spoke, and nobody knows what they said
+            return
         words = call.said.words.strip()
         ours = self._echo.is_ours(words, self._voice_since)
         if ours:

@@ -1,7 +1,8 @@
 """What happened on a call, as the model and the log see it: the caller's words, what was heard, what tools answered.
 
 A reply enters the history when it has left the floor, as the words that were heard. If it was broken off, only the
-line knows where; so it waits for PlaybackStopped, and what comes next takes the clock's word if that did not come.
+line knows where; so it waits for PlaybackStopped, and the next line of the conversation takes the clock's word if that
+did not come.
 
 An engine that hears and speaks by itself may know the words later than the sound: of the caller's turn, and of its own
 reply. Such a line has its place from the beginning, and is reported once its words are known.
@@ -43,10 +44,12 @@ class History:
 
     def add_words(self, words: str) -> None:
         """The caller said this."""
+        self.stop_waiting()
         self._add("user", words, interrupted=False)
 
     def add_reply(self, reply: Reply, *, interrupted: bool) -> None:
         """As much of a reply as was heard; nothing if that is nothing."""
+        self.stop_waiting()
         heard = reply.ledger.heard_text()
         if heard:
             self._add("assistant", heard, interrupted=interrupted)
@@ -77,6 +80,7 @@ class History:
 
     def reserve(self, role: str, *, interrupted: bool = False) -> int:
         """Somebody spoke, and what they said will be known later. Returns the number of its place."""
+        self.stop_waiting()
         return self.conversation.reserve(role, self._timestamp, interrupted=interrupted)
 
     def fill(self, place: int, text: str) -> None:
@@ -105,6 +109,7 @@ class History:
 
     def add_once_stopped(self, reply: Reply) -> None:
         """This reply lost the floor; what was heard of it is known when its playback has stopped."""
+        self.stop_waiting()
         self._stopping = reply
 
     def playback_stopped(self, event: fact.PlaybackStopped) -> bool:
@@ -128,6 +133,7 @@ class History:
 
     def begin_tool(self, reply: Reply, event: fact.ToolCallRequested) -> None:
         """The model called a tool; its line stands where the call was made."""
+        self.stop_waiting()
         step = f"{reply.id}.{reply.steps}"
         tool = ToolUse(id=event.tool_call_id, name=event.name, arguments=event.arguments, step=step, seal=event.seal)
         self.conversation.begin_tool(tool, self._timestamp)

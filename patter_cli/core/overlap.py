@@ -9,10 +9,10 @@ from patter_cli.core.call import Call
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.events import Ms
 from patter_cli.core.farewell import keeps_call
-from patter_cli.core.floor import AgentState
+from patter_cli.core.floor import AgentState, CallState
 from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.playout import REWIND_MS, Playout
-from patter_cli.core.reply import Purpose
+from patter_cli.core.reply import Purpose, Reply
 from patter_cli.core.silence import Silence
 from patter_cli.core.turns import Turns
 
@@ -107,7 +107,21 @@ class BargeIn:
                 if call.agent.now is AgentState.HELD:
                     self._floor.yield_reply()
                 return False
-        return True
+        return not (call.said.words.strip() and self._was_over(reply))
+
+    def _was_over(self, reply: Reply) -> bool:
+        """By the clock all of the reply had been heard when they spoke, and only its mark is late: they had the floor,
+        and whatever they said is a turn. What the reply was to lead to comes now."""
+        call = self._call
+        stopped_at = call.now if reply.silenced_at is None else reply.silenced_at
+        if not reply.delivered or reply.waiting or reply.ledger.remaining_ms(stopped_at) != 0:
+            return False
+        reply.ledger.confirm(reply.ledger.spans[-1].number)
+        if call.agent.now is AgentState.HELD:
+            self.resume()
+        else:
+            self._playout.complete_if_heard()
+        return call.agent.now is AgentState.IDLE and call.state.now is CallState.ACTIVE
 
     def parts(self, words: str) -> bool:
         """True if the agent is about to hang up and these words do not keep it; a "bye" of theirs is still noted."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from patter_cli.contracts.llm import ChatMessage, Delta, LanguageModel, ToolSpec
 from patter_cli.engine.author_run import author_pieces
+from patter_cli.engine.model import GO_ON
 from patter_cli.errors import BadReply, PatterError
 
 
@@ -40,7 +41,12 @@ class AuthorModel:
     async def stream(
         self, messages: Sequence[ChatMessage], tools: Sequence[ToolSpec] = (), *, may_call: bool = True
     ) -> AsyncGenerator[Delta, None]:
-        """One reply. Raises BadReply, also for what would end the process."""
+        """One reply. Raises BadReply, also for what would end the process.
+
+        Asked to go on with somebody else's reply, a function answers anew: what was said of it is not said again.
+        """
+        if messages and messages[-1].role == "user" and messages[-1].text == GO_ON:
+            messages = messages[:-2]
         pieces = author_pieces(partial(self.inner.stream, messages, tools, may_call=may_call), self.function)
         try:
             async for delta in pieces:

@@ -41,6 +41,7 @@ from patter_cli.simulate.virtual.author import VirtualHome, virtual_sleep
 from patter_cli.simulate.virtual.caller import VirtualCaller
 from patter_cli.simulate.virtual.line import Sound, Stamps, VirtualControl, VirtualLine
 from patter_cli.simulate.virtual.loop import VirtualLoop, run_virtually
+from patter_cli.simulate.virtual.tools import ToolRun, noted
 from patter_cli.simulate.virtual.vendors import Utterance, VirtualEars, VirtualModel, VirtualVoice
 from patter_cli.simulate.virtual.wall_clock import virtual_time
 from patter_cli.simulate.virtual.world import Pace, World
@@ -69,6 +70,9 @@ class VirtualResult:
     """What the caller heard of the agent, read off the line."""
     utterances: Sequence[Utterance]
     """What the caller said."""
+    keys: Sequence[int]
+    """When they pressed one."""
+    tool_runs: Sequence[ToolRun]
     rings: Sequence[tuple[int, int]]
     """When they heard somebody being rung."""
     waits_ms: Sequence[int | None]
@@ -77,6 +81,8 @@ class VirtualResult:
     reason: str
     history: Sequence[Mapping[str, Any]]
     """As on_call_end gets it."""
+    handed_ms: int | None
+    """From then on a human has the caller; None: the agent kept them."""
     ended_ms: int | None
     """When the line was closed; None: it never was."""
     over_ms: int
@@ -116,7 +122,7 @@ def play_virtually(
     pace: Pace | None = None,
     seed: int = 1,
     observers: Sequence[Observer] = (),
-    codec: Callable[[], StreamCodec] | None = None,
+    codec: StreamCodec | None = None,
     on_done: OnDone = lambda done: None,
     then: Then | None = None,
 ) -> VirtualResult:
@@ -152,7 +158,7 @@ class _Run:
         scenario: Scenario,
         pace: Pace,
         observers: Sequence[Observer],
-        codec: Callable[[], StreamCodec] | None,
+        codec: StreamCodec | None,
     ) -> None:
         self._codec = codec
         self._world = world = World(pace)
@@ -165,6 +171,7 @@ class _Run:
         self._cache = TtsCache()
         self.entries: list[Entry] = []
         self._steps: list[StepDone] = []
+        self._tool_runs: list[ToolRun] = []
 
     async def hold(self, steps: Sequence[ScriptStep], on_done: OnDone, then: Then | None) -> VirtualResult:
         home = VirtualHome()
@@ -200,8 +207,10 @@ class _Run:
         caller = asyncio.create_task(VirtualCaller(world, line, self._ears, self._codec).play(steps, done, then))
         failure = ""
         await asyncio.wait({running, caller}, timeout=LONGEST_MS / 1000, return_when=asyncio.FIRST_COMPLETED)
-        if not caller.done():  # the engine is done: whoever has the line still, a human perhaps, or nobody
-            await asyncio.wait({caller}, timeout=0.0 if line.human is None else LONGEST_MS / 1000)
+        if not caller.done():  # the engine is done: a human has the caller, or nobody
+            if line.human is None:
+                line.close()
+            await asyncio.wait({caller}, timeout=LONGEST_MS / 1000)
         if caller.done():
             try:
                 caller.result()
@@ -224,9 +233,10 @@ class _Run:
         ended = over and not isinstance(raised, BaseException)
         return VirtualResult(
             entries=tuple(self.entries), steps=tuple(self._steps), sounds=tuple(line.sounds),
-            utterances=tuple(self._ears.utterances), rings=tuple(line.rings), waits_ms=self._waits(),
+            utterances=tuple(self._ears.utterances), keys=tuple(line.pressed), rings=tuple(line.rings),
+            tool_runs=tuple(self._tool_runs), waits_ms=self._waits(), history=tuple(result.history),
             outcome=result.outcome if ended else None, reason=result.reason if ended else repr(raised),
-            history=tuple(result.history), ended_ms=line.ended_ms, over_ms=over_ms, over=ended, failure=failure,
+            handed_ms=line.handed_ms, ended_ms=line.ended_ms, over_ms=over_ms, over=ended, failure=failure,
         )  # fmt: skip
 
     # --- the journal ---------------------------------------------------------------------------------------------
@@ -256,6 +266,7 @@ class _Run:
             stt_fallbacks=(),
             tts=self._voice,
             tts_fallbacks=(),
+            tools={name: noted(each, self._note_tool) for name, each in agent.tools.items()},
             models=tuple(VirtualModel(each, self._world) for each in agent.models),
             echo_canceller=None,
             audio_filter=None,
@@ -263,6 +274,9 @@ class _Run:
             plan=replace(agent.plan, predicts_end_of_turn=False),
             revise=revise,
         )
+
+    def _note_tool(self, name: str, arguments: Mapping[str, Any]) -> None:
+        self._tool_runs.append(ToolRun(at_ms=self._world.now, name=name, arguments=dict(arguments)))
 
     async def _prepare(self) -> None:
         """Greeting and lines for trouble, made ahead of the call as a server does."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from patter_cli.agent import HangUp, Interrupt, Press, Say
 from patter_cli.audio.frame import FRAME_MS
-from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.contracts.carrier.stream import StreamCodec, StreamStopped
 from patter_cli.errors import InputError, TimedOut
 from patter_cli.simulate.script import FIRST_WORD_MS, PARTING_MS, Play, ScriptStep, StepDone, Then
 from patter_cli.simulate.steps import StaySilent, WaitFor
@@ -27,9 +27,7 @@ KEY_MS = 200
 class VirtualCaller:
     """One caller with one script."""
 
-    def __init__(
-        self, world: World, line: VirtualLine, ears: VirtualEars, codec: Callable[[], StreamCodec] | None
-    ) -> None:
+    def __init__(self, world: World, line: VirtualLine, ears: VirtualEars, codec: StreamCodec | None) -> None:
         """codec: reads what a step sends as a frame."""
         self._world = world
         self._line = line
@@ -112,7 +110,10 @@ class VirtualCaller:
             case Mend(trouble):
                 world.broken.discard(trouble)
             case Frame(text) if self._codec is not None:
-                self._line.deliver(self._codec().receive(text))
+                message = self._codec.receive(text)
+                if isinstance(message, StreamStopped):
+                    self._line.close()
+                self._line.deliver(message)
             case _:
                 pass
 

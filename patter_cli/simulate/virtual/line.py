@@ -110,10 +110,14 @@ class VirtualLine:
         """Who has the caller, after a transfer."""
         self._lines: list[str] = []
         """What they have still to say, a line each time."""
+        self.handed_ms: int | None = None
+        """Since when they have."""
         self.rings: list[tuple[int, int]] = []
         """When somebody was rung for a transfer, from and to."""
         self.keys: list[tuple[int, str]] = []
         """What the agent pressed, and when."""
+        self.pressed: list[int] = []
+        """When the caller pressed a key."""
 
     @property
     def until(self) -> int:
@@ -195,6 +199,8 @@ class VirtualLine:
     # --- what the caller does ------------------------------------------------------------------------------------
 
     def press(self, digit: str) -> None:
+        if self.ended_ms is None:
+            self.pressed.append(self._world.now)
         self._send(DtmfIn(digit=digit))
 
     def said(self) -> None:
@@ -204,14 +210,15 @@ class VirtualLine:
 
     def hang_up(self) -> None:
         """The caller, or the carrier, ends the call."""
-        self._close()
+        self.close()
         self._world.at(self._world.now, partial(self.deliver, StreamStopped()))
 
     def _send(self, message: StreamMessage) -> None:
         if self.ended_ms is None and self.human is None:
             self.deliver(message)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Nothing more is heard."""
         if self.ended_ms is None:
             self.ended_ms = now = self._world.now
             self.sounds = [each for each in self.sounds if each.start < now]
@@ -226,7 +233,7 @@ class VirtualLine:
         await asyncio.sleep(world.pace.hang_up_ms / 1000)
         if Trouble.NO_HANG_UP in world.broken:
             raise CallRejected("the carrier is out of order")
-        self._close()
+        self.close()
 
     async def connect(self, number: str) -> None:
         """Raises CallRejected: nobody was named with this number, or they do not answer."""
@@ -236,7 +243,7 @@ class VirtualLine:
         if human is None or human.refuses:
             raise CallRejected(human.refuses if human else "no such number")
         self.clear()
-        self.human = human
+        self.human, self.handed_ms = human, world.now
         self._lines = list(human.says)
         self._next_line()
         world.moved()

@@ -117,6 +117,8 @@ class _HearingSession:
         now = ears.world.now
         self._since = max(ears.committed_ms, now - REPLAYED_MS) if again else -1
         self._segment = 0
+        self._final_ms = -1
+        """Up to here all was told for good."""
         self._results: asyncio.Queue[Recognised | Exception] = asyncio.Queue()
         if Trouble.EARS_FAIL in ears.world.broken:
             ears.world.at(now + 1000, self._break)
@@ -127,7 +129,7 @@ class _HearingSession:
     def partial(self) -> None:
         world = self._ears.world
         deaf = {Trouble.EARS_HANG, Trouble.EARS_LATE, Trouble.EARS_EMPTY} & world.broken
-        words = self._ears.words(self._since, world.now - world.pace.partial_ms)
+        words = self._ears.words(self._since, max(self._final_ms, world.now - world.pace.partial_ms))
         if words and not deaf:
             self._results.put_nowait(Partial(segment=self._segment, text=words))
 
@@ -138,6 +140,7 @@ class _HearingSession:
         if Trouble.EARS_FAIL in world.broken:
             world.at(world.now + 1000, self._break)
             return
+        self._final_ms = world.now
         text = "" if Trouble.EARS_EMPTY in world.broken else self._ears.words(self._since, world.now)
         late_ms = 3000 if Trouble.EARS_LATE in world.broken else 0
         final = Final(segment=self._segment, text=text)

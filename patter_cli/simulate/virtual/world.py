@@ -77,7 +77,7 @@ class World:
         self.broken = set(broken)
         self._loop = asyncio.get_running_loop()
         self._start_s = self._loop.time()
-        self._moved: list[asyncio.Future[None]] = []
+        self._waiting: list[_Waiter] = []
 
     @property
     def now(self) -> int:
@@ -89,20 +89,51 @@ class World:
 
     def moved(self) -> None:
         """Something happened that somebody may wait for."""
-        waiting, self._moved = self._moved, []
-        for each in waiting:
-            if not each.done():
-                each.set_result(None)
+        for each in self._waiting:
+            each.look()
 
     async def until(self, due: Callable[[], float | None]) -> None:
         """Wait for a moment. due: when it comes as far as is known now, ms; None: not by itself. Asked again whenever
         something has moved."""
-        while (at_ms := due()) is None or at_ms > self.now:
-            future = self._loop.create_future()
-            self._moved.append(future)
-            timer = None if at_ms is None else self.at(at_ms, self.moved)
-            try:
-                await future
-            finally:
-                if timer is not None:
-                    timer.cancel()
+        waiter = _Waiter(self, due)
+        self._waiting.append(waiter)
+        try:
+            waiter.look()
+            await waiter.over
+        finally:
+            self._waiting.remove(waiter)
+            waiter.stop()
+
+
+class _Waiter:
+    """Somebody who waits for a moment that moves. A timer that rings too early is left: most moments move on."""
+
+    def __init__(self, world: World, due: Callable[[], float | None]) -> None:
+        self._world = world
+        self._due = due
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def look(self) -> None:
+        """Is it time?"""
+        if self.over.done():
+            return
+        at_ms = self._due()
+        if at_ms is None:
+            return
+        if at_ms <= self._world.now:
+            self.over.set_result(None)
+        elif self._timer is None or self._rings_at > at_ms:
+            self.stop()
+            self._rings_at = at_ms
+            self._timer = self._world.at(at_ms, self._rung)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _rung(self) -> None:
+        self._timer = None
+        self.look()

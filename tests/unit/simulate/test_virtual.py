@@ -38,7 +38,7 @@ def ready(on_message: Any = None, **more: Any) -> ReadyAgent:
 
 
 def played(agent: ReadyAgent, *steps: Any, seed: int = 1) -> VirtualResult:
-    return play_virtually(agent, Scenario(), steps=steps, seed=seed, codec=wiring.built_in_line().codec)
+    return play_virtually(agent, Scenario(), steps=steps, seed=seed, codec=wiring.built_in_line().codec())
 
 
 def said(result: VirtualResult) -> list[str]:
@@ -222,3 +222,34 @@ def test_a_loop_on_which_nothing_can_happen_says_so() -> None:
 
     with pytest.raises(RuntimeError, match="nothing will ever happen"):
         run_virtually(work())
+
+
+def test_a_voice_that_stalls_leaves_in_the_history_what_was_heard_of_it() -> None:
+    """Half a clause comes and then nothing more: the apology follows, and no word of the other half was said."""
+    model = RulesLLM(lambda turn: "For how many people, and at what time of the evening?")
+    result = played(ready(llm=model), Say("A table."), Break(Trouble.VOICE_STALLS), Wait(9000), Leave())
+    cut = next(each for each in result.sounds if each.text.startswith("For how many"))
+    assert said(result)[1] == cut.words
+    assert said(result)[2].startswith("I'm sorry, something went wrong")
+
+
+@pytest.mark.parametrize("words", ["well", "okay", "you know"])
+def test_short_words_are_an_answer_when_only_the_mark_of_the_question_is_late(words: str) -> None:
+    """By the clock all was heard before they spoke, so they did not speak over it."""
+    result = played(ready(answer), Break(Trouble.LATE_MARKS), Say(words), Wait(6000), Leave())
+    assert said(result)[1] == f"You said {words}"
+
+
+def test_whoever_was_not_understood_is_asked_again_though_marks_are_late() -> None:
+    """Recognition hangs, and the question before has not been confirmed: silence is no answer to them."""
+    result = played(
+        ready(answer), Break(Trouble.LATE_MARKS), Break(Trouble.EARS_HANG), Say("Hello."), Wait(9000), Leave()
+    )
+    assert said(result)[1].startswith("Sorry, I didn't catch that.")
+
+
+def test_rules_that_stand_in_for_a_model_answer_the_caller_and_not_our_request_to_go_on() -> None:
+    """A reply breaks off after its first sentence, and the same rules are asked to go on with it."""
+    model = RulesLLM(lambda turn: [f"You said {turn.text} Is that right? ", "Or not?"])
+    result = played(ready(llm=model), Say("First."), Break(Trouble.MODEL_BREAKS_OFF), Wait(9000), Leave())
+    assert "Go on right behind" not in " ".join(said(result))
