@@ -14,6 +14,7 @@ from patter_cli.cli import (
     dashboard,
     doctor,
     explain,
+    fuzz,
     general,
     init,
     logs,
@@ -59,6 +60,7 @@ app.command("dashboard", epilog=dashboard.EXAMPLES)(general.command(dashboard.da
 app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
 app.command("init", epilog=init.EXAMPLES)(general.command(init.init))
 app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain))
+app.command("fuzz", epilog=fuzz.EXAMPLES)(general.command(fuzz.fuzz))
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
 app.add_typer(agents.app, name="agents")
 app.add_typer(logs.app, name="logs")

@@ -20,6 +20,7 @@ within_ms = 2000                  # the longest wait for its voice
 [expect]                          # of the whole call: see WHOLE
 reason = "transferred"
 
+A scenario with a [virtual] table is played by text, on virtual time; it has more steps: see virtual.in_file.
 Every key and what it means: docs/scenarios.md.
 """
 
@@ -37,6 +38,7 @@ from patter_cli.simulate.scenario_table import ACTIONS, ANSWERS, ScenarioTable, 
 from patter_cli.simulate.script import Voice, play_wav
 from patter_cli.simulate.steps import ScriptStep, StaySilent, Wait, WaitFor
 from patter_cli.simulate.switchboard import Human
+from patter_cli.simulate.virtual import in_file
 from patter_cli.simulate.written import Expected as Expected
 from patter_cli.simulate.written import PlayedCaller, WantedTool
 from patter_cli.simulate.written import Scenario as Scenario
@@ -73,7 +75,7 @@ def load_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Sce
     caller = _caller(caller_table) if whole.has("caller") else None
     steps = [_step(each, path.parent) for each in whole.tables("step")]
     humans = [_human(each) for each in whole.tables("human")]
-    line, expect = whole.table("line"), whole.table("expect")
+    line, expect, virtual = whole.table("line"), whole.table("expect"), whole.table("virtual")
     quality = line.text("quality") or "clean"
     if quality not in QUALITIES:
         raise line.wrong("quality", f"is {quality!r}", meant(quality, QUALITIES))
@@ -86,8 +88,9 @@ def load_scenario(path: Path, variables: Mapping[str, str] | None = None) -> Sce
         expected=_expected(expect),
         quality=quality,
         seed=line.number("seed") or 0,
+        virtual=in_file.read_world(virtual) if whole.has("virtual") else None,
     )
-    for table in (line, expect, whole):
+    for table in (line, expect, virtual, whole):
         table.finish()
     if not steps and caller is None:
         raise InputError(f"{path}: there is no step in it", hint='write: [[step]] and below it: say = "Hello."')
@@ -192,6 +195,8 @@ def _action(table: ScenarioTable, action: str, folder: Path) -> ScriptStep:
         case "wait_for":
             words, within_ms = table.spoken("wait_for"), table.number("within_ms")
             return WaitFor(words) if within_ms is None else WaitFor(words, within_ms=within_ms)
+        case timeless if timeless in in_file.ACTIONS:
+            return in_file.read_step(table, timeless)
         case _:
             if not table.true("hang_up"):
                 raise table.wrong("hang_up", "says nothing", "hang_up = true, or leave the [[step]] out")
@@ -257,6 +262,7 @@ def _expected(table: ScenarioTable) -> Expected:
         max_interruptions=table.number("max_interruptions"),
         max_duration_ms=table.number("max_duration_ms"),
         max_cost_usd=table.amount("max_cost_usd"),
+        always=table.true("always"),
         lines=table.lines(),
     )
 

@@ -8,23 +8,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from patter_cli.errors import InputError
+from patter_cli.simulate.virtual import in_file
 from patter_cli.text.compare import normalised_words
 from patter_cli.toml_text import Place, TomlText, nearest_line
 
-ACTIONS: Final = ("say", "interrupt", "press", "wav", "wait_ms", "silent_ms", "wait_for", "hang_up")
+ACTIONS: Final = (
+    *("say", "interrupt", "press", "wav", "wait_ms", "silent_ms", "wait_for", "hang_up"),
+    *in_file.ACTIONS,
+)
 """What a step can do, one of them in each."""
 ANSWERS: Final = ("expect", "exactly", "matches", "never", "tool", "keys", "judge", "within_ms")
 """What a step can expect in answer."""
 WHOLE: Final = (
     *("says", "exactly", "matches", "never", "tool", "keys", "judge", "transfer", "reason", "outcome"),
     *("max_ttfa_ms", "p50_ms", "p95_ms", "max_silence_ms", "interruptions", "max_interruptions"),
-    *("max_duration_ms", "max_cost_usd"),
+    *("max_duration_ms", "max_cost_usd", "always"),
 )
 """What can be expected of the whole call."""
 
 _HOMES: Final = (
     ("above the first table", ("agent",)),
     ("in [line]", ("quality", "seed")),
+    ("in [virtual]", in_file.KEYS[1:]),
     ("in [caller]", ("persona", "goal", "max_turns")),
     ("in a [[human]]", ("number", "says", "refuses")),
     ("in a [[step]]", ACTIONS),
@@ -67,6 +72,13 @@ class ScenarioTable:
         if not value.strip():
             raise self.wrong(key, "is empty", f'{key} = "…", or leave it out')
         return self._filled(key, value)
+
+    def raw_text(self, key: str) -> str:
+        """A text, whatever is in it."""
+        value = self._take(key)
+        if not isinstance(value, str):
+            raise self.wrong(key, f"is {kind(value)}, not a text", f'{key} = "…"')
+        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """One text or a list of them, none of them blank."""

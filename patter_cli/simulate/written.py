@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from patter_cli.core.outcome import Outcome
-from patter_cli.simulate.steps import ScriptStep
+from patter_cli.simulate.steps import ScriptStep, WaitFor
+from patter_cli.simulate.virtual.in_file import VirtualWorld
 
 
 def _lines() -> Any:
@@ -64,6 +65,12 @@ class ScenarioStep:
     lines: Mapping[str, int] = _lines()
 
     @property
+    def wants(self) -> bool:
+        """Something must come in answer."""
+        written = (*self.expect, *self.exactly, *self.matches, *self.never, *self.judge, *self.tools, self.keys)
+        return any(written) or self.within_ms is not None or isinstance(self.does, WaitFor)
+
+    @property
     def words(self) -> WantedWords:
         return WantedWords(says=self.expect, exactly=self.exactly, matches=self.matches, never=self.never)
 
@@ -115,6 +122,8 @@ class Expected:
     max_interruptions: int | None = None
     max_duration_ms: int | None = None
     max_cost_usd: float | None = None
+    always: bool = False
+    """What must hold for every call, and what the agent's file says of its own: see simulate.fuzz.expectations."""
     lines: Mapping[str, int] = _lines()
 
     @property
@@ -134,6 +143,8 @@ class Scenario:
     expected: Expected = Expected()
     quality: str = "clean"
     seed: int = 1
+    virtual: VirtualWorld | None = None
+    """It is played by text on virtual time, in this world; None: on a line, with its sound."""
 
     @property
     def questions(self) -> list[tuple[int | None, str]]:

@@ -1,0 +1,202 @@
+"""A run of the fuzzer from the command line: the agent made anew for each call, progress, and the files it leaves."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from patter_cli import wiring
+from patter_cli.cli.callable_agents import only_agent
+from patter_cli.cli.discovery import LoadedAgent, load_agent
+from patter_cli.cli.general import warn
+from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.engine.answer_service import AnswerService
+from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import InputError
+from patter_cli.settings import Settings
+from patter_cli.simulate.fuzz.case import Fault, FuzzCase
+from patter_cli.simulate.fuzz.generate import Subject, phrases_in, words_in
+from patter_cli.simulate.fuzz.keep import scenario_text
+from patter_cli.simulate.fuzz.run import Finding, Found, FreshAgent, Fuzzer, phrases_of, silent_ms
+from patter_cli.simulate.scenario import load_scenario
+from patter_cli.simulate.score import describe
+from patter_cli.text.printable import printable
+
+SHOWN_S = 0.25
+"""How often the line of progress changes."""
+
+
+@dataclass(slots=True)
+class FuzzRun:
+    """One agent, one folder, and what was found."""
+
+    spec: str
+    fuzzer: Fuzzer
+    out: Path
+    quiet: bool = False
+    """Only what is found is told, and that at the end."""
+    seed: int = 0
+    found: Found = field(default_factory=Found)
+    files: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Of each finding, by its identity."""
+    _shown_s: float = 0.0
+
+    @classmethod
+    def of(cls, spec: str | None, settings: Settings, out: Path) -> FuzzRun:
+        """An agent that can be called without sound or network. Raises InputError, and what loading it raises."""
+        spec = spec or only_agent()
+        loaded = load_agent(spec)
+        warn(loaded.warnings)
+        ready = _ready(loaded, settings)
+        _check(loaded, ready)
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out} is a file, and what fails goes into a folder", hint="--out fuzz")
+
+        def fresh() -> FreshAgent:
+            made = load_agent(spec)
+            return FreshAgent(_ready(made, settings), made.expect)
+
+        return cls(spec=spec, fuzzer=Fuzzer(fresh=fresh, codec=_codec, subject=_subject(loaded, ready)), out=out)
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self.found.findings
+
+    def hold(self, seed: int, minutes: float) -> None:
+        """Call until so much was talked, or Ctrl-C; what was found so far is told either way."""
+        self.seed = seed
+        try:
+            with redirect_stdout(sys.stderr):  # what the agent's code prints is no data
+                for each in self.fuzzer.run(seed, minutes, self.found, lambda: self._progress(minutes)):
+                    self._keep(each)
+        except KeyboardInterrupt:
+            self._tell("stopped")
+        self._summary()
+
+    def render(self) -> dict[str, Any]:
+        """JSON values; see `patter fuzz --help`."""
+        return {
+            "agent": self.spec,
+            "seed": self.seed,
+            "minutes": round(self.found.talked_ms / 60_000, 1),
+            "calls": self.found.calls,
+            "findings": [
+                {
+                    "rule": each.fault.rule,
+                    "what": each.fault.what,
+                    "at_ms": each.fault.at_ms,
+                    "call": each.number,
+                    "steps": len(each.case.steps),
+                    "found_steps": len(each.found.steps),
+                    "calls": self.found.again.get(each.identity, 1),
+                    "scenario": self.files[each.identity],
+                }
+                for each in self.findings
+                if each.identity in self.files
+            ],
+        }
+
+    def _keep(self, finding: Finding) -> None:
+        path = self._path(finding.fault)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(scenario_text(finding.case, self.spec, finding.fault, str(path)), encoding="utf-8")
+        self.files[finding.identity] = str(path)
+        self._clear()
+        self._tell(f"FAILED {finding.fault.rule}: {finding.fault.what}")
+        for step in finding.case.steps:
+            self._tell(f"       {describe(step)[:100]}")
+        self._tell(f"       again: patter simulate --scenario {path}")
+
+    def _path(self, fault: Fault) -> Path:
+        """A name that says what it is, and is nobody else's of this run."""
+        stem = f"{Path(self.spec.partition(':')[0]).stem}-{re.sub(r'[^a-z]+', '-', fault.rule)}"
+        taken = set(self.files.values())
+        paths = (self.out / (f"{stem}.toml" if not at else f"{stem}-{at + 1}.toml") for at in range(1000))
+        return next(each for each in paths if str(each) not in taken)
+
+    def _progress(self, minutes: float) -> None:
+        if self.quiet or not sys.stderr.isatty() or time.monotonic() - self._shown_s < SHOWN_S:
+            return
+        self._shown_s = time.monotonic()
+        found = self.found
+        talked = f"{found.talked_ms / 60_000:6.0f} of {minutes:.0f} minutes"
+        words = f"{talked}, {found.calls} calls, {len(found.findings)} found"
+        print(f"\r{words}", end="", file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if not self.quiet and sys.stderr.isatty():
+            print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+
+    def _summary(self) -> None:
+        self._clear()
+        found = self.found
+        count = len(found.findings)
+        came_to = (
+            "nothing was found" if not count else f"{count} defect{'s' if count > 1 else ''} found, see {self.out}"
+        )
+        self._tell(f"{found.calls} calls, {found.talked_ms / 60_000:.0f} minutes of talk: {came_to}")
+
+    def _tell(self, words: str) -> None:
+        print(printable(words), file=sys.stderr, flush=True)
+
+
+def fuzz_case(scenario_path: Path) -> FuzzCase:
+    """A kept call, as the fuzzer holds it. Raises InputError."""
+    scenario = load_scenario(scenario_path)
+    if scenario.virtual is None:
+        raise InputError(f"{scenario_path} has no [virtual] table", hint="patter fuzz writes such files")
+    world = scenario.virtual
+    steps = tuple(each.does for each in scenario.steps)
+    return FuzzCase(steps=steps, pace=world.pace, humans=scenario.humans, seed=world.seed)
+
+
+def _ready(loaded: LoadedAgent, settings: Settings) -> ReadyAgent:
+    return wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
+
+
+def _check(loaded: LoadedAgent, ready: ReadyAgent) -> None:
+    """Raises InputError for one that somebody else would have to answer for."""
+    if ready.engine is not None:
+        raise InputError(
+            f"{loaded.name} has a speech-to-speech engine, and nothing is heard here",
+            hint="fuzz the same agent with an llm or on_message",
+        )
+    if isinstance(ready.hooks.on_message, AnswerService):
+        raise InputError(
+            f"{loaded.name} is answered by {ready.hooks.on_message.url}, which is not to be called a thousand times",
+            hint="give it an on_message that is a function",
+        )
+    if vendors := [each for each in ready.models if each.key_variable]:
+        raise InputError(
+            f"{loaded.name} is answered by {vendors[0].provider}, who would be asked a thousand times and never "
+            "answers twice alike",
+            hint="let rules of yours stand in: llm=RulesLLM(rules)",
+        )
+
+
+def _subject(loaded: LoadedAgent, ready: ReadyAgent) -> Subject:
+    source = loaded.path.read_text(encoding="utf-8", errors="replace")
+    beside = loaded.path.with_suffix(".toml")
+    scenarios = [load_scenario(beside)] if beside.is_file() else []
+    return Subject(
+        phrases=phrases_in(source, phrases_of(scenarios)),
+        words=words_in(source),
+        numbers=ready.plan.transfer_numbers,
+        silent_ms=silent_ms(ready),
+        has_model=bool(ready.models),
+        takes_keys="DTMF" in source,
+    )
+
+
+def _codec() -> StreamCodec:
+    """The end of a stream that has begun."""
+    carrier = wiring.built_in_line()
+    codec = carrier.codec()
+    codec.receive(carrier.line().start(call_id="virtual", parameters={}))
+    return codec
