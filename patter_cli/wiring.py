@@ -120,7 +120,7 @@ def service(
         carriers() if carried_by is None else carried_by,
         store or call_store(None),
         voice_model=voice or voice_model(),
-        observers=observers if site is None else (*observers, site.feed),
+        observers=observers if site is None else (*observers, *site.observers),
         speech=POOL,
         site=site,
     )
@@ -133,7 +133,6 @@ def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
     """What is to be seen of the calls in a store, and of a server that holds them. token: in place of the settings'.
     Raises BadSetting for one that could be guessed."""
     from patter_cli.web.access import MIN_TOKEN_CHARS, Access
-    from patter_cli.web.feed import LiveFeed
     from patter_cli.web.site import Site
 
     token = token or settings.dashboard_token
@@ -142,7 +141,7 @@ def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
             f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
             hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
         )
-    return Site(store, Access(token), LiveFeed(), exposed=settings.expose_dashboard, number=settings.phone_number)
+    return Site(store, Access(token), exposed=settings.expose_dashboard, number=settings.phone_number)
 
 
 def tunnel(name: str) -> Tunnel:

@@ -26,6 +26,9 @@ class Site(Protocol):
     def routes(self) -> Sequence[BaseRoute]:
         """Its paths; it sees to it by itself who may have them."""
 
+    def start(self) -> None:
+        """The server has begun: look how it keeps up. Called on the loop."""
+
     def link(self, host: str) -> str:
         """An address that signs one browser in, once. host: where we listen."""
 

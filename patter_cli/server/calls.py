@@ -128,8 +128,10 @@ class CallRegistry:
         self._empty = asyncio.Event()
         self._empty.set()
         self.draining = False
-        self._refused = 0
-        """Since the log was told."""
+        self.refused = 0
+        """Calls that were not let in."""
+        self._told = 0
+        """How many of them the log knows of."""
         self._tell_at_s = 0.0
 
     @property
@@ -284,10 +286,10 @@ class CallRegistry:
 
     def _tell(self, why: str, now_s: float) -> None:
         """A line in the log, and not one for each of a crowd."""
-        self._refused += 1
+        self.refused += 1
         if now_s >= self._tell_at_s:
-            log.warning("%d refused: %s", self._refused, why)
-            self._refused, self._tell_at_s = 0, now_s + TELL_S
+            log.warning("%d refused: %s", self.refused - self._told, why)
+            self._told, self._tell_at_s = self.refused, now_s + TELL_S
 
 
 def _remember(calls: OrderedDict[tuple[str, str], None], call: tuple[str, str]) -> None:

@@ -330,6 +330,8 @@ class Service:
         except BaseException:
             await self.cut()
             raise
+        if self._site is not None:
+            self._site.start()
         await self._be_found()
         self._tasks = [
             asyncio.create_task(self._calls.prepare_lines()),
@@ -442,6 +444,11 @@ class Service:
             if why := transfer_refusal(target.number, ours=ours, rules=self._settings.rules):
                 raise DestinationRefused(f"nobody is put through to {target.number}", hint=why)
         self.live.tell_call(call_id, PutThroughRequested(number=number))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Calls that go on or ring, and those that were not let in since the start."""
+        return self.live.count, self.live.refused
 
     def is_live(self, call_id: str) -> bool:
         """Whether a call goes on here, or rings."""

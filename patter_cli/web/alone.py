@@ -37,6 +37,7 @@ class SiteAlone:
     async def start(self) -> None:
         """Raises PortBusy, NotReachable or BadSetting."""
         await self._server.start()
+        self._site.start()
         self._looking = asyncio.create_task(self._look())
 
     async def shutdown(self) -> None:
@@ -54,7 +55,9 @@ class SiteAlone:
         while True:
             for call_id, line in await asyncio.to_thread(lambda: list(follow.lines())):
                 try:
-                    self._site.feed(call_id, parse_entry(line))
+                    entry = parse_entry(line)
                 except InputError:
                     continue  # damaged, or a newer version's
+                for observer in self._site.observers:
+                    observer(call_id, entry)
             await asyncio.sleep(LOOK_S)

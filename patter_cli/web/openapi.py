@@ -112,10 +112,9 @@ def document() -> str:
     """The file."""
     from patter_cli.kept_calls import call_store
     from patter_cli.web.access import Access
-    from patter_cli.web.feed import LiveFeed
     from patter_cli.web.site import Site
 
-    site = Site(call_store(None), Access(), LiveFeed())
+    site = Site(call_store(None), Access())
     return json.dumps(openapi(site.endpoints), indent=2, ensure_ascii=False) + "\n"
 
 

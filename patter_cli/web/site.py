@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from patter_cli.contracts.store import CallStore
 from patter_cli.core.outcome import Direction
 from patter_cli.errors import NoRoom
+from patter_cli.observe.bus import Observer
+from patter_cli.observe.cost import LIST_PRICES
+from patter_cli.observe.exposition import CONTENT_TYPE, Gauge
+from patter_cli.observe.metering import Metering
+from patter_cli.observe.prices import PriceTable
 from patter_cli.web import shapes
 from patter_cli.web.access import SESSION_S, Access
 from patter_cli.web.dashboard import dashboard_routes
@@ -32,6 +38,8 @@ from patter_cli.web.stored import StoredCalls
 
 SIGN_IN: Final = "/dashboard/sign-in"
 SIGN_OUT: Final = "/dashboard/sign-out"
+LOOK_S: Final = 0.05
+"""How often it is looked how late the event loop is."""
 _PLACES: Final = ("/dashboard", "/api", "/metrics")
 
 
@@ -44,18 +52,33 @@ class Served(Obeys, Protocol):
     def status(self) -> Mapping[str, Any]:
         """The live calls, JSON-able: see Service.status."""
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Calls that go on or ring, and those that were not let in since the start."""
+
 
 class Site:
     """One server's."""
 
     def __init__(
-        self, store: CallStore, access: Access, feed: LiveFeed, *, exposed: bool = False, number: str = ""
+        self,
+        store: CallStore,
+        access: Access,
+        *,
+        exposed: bool = False,
+        number: str = "",
+        prices: PriceTable = LIST_PRICES,
     ) -> None:
-        """exposed: a tunnel may bring people here, too. number: of ours, that calls are made from."""
+        """exposed: a tunnel may bring people here, too. number: of ours, that calls are made from. prices: what calls
+        cost."""
         self._access = access
         self._exposed = exposed
         self._threads = Threads()
-        self.feed = feed
+        self.feed = LiveFeed(prices)
+        self.metering = Metering(prices)
+        readers = Gauge("patter_event_readers", "Who reads /api/v1/events.", lambda: {(): self.feed.readers})
+        self.metering.more.append(readers)
+        self._looking: asyncio.Task[None] | None = None
         self._served: Served | None = None
         self._port: Callable[[], int] = lambda: 0
         self.endpoints: tuple[Endpoint, ...] = (
@@ -68,6 +91,23 @@ class Site:
         """It is this server's from now on."""
         self._served = served
         self._port = lambda: served.port
+        self.metering.counts = lambda: served.counts
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """What the bus is to tell."""
+        return self.feed, self.metering
+
+    def start(self) -> None:
+        """Look how late the loop is from now on."""
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            self.metering.note_lag(loop.time() - due_s)
 
     def listen_on(self, port: Callable[[], int]) -> None:
         """Where it is reached, where there are only stored calls."""
@@ -80,6 +120,8 @@ class Site:
 
     def close(self) -> None:
         """Let go of threads. Twice is fine."""
+        if self._looking is not None:
+            self._looking.cancel()
         self._threads.close()
 
     # --- as the server's site ----------------------------------------------------------------------------------------
@@ -90,6 +132,7 @@ class Site:
                 Route(SIGN_IN, self._sign_in, methods=["GET", "POST"]),
                 Route(SIGN_OUT, self._sign_out, methods=["POST"]),
                 *dashboard_routes(),
+                Route("/metrics", self._metrics),
                 *(route(each, self._threads) for each in self.endpoints),
                 Route("/{path:path}", _nothing),
             ]
@@ -136,6 +179,9 @@ class Site:
         reply = Response(status_code=204)
         reply.delete_cookie(self._cookie(), path="/", httponly=True, samesite="strict")
         return reply
+
+    async def _metrics(self, request: Request) -> Response:
+        return await self._threads.run(lambda: Response(self.metering.render(), headers={"content-type": CONTENT_TYPE}))
 
     # --- what goes on ------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from patter_cli.web import shapes
 from tests.e2e.conftest import Caller
 from tests.e2e.site import BEARER, Shown, shown
 from tests.e2e.test_site_orders import live_call, served
+from tests.promlint import problems
 from tests.unit.stores.calls import AGENTS, DAY_S, STARTED, Kept, begin, fill, first_line, keep, record
 
 PAYLOADS = (Path(__file__).parents[1] / "data" / "xss.txt").read_text().splitlines()
@@ -317,6 +318,11 @@ async def test_what_happens_is_told_as_it_happens(tmp_path: Path) -> None:
         for what in ("state", "saying", "sounding", "voice", "said", "hearing", "waited", "ended"):
             assert what in whats, whats
         assert whats.index("hearing") < whats.index("waited")
+        page = await http.get("/metrics")
+        assert page.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert problems(page.text) == []
+        assert 'patter_turn_wait_seconds_count{agent="shop"} 1' in page.text
+        assert "patter_loop_lag_seconds_count" in page.text
         again = await events_until(http, "ended", after=empty["last_event"])
         assert again == seen
         rest = await events_until(http, "ended", after=seen[3]["id"])
