@@ -234,6 +234,12 @@ class Settings:
     """What they sign in with; "": one is made at each start, and links alone lead in."""
     expose_dashboard: bool = False
     """Whether a tunnel may bring them there, too."""
+    notify_url: str = ""
+    """Where call events are posted; "": nowhere."""
+    notify_events: tuple[str, ...] = ("started", "ended")
+    """Which: see observe/notices.py."""
+    notify_private: bool = False
+    """That address is on this machine or its network."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -284,6 +290,9 @@ ROWS: Mapping[str, Row] = {
     "dashboard": Row(flag="dashboard", section=("serve",), read=_yes_or_no),
     "dashboard_token": Row(flag="dashboard_token", variable="PATTER_DASHBOARD_TOKEN", section=None, read=_text),
     "expose_dashboard": Row(flag="expose_dashboard", section=("serve",), read=_yes_or_no),
+    "notify_url": Row(flag="notify_url", variable="PATTER_NOTIFY_URL", section=("serve",), read=_text),
+    "notify_events": Row(flag="notify_events", section=("serve",), read=_words),
+    "notify_private": Row(flag="notify_private", section=("serve",), read=_yes_or_no),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

@@ -34,11 +34,15 @@ from patter_cli.settings import ROWS, Settings
 if TYPE_CHECKING:
     from patter_cli.carriers.loopback import carrier as loopback
     from patter_cli.observe.bus import Observer
+    from patter_cli.observe.notify import Notifier
     from patter_cli.server.number_setup import NumberSetup
     from patter_cli.server.service import Service, ServiceSettings
     from patter_cli.web.site import Site
 
 log = logging.getLogger(__name__)
+
+SENT_S = 3.0
+"""What call events get to be sent in, once a server has stopped."""
 
 
 def dial_rules(settings: Settings) -> DialRules:
@@ -108,9 +112,11 @@ def service(
     voice: VoiceModel | None = None,
     carried_by: Mapping[str, Carrier] | None = None,
     site: Site | None = None,
+    notifier: Notifier | None = None,
 ) -> Service:
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
-    carrier there is. site: what is to be seen of it; None: nothing. Raises BadSetting, MissingExtra."""
+    carrier there is. site: what is to be seen of it; None: nothing. notifier: tells somebody's server of
+    calls. Raises BadSetting, MissingExtra."""
     from patter_cli.providers.inference import POOL
     from patter_cli.server.service import Service, ServiceSettings
 
@@ -120,12 +126,16 @@ def service(
         carriers() if carried_by is None else carried_by,
         store or call_store(None),
         voice_model=voice or voice_model(),
-        observers=observers if site is None else (*observers, *site.observers),
+        observers=(*observers, *(site.observers if site is not None else ()), *([notifier] if notifier else ())),
         speech=POOL,
         site=site,
     )
     if site is not None:
         site.serve(service)
+    if notifier is not None:
+        service.closing.append(lambda: notifier.close(SENT_S))
+        if site is not None:
+            site.metering.more.append(notifier.sent)
     return service
 
 
@@ -142,6 +152,22 @@ def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
             hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
         )
     return Site(store, Access(token), exposed=settings.expose_dashboard, number=settings.phone_number)
+
+
+def notifier(settings: Settings) -> Notifier | None:
+    """What posts call events where the settings say; None where they do not. Raises BadSetting."""
+    if not settings.notify_url:
+        return None
+    from patter_cli.observe.notify import Notifier, NotifySettings
+
+    return Notifier(
+        NotifySettings(
+            url=settings.notify_url,
+            secret=settings.webhook_secret,
+            events=settings.notify_events,
+            allow_private=settings.notify_private,
+        )
+    )
 
 
 def tunnel(name: str) -> Tunnel:

@@ -149,6 +149,7 @@ async def _serve(
         observers=(lines if screen is None else screen,),
         carried_by=carriers,
         site=site,
+        notifier=wiring.notifier(settings),
     )
     if screen is not None:
         screen.watch(service)
@@ -181,6 +182,4 @@ async def _serve(
         if watching is not None:
             watching.cancel()
         service.close()
-        if site is not None:
-            site.close()
     return not service.losses

@@ -72,13 +72,15 @@ def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes, *, now_
 
 
 @dataclass(frozen=True, slots=True)
-class _Reply:
+class Reply:
+    """What came back."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-class _TryAgain(Exception):
+class TryAgain(Exception):
     """This try brought nothing. after_s: not sooner, if the back-end said so."""
 
     def __init__(self, reason: str, after_s: float | None = None) -> None:
@@ -120,11 +122,11 @@ async def _ask(
     for attempt in range(1, TRIES + 1):
         facts = {"call_id": ctx.call_id, "caller": ctx.caller, "callee": ctx.callee, "attempt": attempt}
         body = json.dumps({"tool": tool.name, "arguments": arguments, **facts}).encode()
-        headers = _headers(tool, f"{ctx.call_id}:{tool_call_id}", body)
+        headers = signed_headers(tool.secret, f"{ctx.call_id}:{tool_call_id}", body)
         try:
-            reply = await _post(tool, headers, body, backend, context)
+            reply = await post(tool.webhook_url, headers, body, backend, context, idempotent=tool.idempotent)
             return await asyncio.to_thread(_content, reply)
-        except _TryAgain as again:
+        except TryAgain as again:
             pause = pause_s(attempt, again.after_s, random.random())
             ends_at = deadline.when() or 0.0
             if attempt == TRIES or asyncio.get_running_loop().time() + pause >= ends_at:
@@ -139,7 +141,8 @@ def pause_s(attempt: int, after_s: float | None, chance: float) -> float:
     return max(BACKOFF_S * float(2 ** (attempt - 1)) * (0.5 + chance), after_s or 0.0)
 
 
-def _headers(tool: Tool, key: str, body: bytes) -> dict[str, str]:
+def signed_headers(secret: str, key: str, body: bytes) -> dict[str, str]:
+    """Of a request that goes out now. key: its Idempotency-Key."""
     timestamp = str(int(time.time()))
     return {
         "Content-Type": "application/json",
@@ -148,35 +151,42 @@ def _headers(tool: Tool, key: str, body: bytes) -> dict[str, str]:
         "User-Agent": f"patter-cli/{VERSION}",
         "Idempotency-Key": re.sub(r"[^a-zA-Z0-9:._-]", "_", key),
         "X-Patter-Timestamp": timestamp,
-        "X-Patter-Signature": sign(tool.secret, timestamp, body),
+        "X-Patter-Signature": sign(secret, timestamp, body),
     }
 
 
-async def _post(
-    tool: Tool, headers: dict[str, str], body: bytes, backend: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext | None
-) -> _Reply:
-    """One try. httpcore, not httpx: no redirects, cookies or proxies, and the connection is ours to make."""
+async def post(
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    backend: httpcore.AsyncNetworkBackend,
+    tls: ssl.SSLContext | None,
+    *,
+    idempotent: bool,
+) -> Reply:
+    """One try. httpcore, not httpx: no redirects, cookies or proxies, and the connection is ours to make.
+
+    idempotent: it may be made again where nobody knows what was done. Raises TryAgain, ToolError, NetworkError.
+    """
     import httpcore
 
     times = {"timeout": {"connect": CONNECT_S}}
     try:
         async with (
             httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=backend, max_connections=1) as pool,
-            pool.stream(
-                "POST", tool.webhook_url, headers=list(headers.items()), content=body, extensions=times
-            ) as response,
+            pool.stream("POST", url, headers=list(headers.items()), content=body, extensions=times) as response,
         ):
             names = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
             if response.status == 429 or response.status >= 500:
-                raise _TryAgain(f"it answered {response.status}", retry_after_s(names, now_s=time.time()))
-            return _Reply(response.status, names, await _bounded(response.aiter_stream()))
+                raise TryAgain(f"it answered {response.status}", retry_after_s(names, now_s=time.time()))
+            return Reply(response.status, names, await _bounded(response.aiter_stream()))
     except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ConnectionNotAvailable) as error:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
             raise NetworkError(f"we do not trust its certificate: {error}") from error
-        raise _TryAgain(f"it cannot be reached: {reason(error)}") from error
+        raise TryAgain(f"it cannot be reached: {reason(error)}") from error
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-        if tool.idempotent:
-            raise _TryAgain(f"the connection broke: {reason(error)}") from error
+        if idempotent:
+            raise TryAgain(f"the connection broke: {reason(error)}") from error
         raise NetworkError(f"the connection broke, and it may have done what it was asked: {reason(error)}") from error
 
 
@@ -195,7 +205,7 @@ async def _bounded(chunks: AsyncIterator[bytes]) -> bytes:
     return bytes(gathered)
 
 
-def _content(reply: _Reply) -> Any:
+def _content(reply: Reply) -> Any:
     """What a reply says. Raises ToolError. In a thread: a megabyte of JSON takes milliseconds."""
     kind = reply.headers.get("content-type", "text/plain").lower()
     if not 200 <= reply.status < 300:

@@ -29,6 +29,9 @@ class Site(Protocol):
     def start(self) -> None:
         """The server has begun: look how it keeps up. Called on the loop."""
 
+    def close(self) -> None:
+        """The server is gone. Twice is fine."""
+
     def link(self, host: str) -> str:
         """An address that signs one browser in, once. host: where we listen."""
 

@@ -245,6 +245,8 @@ class Service:
         self.on_page_call: Callable[[CallTicket, Sender], None] | None = None
         """Is told of each call from a browser, and may send its page what is said."""
         self._warm = False
+        self.closing: list[Callable[[], object]] = []
+        """What is to end once observers were told everything. Each may block, and be called twice."""
         self.asked_to_stop = asyncio.Event()
         """Set when another process of the user asks for it."""
         self._control: ControlSocket | None = None
@@ -495,6 +497,8 @@ class Service:
             task.cancel()
         self._awaited.close()
         self._webhooks.close()
+        if self._site is not None:
+            self._site.close()
         self._tell_the_rest()
         self._calls.close()
 
@@ -513,6 +517,8 @@ class Service:
         """Write and show what was not yet. Twice is fine."""
         self._journals.close()
         self._bus.close(TOLD_S)
+        for each in self.closing:
+            each()
 
     async def _be_found(self) -> None:
         """Open the control socket. Calls go on without one."""

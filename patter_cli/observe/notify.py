@@ -1,0 +1,212 @@
+"""Call events, sent to somebody's own server as signed POSTs, again and again until it takes them.
+
+    POST https://example.com/patter
+    X-Patter-Timestamp, X-Patter-Signature    as of webhook tools: check them with `verify_webhook`
+    Idempotency-Key: C1:ended                 the event's id: the same again is the same event
+    {"id": ..., "event": "call.ended", ..., "attempt": 1}
+
+2xx takes it. A 4xx says that it never will, but for 408, 425 and 429; everything else is tried again after 1 s,
+2 s, 4 s, up to 10 minutes, for a day. Events of one call may overtake each other, so each has its time. What is under
+way when the server stops has until the end of its drain; the rest is logged.
+
+It has a thread and a loop of its own: a TLS handshake takes milliseconds, and calls have the other loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from patter_cli.core.journal import Entry
+from patter_cli.engine.address_guard import Resolver, check_url, look_up
+from patter_cli.engine.webhook import TryAgain, guarded, post, signed_headers, trusted
+from patter_cli.errors import BadSetting, InputError, PatterError
+from patter_cli.observe.cost import LIST_PRICES
+from patter_cli.observe.exposition import Counter
+from patter_cli.observe.notices import KINDS, Notices, begins
+from patter_cli.observe.prices import PriceTable
+
+log = logging.getLogger("patter.notify")
+
+TRY_S: Final = 10.0
+"""One try, all of it."""
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 600.0
+GIVE_UP_S: Final = 86_400.0
+AT_ONCE: Final = 8
+"""Tries at the same time."""
+MOST: Final = 10_000
+"""Events that wait; of more the new ones are dropped."""
+CALLS: Final = 10_000
+_PATIENT: Final = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Where call events go. Raises BadSetting for an address that cannot be one, an event that there is not, or no
+    secret."""
+
+    url: str
+    secret: str = field(repr=False)
+    events: tuple[str, ...] = ("started", "ended")
+    allow_private: bool = False
+    """It is on this machine or its network."""
+
+    def __post_init__(self) -> None:
+        try:
+            check_url(self.url, allow_private=self.allow_private)
+        except InputError as error:
+            hint = error.hint.replace("allow_private=True", "notify-private = true")
+            raise BadSetting(str(error).replace("a webhook", "where call events go"), hint=hint) from error
+        if not self.secret:
+            raise BadSetting(
+                "call events are signed, and there is no secret for that",
+                hint="PATTER_WEBHOOK_SECRET: openssl rand -hex 32 makes a good one",
+            )
+        if unknown := set(self.events) - set(KINDS):
+            raise BadSetting(f"there is no call event {min(unknown)!r}", hint=f"there are {', '.join(KINDS)}")
+
+
+class Notifier:
+    """An observer of the bus. Starts its thread with the first event."""
+
+    def __init__(
+        self,
+        settings: NotifySettings,
+        prices: PriceTable = LIST_PRICES,
+        *,
+        resolve: Resolver = look_up,
+        first_pause_s: float = FIRST_PAUSE_S,
+    ) -> None:
+        self._settings = settings
+        self._prices = prices
+        self._resolve = resolve
+        self._first_pause_s = first_pause_s
+        self._calls: OrderedDict[str, Notices] = OrderedDict()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tries = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._lock = threading.Lock()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._closed = False
+        self.sent = Counter("patter_notices_total", "Call events that were sent.", ("event", "result"))
+        """result: taken, refused, dropped or given_up."""
+
+    def __call__(self, call_id: str, entry: Entry) -> None:
+        """Take what the bus tells."""
+        call = self._calls.get(call_id)
+        if call is None:
+            call = Notices(call_id, self._prices)
+            if begins(entry):
+                self._calls[call_id] = call
+                while len(self._calls) > CALLS:
+                    self._calls.popitem(last=False)
+        for notice in call.feed(entry):
+            if notice["event"].removeprefix("call.") in self._settings.events:
+                self._send(notice)
+        if call.over:
+            self._calls.pop(call_id, None)
+
+    def close(self, within_s: float) -> int:
+        """Wait for what is under way, not for longer than this; how many events nobody took. Twice is fine."""
+        if self._closed:
+            return 0
+        self._idle.wait(within_s)
+        with self._lock:
+            self._closed, left, loop = True, self._waiting, self._loop
+            self._loop = None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+        if left and loop is not None:
+            log.warning("%d call events were not sent before the end", left)
+        return left
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _send(self, notice: dict[str, Any]) -> None:
+        with self._lock:
+            if self._closed or self._waiting >= MOST:
+                self.sent.add(notice["event"], "dropped")
+                return
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=_run, args=(self._loop,), daemon=True, name="patter-notify").start()
+            self._waiting += 1
+            self._idle.clear()
+            loop = self._loop
+        asyncio.run_coroutine_threadsafe(self._deliver(notice), loop)
+
+    async def _deliver(self, notice: dict[str, Any]) -> None:
+        result = "given_up"
+        try:
+            async with asyncio.timeout(GIVE_UP_S):
+                result = await self._until_taken(notice)
+        except TimeoutError:
+            log.error("call event %s was tried for a day and is given up", notice["id"])
+        except Exception:
+            log.exception("call event %s could not be sent", notice["id"])
+        finally:
+            self.sent.add(notice["event"], result)
+            with self._lock:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._idle.set()
+
+    async def _until_taken(self, notice: dict[str, Any]) -> str:
+        attempt, pause_s = 1, self._first_pause_s
+        while True:
+            async with self._tries:
+                why, after_s = await self._try(notice, attempt)
+            if why in ("taken", "refused"):
+                return why
+            wait_s = max(pause_s * (0.5 + random.random()), after_s or 0.0)
+            log.warning("call event %s: %s; tried again in %.0f s", notice["id"], why, wait_s)
+            await asyncio.sleep(wait_s)
+            attempt, pause_s = attempt + 1, min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _try(self, notice: dict[str, Any], attempt: int) -> tuple[str, float | None]:
+        """("taken", or "refused" for good, or why not yet, and after how long again if it says so)."""
+        settings = self._settings
+        body = json.dumps({**notice, "attempt": attempt}).encode()
+        headers = signed_headers(settings.secret, notice["id"], body)
+        tls = await asyncio.to_thread(trusted) if settings.url.startswith("https") else None
+        backend = guarded(self._resolve, allow_private=settings.allow_private)
+        try:
+            async with asyncio.timeout(TRY_S):
+                reply = await post(settings.url, headers, body, backend, tls, idempotent=True)
+        except TryAgain as again:
+            return str(again), again.after_s
+        except TimeoutError:
+            return f"no answer within {TRY_S:.0f} s", None
+        except PatterError as error:
+            return str(error), None
+        if 200 <= reply.status < 300:
+            return "taken", None
+        if 400 <= reply.status < 500 and reply.status not in _PATIENT:
+            log.error("call event %s was refused: it answered %d", notice["id"], reply.status)
+            return "refused", None
+        return f"it answered {reply.status}", None
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """The thread."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(_settled(left))
+    finally:
+        loop.close()
+
+
+async def _settled(tasks: set[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
