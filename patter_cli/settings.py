@@ -240,6 +240,10 @@ class Settings:
     """Which: see observe/notices.py."""
     notify_private: bool = False
     """That address is on this machine or its network."""
+    otel_endpoint: str = ""
+    """Where traces and logs are sent, an OTLP/HTTP collector; "": nowhere."""
+    otel_headers: str = field(default="", repr=False)
+    """What that wants to be shown: name=value, with commas between."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
@@ -293,6 +297,8 @@ ROWS: Mapping[str, Row] = {
     "notify_url": Row(flag="notify_url", variable="PATTER_NOTIFY_URL", section=("serve",), read=_text),
     "notify_events": Row(flag="notify_events", section=("serve",), read=_words),
     "notify_private": Row(flag="notify_private", section=("serve",), read=_yes_or_no),
+    "otel_endpoint": Row(flag="otel_endpoint", variable="OTEL_EXPORTER_OTLP_ENDPOINT", section=("serve",), read=_text),
+    "otel_headers": Row(flag="", variable="OTEL_EXPORTER_OTLP_HEADERS", section=None, read=_text),
     "no_color": Row(flag="no_color", variable="NO_COLOR", read=_switch),
     "secret_key": Row(flag="", variable="PATTER_SECRET_KEY", section=None, read=_text),
     "webhook_secret": Row(flag="", variable="PATTER_WEBHOOK_SECRET", section=None, read=_text),

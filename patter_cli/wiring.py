@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from patter_cli.carriers.loopback import carrier as loopback
     from patter_cli.observe.bus import Observer
     from patter_cli.observe.notify import Notifier
+    from patter_cli.observe.otel import Telemetry
     from patter_cli.server.number_setup import NumberSetup
     from patter_cli.server.service import Service, ServiceSettings
     from patter_cli.web.site import Site
@@ -113,10 +114,11 @@ def service(
     carried_by: Mapping[str, Carrier] | None = None,
     site: Site | None = None,
     notifier: Notifier | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Service:
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
     carrier there is. site: what is to be seen of it; None: nothing. notifier: tells somebody's server of
-    calls. Raises BadSetting, MissingExtra."""
+    calls. telemetry: sends traces and logs. Raises BadSetting, MissingExtra."""
     from patter_cli.providers.inference import POOL
     from patter_cli.server.service import Service, ServiceSettings
 
@@ -126,12 +128,19 @@ def service(
         carriers() if carried_by is None else carried_by,
         store or call_store(None),
         voice_model=voice or voice_model(),
-        observers=(*observers, *(site.observers if site is not None else ()), *([notifier] if notifier else ())),
+        observers=(
+            *observers,
+            *(site.observers if site is not None else ()),
+            *(each for each in (notifier, telemetry) if each is not None),
+        ),
         speech=POOL,
         site=site,
     )
     if site is not None:
         site.serve(service)
+    if telemetry is not None:
+        logging.getLogger().addHandler(telemetry.handler)
+        service.closing += [lambda: logging.getLogger().removeHandler(telemetry.handler), telemetry.close]
     if notifier is not None:
         service.closing.append(lambda: notifier.close(SENT_S))
         if site is not None:
@@ -168,6 +177,25 @@ def notifier(settings: Settings) -> Notifier | None:
             allow_private=settings.notify_private,
         )
     )
+
+
+def telemetry(settings: Settings) -> Telemetry | None:
+    """What sends traces and logs where the settings say; None where they do not.
+
+    Raises BadSetting, and MissingExtra where somebody asks for it here. A variable that is meant for every program of a
+    machine asks of ours nothing that it has not got.
+    """
+    if not settings.otel_endpoint:
+        return None
+    from patter_cli.observe.otel import Telemetry
+
+    try:
+        return Telemetry(settings.otel_endpoint, settings.otel_headers)
+    except MissingExtra as error:
+        if settings.origin("otel_endpoint").source == "patter.toml":
+            raise
+        log.warning("no traces are sent: %s; %s", error, error.hint)
+        return None
 
 
 def tunnel(name: str) -> Tunnel:

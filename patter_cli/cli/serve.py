@@ -150,6 +150,7 @@ async def _serve(
         carried_by=carriers,
         site=site,
         notifier=wiring.notifier(settings),
+        telemetry=wiring.telemetry(settings),
     )
     if screen is not None:
         screen.watch(service)

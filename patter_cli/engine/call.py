@@ -16,7 +16,7 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Ms
-from patter_cli.engine.context import CallContext, Performer
+from patter_cli.engine.context import CURRENT_CALL, CallContext, Performer
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.perform_author import AuthorPerformer
 from patter_cli.engine.perform_dial import DialPerformer
@@ -115,6 +115,7 @@ class CallSession:
     async def run(self) -> None:
         """Hold the call until it is over."""
         call = self._call
+        CURRENT_CALL.set(call.info.call_id)
         try:
             async with asyncio.TaskGroup() as tasks:
                 call.tasks = tasks

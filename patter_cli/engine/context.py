@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from patter_cli.call_event import CallEvent
@@ -19,6 +20,9 @@ from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.watchdog import told_when_held
 
 log = logging.getLogger(__name__)
+
+CURRENT_CALL: ContextVar[str] = ContextVar("patter_call", default="")
+"""The id of the call that runs here, for whoever writes a log; "" outside of calls."""
 
 
 class Performer(Protocol):
