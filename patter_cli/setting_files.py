@@ -19,7 +19,7 @@ Sections = Mapping[tuple[str, ...], frozenset[str] | None]
 None: its keys are what somebody names, and are looked at by whoever reads them."""
 
 _NOT_FROM_A_FILE = re.compile(
-    r"PATTER_\w*(?:INSECURE|TRUST|SIGNATURE|ALLOW|UNSAFE)\w*|\w*_(?:BASE_URL|API_BASE|ENDPOINT)|(?i:\w*_proxy)"
+    r"PATTER_\w*(?:INSECURE|TRUST|SIGNATURE|ALLOW|UNSAFE|NOTIFY)\w*|\w*_(?:BASE_URL|API_BASE|ENDPOINT)|(?i:\w*_proxy)"
     r"|SSL_CERT_(?:FILE|DIR)|(?:REQUESTS|CURL)_CA_BUNDLE"
 )
 """Names that switch a check off, or decide to whom a caller's words go."""

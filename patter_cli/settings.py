@@ -243,7 +243,7 @@ class Settings:
     otel_endpoint: str = ""
     """Where traces and logs are sent, an OTLP/HTTP collector; "": nowhere."""
     otel_headers: str = field(default="", repr=False)
-    """What that wants to be shown: name=value, with commas between."""
+    """What that wants to be shown with them: headers, with commas between."""
     no_color: bool = False
     """Whether what is printed is plain text."""
     secret_key: str = field(default="", repr=False)
