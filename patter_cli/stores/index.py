@@ -12,12 +12,14 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 
-from patter_cli.contracts.store import CallQuery, CallRow, CallStats, Share
+from patter_cli.contracts.store import CallQuery, CallRow, CallStats
+from patter_cli.stores import sums, words
 from patter_cli.stores.indexed import IndexedCall
+from patter_cli.stores.tally import Tally
 from patter_cli.text.redact import mask_number
 
 BUSY_S = 2.0
@@ -68,6 +70,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE TABLE words (place TEXT NOT NULL PRIMARY KEY, said TEXT NOT NULL)",
     ),
+    (*sums.STEPS, *words.STEPS),
 )
 """What each version of the file adds to the one before. A step that was shipped is never changed."""
 
@@ -120,7 +123,8 @@ class CallIndex:
             version = self._version()  # another process may have been quicker
             if version > len(migrations):
                 raise NewerIndex(f"it has version {version}, and {len(migrations)} is known here")
-            for statement in (each for step in migrations[version:] for each in step):
+            skipped = () if words.has_full_text(self._db) else words.STEPS
+            for statement in (each for step in migrations[version:] for each in step if each not in skipped):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {len(migrations)}")
 
@@ -143,6 +147,11 @@ class CallIndex:
         """Have these places' calls, and none for those that are gone. anew: whatever is there now."""
         with self._transaction():
             given = list(calls)
+            gone = list(gone)
+            ends = [call.row.started_at for _, call in given if call.row.outcome is not None]
+            for place in gone:
+                ends += (at for (at,) in self._db.execute("SELECT started_at FROM calls WHERE place = ?", (place,)))
+            sums.strike_out(self._db, ends)
             leaving = [(each,) for each in (*gone, *(place for place, _ in given if anew))]
             ended = [(place, call) for place, call in given if call.row.outcome is not None]
             self._db.executemany("DELETE FROM calls WHERE place = ?", leaving)
@@ -171,7 +180,7 @@ class CallIndex:
 
     def select(self, query: CallQuery) -> list[tuple[str, CallRow]]:
         """The calls that fit with their places, the youngest first. A number is found where it was masked, too."""
-        where, values = _conditions(query)
+        where, values = self._conditions(query)
         if query.after is not None:
             later = "(started_at, call_id) < (SELECT started_at, call_id FROM calls WHERE call_id = ?)"
             where, values = f"{where} AND {later}" if where else f"WHERE {later}", [*values, _text(query.after)]
@@ -194,32 +203,51 @@ class CallIndex:
 
     def stats(self, query: CallQuery) -> CallStats:
         """What the calls that fit come to."""
-        from patter_cli.stores.tally import Tally
-
-        where, values = _conditions(query)
         tally = Tally()
+        days = self._summed_days(query)
+        if days:
+            sums.add_up(self._db, query, days, tally)
+            tally.add_legs(sums.leg_rows(self._db, query, days))
+        for each in sums.outside(query, days):
+            self._count(each, tally)
+        if days and query.outcome is None:  # sums are of calls that are over
+            self._count_live(replace(query, since=days[0][1], until=days[-1][2]), tally)
+        return tally.stats()
+
+    def _summed_days(self, query: CallQuery) -> list[sums.Day]:
+        """The days that are counted already; none where the file cannot be written to make it so."""
+        if not sums.can_answer(query):
+            return []
+        days = sums.whole_days(self._db, query)
+        if sums.missing(self._db, days):
+            try:
+                with self._transaction():
+                    sums.bring_up_to_date(self._db, days)
+            except sqlite3.OperationalError as error:
+                if is_damage(error):
+                    raise
+                return []
+        return days
+
+    def _count(self, query: CallQuery, tally: Tally) -> None:
+        """Call by call."""
+        where, values = self._conditions(query)
         for row in self._db.execute(
-            "SELECT started_at, agent, CASE direction WHEN 'outbound' THEN caller ELSE callee END, outcome, "
-            f"duration_s, usd, known_usd, waits FROM calls {where}",
+            f"SELECT started_at, agent, {sums.OURS}, outcome, duration_s, usd, known_usd, waits FROM calls {where}",
             values,
         ):
             tally.add(*row)
         inside = f"WHERE place IN (SELECT place FROM calls {where})" if where else ""
-        vendors = self._db.execute(
-            "SELECT leg, provider, model, COUNT(*), SUM(duration_s), SUM(usd), SUM(usd IS NULL) "
-            f"FROM legs {inside} GROUP BY leg, provider, model",
+        tally.add_legs(self._db.execute(f"SELECT {sums.LEG} FROM legs {inside} GROUP BY leg, provider, model", values))
+
+    def _count_live(self, query: CallQuery, tally: Tally) -> None:
+        where, values = self._conditions(query)
+        for row in self._db.execute(
+            f"SELECT started_at, agent, {sums.OURS}, outcome, duration_s, usd, known_usd, waits FROM calls "
+            f"{where} AND outcome IS NULL",
             values,
-        )
-        return tally.stats(
-            Share(
-                name=" ".join(filter(None, (leg, provider, model))),
-                calls=calls,
-                duration_s=round(duration_s, 3),
-                known_usd=round(usd or 0.0, 6),
-                unpriced=unpriced,
-            )
-            for leg, provider, model, calls, duration_s, usd, unpriced in vendors
-        )
+        ):
+            tally.add(*row)
 
     def copy_to(self, path: Path) -> None:
         """Write the file as it is now to another place, while others may go on writing it."""
@@ -230,9 +258,18 @@ class CallIndex:
         finally:
             other.close()
 
+    def _conditions(self, query: CallQuery) -> tuple[str, list[float | str]]:
+        """What calls must fulfil, as SQL, and the values for its question marks."""
+        wanted = _conditions(query)
+        if query.text is not None:
+            condition, values = words.fits(self._db, _text(query.text.casefold()))
+            wanted.append((condition, tuple(values)))
+        where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
+        return where, [value for _, values in wanted for value in values]
 
-def _conditions(query: CallQuery) -> tuple[str, list[float | str]]:
-    """What calls must fulfil, as SQL, and the values for its question marks."""
+
+def _conditions(query: CallQuery) -> list[tuple[str, tuple[float | str, ...]]]:
+    """What calls must fulfil but for what was said: each as SQL, with the values for its question marks."""
     wanted: list[tuple[str, tuple[float | str, ...]]] = []
     for condition, value in (
         ("started_at >= ?", query.since),
@@ -251,11 +288,7 @@ def _conditions(query: CallQuery) -> tuple[str, list[float | str]]:
     if query.number is not None:
         number = plain_number(query.number)
         wanted.append(("(caller IN (?, ?) OR callee IN (?, ?))", (number, mask_number(number)) * 2))
-    if query.text is not None:
-        said = _text(query.text.casefold())
-        wanted.append(("place IN (SELECT place FROM words WHERE instr(said, ?) > 0)", (said,)))
-    where = f"WHERE {' AND '.join(condition for condition, _ in wanted)}" if wanted else ""
-    return where, [value for _, values in wanted for value in values]
+    return wanted
 
 
 def _pattern(text: str) -> str:

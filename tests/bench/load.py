@@ -84,7 +84,7 @@ def slow_disk(write_s: float) -> None:
     os.write, os.replace = slow_write, slow_replace  # type: ignore[assignment]
 
 
-def serve_here(core: int, *, profile: bool, write_ms: float, unread: bool) -> None:
+def serve_here(core: int, *, profile: bool, write_ms: float, unread: bool, token: str = "") -> None:
     """Be the server; standard output is for figures, so the transcript has a terminal of its own."""
     import uvloop
 
@@ -95,12 +95,14 @@ def serve_here(core: int, *, profile: bool, write_ms: float, unread: bool) -> No
     if write_ms:
         slow_disk(write_ms / 1000)
     with tempfile.TemporaryDirectory() as folder, Terminal():
-        uvloop.run(serve(core, profile, Path(folder), lambda facts: print(json.dumps(facts), file=figures, flush=True)))
+        tell = lambda facts: print(json.dumps(facts), file=figures, flush=True)  # noqa: E731
+        uvloop.run(serve(core, profile, Path(folder), tell, token))
     os._exit(0)  # nobody reads what Python would still like to say
 
 
-async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object], None]) -> None:
-    """Serve until standard input closes; tells its port, then its figures."""
+async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object], None], token: str = "") -> None:
+    """Serve until standard input closes; tells its port, then its figures. token: opens the dashboard; "": there is
+    none."""
     os.sched_setaffinity(0, {core})
     import psutil
 
@@ -110,6 +112,7 @@ async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object],
     from patter_cli.engine.hooks import Hooks
     from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.service import ServiceSettings
+    from patter_cli.settings import Settings
     from patter_cli.stores.sqlite import SqliteStore
 
     class QuickSession:
@@ -172,7 +175,8 @@ async def serve(core: int, profile: bool, folder: Path, tell: Callable[[object],
     ready = wiring.ready_agent("load", agent, Hooks(on_message=on_message))
     lines, store = TranscriptLines(named=True), SqliteStore(folder)
     settings = ServiceSettings(port=0, max_calls=1000)
-    service = wiring.service({"load": ready}, settings, store=store, observers=(lines,))
+    site = wiring.site(Settings(dashboard_token=token), store) if token else None
+    service = wiring.service({"load": ready}, settings, store=store, observers=(lines,), site=site)
     await service.start()
     await asyncio.sleep(1)
     process = psutil.Process()
@@ -366,12 +370,14 @@ def main() -> None:
     parser.add_argument("--unread", action="store_true", help="let nobody read the server's transcript")
     parser.add_argument("--profile", action="store_true", help="print where the server's time goes")
     parser.add_argument("--server", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--token", default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     import uvloop
 
     if arguments.server is not None:
         write_ms, unread = arguments.write_ms, arguments.unread
-        serve_here(arguments.server, profile=arguments.profile, write_ms=write_ms, unread=unread)
+        token = arguments.token
+        serve_here(arguments.server, profile=arguments.profile, write_ms=write_ms, unread=unread, token=token)
         return
     cores = sorted(os.sched_getaffinity(0))
     command = [sys.executable, "-m", "tests.bench.load", "--server", str(cores[0])]

@@ -2,27 +2,38 @@
 
 Fills a folder with calls of some minutes, forty lines each, over a year; makes the index; then asks, each question by
 a store of its own, as a command does, which looks first whether index and folders agree. A budget: list and filter
-within 300 ms, and statistics as well; of 1,000,000 turns within 2 s. Every time is the most of ROUNDS. Prints as well
-what a call pays while it lasts.
+within 300 ms for 10,000 calls, and statistics as well. Then it asks a store that is in use, as a server's is, what the
+pages of a dashboard ask: each within 200 ms, for 100,000 calls too (`python -m tests.bench.store 100000`, some
+minutes). Every time is the most of ROUNDS. Prints as well what a call pays while it lasts.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
 from patter_cli.contracts.store import CallQuery
+from patter_cli.core.outcome import Outcome
 from patter_cli.observe.interrupted import close_abandoned
-from patter_cli.stores.folder import CallFolders
+from patter_cli.stores.journal import JOURNAL, RECORD
 from patter_cli.stores.sqlite import INDEX, SqliteStore
+from patter_cli.web.endpoint import Asked
+from patter_cli.web.shapes import Filter, ListCalls
+from patter_cli.web.stored import StoredCalls
 from tests.unit.stores.calls import AGENTS, DAY_S, OUTCOMES, STARTED, first_line, keep, record
 
 ROUNDS = 5
 BUDGET_MS = 300
+"""Of a command, for 10,000 calls: ten times as many may take ten times as long."""
+PAGE_MS = 200
+"""Of a page, however many calls there are."""
 LINES = 40
 TEXT = "We are open from nine in the morning until half past five, every day of the week but Sunday."
 
@@ -41,8 +52,16 @@ def cost() -> dict[str, object]:
     return {"usd": 0.0385, "known_usd": 0.0385, "legs": used, "prices": "2026-11-21"}
 
 
+WORDS = "apple river stone cloud table green seven paper window music garden silver travel doctor bridge".split()
+
+
+def line(number: int) -> str:
+    """What somebody says: the same in all calls, and words that are rarer."""
+    return f"{TEXT} {WORDS[number % 15]}{number % 997} {WORDS[number // 15 % 15]}{number % 89}."
+
+
 def fill(folder: Path, count: int, turns: int) -> None:
-    """Calls as a dead program leaves them: folders, and no index."""
+    """Calls as a dead program leaves them: folders, and no index. Written as quickly as a disk takes them."""
     for number in range(count):
         at = STARTED + number * 365 * DAY_S / count
         facts = record(
@@ -51,15 +70,18 @@ def fill(folder: Path, count: int, turns: int) -> None:
             agent=AGENTS[number % 3],
             outcome=OUTCOMES[2 if number % 20 == 7 else number % 2],
             caller=f"+1555{number % 5000:07}",
-            history=[{"role": ("assistant", "user")[n % 2], "text": TEXT, "timestamp": at + n} for n in range(LINES)],
+            history=[
+                {"role": ("assistant", "user")[n % 2], "text": line(number * LINES + n), "timestamp": at + n}
+                for n in range(LINES)
+            ],
             transcript=f"assistant: {TEXT}\n" * LINES,
             metrics=[turn(number * 7 + each) for each in range(turns)],
             cost=cost(),
         )
-        file = CallFolders(folder).begin(f"LB{number:08}", at)
-        file.append(f"{first_line(f'LB{number:08}', at, agent=AGENTS[number % 3])}\n".encode())
-        file.finish(facts)
-        file.close()
+        place = folder / "calls" / time.strftime("%Y-%m-%d", time.gmtime(at)) / f"LB{number:08}"
+        place.mkdir(parents=True)
+        (place / JOURNAL).write_text(f"{first_line(f'LB{number:08}', at, agent=AGENTS[number % 3])}\n")
+        (place / RECORD).write_text(json.dumps(facts))
 
 
 def most_ms(work: Callable[[], object]) -> float:
@@ -70,6 +92,45 @@ def most_ms(work: Callable[[], object]) -> float:
         work()
         times.append((process_time() - began) * 1000)
     return max(times)
+
+
+def pages(store: SqliteStore, kept: list[str]) -> bool:
+    """What a dashboard asks a store that is in use; whether each was answered in time."""
+    stored = StoredCalls(store)
+    asked: dict[str, Callable[[], object]] = {
+        "list": lambda: stored.list(Asked(path={}, query=ListCalls(limit=50))),
+        "list, after nine tenths": lambda: stored.list(
+            Asked(path={}, query=ListCalls(limit=50, after=kept[len(kept) * 9 // 10]))
+        ),
+        "list, an agent's failed": lambda: stored.list(
+            Asked(path={}, query=ListCalls(limit=50, agent="desk", outcome=Outcome.FAILED))
+        ),
+        "list, that cost more than any": lambda: stored.list(Asked(path={}, query=ListCalls(limit=50, min_usd=9))),
+        "search, what all say": lambda: stored.list(Asked(path={}, query=ListCalls(text="half past five"))),
+        "search, what some say": lambda: stored.list(Asked(path={}, query=ListCalls(text="apple510"))),
+        "search, a piece of a word": lambda: stored.list(Asked(path={}, query=ListCalls(text="ple51"))),
+        "search, what nobody says": lambda: stored.list(Asked(path={}, query=ListCalls(text="zebra crossing"))),
+        "a call's page": lambda: stored.page(Asked(path={"call_id": kept[len(kept) // 3]})),
+        "overview": lambda: stored.overview(Asked(path={}, query=Filter())),
+        "overview, of an agent": lambda: stored.overview(Asked(path={}, query=Filter(agent="desk"))),
+        "overview, of two months": lambda: stored.overview(
+            Asked(path={}, query=Filter(since=_day(STARTED + 30.5 * DAY_S), until=_day(STARTED + 90.2 * DAY_S)))
+        ),
+        "costs": lambda: stored.costs(Asked(path={}, query=Filter())),
+    }
+    in_time = True
+    began = process_time()
+    stored.overview(Asked(path={}, query=Filter()))
+    print(f"the first overview adds up what has changed: {(process_time() - began) * 1000:.0f} ms")
+    for name, ask in asked.items():
+        took = most_ms(ask)
+        in_time &= took <= PAGE_MS
+        print(f"  page: {name:<38} {took:6.1f} ms")
+    return in_time
+
+
+def _day(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
 
 
 def main() -> None:
@@ -87,6 +148,7 @@ def main() -> None:
         print(f"reindex: {perf_counter() - began:.2f} s; the index has {(folder / INDEX).stat().st_size / 1e6:.1f} MB")
         assert SqliteStore(folder).list(CallQuery(limit=None)) == kept
 
+        budget_ms = BUDGET_MS * max(1, count / 10_000)
         month = STARTED + 300 * DAY_S
         for name, query in {
             "the last 50": CallQuery(),
@@ -102,9 +164,8 @@ def main() -> None:
         }.items():
             found = len(SqliteStore(folder).list(query))
             took = most_ms(lambda query=query: SqliteStore(folder).list(query))  # type: ignore[misc]
-            in_time &= took <= BUDGET_MS
+            in_time &= took <= budget_ms
             print(f"  {name:<32} {found:6} calls  {took:6.1f} ms")
-        budget_ms = BUDGET_MS if count * turns < 1_000_000 else 2000
         for name, query in {
             "all": CallQuery(),
             "of an agent": CallQuery(agent="desk"),
@@ -116,8 +177,7 @@ def main() -> None:
             print(f"  statistics {name:<21} {told.stages['total'].turns:6} turns  {took:6.1f} ms")
         store = SqliteStore(folder)
         store.list(CallQuery())
-        print(f"  the last 50, by a store that is in use   {most_ms(lambda: store.list(CallQuery())):6.1f} ms")
-        print(f"  one call with its record                 {most_ms(lambda: store.get(kept[0].call_id)):6.1f} ms")
+        in_time &= pages(store, [each.call_id for each in kept])
         print(f"a start that looks for abandoned calls: {most_ms(lambda: close_abandoned(SqliteStore(folder))):.1f} ms")
         began = perf_counter()
         exported = sum(1 for _ in store.export(CallQuery(limit=None)))
@@ -131,7 +191,7 @@ def main() -> None:
         print(f"begin, one line, close: median {median(costs):.0f} us, most {max(costs):.0f}")
         assert len(store.list(CallQuery(limit=None))) == count + 200
     if not in_time:
-        sys.exit(f"over the budget of {BUDGET_MS} ms")
+        sys.exit("over the budget")
 
 
 if __name__ == "__main__":
