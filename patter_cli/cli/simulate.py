@@ -55,6 +55,10 @@ def simulate(
         typer.Option(help="What {NAME} in a scenario stands for.", metavar="NAME=VALUE"),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Talk to the agent yourself.")] = False,
+    microphone: Annotated[
+        str, typer.Option(metavar="NAME", help="Which one, by a part of its name; patter doctor has them.")
+    ] = "",
+    loudspeaker: Annotated[str, typer.Option(metavar="NAME", help="The same of what you hear it on.")] = "",
     text: Annotated[
         bool, typer.Option("--text", help="Type to the agent, no audio; with a scenario: as quick as it goes.")
     ] = False,
@@ -113,6 +117,8 @@ def simulate(
         junit=junit,
         variables=set or (),
         mic=mic,
+        microphone=microphone,
+        loudspeaker=loudspeaker,
         text=text,
         url=url,
         out=out,
@@ -191,8 +197,8 @@ def _hold_one(plan: Planned, flags: SimulateFlags, settings: Settings) -> None:
         return
     if flags.text:
         held = simulation.by_keyboard()
-    elif flags.mic or (not flags.ways and not flags.json and _person_here()):
-        held = simulation.by_microphone()
+    elif flags.by_person or (not flags.ways and not flags.json and _person_here()):
+        held = simulation.by_microphone(flags.microphone, flags.loudspeaker)
     else:
         held = simulation.by_script()
     if not (flags.json or flags.text or flags.url):

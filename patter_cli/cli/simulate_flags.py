@@ -27,6 +27,8 @@ class SimulateFlags:
     variables: Sequence[str]
     """Of --set."""
     mic: bool
+    microphone: str
+    loudspeaker: str
     text: bool
     url: str | None
     out: Path | None
@@ -46,10 +48,15 @@ class SimulateFlags:
             ("--say", self.say),
             ("--wav", self.wav),
             ("--scenario", self.scenario),
-            ("--mic", self.mic),
+            ("--mic", self.by_person),
             ("--text", self.text),
         )
         return [name for name, given in ways if given]
+
+    @property
+    def by_person(self) -> bool:
+        """Somebody here talks, which a named device says as well."""
+        return self.mic or bool(self.microphone or self.loudspeaker)
 
     @property
     def several(self) -> bool:
@@ -79,7 +86,7 @@ class SimulateFlags:
         ways = self.ways
         if len(ways) > 1 and ways not in (["--say", "--wav"], ["--scenario", "--text"]):
             raise InputError(f"{' and '.join(ways)} cannot go together", hint="leave all but one out")
-        single = {"--mic": self.mic, "--out": self.out, "--stereo": self.stereo}
+        single = {"--mic": self.by_person, "--out": self.out, "--stereo": self.stereo}
         odd = next((name for name, given in single.items() if given), "")
         if odd and self.several:
             raise InputError(

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from patter_cli.contracts.llm import LanguageModel
@@ -92,13 +93,26 @@ class Simulation:
         if self.scenario.name:
             self._tell_verdicts()
 
-    async def by_microphone(self) -> None:
-        """Let the person at this machine talk, until they or the agent end the call."""
+    async def by_microphone(self, microphone: str = "", loudspeaker: str = "") -> None:
+        """Let the person at this machine talk, until they or the agent end the call. microphone, loudspeaker: a part of
+        the device's name. Raises InputError, ConfigError.
+
+        They may well hear the agent on a loudspeaker: unless its author says otherwise, echo is cancelled from the
+        start.
+        """
+        from patter_cli.audio.auto_echo import AutoEchoCanceller
+        from patter_cli.audio.echo import NlmsEchoCanceller
         from patter_cli.simulate.microphone import Microphone
 
+        if self._agent is not None and self._agent.echo_canceller is AutoEchoCanceller:
+            cancelling = replace(self._agent, echo_canceller=lambda rate_hz, found: NlmsEchoCanceller(rate_hz))
+            self._agent = cancelling
         call = self._call()
         self.held = call.held
-        await call.by_person(Microphone(), self._until_over)
+        person = Microphone(microphone=microphone, loudspeaker=loudspeaker)
+        if self.screen is not None:
+            self.screen.meter = person.level_db
+        await call.by_person(person, self._until_over)
         self._tell_heard()
         self._tell_waits()
 

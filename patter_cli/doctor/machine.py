@@ -99,7 +99,7 @@ def _tunnel(program: Callable[[], str]) -> Finding:
 
 
 def _sound() -> Finding:
-    from patter_cli.simulate.microphone import has_microphone, sound_library
+    from patter_cli.simulate.microphone import has_microphone, sound_devices, sound_library
 
     name = "machine.audio"
     try:
@@ -112,7 +112,8 @@ def _sound() -> Finding:
             f"{library} finds no microphone with a loudspeaker",
             "patter simulate AGENT plays its scenario, --text takes typed lines",
         )
-    return ok(name, f"microphone and loudspeaker, by {library}")
+    microphones, loudspeakers = (", ".join(each) for each in sound_devices())
+    return ok(name, f"{library} finds the microphones {microphones}; the loudspeakers {loudspeakers}")
 
 
 def _model(name: str, files: Callable[[], str], *, needed: bool) -> Finding:

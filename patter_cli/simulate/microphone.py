@@ -11,6 +11,7 @@ finds none it falls back to a device that plays into nothing; that one we do not
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 from collections import deque
@@ -22,7 +23,7 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from patter_cli.audio.frame import FRAME_MS, Samples
-from patter_cli.errors import ConfigError, MissingExtra
+from patter_cli.errors import ConfigError, InputError, MissingExtra
 from patter_cli.extras import install_command
 
 _BUFFER_MS: Final = 20
@@ -107,10 +108,13 @@ class SampleRing:
 
 
 class Microphone:
-    """The default microphone and loudspeaker, open between `async with`. Keeps the contract of a Handset."""
+    """A microphone and a loudspeaker, open between `async with`. Keeps the contract of a Handset."""
 
-    def __init__(self, rate_hz: int = 8000) -> None:
+    def __init__(self, rate_hz: int = 8000, *, microphone: str = "", loudspeaker: str = "") -> None:
+        """microphone, loudspeaker: a part of the device's name; "" is the one that the system uses."""
         per_ms = rate_hz // 1000
+        self._wanted = microphone, loudspeaker
+        self._loudest = 0
         self._rate_hz = rate_hz
         self._frame = FRAME_MS * per_ms
         self._to_play = SampleRing(gather=_GATHER_MS * per_ms, keep=_KEEP_MS * per_ms)
@@ -122,7 +126,8 @@ class Microphone:
     async def __aenter__(self) -> Self:
         """Open both devices, which takes up to two seconds.
 
-        Raises MissingExtra without miniaudio, ConfigError when there is no microphone or it cannot be opened.
+        Raises MissingExtra without miniaudio, InputError for a name that no device has, ConfigError when there is no
+        microphone or it cannot be opened.
         """
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._open, _miniaudio())
@@ -152,6 +157,11 @@ class Microphone:
     def clear(self) -> None:
         self._to_play.clear()
 
+    def level_db(self) -> float:
+        """The loudest that was heard since this was last asked, in dB below full scale; -96 is silence."""
+        loudest, self._loudest = self._loudest, 0
+        return 20 * math.log10(max(loudest, 0.5) / 32768)
+
     def _open(self, miniaudio: ModuleType) -> None:
         """Start both devices. In a thread: a sound server may be slow to answer."""
         no_device = ConfigError(
@@ -162,7 +172,7 @@ class Microphone:
             if not _has_devices(miniaudio):
                 raise no_device
             try:
-                listen, speak = _devices(miniaudio, self._rate_hz, self._devices)
+                listen, speak = _devices(miniaudio, self._rate_hz, self._devices, *self._wanted)
                 capture, playback = self._capture(), self._playback()
                 next(capture)
                 next(playback)
@@ -175,8 +185,9 @@ class Microphone:
     def _capture(self) -> Generator[None, bytes, None]:
         """Called by the card's thread with what it heard."""
         while True:
-            heard = yield
-            self._captured.push(np.frombuffer(heard, np.int16))
+            heard = np.frombuffer((yield), np.int16)
+            self._captured.push(heard)
+            self._loudest = max(self._loudest, int(heard.max(initial=0)), -int(heard.min(initial=0)))
             loop = self._loop
             if loop is not None:
                 with suppress(RuntimeError):  # it has just been closed
@@ -192,6 +203,13 @@ class Microphone:
 def sound_library() -> str:
     """What speaks to the sound card, with its version. Raises MissingExtra."""
     return f"miniaudio {_miniaudio().__version__}"
+
+
+def sound_devices() -> tuple[list[str], list[str]]:
+    """All microphones and all loudspeakers by name; none without a sound server. Raises MissingExtra."""
+    miniaudio = _miniaudio()
+    with _quiet_stderr():
+        return _names(miniaudio, "captures"), _names(miniaudio, "playbacks")
 
 
 def has_microphone() -> bool:
@@ -221,13 +239,45 @@ def _has_devices(miniaudio: ModuleType) -> bool:
         return False
 
 
-def _devices(miniaudio: ModuleType, rate_hz: int, opened: ExitStack) -> tuple[Any, Any]:
-    """The default microphone and loudspeaker, not started yet, closed by `opened`. Raises MiniaudioError."""
+def _names(miniaudio: ModuleType, kind: str) -> list[str]:
+    return [str(each["name"]) for each in _listed(miniaudio, kind)]
+
+
+def _listed(miniaudio: ModuleType, kind: str) -> list[Any]:
+    """kind: captures or playbacks."""
+    if not _has_devices(miniaudio):
+        return []
+    devices = miniaudio.Devices()
+    return list(devices.get_captures() if kind == "captures" else devices.get_playbacks())
+
+
+def _chosen(miniaudio: ModuleType, kind: str, flag: str, wanted: str) -> Any:
+    """The id of the device whose name has these words; None for "", the system's own. Raises InputError."""
+    if not wanted:
+        return None
+    there = _listed(miniaudio, kind)
+    fits = [each for each in there if wanted.casefold() in str(each["name"]).casefold()]
+    exact = [each for each in fits if str(each["name"]) == wanted]
+    if len(exact or fits) != 1:
+        names = ", ".join(repr(str(each["name"])) for each in fits or there) or "none"
+        raise InputError(
+            f"{flag} {wanted!r} is {'no device here' if not fits else 'more than one device'}",
+            hint=f"there {'is' if len(fits or there) == 1 else 'are'}: {names}",
+        )
+    return (exact or fits)[0]["id"]
+
+
+def _devices(
+    miniaudio: ModuleType, rate_hz: int, opened: ExitStack, microphone: str = "", loudspeaker: str = ""
+) -> tuple[Any, Any]:
+    """Microphone and loudspeaker, not started yet, closed by `opened`. Raises MiniaudioError, InputError."""
     form = miniaudio.SampleFormat.SIGNED16
     sizes = {"nchannels": 1, "sample_rate": rate_hz, "buffersize_msec": _BUFFER_MS, "app_name": "patter"}
-    listen = miniaudio.CaptureDevice(input_format=form, **sizes)
+    hears = _chosen(miniaudio, "captures", "--microphone", microphone)
+    speaks = _chosen(miniaudio, "playbacks", "--loudspeaker", loudspeaker)
+    listen = miniaudio.CaptureDevice(input_format=form, device_id=hears, **sizes)
     opened.callback(listen.close)
-    speak = miniaudio.PlaybackDevice(output_format=form, **sizes)
+    speak = miniaudio.PlaybackDevice(output_format=form, device_id=speaks, **sizes)
     opened.callback(speak.close)
     return listen, speak
 

@@ -15,6 +15,11 @@ from patter_cli.tui.view import CallDetail, ScreenView
 LEAST_WIDTH, LEAST_HEIGHT = 30, 8
 TWO_COLUMNS, THREE_COLUMNS = 110, 160
 
+METER = 8
+"""How long the microphone's level is at its loudest, in signs; none below -60 dB."""
+LOUD_DB = -3
+"""Above that it is likely to be distorted."""
+
 HELP = (
     ("up down, k j", "choose a call, and follow it"),
     ("1 to 9", "the same by its number"),
@@ -51,6 +56,11 @@ def _header(view: ScreenView, theme: Theme, title: str, width: int) -> Row:
         facts.append([piece(f"{view.over}", theme.bold), piece(" over", theme.dim)])
     if view.calls:
         facts.append([piece(panels.dollars(view.cost), theme.bold)])
+    if view.level_db is not None:
+        bars = max(0, min(METER, (view.level_db + 60) * METER // 60))
+        loud = theme.warn if view.level_db > LOUD_DB else theme.bold
+        rest = piece(theme.signs.over * (METER - bars), theme.dim)
+        facts.append([piece("mic ", theme.dim), piece(theme.signs.block * bars, loud), rest])
     if view.lag_ms is not None:
         late = theme.bad if view.lag_ms >= 100 else theme.warn if view.lag_ms >= 20 else theme.bold
         facts.append([piece("lag ", theme.dim), piece(f"{view.lag_ms}", late), piece(" ms", theme.dim)])

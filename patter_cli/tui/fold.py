@@ -350,7 +350,15 @@ class ScreenFold:
         """The call that began last, or ended last where none is live; "" if there was none."""
         return next(reversed(self._live or self._ended), "")
 
-    def view(self, now_s: float, *, shown: str = "", lag_ms: int | None = None, stopping: bool = False) -> ScreenView:
+    def view(
+        self,
+        now_s: float,
+        *,
+        shown: str = "",
+        lag_ms: int | None = None,
+        level_db: int | None = None,
+        stopping: bool = False,
+    ) -> ScreenView:
         """What there is to see. shown: the call to be seen in full; one that is unknown is none."""
         call = self._live.get(shown) or self._ended.get(shown)
         rows = [self._row(each, now_s) for each in self._live.values()]
@@ -365,6 +373,7 @@ class ScreenFold:
             waits=self._waits,
             cost=sum((each.cost for each in rows), self._spent),
             lag_ms=lag_ms,
+            level_db=level_db,
             log=tuple(self._log),
             stopping=stopping,
         )

@@ -113,6 +113,8 @@ class LiveScreen:
         self._board: Switchboard | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lags: deque[tuple[float, float]] = deque()
+        self.meter: Callable[[], float] | None = None
+        """How loud the microphone has been since it was last asked, in dB below full scale."""
         self.later: TextIO = _Later(self)  # type: ignore[assignment]
         """What is written here is printed once the screen is gone, and not shown before."""
 
@@ -265,7 +267,9 @@ class LiveScreen:
             fold = self._fold
             lag_ms = self._lag_ms(now_s) if fold.live else None
             stopping = board is not None and board.stopping
-            return fold.view(now_s, shown=self._steering.shown(fold.newest), lag_ms=lag_ms, stopping=stopping)
+            shown = self._steering.shown(fold.newest)
+            level_db = round(self.meter()) if self.meter is not None else None
+            return fold.view(now_s, shown=shown, lag_ms=lag_ms, level_db=level_db, stopping=stopping)
 
     def _update(self, now_s: float) -> None:
         """Draw, if there can be anything new: a call that is live has at least a clock."""

@@ -138,6 +138,8 @@ class ScreenView:
     """Of all calls."""
     cost: Money = Money()
     lag_ms: int | None = None
+    level_db: int | None = None
+    """How loud the microphone of this machine is, below full scale; None: none is used."""
     """By how much the event loop was late at worst in the last seconds; None: nobody measures it."""
     log: tuple[str, ...] = ()
     """What would have been printed, the last line last."""

@@ -16,9 +16,9 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.tone import dtmf
 from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.contracts.carrier.stream import StreamStarted
-from patter_cli.errors import ConfigError
+from patter_cli.errors import ConfigError, InputError
 from patter_cli.simulate.caller import LineCaller
-from patter_cli.simulate.microphone import Microphone, has_microphone
+from patter_cli.simulate.microphone import Microphone, has_microphone, sound_devices
 from tests.e2e.test_line import Agent, server
 
 pytestmark = pytest.mark.audio
@@ -135,6 +135,34 @@ async def test_a_line_speaks_through_the_microphone(loop_back: None) -> None:
     assert begins / 8 - sent_ms <= 500
     loud = np.abs(echoed[begins : begins + len(TONE)].astype(int)).reshape(-1, 160).max(axis=1)
     assert (loud > 2000).all()
+
+
+async def test_a_device_is_chosen_by_a_part_of_its_name(loop_back: None) -> None:
+    """doctor has the names; what fits none or several is said with those that there are."""
+    microphones, loudspeakers = sound_devices()
+    assert any("spk" in each.lower() or "null" in each.lower() for each in loudspeakers)
+    async with (
+        asyncio.timeout(20),
+        Microphone(microphone=microphones[0], loudspeaker=loudspeakers[0].upper()[:6]) as mic,
+    ):
+        mic.play(TONE[:1600])
+        assert mic.level_db() <= 0
+    with pytest.raises(InputError, match="--microphone 'studio' is no device here") as raised:
+        async with Microphone(microphone="studio"):
+            pass
+    assert microphones[0] in raised.value.hint
+
+
+async def test_how_loud_it_is_can_be_seen(loop_back: None) -> None:
+    """In dB below full scale, since it was last asked."""
+    async with asyncio.timeout(20), Microphone() as mic:
+        await settle(mic)
+        mic.level_db()
+        await asyncio.sleep(0.3)
+        assert mic.level_db() < -60
+        mic.play(TONE)
+        await asyncio.sleep(0.4)
+        assert -20 < mic.level_db() <= 0
 
 
 async def test_without_a_sound_card_it_says_so_quietly(no_sound: Path, capfd: pytest.CaptureFixture[str]) -> None:
