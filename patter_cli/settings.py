@@ -190,6 +190,8 @@ class Settings:
     """What live calls get to end when the server stops."""
     recording: bool = False
     """Whether carriers record calls."""
+    record: bool = False
+    """Whether calls are recorded here, each into a file beside its journal."""
     url: str | None = None
     """A server that `patter simulate` calls instead of one of its own."""
     log_dir: Path | None = None
@@ -273,6 +275,7 @@ ROWS: Mapping[str, Row] = {
     "max_calls": Row(flag="max_calls", section=("serve",), read=_whole(1)),
     "drain_timeout_s": Row(flag="drain_timeout", section=("serve",), read=_seconds),
     "recording": Row(flag="recording", section=("serve",), read=_yes_or_no),
+    "record": Row(flag="record", section=("serve",), read=_yes_or_no),
     "url": Row(flag="url", variable="PATTER_URL", section=("simulate",), read=_media_url),
     "log_dir": Row(flag="log_dir", variable="PATTER_LOG_DIR", read=_path),
     "store": Row(flag="store", variable="PATTER_STORE", read=_text),

@@ -73,6 +73,9 @@ def call(
     carrier: Annotated[
         str, typer.Option(help="Which carrier, if the keys of several are set; lab: one on this machine, no account.")
     ] = "",
+    record: Annotated[
+        bool, typer.Option("--record", help="Record both sides here, beside the call's journal.")
+    ] = DEFAULTS.record,
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Ring NUMBER with the agent and stay until the call is over.
@@ -102,6 +105,8 @@ def call(
     if lab and (dry_run or detach):
         raise InputError("the lab is there for as long as the call", hint="leave out --dry-run and --detach")
     server = None if dry_run or lab else running_server(agent, carrier)
+    if server is not None and settings.origin("record").source == "flag":
+        raise InputError("a server that runs makes this call, and records as it was told", hint="patter serve --record")
     settings = lab_settings(settings) if lab else settings
     name = server[1] if server is not None else chosen_agent(agent)
     own = next((each.number for each in settings.numbers if each.agent == Path(name).stem), "")

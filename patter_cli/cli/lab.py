@@ -102,6 +102,8 @@ async def lab_server(
             public_host=HOST,
             run_folder=Path(folder),  # of its own: no other command shall ring through it
             rules=replace(wiring.dial_rules(settings), quota=None),
+            record=settings.record,
+            redaction=settings.redact,
         )
         lab = _lab(LABS[carrier], number, {})
         async with _behind(lab, LABS[carrier], ready, serving, wiring.kept_calls(settings), observers) as (_, service):

@@ -137,6 +137,8 @@ def new_service(
         run_folder=default_run_folder(),
         rules=wiring.dial_rules(settings),
         callers=wiring.caller_rules(settings),
+        record=settings.record,
+        redaction=settings.redact,
         max_spend_per_day=settings.max_spend_per_day,
     )
     return wiring.service(

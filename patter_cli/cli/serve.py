@@ -43,6 +43,9 @@ def serve(
     recording: Annotated[
         bool, typer.Option("--recording", help="Have the carrier record both sides of every call.")
     ] = DEFAULTS.recording,
+    record: Annotated[
+        bool, typer.Option("--record", help="Record both sides of every call here, beside its journal.")
+    ] = DEFAULTS.record,
     dashboard: Annotated[
         bool, typer.Option("--dashboard/--no-dashboard", help="Show calls to whoever opens the link.")
     ] = DEFAULTS.dashboard,
@@ -74,6 +77,8 @@ def serve(
     With --reload an agent file that changes, or a module of the project that it imports, is read again: new calls have
     the new agent, live ones its prompt, tools, guardrails and functions from their next turn on. One that cannot be
     used is told, and changes nothing.
+
+    With --recording or --record whoever is on the line is told so first. What --record wrote: patter record list.
 
     On a terminal the calls are shown on a screen of their own, ? tells its keys; elsewhere they are printed as lines.
     """
@@ -140,6 +145,8 @@ async def _serve(
             run_folder=default_run_folder(),
             public_host="" if tunnel else settings.public_host,
             recording=settings.recording,
+            record=settings.record,
+            redaction=settings.redact,
             numbers=served.numbers,
             rules=wiring.dial_rules(settings),
             callers=wiring.caller_rules(settings),

@@ -19,6 +19,11 @@ from patter_cli.text.redact import Redaction
 class CallFile(Protocol):
     """Where one call is kept. Belongs to one thread; everything may block, and raise OSError."""
 
+    @property
+    def sound(self) -> Path | None:
+        """Where the call's sound may be written as a WAV, in a folder that need not be there yet; None: nowhere.
+        Belongs to nobody, and never blocks."""
+
     def append(self, data: bytes) -> int:
         """Write to the end of the journal; it survives the process then. Returns how many bytes were taken.
 
@@ -41,6 +46,8 @@ class AbandonedCall:
     """What is whole of its journal."""
     finish: Callable[[Mapping[str, Any]], None]
     """Give it its record. Raises OSError."""
+    sound: Path | None = None
+    """Its recording, if there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ from patter_cli.engine.playout_reference import PlayoutReference
 from patter_cli.engine.ready import CallInfo, ReadyAgent
 from patter_cli.engine.record import CallRecorder, Journal, Left, Measure, nobody_asks
 from patter_cli.engine.screen import ScreeningEar
+from patter_cli.engine.sound import CallSound
 from patter_cli.engine.speak import Speaker, TtsCache
 from patter_cli.engine.think import Brain, Thinker
 
@@ -58,13 +59,19 @@ def build_call(
     left: Left = nobody_asks,
     attend: Attend | None = None,
     others: Mapping[str, ReadyAgent] = NOBODY_ELSE,
+    sound: CallSound | None = None,
+    carrier_records: bool = True,
 ) -> CallSession:
     """One call on a line that speaks this format; `run` holds it. left: is told what was said, at its end. attend:
-    makes transfers where whoever answers is told first. others: who may take the call over at its start."""
+    makes transfers where whoever answers is told first. others: who may take the call over at its start. sound: our
+    own recording of it. carrier_records: the carrier makes one too, where the plan says that calls are recorded."""
     call = CallContext(info, agent)
     author = AuthorPerformer(call, journal.settle, others)
-    parts = build_line(call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend)
-    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left), line=parts)
+    parts = build_line(
+        call, author, format=format, line=line, control=control, vad=vad, cache=cache, attend=attend, sound=sound,
+        carrier_records=carrier_records,
+    )  # fmt: skip
+    return CallSession(call, author=author, recorder=CallRecorder(call, journal, measure, left, sound), line=parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +82,7 @@ class DialParts:
     author: AuthorPerformer
     dial: DialPerformer
     session: CallSession
+    sound: CallSound | None = None
 
 
 def build_dialled_call(
@@ -87,16 +95,18 @@ def build_dialled_call(
     measure: Measure,
     left: Left = nobody_asks,
     others: Mapping[str, ReadyAgent] = NOBODY_ELSE,
+    sound: CallSound | None = None,
 ) -> DialParts:
     """One call that we make, held from the dial on; `build_line` makes what it gets once somebody has picked up.
-    others: as for `build_call`."""
+    others, sound: as for `build_call`."""
     call = CallContext(info, agent)
     dial = DialPerformer(call, carrier, request)
-    author, recorder = AuthorPerformer(call, journal.settle, others), CallRecorder(call, journal, measure, left)
+    author, recorder = AuthorPerformer(call, journal.settle, others), CallRecorder(call, journal, measure, left, sound)
     return DialParts(
         call=call,
         author=author,
         dial=dial,
+        sound=sound,
         session=CallSession(call, author=author, recorder=recorder, dial=dial),
     )
 
@@ -112,11 +122,16 @@ def build_line(
     cache: TtsCache,
     attend: Attend | None = None,
     handed_over: Callable[[], None] | None = None,
+    sound: CallSound | None = None,
+    carrier_records: bool = True,
 ) -> LineParts:
     """What a call has once there is a line: ears, mind, mouth, and what is asked of the carrier. handed_over: of a call
-    that was made to tell somebody about another caller, is told when they know."""
+    that was made to tell somebody about another caller, is told when they know. sound, carrier_records: as for
+    `build_call`."""
     agent, post = call.agent, call.post
     wire = wire_codec(format)
+    if sound is not None:
+        sound.begin(wire, call.clock.now())
     echo = None
     if agent.echo_canceller is not None:
         loop = asyncio.get_running_loop()
@@ -127,7 +142,7 @@ def build_line(
         echo = agent.echo_canceller(wire.rate_hz, found)
     far = None if echo is None else PlayoutReference(wire)
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
-    outbound = OutboundPath(clock=call.clock, line=line, post=post, pacer=pacer, far=far)
+    outbound = OutboundPath(clock=call.clock, line=line, post=post, pacer=pacer, far=far, sound=sound)
 
     screen: ScreeningEar | None = None
     if call.info.direction is Direction.OUTBOUND and agent.plan.screens_machines:
@@ -176,6 +191,7 @@ def build_line(
         echo_thread=THREAD,
         far=far,
         audio_filter=filter_for_call(agent.audio_filter, rate_hz=wire.rate_hz),
+        sound=sound,
     )
 
     brain: Brain | None = None
@@ -207,7 +223,9 @@ def build_line(
             turns=turns,
             instruct=engine.instruct if engine is not None else lambda: None,
         ),
-        carrier=CarrierPerformer(call, control, attend=attend, handed_over=handed_over),
+        carrier=CarrierPerformer(
+            call, control, attend=attend, handed_over=handed_over, sound=sound, records=carrier_records
+        ),
         engine=engine,
         began_at=call.clock.now(),
     )

@@ -125,7 +125,7 @@ class CallSession:
                 if self._line is not None:
                     self._line.hang_up()
                 self._tell_use()
-                await self._author.finish(self._recorder.end_facts())
+                await self._author.finish(await self._recorder.finished_facts())
                 for worker in self._workers:
                     worker.cancel()
                 call.cancel_left_over()

@@ -16,6 +16,7 @@ from patter_cli.engine.clock import CallClock
 from patter_cli.engine.echo_thread import EchoLane, EchoThread
 from patter_cli.engine.filtering import GuardedFilter
 from patter_cli.engine.playout_reference import PlayoutReference
+from patter_cli.engine.sound import CallSound
 
 SLACK_MS = 10.0
 """How much better the delay must be known before the echo's reference is moved: the canceller finds the echo's delay
@@ -75,8 +76,10 @@ class InboundPath:
         far: PlayoutReference | None = None,
         audio_filter: GuardedFilter | None = None,
         echo_thread: EchoThread | None = None,
+        sound: CallSound | None = None,
     ) -> None:
-        """echo_thread: where a canceller that has work to do does it; None: right here."""
+        """echo_thread: where a canceller that has work to do does it; None: right here. sound: the call's recording,
+        which has what the line brought."""
         self._clock = clock
         self._hearing = hearing
         self._post = post
@@ -89,6 +92,7 @@ class InboundPath:
         self._shift_ms = 0
         self._lane = None if echo is None or far is None else EchoLane(echo, far, self._hear, echo_thread)
         self._filter = audio_filter
+        self._sound = sound
         self._samples_per_ms = wire.rate_hz / 1000
         self._received = 0
         """Samples of media time so far."""
@@ -112,11 +116,13 @@ class InboundPath:
                 self._aligned_ms = offset
         for payload in released:
             audio = LineAudio(coded=payload, wire=self._wire)
+            start = self._received + round(self._aligned_ms * self._samples_per_ms)
+            self._received += audio.count
+            if self._sound is not None and not self.muted:
+                self._sound.caller(start, payload)
             if self._lane is None:
                 self._hear(audio, True)
             else:
-                start = self._received + round(self._aligned_ms * self._samples_per_ms)
-                self._received += audio.count
                 self._lane.push(audio, start)
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from patter_cli.contracts.carrier.stream import AudioLine
 from patter_cli.core.events import Event, MarkReached, PlaybackStopped, PlayoutStarted
 from patter_cli.engine.clock import CallClock
 from patter_cli.engine.playout_reference import PlayoutReference
+from patter_cli.engine.sound import CallSound
 
 CLAUSES = 10_000
 """Clauses a reply can have at most, so that reply and clause make one number."""
@@ -31,13 +32,14 @@ class OutboundPath:
         post: Callable[[Event], None],
         pacer: Pacer,
         far: PlayoutReference | None = None,
+        sound: CallSound | None = None,
     ) -> None:
-        """far: is told what the caller's phone plays and when, for the echo canceller."""
+        """far, sound: are told what the caller's phone plays and when, for the echo canceller and the recording."""
         self._clock = clock
         self._line = line
         self._post = post
         self._pacer = pacer
-        self._far = far
+        self._hearers = tuple(each for each in (far, sound) if each is not None)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._generation = 0
@@ -119,14 +121,18 @@ class OutboundPath:
             self._report_position(line_closed=True)
             self._closed = True
             self._pacer.clear(self._clock.now_ms())
+            self._fall_silent()
             if self._timer is not None:
                 self._timer.cancel()
 
     def _send_clear(self) -> None:
         self._generation += 1
         self._line.clear()
-        if self._far is not None:
-            self._far.silence(self._clock.now_ms())
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        for each in self._hearers:
+            each.silence(self._clock.now_ms())
 
     def _report_position(self, *, line_closed: bool = False) -> None:
         if not self._open or self._pacer.paused or self._closed:
@@ -153,8 +159,10 @@ class OutboundPath:
             else:
                 sent_audio = True
                 self._line.media(item)
-                if self._far is not None:
-                    plays_ms = self._far.sent(item, plays_ms)
+                ends_ms = plays_ms
+                for each in self._hearers:
+                    ends_ms = each.sent(item, plays_ms)
+                plays_ms = ends_ms
         if sent_audio and self._unstarted:
             self._report_starts()
         if self._timer is not None:

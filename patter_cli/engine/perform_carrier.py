@@ -15,6 +15,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.ready import ReadyAgent
+from patter_cli.engine.sound import CallSound
 from patter_cli.errors import AnswerLost, CarrierError, PatterError
 
 Attend: TypeAlias = Callable[
@@ -47,8 +48,13 @@ class CarrierPerformer:
         *,
         attend: Attend | None = None,
         handed_over: Callable[[], None] | None = None,
+        sound: CallSound | None = None,
+        records: bool = True,
     ) -> None:
-        """attend: None where whoever answers cannot be told anything before. handed_over: see build_line."""
+        """attend: None where whoever answers cannot be told anything before. handed_over: see build_line. sound: our
+        own recording. records: the carrier is to record too, when it is time."""
+        self._sound = sound
+        self._records = records
         self._attend = attend
         self._handed_over = handed_over
         self._call = call
@@ -69,7 +75,10 @@ class CarrierPerformer:
             case order.SendDtmf():
                 self._call.spawn(self._press(command))
             case order.StartRecording():
-                self._call.spawn(self._record())
+                if self._sound is not None:
+                    self._sound.told()
+                if self._records:
+                    self._call.spawn(self._record())
             case order.HangUp(reason=reason):
                 self._call.spawn(self._hang_up(reason))
             case _:

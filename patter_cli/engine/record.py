@@ -16,6 +16,7 @@ from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.budget import Budget
 from patter_cli.engine.context import CallContext
+from patter_cli.engine.sound import CallSound
 
 
 class Journal(Protocol):
@@ -57,13 +58,24 @@ def recording_facts(event: RecordingReady) -> dict[str, Any]:
     return {"recording_id": event.recording_id, "url": event.url, "duration_ms": event.duration_ms}
 
 
+SOUND_S = 2.0
+"""How long the end of a call waits for a disk that its recording is written to."""
 NO_LINE = JitterCounts(reordered=0, duplicated=0, late=0, lost_ms=0, resyncs=0)
 
 
 class CallRecorder:
     """One call's."""
 
-    def __init__(self, call: CallContext, journal: Journal, measure: Measure, left: Left = nobody_asks) -> None:
+    def __init__(
+        self,
+        call: CallContext,
+        journal: Journal,
+        measure: Measure,
+        left: Left = nobody_asks,
+        sound: CallSound | None = None,
+    ) -> None:
+        """sound: the call's recording; None: there is none."""
+        self._sound = sound
         self._left = left
         self._call = call
         self._journal = journal
@@ -87,6 +99,8 @@ class CallRecorder:
             self._recording = recording_facts(event)
         entry = Entry(at=now, event=event, commands=tuple(commands))
         self._journal.write(entry)
+        if self._sound is not None:
+            self._sound.feed(entry)
         measured = self._measure.feed(entry)
         if measured is not None:
             self._metrics.append(measured)
@@ -105,6 +119,17 @@ class CallRecorder:
         """So far."""
         return dict(self._measure.cost())
 
+    async def finished_facts(self) -> dict[str, Any]:
+        """What on_call_end is told, once the recording it is told of is whole; a disk that hangs is not waited for."""
+        if self._sound is not None:
+            await self._sound.finish(SOUND_S)
+        return self.end_facts()
+
+    @property
+    def _sound_path(self) -> str | None:
+        path = None if self._sound is None else self._sound.path
+        return None if path is None else str(path)
+
     def end_facts(self) -> dict[str, Any]:
         """What on_call_end is told beside the call's ids."""
         call, history = self._call, self._call.told_history()
@@ -120,7 +145,7 @@ class CallRecorder:
             "transcript": history,
             "metrics": [dict(each) for each in self._metrics],
             "cost": self.cost,
-            "recording_path": None,
+            "recording_path": self._sound_path,
         }
 
     def result(self) -> CallResult:
@@ -146,6 +171,8 @@ class CallRecorder:
     def close(self, counts: JitterCounts | None) -> None:
         """Write the record. counts: what the line did to us; None where there never was one."""
         info = self._call.info
+        if self._sound is not None:
+            self._sound.close()
         self._left(self._call.history)
         line = counts or NO_LINE
         self._journal.close(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from patter_cli.contracts.store import CallStore
+from patter_cli.contracts.store import AbandonedCall, CallStore
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested, RecordingReady
 from patter_cli.core.conversation import Message
@@ -83,7 +83,7 @@ def close_abandoned(
     for call in store.abandoned():
         try:
             entries = list(_entries(call.lines))
-            call.finish(_record(call.call_id, entries, prices))
+            call.finish(_record(call, entries, prices))
             closed += 1
             if (known := _whose(call.call_id, entries)) is not None:
                 on_closed(known)
@@ -124,12 +124,12 @@ def _whose(call_id: str, entries: list[Entry]) -> InterruptedCall | None:
     )
 
 
-def _record(call_id: str, entries: Iterable[Entry], prices: PriceTable) -> dict[str, Any]:
+def _record(call: AbandonedCall, entries: Iterable[Entry], prices: PriceTable) -> dict[str, Any]:
     machine, measure = TurnMachine(), CallMeasure(prices)
     metrics = []
     last = 0
     recording = None
-    record: dict[str, Any] = {"call_id": call_id}
+    record: dict[str, Any] = {"call_id": call.call_id}
     for entry in entries:
         machine.handle(entry.event, entry.at)
         last = max(last, entry.at)
@@ -165,6 +165,6 @@ def _record(call_id: str, entries: Iterable[Entry], prices: PriceTable) -> dict[
         "transcript": history,
         "metrics": metrics,
         "cost": measure.cost(),
-        "recording_path": None,
+        "recording_path": None if call.sound is None else str(call.sound),
         "recording": recording,
     }

@@ -15,7 +15,7 @@ from patter_cli.contracts.carrier.carrier import CallHandle, Carrier, OutboundCa
 from patter_cli.contracts.carrier.control import ConnectsCalls
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.contracts.provider import awaited_work_s, name_of
-from patter_cli.contracts.store import CallStore
+from patter_cli.contracts.store import CallFile, CallStore
 from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.conversation import Message
 from patter_cli.core.outcome import Direction, TransferOutcome
@@ -33,6 +33,7 @@ from patter_cli.observe.interrupted import InterruptedCall, close_abandoned, sai
 from patter_cli.observe.journal_writer import JournalWriter
 from patter_cli.observe.metrics import CallMeasure
 from patter_cli.observe.prices import PriceTable
+from patter_cli.observe.recorder import SoundWriter, WrittenSound
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.calls import Sender
 from patter_cli.server.dialled import DialledCall
@@ -61,11 +62,13 @@ class CallFactory:
         carriers: Mapping[str, Carrier],
         addresses: Addresses,
         records: bool = False,
+        sounds: SoundWriter | None = None,
         prices: PriceTable = LIST_PRICES,
         rules: DialRules | None = None,
         spending: DailySpending | None = None,
     ) -> None:
-        """records: the carrier is to record every call. prices: what calls cost.
+        """records: the carrier is to record every call. sounds: what records them here; None: nothing does.
+        prices: what calls cost.
         rules: whom callers may be put through to, as far as they hold for that. spending: told what calls cost."""
         self._prices = prices
         self._rules = rules or DialRules()
@@ -78,7 +81,10 @@ class CallFactory:
         self._journals = journals
         self._carriers = carriers
         self._addresses = addresses
-        self._records = records
+        self._carrier_records = records
+        self._sounds = sounds
+        self._records = records or sounds is not None
+        """Whoever is on the line has to be told."""
         self.attend: Callable[..., Awaitable[TransferOutcome]] | None = None
         """Makes transfers where whoever answers is told first, as Attend with the caller's ticket before it; None:
         nobody can be rung here."""
@@ -171,7 +177,8 @@ class CallFactory:
         agent: with the call's variables filled in. Raises what the store raises where it can keep no call; then nothing
         of this one is left.
         """
-        journal = self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time()))
+        file = self._store.begin(ticket.call_id, time.time())
+        journal = self._journals.open(ticket.call_id, file)
         self._ringing.ring(agent)
         cache = self._own_lines[ticket.call_id] = TtsCache(behind=self._phrasebook)
         task = asyncio.create_task(self._prepare_own(agent, cache))
@@ -186,6 +193,7 @@ class CallFactory:
             measure=self._measured(ticket.call_id),
             left=partial(self._leave, ticket.call_id),
             others=self._agents,
+            sound=None if agent.plan.hands_over else self._sound(ticket.call_id, file),
         )
         self._sessions[ticket.call_id] = parts.session, ticket
         return DialledCall(ticket, parts)
@@ -218,6 +226,8 @@ class CallFactory:
                 cache=self._own_lines.get(ticket.call_id, self._phrasebook),
                 attend=self._attend_for(ticket),
                 handed_over=call.handed_over.set,
+                sound=call.parts.sound,
+                carrier_records=self._carrier_records,
             ),
             control,
         )
@@ -251,6 +261,7 @@ class CallFactory:
             raise UnknownAgent(f"no agent {ticket.agent[:64]!r} here", hint=f"served: {', '.join(self._agents)}")
         if carrier is None:
             raise CallRejected(f"no carrier {ticket.carrier[:64]!r} here", hint=f"known: {', '.join(self._carriers)}")
+        file = self._store.begin(ticket.call_id, time.time())
         session = build_call(
             info=replace(
                 _info(ticket),
@@ -263,11 +274,13 @@ class CallFactory:
             control=carrier.control(self._handle(ticket, started, sender)),
             vad=self._room,
             cache=self._phrasebook,
-            journal=self._journals.open(ticket.call_id, self._store.begin(ticket.call_id, time.time())),
+            journal=self._journals.open(ticket.call_id, file),
             measure=self._measured(ticket.call_id),
             left=partial(self._leave, ticket.call_id),
             attend=self._attend_for(ticket),
             others=self._agents,
+            sound=self._sound(ticket.call_id, file),
+            carrier_records=self._carrier_records,
         )
         self._sessions[ticket.call_id] = session, ticket
         return session
@@ -276,6 +289,11 @@ class CallFactory:
         """An agent was changed by its author: live calls of it go on with what it has become."""
         for session, ticket in tuple(self._sessions.values()):
             session.change(self._adapted(agent, self._carriers[ticket.carrier], _ours(ticket)))
+
+    def _sound(self, call_id: str, file: CallFile | None) -> WrittenSound | None:
+        """A call's own recording, where calls are recorded here and have a place for it."""
+        path = None if file is None else file.sound
+        return None if self._sounds is None or path is None else self._sounds.open(call_id, path)
 
     def _attend_for(self, ticket: CallTicket) -> Attend | None:
         return None if self.attend is None else partial(self.attend, ticket)

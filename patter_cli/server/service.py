@@ -51,6 +51,7 @@ from patter_cli.observe.bus import Bus, Observer
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.journal_writer import JournalWriter, Losses
 from patter_cli.observe.prices import PriceTable
+from patter_cli.observe.recorder import SoundWriter
 from patter_cli.server.addresses import Addresses
 from patter_cli.server.admission import PACE_WINDOW_S, WINDOW_S, Admission, SpeechThreads
 from patter_cli.server.app import Site, create_app
@@ -72,6 +73,7 @@ from patter_cli.server.spending import DailySpending
 from patter_cli.server.stream_routes import stream_routes
 from patter_cli.server.tickets import CallTicket, UsedTickets
 from patter_cli.server.webhooks import Webhooks
+from patter_cli.text.redact import Redaction
 from patter_cli.version import VERSION
 
 log = logging.getLogger("patter.server")
@@ -104,6 +106,10 @@ class ServiceSettings:
     """What the workers of a server share while they run; None: this process is the only one."""
     recording: bool = False
     """Carriers record both sides of every call."""
+    record: bool = False
+    """So does this server, into a file beside the call's journal."""
+    redaction: Redaction = Redaction.OFF
+    """What of the words is silent in its recordings; what is struck out of journals is the store's to know."""
     rules: DialRules = field(default_factory=DialRules)
     """Whom the server may ring, whoever asks for it."""
     callers: CallerRules = field(default_factory=CallerRules)
@@ -143,6 +149,7 @@ class Service:
         self._bus = Bus(*observers)
         self._journals = JournalWriter(self._bus)
         self._recordings = Recordings(store, self._bus)
+        self._sounds = SoundWriter(settings.redaction) if settings.record else None
         self.addresses = Addresses(
             host=settings.host, port=lambda: self.port, secret=settings.secret, public_host=settings.public_host
         )
@@ -157,6 +164,7 @@ class Service:
             carriers=self._carriers,
             addresses=self.addresses,
             records=settings.recording,
+            sounds=self._sounds,
             prices=settings.prices,
             rules=settings.rules,
             spending=spending,
@@ -516,6 +524,8 @@ class Service:
     def _tell_the_rest(self) -> None:
         """Write and show what was not yet. Twice is fine."""
         self._journals.close()
+        if self._sounds is not None:
+            self._sounds.close()
         self._bus.close(TOLD_S)
         for each in self.closing:
             each()

@@ -29,6 +29,7 @@ from websockets.exceptions import ConnectionClosed
 
 from patter_cli.audio.frame import FRAME_MS, Samples
 from patter_cli.audio.g711 import ULAW_SILENCE, decode_ulaw, encode_ulaw
+from patter_cli.audio.tape import Tape
 from patter_cli.audio.tone import ringback
 from patter_cli.contracts.carrier.stream import CarrierMessage, ClearOut, LineCodec, MarkOut, MediaOut, Refused
 from patter_cli.errors import InputError
@@ -39,7 +40,6 @@ from patter_cli.simulate.microphone import Handset
 from patter_cli.simulate.mouth import FRAME_SAMPLES, SAMPLES_PER_MS, Mouth, SaidAudio
 from patter_cli.simulate.playout import Ear, Playout
 from patter_cli.simulate.switchboard import NO_ANSWER_MS, Switchboard
-from patter_cli.simulate.tape import Tape
 
 RATE_HZ: Final = 8000
 """The line is mu-law at 8 kHz."""

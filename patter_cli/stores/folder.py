@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from patter_cli.contracts.store import AbandonedCall, CallRow
 from patter_cli.errors import BadSetting, InputError, StoreError, reason
 from patter_cli.stores.indexed import IndexedCall, indexed, priced, waited
-from patter_cli.stores.journal import JOURNAL, RECORD, FolderFile, taken, write_record
+from patter_cli.stores.journal import JOURNAL, RECORD, SOUND, FolderFile, taken, write_record
 from patter_cli.text.redact import Redaction
 from patter_cli.text.redacted import redacted_record
 
@@ -76,6 +76,7 @@ class CallFolders:
                         call_id=_name(place),
                         lines=[each.decode("utf-8", "replace") for each in journal],
                         finish=lambda record, place=place: self._finish(place, record),  # type: ignore[misc]
+                        sound=self.sound(place),
                     )
 
     def _finish(self, place: str, record: Mapping[str, Any]) -> None:
@@ -147,6 +148,11 @@ class CallFolders:
 
     def _holds(self, day: str, call_id: str) -> bool:
         return (self._calls / day / call_id).is_dir()
+
+    def sound(self, place: str) -> Path | None:
+        """A call's own recording, None if there is none."""
+        path = self._calls / place / SOUND
+        return path if path.is_file() else None
 
     def is_over(self, place: str) -> bool:
         """Whether the call has its record."""

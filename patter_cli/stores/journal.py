@@ -15,7 +15,7 @@ from patter_cli.text.redacted import redacted_line, redacted_record
 
 log = logging.getLogger(__name__)
 
-JOURNAL, RECORD = "journal.jsonl", "record.json"
+JOURNAL, RECORD, SOUND = "journal.jsonl", "record.json", "call.wav"
 
 
 class FolderFile:
@@ -38,6 +38,11 @@ class FolderFile:
         """The end of redacted lines, where the disk took only their beginning."""
         self._size = self._whole = 0
         """Of the journal, in bytes: all, and up to the end of its last whole line."""
+
+    @property
+    def sound(self) -> Path:
+        """Where the call's sound is written, by whoever does that."""
+        return self.place / SOUND
 
     def append(self, data: bytes) -> int:
         """Write to the end of the journal. Returns how many bytes were taken. Raises OSError."""

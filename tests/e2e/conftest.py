@@ -230,11 +230,12 @@ async def answering(
     drain_s: float = 0.0,
     observers: tuple[Observer, ...] = (),
     site: Site | None = None,
+    **more: Any,
 ) -> AsyncIterator[Phone]:
-    """Serve these agents on a free port; on leaving, live calls are cut soon."""
+    """Serve these agents on a free port; on leaving, live calls are cut soon. more: settings of the server."""
     log = Log()
     ready = {name: wiring.ready_agent(name, each, hooks) for name, (each, hooks) in agents.items()}
-    settings = ServiceSettings(port=0, drain_timeout_s=drain_s)
+    settings = ServiceSettings(port=0, drain_timeout_s=drain_s, **more)
     server = wiring.service(ready, settings, store=store, observers=(log, *observers), voice=LOUDNESS, site=site)
     await server.start()
     try:

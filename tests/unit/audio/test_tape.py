@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from patter_cli.audio.tape import Tape
 from patter_cli.audio.wav import read_channel, write_wav
 from patter_cli.errors import InputError
-from patter_cli.simulate.tape import Tape
 
 SECOND = np.full(8000, 1000, np.int16)
 

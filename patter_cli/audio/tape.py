@@ -1,4 +1,4 @@
-"""The recording of a call on a line of our own; a full disk ends the recording, not the call."""
+"""The recording of a call; a full disk ends the recording, not the call."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class Tape:
         self._why = ""
 
     @property
+    def written_samples(self) -> int:
+        """How much of the call is on the disk, from its start."""
+        return self._recorder.written_samples
+
+    @property
     def failed(self) -> str:
         """Why the recording is not whole, and how much of it is lost; "" if it is whole."""
         if not self._why:
@@ -43,6 +48,10 @@ class Tape:
     def agent(self, at: int, samples: Samples) -> None:
         self._end = max(self._end, at + len(samples))
         self._try(lambda: self._recorder.agent(at, samples))
+
+    def cut_agent(self, at: int) -> None:
+        """Of the agent nothing was heard from here on, as far as it was told of."""
+        self._recorder.cut_agent(at)
 
     def close(self) -> None:
         """Write the rest. Twice is fine."""
