@@ -47,14 +47,14 @@ def check_writable(path: Path) -> None:
 
 
 def write_wav(path: str | PathLike[str], samples: Samples, rate_hz: int) -> None:
-    """Write one channel of 16-bit PCM; a file that was not there and cannot be written whole is not left either.
+    """Write 16-bit PCM; a file that was not there and cannot be written whole is not left either.
 
-    samples: int16, shape (n,). Raises InputError.
+    samples: int16, shape (n,), or (n, channels). Raises InputError.
     """
     there = Path(path).exists()
     try:
         with Path(path).open("wb") as raw, wave.open(raw, "wb") as file:
-            file.setnchannels(1)
+            file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
             file.setsampwidth(2)
             file.setframerate(rate_hz)
             file.writeframes(samples.astype("<i2", copy=False).tobytes())
@@ -77,6 +77,11 @@ def read_wav(path: str | PathLike[str]) -> tuple[Samples, int]:
     if sides.shape[1] == 1:
         return sides[:, 0], rate_hz
     return sides.mean(axis=1).round().astype(np.int16), rate_hz
+
+
+def read_sides(path: str | PathLike[str]) -> tuple[Samples, int]:
+    """Read all channels of a WAV file, int16, shape (n, channels), and its rate. Raises InputError as `read_wav`."""
+    return _read(path)
 
 
 def read_channel(path: str | PathLike[str], channel: int) -> tuple[Samples, int]:

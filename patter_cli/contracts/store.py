@@ -217,6 +217,9 @@ class CallStore(Protocol):
     def get(self, call_id: str) -> CallRecord | None:
         """One call; None if it is not kept."""
 
+    def sound(self, call_id: str) -> Path | None:
+        """A call's own recording, which may still grow; None if there is none."""
+
     def journal(self, call_id: str) -> Iterator[str]:
         """The whole lines of a call's journal so far, without their newlines; none if it is not kept."""
 

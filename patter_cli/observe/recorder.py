@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import os
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -316,6 +317,7 @@ class WrittenSound:
         if self._tape is None:
             try:
                 _make(self._path.parent)
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600))
                 self._tape = Tape(self._path, self._wire.rate_hz if self._wire is not None else 8000)
             except (InputError, OSError) as error:
                 self._failed = True

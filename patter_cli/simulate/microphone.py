@@ -130,7 +130,7 @@ class Microphone:
         microphone or it cannot be opened.
         """
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._open, _miniaudio())
+        await asyncio.to_thread(self._open, miniaudio_library())
         return self
 
     async def __aexit__(
@@ -168,7 +168,7 @@ class Microphone:
             "no microphone and loudspeaker found",
             hint="patter simulate AGENT --say 'Hello' needs none; on Linux, start PulseAudio or PipeWire",
         )
-        with _quiet_stderr():
+        with quiet_stderr():
             if not _has_devices(miniaudio):
                 raise no_device
             try:
@@ -202,7 +202,7 @@ class Microphone:
 
 def sound_library() -> str:
     """What speaks to the sound card, with its version. Raises MissingExtra."""
-    return f"miniaudio {_miniaudio().__version__}"
+    return f"miniaudio {miniaudio_library().__version__}"
 
 
 def sound_devices() -> tuple[list[str], list[str]]:
@@ -218,10 +218,10 @@ def has_microphone() -> bool:
     What a machine lists is not enough: without a sound card ALSA still lists a device that discards all samples.
     """
     try:
-        miniaudio = _miniaudio()
+        miniaudio = miniaudio_library()
     except MissingExtra:
         return False
-    with _quiet_stderr(), ExitStack() as devices:
+    with quiet_stderr(), ExitStack() as devices:
         if not _has_devices(miniaudio):
             return False
         try:
@@ -282,18 +282,19 @@ def _devices(
     return listen, speak
 
 
-def _miniaudio() -> ModuleType:
+def miniaudio_library(wanted_for: str = "the microphone") -> ModuleType:
+    """What speaks to the sound card. Raises MissingExtra."""
     try:
         import miniaudio
     except ImportError as error:
-        raise MissingExtra("the microphone needs miniaudio", hint=install_command("mic")) from error
+        raise MissingExtra(f"{wanted_for} needs miniaudio", hint=install_command("mic")) from error
     else:
         module: ModuleType = miniaudio
         return module
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Hold back what C libraries write: ALSA alone complains in thirty lines where there is no sound card."""
     try:
         kept = os.dup(2)

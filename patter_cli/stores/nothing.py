@@ -30,6 +30,9 @@ class NoStore:
     def get(self, call_id: str) -> CallRecord | None:
         return None
 
+    def sound(self, call_id: str) -> Path | None:
+        return None
+
     def journal(self, call_id: str) -> Iterator[str]:
         return iter(())
 

@@ -154,6 +154,11 @@ class SqliteStore:
         place = self._folders.find(call_id)
         return None if place is None else self._read(place)
 
+    def sound(self, call_id: str) -> Path | None:
+        """A call's own recording; None if there is none."""
+        place = self._folders.find(call_id)
+        return None if place is None else self._folders.sound(place)
+
     def journal(self, call_id: str) -> Iterator[str]:
         """The whole lines of a call's journal so far; none if it is not kept."""
         place = self._folders.find(call_id)

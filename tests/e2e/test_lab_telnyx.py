@@ -460,7 +460,7 @@ async def test_a_live_call_is_acted_on() -> None:
         await control.stop_recording()
         (recording,) = await here.carrier.recordings(call.call_id)
         assert recording.channels == 2
-        assert recording.url == f"https://recordings.telnyx.example/{recording.recording_id}.wav"
+        assert recording.url == f"{here.lab.base_url.removesuffix('/v2')}/signed/{recording.recording_id}.wav"
         with wave.open(io.BytesIO(here.lab.files[recording.recording_id])) as file:
             assert (file.getnchannels(), file.getframerate()) == (2, 8000)
             assert 0.9 < file.getnframes() / 8000 < 1.4

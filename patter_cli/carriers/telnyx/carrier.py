@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from patter_cli import keys
 from patter_cli.audio.frame import AudioFormat
+from patter_cli.carriers.download import download
 from patter_cli.carriers.telnyx import examine, numbers, rehearse, webhook
 from patter_cli.carriers.telnyx.control import TelnyxControl, hang_up
 from patter_cli.carriers.telnyx.rest import (
@@ -251,10 +252,29 @@ class Telnyx:
             reply = await account.get("recordings", query=query)
             if not reply.ok:
                 raise account.refused(reply, "list the call's recordings")
-            found += [_recording(each) for each in reply.rows if each.get("status", "completed") == "completed"]
+            done = [each for each in reply.rows if each.get("status", "completed") == "completed"]
+            found += [_recording(each, account.base_url) for each in done]
             if len(reply.rows) < PAGE:
                 break
         return tuple(found)
+
+    async def fetch_recording(self, recording: CarrierRecording, write: Callable[[bytes], object]) -> None:
+        """From the address that `recordings` has just given. Raises CarrierError."""
+        if not recording.url:
+            raise CarrierError(f"Telnyx has no WAV of recording {recording.recording_id}")
+        status = await download(recording.url, write, carrier="Telnyx")  # with the key it would be refused
+        if status != 200:
+            raise CarrierError(
+                f"Telnyx does not hand recording {recording.recording_id} over ({status})",
+                hint="its address is good for some minutes: try it again",
+            )
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Raises CarrierError."""
+        account = self._account()
+        reply = await account.delete("recordings", recording_id)
+        if not reply.ok and reply.status != 404:
+            raise account.refused(reply, f"delete recording {recording_id[:64]!a}")
 
     async def _start_stream(self, account: Account, call_id: str, plan: AnswerPlan) -> None:
         body = {**self._stream(plan.stream_url), "stream_bidirectional_sampling_rate": self.format.rate_hz}
@@ -369,13 +389,15 @@ async def _look_up(account: Account, connection_id: str, state: str) -> str:
     return ""
 
 
-def _recording(row: Mapping[str, Any]) -> CarrierRecording:
+def _recording(row: Mapping[str, Any], base_url: str) -> CarrierRecording:
+    """base_url: of the interface; where that is on this machine, so may its recordings be."""
     urls = row.get("download_urls")
     listed = [urls.get(each) for each in ("wav", "mp3")] if isinstance(urls, dict) else []
     duration_ms = row.get("duration_millis")
+    secure = ("https://",) if base_url.startswith("https://") else ("https://", "http://127.0.0.1:")
     return CarrierRecording(
         recording_id=str(row.get("id", "")),
-        url=next((each for each in listed if isinstance(each, str) and each.startswith("https://")), ""),
+        url=next((each for each in listed if isinstance(each, str) and each.startswith(secure)), ""),
         duration_s=round(duration_ms / 1000) if isinstance(duration_ms, int | float) else 0,
         channels=2 if row.get("channels") == "dual" else 1,
     )

@@ -108,6 +108,10 @@ class Account:
         """Set something; doing it twice is as doing it once. Raises CarrierError when there is no answer."""
         return await self._ask("PATCH", _address(path), body, repeatable=True, answer_s=ANSWER_S)
 
+    async def delete(self, *path: str) -> Reply:
+        """Have something gone; a second time it is not found. Raises CarrierError when there is no answer."""
+        return await self._ask("DELETE", _address(path), None, repeatable=True, answer_s=ANSWER_S)
+
     async def dial(self, body: Mapping[str, Any]) -> Reply:
         """Make a call. Raises AnswerLost where it may have been made, CarrierError where it was not."""
         return await self._ask("POST", DIAL_ADDRESS, body, repeatable=False, answer_s=ANSWER_S)

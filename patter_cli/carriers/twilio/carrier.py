@@ -10,9 +10,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from patter_cli import keys
+from patter_cli.carriers.download import download
 from patter_cli.carriers.twilio import answer, examine, numbers, rehearse, webhook
 from patter_cli.carriers.twilio.control import TwilioControl, checked_call_id, is_call_id
-from patter_cli.carriers.twilio.rest import BASE_URL, Account, read_date
+from patter_cli.carriers.twilio.rest import BASE_URL, NOT_FOUND, Account, Reply, read_date
 from patter_cli.carriers.twilio.stream import TwilioLine, TwilioStream
 from patter_cli.contracts.carrier.carrier import (
     AnswerPlan,
@@ -195,6 +196,28 @@ class Twilio:
             for each in reply.rows("recordings")
             if each.get("status") == "completed" and _RECORDING_ID.fullmatch(str(each.get("sid")))
         )
+
+    async def fetch_recording(self, recording: CarrierRecording, write: Callable[[bytes], object]) -> None:
+        """Its WAV, in two channels where Twilio has them. Raises CarrierError, MissingCredential."""
+        account = self._account()
+        basic = (account.account_sid, account.auth_token)
+        for channels in (2, 1):  # it refuses two where there is one, and gives one where nobody asks
+            url = f"{self._recording_url(recording.recording_id)}?RequestedChannels={channels}"
+            status = await download(url, write, carrier="Twilio", basic=basic)
+            if status == 200:
+                return
+            if status != 400:
+                break
+        raise account.refused(Reply(status=status, body={}), f"hand recording {recording.recording_id} over")
+
+    async def delete_recording(self, recording_id: str) -> None:
+        """Raises CarrierError, MissingCredential."""
+        if not _RECORDING_ID.fullmatch(recording_id):
+            raise CallRejected(f"{recording_id[:64]!a} is no recording of Twilio's")
+        account = self._account()
+        reply = await account.delete("Recordings", f"{recording_id}.json")
+        if not reply.ok and reply.status != NOT_FOUND:
+            raise account.refused(reply, f"delete recording {recording_id}")
 
     def _account(self) -> Account:
         """Raises MissingCredential, BadSetting."""

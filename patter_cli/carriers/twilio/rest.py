@@ -108,6 +108,10 @@ class Account:
         """
         return await self._ask("POST", self.url(*path), urlencode(form), repeatable=repeatable)
 
+    async def delete(self, *path: str) -> Reply:
+        """Have something gone; a second time it is not found. Raises CarrierError when there is no answer."""
+        return await self._ask("DELETE", self.url(*path), None, repeatable=True)
+
     def refused(self, reply: Reply, what: str) -> CallRejected:
         """The error that a refusal stands for. what: has not been done, as in "ring +1555…"."""
         if reply.status in (401, 403) and reply.code in (0, 20003, 20005):

@@ -11,6 +11,10 @@ from patter_cli.testing.lab.telnyx.leg import Leg, StreamWanted
 class Exchange(Protocol):
     """What the API has done to calls. An order returns at once; a leg's state is the exchange's to change."""
 
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """The recordings' content, WAV, by recording id."""
+
     def dial(self, leg: Leg, stream: StreamWanted | None, record: Mapping[str, Any] | None) -> None:
         """Ring somebody."""
 

@@ -28,6 +28,7 @@ from patter_cli.testing.lab.telnyx.fields import COMMANDS, check
 from patter_cli.testing.lab.telnyx.leg import DEFAULT_RING_S, MAX_CALL_S, Leg, LegState, StreamWanted
 from patter_cli.testing.lab.telnyx.orders import Exchange
 from patter_cli.testing.lab.telnyx.refusals import Refusal
+from patter_cli.testing.lab.telnyx.sound import SIGNED
 
 REMEMBERED_S: Final = 60.0
 """How long a command_id is known. Source: Telnyx docs, command retries."""
@@ -86,6 +87,8 @@ class TelnyxApi:
     # --- before anything is done -----------------------------------------------------------------------------------
 
     def _handle(self, request: LabRequest, too_many: bool) -> LabReply:
+        if request.path.startswith(SIGNED):
+            return self._signed(request)
         if request.headers.get("authorization") != f"Bearer {self._account.api_key}":
             raise refusals.unauthorized()
         parts = request.path.removeprefix("/v2/").split("/")
@@ -106,6 +109,13 @@ class TelnyxApi:
         if trouble is Trouble.ANSWER_LOST:
             return LOST
         return json_reply(500, {"errors": []}) if trouble is Trouble.DONE_AND_500 else answer
+
+    def _signed(self, request: LabRequest) -> LabReply:
+        """A recording's content, as a storage hands it out."""
+        content = self._exchange.files.get(request.path.removeprefix(SIGNED).partition(".")[0])
+        if content is None or "authorization" in request.headers:
+            return LabReply(status=404 if content is None else 400)
+        return LabReply(headers={"content-type": "audio/wav"}, body=content)
 
     def _trouble(self, what: str) -> Trouble | None:
         for waiting in (self._troubles.get(what), self._troubles.get("")):

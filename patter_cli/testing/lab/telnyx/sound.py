@@ -17,7 +17,9 @@ from patter_cli.testing.lab.telnyx.recordings import Recording
 from patter_cli.testing.lab.telnyx.stream import MediaStream, Writer, format_of
 
 RECORDINGS_AT: Final = "https://recordings.telnyx.example"
-"""Telnyx's are somewhere else than its interface too; the lab hands out the content itself (`TelnyxLab.files`)."""
+"""Telnyx's are somewhere else than its interface too; what its webhook says is good for ten minutes, and here never."""
+SIGNED: Final = "/signed/"
+"""What is below this is a storage's address, which is good by itself: a key beside it is refused."""
 PLAYBACK_MS: Final = 1000
 
 
@@ -103,8 +105,9 @@ class LegSound:
         leg, now_s = party.leg, self._teller.now_s()
         url = f"{RECORDINGS_AT}/{leg.recording_id}.{party.recording_format}"
         self.files[leg.recording_id] = recording.wav(recording.line.now_ms)
+        signed = f"{self._lab.base_url.removesuffix('/v2')}{SIGNED}{leg.recording_id}.{party.recording_format}"
         row = self._account.add_recording(
-            leg, channels=recording.channels, began_s=recording.began_s, ended_s=now_s, url=url
+            leg, channels=recording.channels, began_s=recording.began_s, ended_s=now_s, url=signed
         )
         saved = {name: row[name] for name in ("channels", "recording_started_at", "recording_ended_at")}
         payload = {**leg.about(), **saved, "recording_urls": {party.recording_format: url}, "public_recording_urls": {}}
