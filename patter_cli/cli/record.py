@@ -265,6 +265,48 @@ def delete(
         print(f"the recording of call {call_id} is deleted", file=sys.stderr)
 
 
+def to_scenario(
+    settings: Settings,
+    call: Named,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="A new file, as agents/shop-busy.toml.", show_default="print"),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Make a scenario of a call: its caller's words at their moments, and what the agent answered and called.
+
+    Pauses, interruptions, keys and hanging up are where they were. Names, phone numbers, cards and e-mail addresses are
+    exchanged for others, the same in every place; keys of up to four digits stay. Not expected are dates, and lines
+    that bridged a wait or mended a misunderstanding. Look it through before you hand it on. It is played by: patter
+    simulate --scenario FILE.
+
+    --json: {call_id, path, scenario, steps, replaced, left_out}; path is null where it is only printed, replaced counts
+    places, left_out are answers that are not expected.
+    """
+    from patter_cli.cli.logs_query import resolve_call
+    from patter_cli.cli.record_scenario import made_scenario, write_new
+    from patter_cli.kept_calls import kept_calls
+
+    store = kept_calls(settings)
+    call_id = resolve_call(store, call)
+    made, text = made_scenario(store, call_id)
+    if out is not None:
+        write_new(out, text)
+    if json:
+        from patter_cli.text.printable import printable_json
+
+        facts = {"call_id": call_id, "path": None if out is None else str(out), "scenario": text}
+        counts = {"steps": len(made.scenario.steps), "replaced": made.replaced, "left_out": list(made.left_out)}
+        print(printable_json({**facts, **counts}))
+    elif out is None:
+        print(text, end="")
+    else:
+        print(
+            f"wrote {out}: {len(made.scenario.steps)} steps; play it: patter simulate --scenario {out}", file=sys.stderr
+        )
+
+
 def _find(from_carrier: bool) -> FindCarrier | None:
     """Carriers by their names, with the keys that are set; None: what was recorded here is wanted."""
     if not from_carrier:
@@ -330,3 +372,7 @@ app.command(
     "replay",
     epilog="Examples: patter record replay last · patter record replay C20261128 --json | jq '.turns[].moments'",
 )(command(replay))
+app.command(
+    "to-scenario",
+    epilog="Examples: patter record to-scenario last · patter record to-scenario C20261128 -o agents/shop-late.toml",
+)(command(to_scenario))

@@ -39,19 +39,19 @@ def secret_ranges(text: str, *, cards: bool = True) -> list[tuple[int, int]]:
     found = [each.span() for pattern in (_KEYS, _SECRET) for each in pattern.finditer(text)]
     if not cards:
         return found
-    others = [each.span() for each in _CARD.finditer(text) if _is_card(each[0])]
+    others = [each.span() for each in _CARD.finditer(text) if is_card(each[0])]
     return found + [each for each in others if not any(begin < each[1] and each[0] < end for begin, end in found)]
 
 
-def _is_card(text: str) -> bool:
-    """Whether digits in a row begin with a card's number; its date and code may follow."""
-    digits = _as_digits(text)
+def is_card(text: str) -> bool:
+    """Whether digits in a row, written or said, begin with a card's number; its date and code may follow."""
+    digits = as_digits(text)
     if len(digits) in _CARD_DIGITS and _luhn(digits):
         return True
     return any(_luhn(digits[:length]) for length in _MOSTLY if length < len(digits) and len(digits) > max(_MOSTLY))
 
 
-def _as_digits(text: str) -> str:
+def as_digits(text: str) -> str:
     """What was said or written, as digits: "double four twenty two" is 4422."""
     digits, times, ten = "", 1, ""
     for word in re.findall(r"[0-9]+|[a-z]+", text.lower()):
