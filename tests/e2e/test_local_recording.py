@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ async def test_the_recording_has_what_was_heard(tmp_path: Path) -> None:
     ear = read_channel(tmp_path / "ear.wav", 1)[0]
     heard, recorded = letters_in(ear), letters_in(ours[place_of(ours) % 160 :])
     assert recorded.startswith("this call is recorded.hello.")
-    assert recorded[:60] == heard[:60]
+    # Frames of the two are not cut alike, so that a letter at a seam may be read as none or twice.
+    assert SequenceMatcher(None, recorded, heard, autojunk=False).ratio() > 0.9
+    assert abs(len(recorded) - len(heard)) < 12
     assert abs(len(np.flatnonzero(ours)) - len(np.flatnonzero(ear))) < 8000 * 0.15
     assert understood(read_channel(kept, 0)[0]) == f"{QUESTION} {STOP}"
     # The two sides lie as far from each other as at the caller's, but for the line's delay.
