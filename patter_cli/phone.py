@@ -93,8 +93,10 @@ class Patter:
         self._served: ServedAgent | None = None
         self._settings = load_settings()
         kept = self._config.persist_root if persist is None else persist
+        folder = _folder(kept, self._settings.log_dir)
+        self._keeps = folder is not None
         self._store = wiring.call_store(
-            _folder(kept, self._settings.log_dir),
+            folder,
             redaction=self._settings.redact,
             keep_days=self._settings.keep_days,
             store=self._settings.store,
@@ -167,12 +169,15 @@ class Patter:
         *,
         name: str = "agent",
         on_machine_detection: Callback | None = None,
+        record: bool = False,
     ) -> None:
         """Answer calls until `disconnect`. Raises PatterError if it cannot start.
 
-        recording: have the carrier record. voicemail_message: what an answering machine is told, variables filled in.
-        dashboard, dashboard_token: of the dashboard, which comes later: until then they do nothing, and a token is told
-        so in one line of the log. tunnel: True opens one of Cloudflare's. name: of the agent, in records and events.
+        recording: have the carrier record. record: record here, into a file beside each call's journal, whose path
+        on_call_end gets as recording_path; calls must be kept for that (persist). voicemail_message: what an answering
+        machine is told, variables filled in. dashboard, dashboard_token: of the dashboard, which comes later: until
+        then they do nothing, and a token is told so in one line of the log. tunnel: True opens one of Cloudflare's.
+        name: of the agent, in records and events.
         """
         hooks = Hooks(
             on_call_start=on_call_start,
@@ -185,6 +190,8 @@ class Patter:
         if self._service is not None or self._serving is not None:
             doing = "serves already" if self._serving is not None else "makes calls already, without an agent to serve"
             raise ConfigError(f"this Patter {doing}", hint="serve first and once; await phone.disconnect() before")
+        if record and not self._keeps:
+            raise ConfigError("calls are not kept, so there is no place for recordings", hint="Patter(persist=True)")
         if dashboard_token:
             log.warning("there is no dashboard yet, so its token does nothing; calls are watched by callbacks")
         way = tunnel_of(tunnel, self._config.webhook_url) or self._tunnel
@@ -192,7 +199,8 @@ class Patter:
         self._tunnel_ready.renew()
         self._serving = asyncio.get_running_loop().create_future()
         try:
-            await self._serve(ServedAgent(name, agent, hooks, voicemail_message), port, recording, way)
+            wanted = ServedAgent(name, agent, hooks, voicemail_message)
+            await self._serve(wanted, port, way, recording=recording, record=record)
         except BaseException as error:
             self._tunnel_ready.fail(error)
             self._ready.fail(error)
@@ -204,9 +212,13 @@ class Patter:
             self._serving.set_result(None)
             self._serving = self._served = None
 
-    async def _serve(self, wanted: ServedAgent, port: int, recording: bool, way: Tunnel | None) -> None:
+    async def _serve(
+        self, wanted: ServedAgent, port: int, way: Tunnel | None, *, recording: bool, record: bool
+    ) -> None:
         ready = self._resolved(wanted.name, wanted.agent, wanted.hooks, wanted.voicemail_message)
-        service, server = self._new_server({wanted.name: ready}, port, way, recording=recording, number=True)
+        service, server = self._new_server(
+            {wanted.name: ready}, port, way, recording=recording, record=record, number=True
+        )
         self._service, self._served = service, wanted
         try:
             if await started(server, service):
@@ -367,6 +379,7 @@ class Patter:
         way: Tunnel | None,
         *,
         recording: bool = False,
+        record: bool = False,
         number: bool = False,
     ) -> tuple[Service, Serving]:
         """Agents on the phone, and how they are started. number: ours is pointed at them. Raises PatterError."""
@@ -388,6 +401,7 @@ class Patter:
             public_host=host,
             number=ours if number else "",
             recording=recording,
+            record=record,
             prices=self._prices,
             on_host=self._tunnel_ready.tell,
         )

@@ -62,14 +62,15 @@ def new_server(
     public_host: str = "",
     number: str = "",
     recording: bool = False,
+    record: bool = False,
     prices: PriceTable = LIST_PRICES,
     on_host: Callable[[str], None] = lambda host: None,
 ) -> tuple[Service, Serving]:
     """Agents on the phone, and what starts and stops them: reached through the tunnel, under the public host, or by
     this machine alone.
 
-    number: E.164, pointed at us meanwhile; "": none. recording: carriers record every call. on_host: told each public
-    host once it is proven. Raises PatterError.
+    number: E.164, pointed at us meanwhile; "": none. recording: carriers record every call; record: so do we. on_host:
+    told each public host once it is proven. Raises PatterError.
     """
     check_recording(recording, carriers)
     serving = ServiceSettings(
@@ -79,6 +80,8 @@ def new_server(
         secret=wiring.signing_secret(settings, carriers),
         run_folder=default_run_folder(),
         recording=recording,
+        record=record,
+        redaction=settings.redact,
         rules=wiring.dial_rules(settings),
         callers=wiring.caller_rules(settings),
         max_spend_per_day=settings.max_spend_per_day,

@@ -13,7 +13,7 @@ from patter_cli.cli.logs import AsJson, Named, OfAgent, OfNumber, OfOutcome, Sin
 from patter_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from patter_cli.cli.recordings import FindCarrier
+    from patter_cli.cli.record_carried import FindCarrier
     from patter_cli.contracts.carrier.carrier import Carrier
 
 app = typer.Typer(
@@ -78,7 +78,9 @@ def show(settings: Settings, call: Named, from_carrier: FromCarrier = False, jso
     those that the caller pressed instead of speaking; path is null for a carrier's.
     """
     from patter_cli.cli.logs_query import resolve_call
-    from patter_cli.cli.recordings import kept_record, read_sound, wav_of
+    from patter_cli.cli.record_carried import wav_of
+    from patter_cli.cli.record_sound import read_sound
+    from patter_cli.cli.recordings import kept_record
     from patter_cli.kept_calls import kept_calls
 
     store = kept_calls(settings)
@@ -101,7 +103,7 @@ def show(settings: Settings, call: Named, from_carrier: FromCarrier = False, jso
     from patter_cli.cli.waveform import waveform
 
     drawn = ink(no_color=settings.no_color)
-    print("\n".join(recording_head(record.row, sound, where, drawn)))
+    print("\n".join(recording_head(record.row, sound.seconds, where, drawn)))
     print("\n".join(waveform(sound.sides, sound.rate_hz, sound.said, sound.begun, drawn)))
 
 
@@ -112,7 +114,9 @@ def play(settings: Settings, call: Named, channels: Channels = "both", from_carr
     """
     from patter_cli.cli.ink import duration
     from patter_cli.cli.logs_query import resolve_call
-    from patter_cli.cli.recordings import CHANNELS, channel_of, chosen, kept_record, read_sound, wav_of
+    from patter_cli.cli.record_carried import wav_of
+    from patter_cli.cli.record_sound import CHANNELS, channel_of, chosen, read_sound
+    from patter_cli.cli.recordings import kept_record
     from patter_cli.kept_calls import kept_calls
     from patter_cli.simulate.loudspeaker import play_aloud
     from patter_cli.text.printable import printable
@@ -149,16 +153,9 @@ def get(
     --json: {call_id, path, format, channels, seconds}; channels counts those of the file.
     """
     from patter_cli.cli.logs_query import resolve_call
-    from patter_cli.cli.recordings import (
-        CHANNELS,
-        channel_of,
-        check_format,
-        chosen,
-        kept_record,
-        read_recording,
-        wav_of,
-        write_sound,
-    )
+    from patter_cli.cli.record_carried import wav_of
+    from patter_cli.cli.record_sound import CHANNELS, channel_of, check_format, chosen, read_recording, write_sound
+    from patter_cli.cli.recordings import kept_record
     from patter_cli.kept_calls import kept_calls
 
     chosen(channels, CHANNELS, "--channels")
@@ -200,7 +197,7 @@ def export(
     --json: {written: [{call_id, path}], failed: [{call_id, why}]}.
     """
     from patter_cli.cli.logs_query import call_query
-    from patter_cli.cli.recordings import CHANNELS, check_format, chosen, export_all
+    from patter_cli.cli.record_sound import CHANNELS, check_format, chosen, export_all
     from patter_cli.kept_calls import kept_calls
 
     chosen(channels, CHANNELS, "--channels")
@@ -241,7 +238,7 @@ def delete(
     import asyncio
 
     from patter_cli.cli.logs_query import resolve_call
-    from patter_cli.cli.recordings import delete_carried, delete_local, kept_record
+    from patter_cli.cli.recordings import delete_local, kept_record
     from patter_cli.errors import InputError
     from patter_cli.kept_calls import kept_calls
 
@@ -254,7 +251,12 @@ def delete(
         where = f"at {record.row.carrier}" if from_carrier else "here"
         typer.confirm(f"Delete the recording of call {call_id} {where}?", abort=True, err=True)
     find = _find(from_carrier)
-    deleted = int(delete_local(store, record)) if find is None else asyncio.run(delete_carried(store, record, find))
+    if find is None:
+        deleted = int(delete_local(store, record))
+    else:
+        from patter_cli.cli.record_carried import delete_carried
+
+        deleted = asyncio.run(delete_carried(store, record, find))
     if not deleted:
         raise InputError(f"there is no recording of call {call_id} to delete", hint="patter record list")
     if json:

@@ -7,7 +7,6 @@ from typing import Any
 
 from patter_cli.cli.ink import Column, Ink, cut, duration, table
 from patter_cli.cli.logs_table import moment
-from patter_cli.cli.recordings import Sound
 from patter_cli.contracts.store import CallRow
 from patter_cli.text.printable import printable
 
@@ -30,9 +29,9 @@ def recordings_table(found: Sequence[Mapping[str, Any]], ink: Ink) -> list[str]:
     )
 
 
-def recording_head(row: CallRow, sound: Sound, path: str | None, ink: Ink) -> Iterator[str]:
+def recording_head(row: CallRow, seconds: float, path: str | None, ink: Ink) -> Iterator[str]:
     """Whose recording it is, and where it lies."""
-    yield printable(f"{row.call_id}  {row.agent}  {row.outcome or 'live'}  {duration(sound.seconds)}")
+    yield printable(f"{row.call_id}  {row.agent}  {row.outcome or 'live'}  {duration(seconds)}")
     yield ink.dim(printable(path or f"the recording of {row.carrier}"))
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from patter_cli.audio.wav import read_channel
 from patter_cli.carriers.download import download
-from patter_cli.cli.recordings import delete_carried, export_all, listed, read_sound, wav_of
+from patter_cli.cli.record_carried import delete_carried, wav_of
+from patter_cli.cli.record_sound import export_all, read_sound
+from patter_cli.cli.recordings import listed
 from patter_cli.contracts.carrier.carrier import Carrier
 from patter_cli.contracts.store import CallQuery, CallRecord
 from patter_cli.errors import CallRejected, CarrierError, InputError

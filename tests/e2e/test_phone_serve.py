@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from patter_cli import Patter
+from patter_cli.carriers.loopback.stream import LoopbackLine
 from patter_cli.errors import ConfigError, PatterError
 from patter_cli.providers.rules import RulesLLM
 from patter_cli.server.service import Service
+from patter_cli.simulate.caller import LineCaller
 from tests.e2e import acme
 from tests.e2e.conftest import LetterVoice, Log, agent
 from tests.e2e.test_carriers import CALL, Company, heard
@@ -169,3 +171,23 @@ async def test_voicemail_of_the_served_agent() -> None:
             await callee.reports(beep=True)
             assert await heard(line, "please call back.")
         assert (await placed.result()).outcome == "voicemail"  # type: ignore[union-attr]
+
+
+async def test_calls_are_recorded_for_a_program_too(tmp_path: Path) -> None:
+    """record=True needs a place where calls are kept, and on_call_end says where the file is."""
+    with pytest.raises(ConfigError, match="no place for recordings"):
+        await Patter(persist=False).serve(agent("Hello.", llm=HUM), 0, record=True)
+    told: list[Any] = []
+
+    def ended(event: Any) -> None:
+        told.append((event.recording_path, Path(event.recording_path).stat().st_size))
+
+    phone = Patter(persist=tmp_path / "kept")
+    async with serving(phone, record=True, on_call_end=ended) as service:
+        line = LineCaller(service.media_url("agent"), LoopbackLine())
+        async with line:
+            await line.wait_for(lambda: bool(line.begun_ms) and line.quiet_ms > 300, 20)
+        await until(lambda: bool(told))
+    ((path, size),) = told
+    assert Path(path).is_relative_to(tmp_path / "kept")
+    assert size > 16_000
