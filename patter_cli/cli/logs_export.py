@@ -66,6 +66,13 @@ def write_out(pieces: Iterable[str], out: Path | None) -> None:
         return
     if out.is_dir():
         raise InputError(f"cannot write {out}: it is a folder", hint=f"name a file: {out / 'calls.csv'}")
+    if out.exists() and not out.is_file():  # a device: a file must not take its place
+        try:
+            with out.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(pieces)
+        except OSError as error:
+            raise InputError(f"cannot write {out}: {reason(error)}", hint="name another file") from error
+        return
     part = out.with_name(f"{out.name}.part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -103,18 +103,23 @@ def write_sound(samples: Samples, rate_hz: int, out: Path, format_name: str) -> 
         raise InputError(f"cannot write {out}: it is a folder", hint=f"name a file: {out / 'call.wav'}")
     if not out.parent.is_dir():
         raise InputError(f"cannot write {out}: there is no folder {out.parent}", hint=f"mkdir -p {out.parent}")
-    part = out.with_name(f"{out.name}.part")
+    device = out.exists() and not out.is_file()  # a file must not take its place
+    part = out if device else out.with_name(f"{out.name}.part")
     try:
         if format_name == "wav":
             write_wav(part, samples, rate_hz)
         else:
             _write_mp3(part, samples, rate_hz)
-        part.replace(out)
+        if not device:
+            part.replace(out)
+    except InputError as error:
+        raise InputError(str(error).replace(str(part), str(out), 1), hint=error.hint) from error
     except OSError as error:
         raise InputError(f"cannot write {out}: {reason(error)}", hint="name another file") from error
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if not device:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def _write_mp3(part: Path, samples: Samples, rate_hz: int) -> None:

@@ -20,8 +20,8 @@ import logging
 import os
 import threading
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.tape import Tape
@@ -45,20 +45,11 @@ LATE_MS = 1500
 """A voice is told of when it has been one for a while, and the room before it may have to be silent too."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Sound of one side. start: its first sample, in samples of call time."""
-
-    side: int
-    start: int
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """Nothing of ours is heard from this sample of call time on."""
-
-    start: int
+_Piece: TypeAlias = tuple[int, int, bytes]
+"""Wire audio: (side, its first sample, in samples of call time, what was on the wire). A tuple, for there are a hundred
+a second of each call."""
+_Todo: TypeAlias = "_Piece | int | Entry"
+"""An int: nothing of ours is heard from this sample of call time on."""
 
 
 class SoundWriter:
@@ -145,7 +136,7 @@ class WrittenSound:
         self._begun = 0
         """The file's first sample, in samples of call time."""
         self._told = False
-        self._todo: deque[_Piece | _Cut | Entry] = deque()
+        self._todo: deque[_Todo] = deque()
         self._put_bytes = self._taken_bytes = 0
         """Into `_todo` by the call, out of it by the thread."""
         self._lost = False
@@ -176,30 +167,29 @@ class WrittenSound:
 
     def caller(self, start: int, payload: bytes) -> None:
         if self._told:
-            self._put(_Piece(CALLER, start, payload))
+            self._put_sound((CALLER, start, payload))
 
     def sent(self, payload: bytes, start_ms: float) -> float:
         assert self._wire is not None
-        self._put(_Piece(AGENT, round(start_ms * self._wire.rate_hz / 1000), payload))
+        self._put_sound((AGENT, round(start_ms * self._wire.rate_hz / 1000), payload))
         return start_ms + len(payload) / self._wire.bytes_per_ms
 
     def silence(self, from_ms: float) -> None:
-        if self._wire is not None:
-            self._put(_Cut(round(from_ms * self._wire.rate_hz / 1000)))
+        if self._wire is not None and not self.over:
+            self._todo.append(round(from_ms * self._wire.rate_hz / 1000))
 
     def feed(self, entry: Entry) -> None:
-        if self._fold is not None and self._wire is not None:
-            self._put(entry)
+        if self._fold is not None and self._wire is not None and not self.over:
+            self._todo.append(entry)
 
-    def _put(self, what: _Piece | _Cut | Entry) -> None:
+    def _put_sound(self, piece: _Piece) -> None:
         if self.over:
             return
-        if isinstance(what, _Piece):
-            if self._put_bytes - self._taken_bytes > WAITING_BYTES:
-                self._lost = True
-                return
-            self._put_bytes += len(what.payload)
-        self._todo.append(what)
+        if self._put_bytes - self._taken_bytes > WAITING_BYTES:
+            self._lost = True
+            return
+        self._put_bytes += len(piece[2])
+        self._todo.append(piece)
 
     async def finish(self, within_s: float) -> None:
         self.close()
@@ -218,8 +208,8 @@ class WrittenSound:
         todo = []
         while self._todo:
             todo.append(each := self._todo.popleft())
-            if isinstance(each, _Piece):
-                self._taken_bytes += len(each.payload)
+            if isinstance(each, tuple):
+                self._taken_bytes += len(each[2])
         for start, side, samples in self._decoded(todo):
             self._take(side, start, samples)
         if self._fold is not None:
@@ -233,7 +223,7 @@ class WrittenSound:
                 log.warning("the recording of call %s is not whole: %s", self.call_id, why)
         return True
 
-    def _decoded(self, todo: list[_Piece | _Cut | Entry]) -> list[tuple[int, int, Samples]]:
+    def _decoded(self, todo: list[_Todo]) -> list[tuple[int, int, Samples]]:
         """(start, side, samples), what follows without a gap in one of a second at most, so that neither side is far
         ahead; cuts and entries are heeded on the way."""
         wire = self._wire
@@ -249,14 +239,14 @@ class WrittenSound:
 
         for each in todo:
             match each:
-                case _Piece(side=side, start=start, payload=payload):
+                case (side, start, payload):
                     run = runs.get(side)
                     if run is None or abs(start - run[2]) > 1 or run[2] - run[0] >= wire.rate_hz:
                         end(side)
                         run = (start, [], start)
                     run[1].append(payload)
                     runs[side] = (run[0], run[1], run[2] + len(payload) // width)
-                case _Cut(start=start):
+                case int(start):
                     end(AGENT)
                     self._cut(start, found)
                 case Entry():

@@ -154,6 +154,18 @@ def test_get_writes_one_side_or_both(store: SqliteStore, tmp_path: Path) -> None
     assert "did you mean caller?" in told("get", "last", "--channels", "callr", code=2)
 
 
+def test_no_room_and_no_file(store: SqliteStore, tmp_path: Path) -> None:
+    """A full disk is told with what is lost; a device stays one, also where one may do anything."""
+    recorded(store)
+    assert "the disk is full" in told("get", "last", "-o", "/dev/full", code=2)
+    told("get", "last", "-o", "/dev/null")
+    assert Path("/dev/null").is_char_device()
+    assert Path("/dev/full").is_char_device()
+    export = CliRunner().invoke(app, ["logs", "export", "--out", "/dev/null"])
+    assert (export.exit_code, Path("/dev/null").is_char_device()) == (0, True)
+    assert "the disk is full" in CliRunner().invoke(app, ["logs", "export", "--out", "/dev/full"]).stderr
+
+
 def test_mp3_is_ffmpegs(store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked where there is one, believed when it refuses, and missed in words."""
     recorded(store)

@@ -12,12 +12,14 @@ from patter_cli.cli.discovery import load_agent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, parse_journal
-from patter_cli.core.plan import CallPlan
+from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.engine.hooks import Hooks
 from patter_cli.observe.replayed import described, replay_call
 from patter_cli.simulate.scenario import load_scenario
 from patter_cli.simulate.virtual.call import play_virtually
 from patter_cli.testing import VirtualCall
+from patter_cli.testing.far_end import FarEnd
+from patter_cli.testing.speech_peer import SpeechPeer
 
 ROOT = Path(__file__).parents[3]
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello, this is the shop.")
@@ -42,6 +44,27 @@ def held() -> list[Entry]:
     call.says("And where is your office?", at=16_000)
     call.run()
     return list(parse_journal(call.journal))
+
+
+@pytest.mark.parametrize("kind", ["engine", "engine's turns", "dialled", "keys"])
+def test_other_kinds_of_calls_go_the_same_way(kind: str) -> None:
+    """One of a speech-to-speech engine, of one that decides on turns, one that we made, one with keys."""
+    replies = ["We open at nine in the morning and close at six.", "Yes."]
+    match kind:
+        case "dialled":
+            call = VirtualCall(PLAN, replies, far_end=FarEnd())
+        case "keys":
+            call = VirtualCall(PLAN, replies)
+            call.presses("12", at=12_000)
+        case _:
+            engine = EnginePlan(truncates=True) if kind == "engine" else EnginePlan(server_turns=True)
+            call = VirtualCall(replace(PLAN, engine=engine), engine=SpeechPeer(replies))
+    call.says("When do you open?", at=20_000)
+    call.run()
+    entries = list(parse_journal(call.journal))
+    assert len(entries) > 15
+    found = replay_call(entries)
+    assert found.same, found.render()
 
 
 def test_each_lost_order_is_found_where_it_was() -> None:

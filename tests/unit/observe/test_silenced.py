@@ -13,7 +13,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.journal import Entry, parse_journal
 from patter_cli.core.plan import CallPlan
 from patter_cli.errors import InputError
-from patter_cli.observe.silenced import AGENT, CALLER, GUESS_MS, ROOM_MS, Stretch, silenced
+from patter_cli.observe.silenced import AGENT, CALLER, GUESS_MS, ROOM_MS, SilencedFold, Stretch, silenced
 from patter_cli.testing import VirtualCall
 from patter_cli.text.redact import Redaction
 
@@ -75,6 +75,36 @@ def test_keys_and_cards_are_silent() -> None:
     assert [each.begin_ms < at < each.end_ms for each, at in zip(found, (5000, 5400), strict=False)] == [True, True]
     assert [each for each in found if each.begin_ms > 20000 - GUESS_MS]
     assert not [each for each in found if 11000 < each.begin_ms < 19000]
+
+
+def test_an_engines_words_are_silent_too() -> None:
+    """They come late and by the engine's own names: the caller's by its item, the agent's span by span."""
+
+    def at(ms: int, event: fact.Event, *commands: order.Command) -> Entry:
+        return Entry(at=ms, event=event, commands=commands)
+
+    call = [
+        at(1200, fact.SpeechStarted(at_ms=1000)),
+        at(5200, fact.SpeechEnded(at_ms=5000), order.CommitSpeech()),
+        at(5300, fact.EngineTurnTaken(item="item_1")),
+        at(5400, fact.SpeechResponseOpened(vendor_id="r"), order.AcceptReply(response_id=1, vendor_id="r")),
+        at(5500, fact.SpanOpened(response_id=1, item="a"), order.AcceptSpan(response_id=1, item="a", clause=0)),
+        at(5600, fact.PlayoutStarted(response_id=1, clause=0)),
+        at(5700, fact.SpanWords(response_id=1, clause=0, text="I have +1555")),
+        at(5800, fact.SpanWords(response_id=1, clause=0, text="0177421.", over=True)),
+        at(7600, fact.MarkReached(response_id=1, clause=0)),
+        at(8000, fact.EngineTranscript(item="item_1", text="It is +15550177421", final=True)),
+    ]
+    found = silenced(call, Redaction.NUMBERS)
+    assert [each.side for each in found] == [CALLER, AGENT]
+    assert found[0].begin_ms < 2600 < 5000 < found[0].end_ms
+    assert (found[1].begin_ms, found[1].end_ms) == (5600 - ROOM_MS, 7600 + ROOM_MS)
+    fold = SilencedFold(Redaction.NUMBERS)
+    for each in call[:-1]:
+        fold.feed(each)
+    assert [each.side for each in fold.unsure(7700)] == [CALLER]
+    assert fold.unsure(20_000) == []
+    assert [each.side for each in fold.unheard_of(20_000)] == [CALLER]
 
 
 def test_of_a_call_without_words_nothing_is_heard() -> None:

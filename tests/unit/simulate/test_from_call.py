@@ -112,6 +112,10 @@ def test_the_caller_takes_as_long_as_they_took() -> None:
     cut = next(each.does for each in found.steps if isinstance(each.does, Interrupt))
     assert cut.after_words in "We open at nine, every day of the week."
     assert len(cut.after_words.split()) == 3
+    again = held(ready(opens_at("nine")), *(each.does for each in found.steps))
+    first, second = ([each.start for each in run.utterances] for run in (result, again))
+    assert len(first) == 3
+    assert all(abs(one - two) < 500 for one, two in zip(first, second, strict=True)), (first, second)
 
 
 def test_who_it_was_is_not_in_it() -> None:
