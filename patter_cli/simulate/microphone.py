@@ -207,8 +207,8 @@ def sound_library() -> str:
 
 def sound_devices() -> tuple[list[str], list[str]]:
     """All microphones and all loudspeakers by name; none without a sound server. Raises MissingExtra."""
-    miniaudio = _miniaudio()
-    with _quiet_stderr():
+    miniaudio = miniaudio_library()
+    with quiet_stderr():
         return _names(miniaudio, "captures"), _names(miniaudio, "playbacks")
 
 
