@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +25,8 @@ from patter_cli.testbench.held import HeldCall
 from patter_cli.testbench.models import configured_model
 from patter_cli.testbench.trials import Trial
 from patter_cli.testbench.virtual import hold_virtually
+
+log = logging.getLogger(__name__)
 
 __tracebackhide__ = True
 """What a test sees of a failure begins in the test."""
@@ -86,6 +89,8 @@ class PatterCall:
         call, self._open = self._open, None
         if call is not None:
             call.close()
+            for each in call.errors:  # pytest shows what is logged beside a test that fails
+                log.error("the agent's code: %s", each)
 
     def _ready(self, agent: str | Path | Agent, hooks: dict[str, Any]) -> ReadyAgent:
         settings = load_settings()

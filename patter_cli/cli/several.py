@@ -166,6 +166,8 @@ def lines_of(trial: Trial) -> list[str]:
         lines += [f"{_INDENT}  {line}" for line in fault_lines(verdict, trial.scenario.name)]
     notes = dict.fromkeys(note for call in trial.calls if not call.passed for note in call.notes)
     lines += [f"{_INDENT}note: {note}" for note in notes]
+    logged = dict.fromkeys(each for call in trial.calls if not call.passed for each in call.errors)
+    lines += [f"{_INDENT}log: {each}" for each in logged]
     skipped = [each for call in trial.calls for each in call.verdicts if each.skipped]
     skips = dict.fromkeys((each.expected, each.skipped) for each in skipped)
     lines += [f"{_INDENT}skipped: {expected}: {why}" for expected, why in skips]

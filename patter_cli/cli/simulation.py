@@ -72,6 +72,8 @@ class Simulation:
         )
         for note in self.held.notes:
             self._tell(f"note: {note}")
+        for error in self.held.errors:
+            self._tell(f"log: {error}")
         self._tell_waits()
         self._tell_verdicts()
 

@@ -172,6 +172,11 @@ class Conversation:
         """There is a language model that can judge."""
         return self._model is not None
 
+    @property
+    def errors(self) -> Sequence[str]:
+        """What the agent's own code has raised so far: a line each, with its place."""
+        return tuple(self._held.errors)
+
     def said(self, words: str) -> bool:
         """Whether the agent said these words in a row, at any time and however they are written."""
         return has_words(" ".join(each.text for each in self._held.heard), words)

@@ -69,6 +69,8 @@ class HeldCall:
     max_ttfa_ms: int | None = None
     kept: bool = True
     """Whether all of the call could be written down, its sound among it."""
+    errors: list[str] = field(default_factory=list)
+    """What the log said meanwhile of the agent's own code, where nobody else shows it."""
     skipped: str = ""
     """Why it was not held; "" if it was."""
     error: PatterError | None = None

@@ -156,7 +156,7 @@ def _case(trial: Trial, call: HeldCall, number: int) -> Case:
     if call.skipped:
         return Case(name=name, duration_s=duration_s, ending="skipped", message=call.skipped)
     if call.error is not None:
-        details = "\n".join(filter(None, (str(call.error), call.error.hint)))
+        details = "\n".join(filter(None, (str(call.error), call.error.hint, *call.errors)))
         return Case(name=name, duration_s=duration_s, ending="error", message=str(call.error), details=details)
     if call.failed:
         told = [fault_summary(call.scenario, each) for each in call.failed]
@@ -164,7 +164,7 @@ def _case(trial: Trial, call: HeldCall, number: int) -> Case:
         lines: list[str] = []
         for line, verdict in zip(told, call.failed, strict=True):
             lines += [line, f"    differs: {verdict.differs}"] if verdict.differs else [line]
-        lines += [f"note: {note}" for note in call.notes]
+        lines += [f"note: {note}" for note in call.notes] + [f"log: {each}" for each in call.errors]
         details = "\n".join([*lines, "", transcript(call.steps, call.heard)])
         return Case(name=name, duration_s=duration_s, ending="failure", message=message, details=details)
     if not call.kept:

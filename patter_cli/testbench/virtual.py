@@ -18,6 +18,7 @@ from patter_cli.simulate.steps import StaySilent, Wait
 from patter_cli.simulate.virtual.call import VirtualResult, play_virtually
 from patter_cli.simulate.written import Scenario
 from patter_cli.testbench.held import HeldCall
+from patter_cli.testbench.logged import errors_logged
 
 
 def hold_virtually(
@@ -44,9 +45,10 @@ def hold_virtually(
     def fold(call_id: str, entry: Entry) -> None:
         call.folds.feed(entry)
 
-    played = play_virtually(
-        agent, scenario, seed=scenario.seed, observers=(fold, *observers), on_done=call.steps.append, then=then
-    )
+    with errors_logged(call.errors):
+        played = play_virtually(
+            agent, scenario, seed=scenario.seed, observers=(fold, *observers), on_done=call.steps.append, then=then
+        )
     _measure(call, played)
     if scenario.questions:
         call.judgements = asyncio.run(ask_all(model, scenario, call.steps, call.heard))

@@ -64,6 +64,13 @@ def test_over(patter_call):
     call.hang_up()
     call.say("Hello?")
 
+def test_its_own_errors(patter_call):
+    def on_message(event):
+        return event.text / 2
+    call = patter_call(Agent("You fail."), on_message=on_message)
+    call.say("apples")
+    assert not call.errors
+
 def test_keys(patter_call):
     patter_call("shop").press("x")
 
@@ -94,10 +101,11 @@ def test_what_fails_says_what_to_mend(project: Path) -> None:
     (project / "agents" / "bad.toml").write_text(SCENARIO.replace('"nine"', '"nine and close at seven"'))
     done = run(project, FAILING, "-rs")
     told = done.stdout
-    assert "5 failed, 2 passed, 1 skipped" in told, told
+    assert "6 failed, 2 passed, 1 skipped" in told, told
     for words in (
         "'midnight' in 'We open at nine and close at six.'",
         "the call is over: carrier_stop",
+        "TypeError: unsupported operand type(s) for /: 'str' and 'int' at test_shop.py:17 on_message",
         "press('x'): there are no such keys",
         "no agent is called 'shpo'",
         "hint: did you mean 'shop'? agents found: shop",
