@@ -211,9 +211,16 @@ def _hold_one(plan: Planned, flags: SimulateFlags, settings: Settings) -> None:
 
 def _end_one(simulation: Simulation, flags: SimulateFlags) -> None:
     """What comes after the call: its object, and the exit code."""
+    from patter_cli.cli.told import tell
+
     if flags.json:
         simulation.print_json()
-    simulation.raise_failure()
+    failure = simulation.held.own_failure()
+    if failure is not None and flags.json:  # the object is on stdout already, and is the only one
+        tell(failure, as_json=False)
+        raise typer.Exit(failure.exit_code)
+    if failure is not None:
+        raise failure
     if simulation.held.failed or not simulation.held.kept:
         raise typer.Exit(1)
 

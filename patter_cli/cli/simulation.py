@@ -133,11 +133,6 @@ class Simulation:
             self._agent, sys.stdin, control=control, observers=(self._fold, *self._observers(timed=False))
         )
 
-    def raise_failure(self) -> None:
-        """Raise ProviderError for a call that failed on our side, unless the scenario is about that."""
-        if (failure := self.held.own_failure()) is not None:
-            raise failure
-
     def print_json(self) -> None:
         """The call as one object on stdout; see `patter simulate --help`."""
         print(printable_json(self.held.render()))

@@ -157,7 +157,7 @@ def test_help_is_cheap() -> None:
         (["simulate", "hum", "--say", "hi", "--out", "."], 2, "cannot write .: it is a folder"),
         (["simulate", "hum", "--say", "hi", "--stereo", "agents"], 2, "cannot write agents: it is a folder"),
         (["simulate", "hum", "--wav", "agents"], 2, "cannot read agents: it is a folder"),
-        (["simulate", "hum", "--scenario", "agents"], 2, "cannot read agents: it is a folder"),
+        (["simulate", "hum", "--scenario", "agents"], 2, "there is no scenario in agents"),
         (["simulate", "hum", "--config", "agents"], 2, "agents is a folder"),
         (["simulate", "hum", "--env-file", "agents"], 2, "agents is a folder"),
         (["simulate", "hum", "--seed", "-1"], 2, "--seed"),
