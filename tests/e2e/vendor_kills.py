@@ -354,7 +354,7 @@ async def _played(row: KillRow, killer: Killer, caller: Caller) -> Held:
 
     killer.on_kill = killed
     line = caller.line
-    await line.wait_for(lambda: _heard(caller, GREETING) or _stopped(caller, 0.0, QUIET_MS), MOST_S)
+    await line.wait_for(lambda: _heard(caller, GREETING) or stopped(caller, 0.0, QUIET_MS), MOST_S)
     for turn in range(3):
         if not await _asked_until_answered(row, caller, turn):
             break
@@ -386,7 +386,7 @@ async def _asked_until_answered(row: KillRow, caller: Caller, turn: int) -> bool
             lambda said=said: (
                 _heard(caller, ANSWERS[turn])
                 or line.ended is not None
-                or _stopped(caller, said.last_voiced_ms, QUIET_MS)
+                or stopped(caller, said.last_voiced_ms, QUIET_MS)
             ),
             MOST_S,
         )
@@ -413,7 +413,7 @@ def _heard(caller: Caller, words: str) -> bool:
     return _squeezed(words) in _squeezed(caller.ear.text)
 
 
-def _stopped(caller: Caller, since_ms: float, quiet_ms: float) -> bool:
+def stopped(caller: Caller, since_ms: float, quiet_ms: float) -> bool:
     """The agent has said something since, and then nothing for so long."""
     talks = [each for each in caller.facts if isinstance(each, AgentStarted | AgentStopped)]
     if not talks or not isinstance(talks[-1], AgentStopped) or talks[-1].at_ms < since_ms:

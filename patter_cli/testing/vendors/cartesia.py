@@ -155,8 +155,9 @@ class CartesiaSpeakingVendor(SpeakingVendor):
                     if name in contexts:
                         contexts[name].stop()
                     continue
-                context = contexts.setdefault(name, _Context(self, socket, name))
-                context.queue.put_nowait(said)
+                if name not in contexts:
+                    contexts[name] = _Context(self, socket, name)
+                contexts[name].queue.put_nowait(said)
         finally:
             for each in contexts.values():
                 each.stop()
