@@ -3,7 +3,8 @@
 Theory of operation. Prompt, greeting, language and voice are put over those of the agent on the platform, which must
 allow that in its security settings. Formats are the agent's own and told at the beginning; where they are not the
 telephone's, sound is converted here. The platform names neither replies nor items: a reply begins with the first sound
-or words after the caller's turn or a tool's answer, and nothing says where it ends. Nothing can be cancelled or taken back.
+or words after the caller's turn or a tool's answer, and nothing says where it ends. Nothing can be cancelled or taken
+back.
 
 Source: ElevenLabs, agents WebSocket, 2026-11.
 """

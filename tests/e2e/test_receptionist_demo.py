@@ -203,10 +203,17 @@ async def demo(way: Way) -> tuple[list[tuple[str, str]], str]:
     return [each for each in said if each[1] != BRIDGE], end["reason"]
 
 
+@pytest.mark.slow
 async def test_the_same_call_through_every_vendor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two engines, four mixes: the same words, tool calls, results and end."""
     monkeypatch.setenv("PATTER_CALENDAR", str(tmp_path / "calendar.json"))
-    calls = dict(zip([way.name for way in WAYS], await asyncio.gather(*map(demo, WAYS)), strict=True))
+    calls: dict[str, tuple[list[tuple[str, str]], str]] = {}
+    for ways in (
+        WAYS[:1],
+        WAYS[1:2],
+        WAYS[2:],
+    ):  # beside an engine the built-in voice makes our lines, and takes its time
+        calls |= dict(zip([way.name for way in ways], await asyncio.gather(*map(demo, ways)), strict=True))
     transcript, reason = calls["OpenAIRealtime"]
     assert [text for role, text in transcript if role == "user"] == [step.line for step in DEMO]
     assert [text for role, text in transcript if role == "assistant"][1:] == [step.answer for step in DEMO]
