@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from patter_cli.audio.frame import AudioFormat
+if TYPE_CHECKING:
+    from patter_cli.audio.frame import AudioFormat
 
 
 @runtime_checkable

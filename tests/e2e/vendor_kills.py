@@ -451,7 +451,7 @@ def _lost(caller: Caller) -> list[str]:
     lost = [each for each in ANSWERS if _squeezed(each) in ear and _squeezed(each) not in history]
     for role, text in caller.transcript():
         whole = _squeezed(" ".join(text.rstrip("… ").split()[:-1]))
-        ours = any(_squeezed(line)[:12] in _squeezed(text) for line in LINES.texts())
+        ours = any(_squeezed(line)[:12] in _squeezed(text) or whole in _squeezed(line) for line in LINES.texts())
         if role == "assistant" and whole and whole not in ear and not ours:
             lost.append(text)
     return lost
