@@ -1,4 +1,4 @@
-"""ElevenLabs' own SDK holds a conversation with our stand-in of its agents: so the stand-in speaks as the vendor does."""
+"""ElevenLabs' own SDK holds a conversation with our stand-in of its agents: the stand-in speaks as the vendor does."""
 
 from __future__ import annotations
 
