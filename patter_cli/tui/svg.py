@@ -1,4 +1,4 @@
-"""A stored call as it was on the screen, as a moving picture: `python -m patter_cli.tui.svg CALL docs/screen.svg`.
+"""A stored call as it was on the screen, as a moving picture: `python -m patter_cli.tui.svg JOURNAL docs/screen.svg`.
 
 The frames are those that a terminal would have got, one each STEP_S of the call. A row that stays the same is drawn
 once, with the time for which it is seen; the picture begins anew when it is over. Nothing in it is a script.
@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 from rich.segment import Segment
 from rich.terminal_theme import MONOKAI, TerminalTheme
 
+from patter_cli.core.events import CallConnected
 from patter_cli.core.journal import Entry, parse_journal
 from patter_cli.tui.draw import draw
 from patter_cli.tui.fold import ScreenFold
@@ -100,17 +101,12 @@ def _spans(row: tuple[Segment, ...]) -> Iterator[str]:
         at += len(text)
 
 
-def main(call: str, target: Path) -> None:
-    from patter_cli.cli.logs_query import resolve_call
-    from patter_cli.kept_calls import kept_calls
-    from patter_cli.settings import load_settings
-
-    store = kept_calls(load_settings())
-    call_id = resolve_call(store, call)
-    entries = list(parse_journal("\n".join(store.journal(call_id))))
-    agent = next((getattr(each.event, "plan", None) for each in entries), None)
-    target.write_text(moving_picture(call_id, entries, f"patter simulate {getattr(agent, 'agent', '')}".rstrip()))
+def main(journal: Path, target: Path) -> None:
+    """journal: of a call's folder."""
+    entries = list(parse_journal(journal.read_text(encoding="utf-8")))
+    agent = next((each.event.plan.agent for each in entries if isinstance(each.event, CallConnected)), "")
+    target.write_text(moving_picture("", entries, f"patter simulate {agent}"), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
