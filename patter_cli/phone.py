@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from patter_cli import recipes, registry, wiring
 from patter_cli.agent import PIPELINE, Agent
@@ -31,6 +31,9 @@ from patter_cli.server.control_messages import MAX_RING_S, PlaceCall
 from patter_cli.server.run import Serving
 from patter_cli.server.service import Service
 from patter_cli.settings import DEFAULTS, load_settings
+
+if TYPE_CHECKING:
+    from patter_cli.web.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -175,9 +178,9 @@ class Patter:
 
         recording: have the carrier record. record: record here, into a file beside each call's journal, whose path
         on_call_end gets as recording_path; calls must be kept for that (persist). voicemail_message: what an answering
-        machine is told, variables filled in. dashboard, dashboard_token: of the dashboard, which comes later: until
-        then they do nothing, and a token is told so in one line of the log. tunnel: True opens one of Cloudflare's.
-        name: of the agent, in records and events.
+        machine is told, variables filled in. dashboard: show the calls to whoever signs in, on the same port: `patter
+        dashboard` prints a link. dashboard_token: what programs send; "": the settings' one, or one that is made at
+        each start. tunnel: True opens one of Cloudflare's. name: of the agent, in records and events.
         """
         hooks = Hooks(
             on_call_start=on_call_start,
@@ -192,15 +195,16 @@ class Patter:
             raise ConfigError(f"this Patter {doing}", hint="serve first and once; await phone.disconnect() before")
         if record and not self._keeps:
             raise ConfigError("calls are not kept, so there is no place for recordings", hint="Patter(persist=True)")
-        if dashboard_token:
-            log.warning("there is no dashboard yet, so its token does nothing; calls are watched by callbacks")
         way = tunnel_of(tunnel, self._config.webhook_url) or self._tunnel
         self._ready.renew()
         self._tunnel_ready.renew()
         self._serving = asyncio.get_running_loop().create_future()
         try:
             wanted = ServedAgent(name, agent, hooks, voicemail_message)
-            await self._serve(wanted, port, way, recording=recording, record=record)
+            site = None
+            if dashboard:
+                site = wiring.site(self._settings, self._store, token=dashboard_token, prices=self._prices)
+            await self._serve(wanted, port, way, recording=recording, record=record, site=site)
         except BaseException as error:
             self._tunnel_ready.fail(error)
             self._ready.fail(error)
@@ -213,11 +217,18 @@ class Patter:
             self._serving = self._served = None
 
     async def _serve(
-        self, wanted: ServedAgent, port: int, way: Tunnel | None, *, recording: bool, record: bool
+        self,
+        wanted: ServedAgent,
+        port: int,
+        way: Tunnel | None,
+        *,
+        recording: bool,
+        record: bool,
+        site: Site | None,
     ) -> None:
         ready = self._resolved(wanted.name, wanted.agent, wanted.hooks, wanted.voicemail_message)
         service, server = self._new_server(
-            {wanted.name: ready}, port, way, recording=recording, record=record, number=True
+            {wanted.name: ready}, port, way, recording=recording, record=record, number=True, site=site
         )
         self._service, self._served = service, wanted
         try:
@@ -381,8 +392,10 @@ class Patter:
         recording: bool = False,
         record: bool = False,
         number: bool = False,
+        site: Site | None = None,
     ) -> tuple[Service, Serving]:
-        """Agents on the phone, and how they are started. number: ours is pointed at them. Raises PatterError."""
+        """Agents on the phone, and how they are started. number: ours is pointed at them. site: what is to be seen.
+        Raises PatterError."""
         carriers = self._carriers or wiring.carriers()
         if self._carrier is not None:
             carriers = {name: each for name, each in carriers.items() if each.local}
@@ -404,6 +417,7 @@ class Patter:
             record=record,
             prices=self._prices,
             on_host=self._tunnel_ready.tell,
+            site=site,
         )
 
     async def __aenter__(self) -> Patter:

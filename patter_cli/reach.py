@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patter_cli import wiring
 from patter_cli.contracts.carrier.carrier import Carrier
@@ -22,6 +22,9 @@ from patter_cli.server.registration import default_run_folder
 from patter_cli.server.run import Serving
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from patter_cli.web.site import Site
 
 CLOUDFLARE = "cloudflared"
 
@@ -65,12 +68,13 @@ def new_server(
     record: bool = False,
     prices: PriceTable = LIST_PRICES,
     on_host: Callable[[str], None] = lambda host: None,
+    site: Site | None = None,
 ) -> tuple[Service, Serving]:
     """Agents on the phone, and what starts and stops them: reached through the tunnel, under the public host, or by
     this machine alone.
 
     number: E.164, pointed at us meanwhile; "": none. recording: carriers record every call; record: so do we. on_host:
-    told each public host once it is proven. Raises PatterError.
+    told each public host once it is proven. site: what is to be seen of it; None: nothing. Raises PatterError.
     """
     check_recording(recording, carriers)
     serving = ServiceSettings(
@@ -87,7 +91,15 @@ def new_server(
         max_spend_per_day=settings.max_spend_per_day,
         prices=prices,
     )
-    service = wiring.service(agents, serving, store=store, carried_by=carriers)
+    service = wiring.service(
+        agents,
+        serving,
+        store=store,
+        carried_by=carriers,
+        site=site,
+        notifier=wiring.notifier(settings, prices),
+        telemetry=wiring.telemetry(settings, prices),
+    )
     if tunnel is None and not public_host:
         return service, service
     ours = [each.name for each in carriers.values() if not each.local]

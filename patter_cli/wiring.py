@@ -27,6 +27,8 @@ from patter_cli.kept_calls import call_store as call_store
 from patter_cli.kept_calls import check_folder as check_folder
 from patter_cli.kept_calls import default_folder as default_folder
 from patter_cli.kept_calls import kept_calls as kept_calls
+from patter_cli.observe.cost import LIST_PRICES
+from patter_cli.observe.prices import PriceTable
 from patter_cli.opting_out import do_not_call as do_not_call
 from patter_cli.ready_agents import ready_agent as ready_agent
 from patter_cli.settings import ROWS, Settings
@@ -148,7 +150,7 @@ def service(
     return service
 
 
-def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
+def site(settings: Settings, store: CallStore, *, token: str = "", prices: PriceTable = LIST_PRICES) -> Site:
     """What is to be seen of the calls in a store, and of a server that holds them. token: in place of the settings'.
     Raises BadSetting for one that could be guessed."""
     from patter_cli.web.access import MIN_TOKEN_CHARS, Access
@@ -160,10 +162,16 @@ def site(settings: Settings, store: CallStore, *, token: str = "") -> Site:
             f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
             hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
         )
-    return Site(store, Access(token), exposed=settings.expose_dashboard, number=settings.phone_number)
+    return Site(
+        store,
+        Access(token),
+        exposed=settings.expose_dashboard,
+        number=settings.phone_number,
+        prices=prices,
+    )
 
 
-def notifier(settings: Settings) -> Notifier | None:
+def notifier(settings: Settings, prices: PriceTable = LIST_PRICES) -> Notifier | None:
     """What posts call events where the settings say; None where they do not. Raises BadSetting."""
     if not settings.notify_url:
         return None
@@ -175,11 +183,12 @@ def notifier(settings: Settings) -> Notifier | None:
             secret=settings.webhook_secret,
             events=settings.notify_events,
             allow_private=settings.notify_private,
-        )
+        ),
+        prices,
     )
 
 
-def telemetry(settings: Settings) -> Telemetry | None:
+def telemetry(settings: Settings, prices: PriceTable = LIST_PRICES) -> Telemetry | None:
     """What sends traces and logs where the settings say; None where they do not.
 
     Raises BadSetting, and MissingExtra where somebody asks for it here. A variable that is meant for every program of a
@@ -190,7 +199,7 @@ def telemetry(settings: Settings) -> Telemetry | None:
     from patter_cli.observe.otel import Telemetry
 
     try:
-        return Telemetry(settings.otel_endpoint, settings.otel_headers)
+        return Telemetry(settings.otel_endpoint, settings.otel_headers, prices)
     except MissingExtra as error:
         if settings.origin("otel_endpoint").source == "patter.toml":
             raise

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from patter_cli import Patter
 from patter_cli.carriers.loopback.stream import LoopbackLine
-from patter_cli.errors import ConfigError, PatterError
+from patter_cli.errors import BadSetting, ConfigError, PatterError
 from patter_cli.providers.rules import RulesLLM
 from patter_cli.server.service import Service
 from patter_cli.simulate.caller import LineCaller
@@ -107,17 +107,23 @@ async def test_it_can_be_stopped_while_it_starts() -> None:
     await phone.disconnect()
 
 
-async def test_what_is_not_there_yet_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """A dashboard's token is told to do nothing, without the token; a file that asks for none hears nothing."""
-    with caplog.at_level(logging.WARNING):
-        async with serving(Patter(persist=False), dashboard=False):
-            pass
-        assert caplog.records == []
-        async with serving(Patter(persist=False), dashboard=True, dashboard_token="s3cret"):
-            pass
-    (line,) = [each.getMessage() for each in caplog.records]
-    assert "no dashboard yet" in line
-    assert "s3cret" not in line
+def asking(service: Service) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}", trust_env=False)
+
+
+async def test_calls_are_seen_by_whoever_has_the_token(caplog: pytest.LogCaptureFixture) -> None:
+    """On the port of the calls, unless a program wants it otherwise; a token that can be guessed is refused."""
+    token = "a-token-that-nobody-guesses"
+    there = Patter(persist=False)
+    async with serving(there, dashboard_token=token) as service, asking(service) as http:
+        assert (await http.get("/api/v1/calls")).status_code == 401
+        seen = await http.get("/api/v1/calls/active", headers={"authorization": f"Bearer {token}"})
+        assert seen.json()["agents"] == ["agent"]
+    async with serving(Patter(persist=False), dashboard=False) as service, asking(service) as http:
+        assert (await http.get("/dashboard")).status_code == 404
+    with pytest.raises(BadSetting, match="too short"):
+        await Patter(persist=False).serve(agent("Hello.", llm=HUM), 0, dashboard_token="s3cret")
+    assert token not in caplog.text
 
 
 async def test_unsigned_webhooks_are_told_loudly(caplog: pytest.LogCaptureFixture) -> None:
