@@ -15,12 +15,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from patter_cli.contracts.store import CallQuery, CallRow, CallStats
 from patter_cli.stores import sums, words
 from patter_cli.stores.indexed import IndexedCall
-from patter_cli.stores.tally import Tally
 from patter_cli.text.redact import mask_number
+
+if TYPE_CHECKING:
+    from patter_cli.stores.tally import Tally
 
 BUSY_S = 2.0
 """A writer holds the lock for milliseconds, a rebuild of 10,000 calls for about 0.1 s (tests.bench.store)."""
@@ -203,6 +206,8 @@ class CallIndex:
 
     def stats(self, query: CallQuery) -> CallStats:
         """What the calls that fit come to."""
+        from patter_cli.stores.tally import Tally  # a list needs none
+
         tally = Tally()
         days = self._summed_days(query)
         if days:

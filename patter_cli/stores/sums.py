@@ -12,9 +12,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from patter_cli.contracts.store import CallQuery
-from patter_cli.stores.tally import Tally
+
+if TYPE_CHECKING:
+    from patter_cli.stores.tally import Tally
 
 STEPS: tuple[str, ...] = (
     "CREATE TABLE summed (day TEXT NOT NULL PRIMARY KEY, begins REAL NOT NULL, ends REAL NOT NULL) WITHOUT ROWID",
