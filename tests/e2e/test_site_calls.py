@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.journal import render_entry
+from patter_cli.core.journal import parse_entry, render_entry
 from patter_cli.web import shapes
+from patter_cli.web.feed import READERS, ROOM, LiveFeed
 from tests.e2e.conftest import Caller
 from tests.e2e.site import BEARER, Shown, shown
 from tests.e2e.test_site_orders import live_call, served
@@ -342,3 +344,59 @@ async def test_stored_calls_alone_are_seen_live_too(there: Shown) -> None:
     call.write(render_entry(3000, fact.LineClosed(cause="x"), [order.FinishCall(outcome="answered", reason="x")]))  # type: ignore[arg-type]
     call.end(record("LB1", STARTED))
     assert [each["what"] for each in await watching][-1] == "ended"
+
+
+async def deaf(port: int) -> socket.socket:
+    """Somebody who asks for events and never reads."""
+    loop = asyncio.get_running_loop()
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    await loop.sock_connect(sock, ("127.0.0.1", port))
+    request = f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BEARER['authorization']}\r\n\r\n"
+    await loop.sock_sendall(sock, request.encode())
+    return sock
+
+
+async def test_who_looks_on_holds_up_no_stop(tmp_path: Path) -> None:
+    """Twenty readers, half of whom never read: the server stops as quickly as without them."""
+    async with served(tmp_path) as (phone, http):
+        watching = [asyncio.create_task(events_until(http, "nothing")) for _ in range(10)]
+        sockets = [await deaf(phone.server.port) for _ in range(10)]
+        async with Caller(phone, "shop") as caller:
+            await caller.until_heard("hello.")
+        assert "patter_event_readers 20" in (await http.get("/metrics")).text
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await phone.server.stop()
+        assert loop.time() - began < 2.5
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        for sock in sockets:
+            sock.close()
+
+
+async def test_who_is_slow_is_told_what_it_missed() -> None:
+    """The ring keeps the last events: whoever comes later is told how many are gone, and goes on with what there is."""
+    feed = LiveFeed()
+    for number in range(2 * ROOM + 100):
+        entry = parse_entry(first_line(f"C{number}", STARTED))
+        feed(f"C{number}", entry)
+    start = feed.last_event.partition("-")[0]
+    body, place, missed = feed.take(feed.place(f"{start}-0"))
+    assert missed > ROOM
+    assert body.count(b"event: started") == 2 * ROOM + 100 - missed
+    assert feed.take(place) == (b"", place, 0)
+    assert feed.place("another-5") == feed.place("rubbish") == place
+    assert feed.place(f"{start}-99999999") == place
+    only, _, _ = feed.take(place - 10, call_id=f"C{2 * ROOM + 99}")
+    assert only.count(b"event: ") == 1
+
+
+async def test_there_are_not_more_readers_than_may_be(tmp_path: Path) -> None:
+    """The next one is sent away, and the others go on."""
+    async with shown(tmp_path) as there:
+        there.site.feed.readers = READERS
+        refused = await there.http.get("/api/v1/events", headers=BEARER)
+        assert (refused.status_code, refused.json()["code"]) == (503, "no_room")
