@@ -171,7 +171,10 @@ class Site:
                 return _page(Refusal(status=401, code="unauthorized", message="the token is not this server's"))
             session = self._access.new_session(now_s)
         reply = RedirectResponse("/dashboard", 303)
-        reply.set_cookie(self._cookie(), session, max_age=SESSION_S, path="/", httponly=True, samesite="strict")
+        https = request.headers.get("x-forwarded-proto") == "https"  # a tunnel's; it can only keep the cookie closer
+        reply.set_cookie(
+            self._cookie(), session, max_age=SESSION_S, path="/", httponly=True, samesite="strict", secure=https
+        )
         return reply
 
     async def _sign_out(self, request: Request) -> Response:

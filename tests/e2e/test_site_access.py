@@ -165,6 +165,15 @@ async def test_guesses_from_outside_do_not_shut_out_who_sits_here(tmp_path: Path
         assert (await there.http.get("/api/v1/calls", headers=BEARER)).status_code == 200
 
 
+async def test_through_a_tunnel_the_cookie_stays_in_https(tmp_path: Path) -> None:
+    """A browser sends it nowhere else; on this machine there is no https, and it works without."""
+    async with shown(tmp_path, expose_dashboard=True) as there:
+        outside = {"x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https"}
+        far = await there.http.get(there.site.link("127.0.0.1"), headers=outside)
+        near = await there.http.get(there.site.link("127.0.0.1"))
+        assert [("Secure" in each.headers["set-cookie"]) for each in (far, near)] == [True, False]
+
+
 async def test_nothing_describes_the_api_to_strangers(there: Shown) -> None:
     """There are no pages about it, and methods that it has not are not told."""
     for path in ("/docs", "/redoc", "/openapi.json", "/api/v1/openapi.json", "/api"):
