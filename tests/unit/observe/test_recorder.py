@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Event
 from patter_cli.core.journal import Entry
-from patter_cli.observe.recorder import SoundWriter, WrittenSound
+from patter_cli.observe.recorder import WAITING_BYTES, SoundWriter, WrittenSound
 from patter_cli.text.redact import Redaction
 
 FRAME = encode_ulaw(np.full(160, 8000, np.int16))
@@ -104,6 +105,29 @@ async def test_a_folder_that_cannot_be_written(tmp_path: Path, caplog: pytest.Lo
     talk(sound, 0, 100)
     await finished(sound, writer)
     assert sound.path is None
+    assert "call LB1 is not recorded" in caplog.text
+
+
+async def test_a_disk_that_hangs_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The call hands over what it has, memory stays bounded, and its end waits no longer than it may."""
+    path = tmp_path / "call.wav"
+    os.mkfifo(path)  # whoever opens it to write waits until somebody reads
+    writer = SoundWriter()
+    sound = writer.open("LB1", path)
+    sound.begin(ULAW_8K_WIRE, 0)
+    talk(sound, 0, 1000, caller=False)
+    await asyncio.sleep(0.7)  # the thread is at the disk
+    hour = FRAME * 50 * 60
+    for minute in range(60):
+        sound.sent(hour, minute * 60_000)
+    assert sound._put_bytes - sound._taken_bytes < WAITING_BYTES + len(hour) + 1
+    began = asyncio.get_running_loop().time()
+    await sound.finish(0.2)
+    writer.close(0.2)
+    assert asyncio.get_running_loop().time() - began < 2.0
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb"):
+        for thread in [each for each in threading.enumerate() if each.name == "patter-sound"]:
+            await asyncio.to_thread(thread.join, 5.0)
     assert "call LB1 is not recorded" in caplog.text
 
 
