@@ -92,6 +92,11 @@ def read_channel(path: str | PathLike[str], channel: int) -> tuple[Samples, int]
     return np.ascontiguousarray(sides[:, channel]), rate_hz
 
 
+def read_channels(path: str | PathLike[str]) -> tuple[Samples, int]:
+    """Read all channels of a WAV file, shape (n, channels), and its rate. Raises InputError as `read_wav` does."""
+    return _read(path)
+
+
 def mute(path: str | PathLike[str], stretches: Iterable[tuple[int, int, int]]) -> None:
     """Make parts of a WAV file silent: (channel, from, to) in ms. It becomes PCM of 16 bits, whole or not at all.
 

@@ -102,6 +102,7 @@ PRICES: tuple[Price, ...] = (
     Price(leg="stt", provider="moonshine", minute=0.0),
     Price(leg="tts", provider="joe", thousand_characters=0.0),
     Price(leg="telephony", provider="loopback", minute=0.0),
+    Price(leg="telephony", provider="browser", minute=0.0),
     Price(leg="llm", provider="rules", million_input=0.0, million_output=0.0),
     Price(leg="telephony", provider="typed", minute=0.0),
     # Speech to text, streaming. Deepgram's are its promotional rates; regular nova-3 0.0077 and 0.0092.

@@ -1,25 +1,71 @@
-"""The pages. For now one that says where the rest is."""
+"""The pages: files of this package, served as they are. What they show they ask the API for.
+
+/dashboard       for whoever has signed in         /assets/...     scripts, styles, pictures: nobody's secret
+/call            for whoever was invited to call one agent once, by the ticket behind its #
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Patter</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><main><h1>Patter</h1><ul>
-<li><a href="/api/v1/calls">Calls</a></li><li><a href="/api/v1/calls/active">Live calls</a></li>
-<li><a href="/api/v1/analytics/overview">Overview</a></li><li><a href="/api/v1/analytics/costs">Costs</a></li>
-</ul></main></body></html>
-"""
+ASSETS: Final = "/assets"
+GUEST: Final = "/call"
+OPEN: Final = (ASSETS, GUEST)
+"""Where nobody has to have signed in."""
+
+_KINDS: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 
 def dashboard_routes() -> list[BaseRoute]:
-    """What is below /dashboard for whoever has signed in."""
+    """What is below /dashboard, /call and /assets."""
 
     async def page(request: Request) -> Response:
-        return HTMLResponse(_PAGE)
+        return _answer("index.html")
 
-    return [Route("/dashboard", page)]
+    async def guest(request: Request) -> Response:
+        return _answer("call.html")
+
+    async def asset(request: Request) -> Response:
+        return _answer(request.path_params["name"])
+
+    return [
+        Route("/dashboard", page),
+        Route(GUEST, guest),
+        Route(f"{ASSETS}/{{name:path}}", asset),
+    ]
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is for strangers, too: the softphone's page of those who were invited, and what it is made of."""
+    return path == GUEST or path.startswith(f"{ASSETS}/")
+
+
+def _answer(name: str) -> Response:
+    found = _assets().get(name)
+    if found is None:
+        return Response("not found", 404, media_type="text/plain")
+    kind, body = found
+    return Response(body, media_type=kind)
+
+
+@cache
+def _assets() -> dict[str, tuple[str, bytes]]:
+    """All that may be asked for by name, read once: no path of a stranger's ever reaches the disk."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for folder, prefix in (("", ""), ("vendor", "vendor/")):
+        for file in (files("patter_cli.web") / "assets" / folder).iterdir():
+            kind = _KINDS.get(file.name[file.name.rfind(".") :])
+            if kind is not None and file.is_file():
+                found[prefix + file.name] = kind, file.read_bytes()
+    return found

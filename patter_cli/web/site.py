@@ -27,24 +27,31 @@ from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.exposition import CONTENT_TYPE, Gauge
 from patter_cli.observe.metering import Metering
 from patter_cli.observe.prices import PriceTable
+from patter_cli.server.calls import Sender
+from patter_cli.server.tickets import CallTicket
 from patter_cli.web import shapes
 from patter_cli.web.access import SESSION_S, Access
-from patter_cli.web.dashboard import dashboard_routes
+from patter_cli.web.dashboard import OPEN, dashboard_routes, is_open
 from patter_cli.web.endpoint import Asked, Endpoint, Facts, Threads, fault, route
 from patter_cli.web.feed import READERS, EventStream, LiveFeed
 from patter_cli.web.gate import Gate, Refusal, cookie_of, side_of, too_many
 from patter_cli.web.orders import Obeys, Orders
+from patter_cli.web.peaks import RecordingShapes
+from patter_cli.web.softphone import Captions, SoftphoneCalls, TakesPageCalls
 from patter_cli.web.stored import StoredCalls
 
 SIGN_IN: Final = "/dashboard/sign-in"
 SIGN_OUT: Final = "/dashboard/sign-out"
 LOOK_S: Final = 0.05
 """How often it is looked how late the event loop is."""
-_PLACES: Final = ("/dashboard", "/api", "/metrics")
+_PLACES: Final = ("/dashboard", "/api", "/metrics", *OPEN)
 
 
-class Served(Obeys, Protocol):
+class Served(Obeys, TakesPageCalls, Protocol):
     """A server that holds calls."""
+
+    on_page_call: Callable[[CallTicket, Sender], None] | None
+    """Is told of each call from a page."""
 
     @property
     def port(self) -> int: ...
@@ -85,11 +92,14 @@ class Site:
             *self._live_endpoints(),
             *StoredCalls(store).endpoints(),
             *Orders(lambda: self._served, number=number).endpoints(),
+            *RecordingShapes(store).endpoints(),
+            *SoftphoneCalls(lambda: self._served).endpoints(),
         )
 
     def serve(self, served: Served) -> None:
         """It is this server's from now on."""
         self._served = served
+        served.on_page_call = Captions(self.feed).follow
         self._port = lambda: served.port
         self.metering.counts = lambda: served.counts
 
@@ -142,13 +152,13 @@ class Site:
             self._access,
             cookie=self._cookie,
             now_s=time.time,
-            is_open=lambda path: path == SIGN_IN,
+            is_open=lambda path: path == SIGN_IN or is_open(path),
             welcome=_welcome,
         )
         return [_Below(_PLACES, gate)]
 
     def is_public(self, path: str) -> bool:
-        return self._exposed and _is_below(_PLACES, path)
+        return is_open(path) or (self._exposed and _is_below(_PLACES, path))
 
     # --- signing in --------------------------------------------------------------------------------------------------
 
@@ -296,11 +306,12 @@ def _welcome(refusal: Refusal) -> bytes:
 
 _WELCOME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Patter: sign in</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><main><h1>Sign in</h1><p role="status">SAID.</p>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="/assets/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/assets/style.css"></head>
+<body class="guest"><main class="sign-in"><h1>Sign in</h1><p role="status">SAID.</p>
 <p>Open the link that <code>patter serve</code> or <code>patter dashboard</code> prints, or give the token.</p>
 <form method="post" action="/dashboard/sign-in">
-<label for="token">Token</label>
+<label class="field" for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required>
-<button>Sign in</button></form></main></body></html>
+<button class="plain strong">Sign in</button></form></main></body></html>
 """
