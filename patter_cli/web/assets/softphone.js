@@ -108,8 +108,12 @@ function Invite({ agent }) {
     }
   };
   const copy = async () => {
-    await navigator.clipboard?.writeText(link);
-    setSaid("Copied.");
+    try {
+      await navigator.clipboard.writeText(link);
+      setSaid("Copied.");
+    } catch {
+      setSaid("The browser did not let it be copied: select it instead.");
+    }
   };
   return html`<section class="card invite">
     <h2>Let somebody else call</h2>
