@@ -72,7 +72,7 @@ class Call:
     __slots__ = (
         "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now", "ordered",
         "outcome", "owes_notice", "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said",
-        "state", "to_say",
+        "state", "taken", "to_say",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -105,6 +105,8 @@ class Call:
         self.owes_verdict = False
         """The author's code is still to be told who answered."""
         self.parting: Parting | None = None
+        self.taken = False
+        """A colleague talks with the caller; the agent is quiet, and hears it."""
         self.to_say: list[str] = []
         """What whoever looks on wants said, as soon as the floor is free."""
         self.quiet_since: Ms = 0

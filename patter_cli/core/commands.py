@@ -285,6 +285,13 @@ class MuteCaller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassColleague:
+    """From now on the caller hears the colleague who has taken the call over; not passes: no longer."""
+
+    passes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
     """Whoever was rung has been told what it is about: connect them with the caller who waits."""
 
@@ -388,6 +395,7 @@ Command: TypeAlias = (
     | PlayMusic
     | StopMusic
     | MuteCaller
+    | PassColleague
     | HandOver
     | SwitchLanguage
     | Instruct

@@ -22,7 +22,8 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One line of the conversation. role: user, assistant or tool. timestamp: Unix seconds."""
+    """One line of the conversation. role: user, assistant, tool, or colleague, who spoke in the agent's place.
+    timestamp: Unix seconds."""
 
     role: str
     text: str
@@ -76,10 +77,10 @@ class Conversation:
         return next((m.tool for m in reversed(self._messages) if m.tool is not None and m.tool.name == name), None)
 
     def unanswered(self) -> list[str]:
-        """The caller's last lines that nothing of the agent's was heard after."""
+        """The caller's last lines that nothing of the agent's, or of a colleague's, was heard after."""
         lines: list[str] = []
         for message in reversed(self.messages):
-            if message.role == "assistant":
+            if message.role in ("assistant", "colleague"):
                 break
             if message.role == "user":
                 lines.insert(0, message.text)

@@ -50,7 +50,7 @@ class Drafting:
         call = self._call
         text = f"{call.said.turns} {call.said.words}".strip()
         words = draft_words(text)
-        idle = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE
+        idle = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and not call.taken
         if not (call.plan.drafts and words and idle) or call.said.keys:
             return
         if self._draft is not None and self._draft.words == words:

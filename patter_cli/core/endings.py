@@ -53,6 +53,7 @@ class Endings:
         call = self._call
         if call.state.now not in (CallState.PREPARING, CallState.ACTIVE, CallState.TRANSFERRING):
             return
+        self.end_takeover()
         if call.state.now is CallState.TRANSFERRING:
             call.issue(order.CancelTransfer())
             self._floor.stop_music()
@@ -61,6 +62,12 @@ class Endings:
             self._floor.read_out(line, Purpose.GOODBYE).hang_up = reason
             return
         self.say_last(line, reason, Purpose.GOODBYE, call.plan.pace.goodbye_ms)
+
+    def end_takeover(self) -> None:
+        """No colleague is heard by the caller any more; nothing happens where none was."""
+        if self._call.taken:
+            self._call.taken = False
+            self._call.issue(order.PassColleague(passes=False))
 
     def say_last(self, line: str, reason: str, purpose: Purpose, within_ms: int) -> None:
         """Say this, whatever the caller does, and hang up when it was heard or its time is over."""
@@ -114,7 +121,7 @@ class Endings:
 
     def time_warning_due(self) -> None:
         call = self._call
-        free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT
+        free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT and not call.taken
         if call.state.now is CallState.ACTIVE and free and call.parting is None:
             self._floor.read_out(call.plan.lines.time_warning, Purpose.LINE)
         else:

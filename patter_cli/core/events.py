@@ -495,6 +495,27 @@ class PutThroughRequested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListenedIn:
+    """Somebody who looks on hears the call from now on, or no longer."""
+
+    listens: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOverRequested:
+    """A colleague talks with the caller in the agent's place from now on, or gives them back."""
+
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColleagueSaid:
+    """Whoever has taken the call over said this, as it was recognised."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineClosed:
     """The stream is gone. cause: carrier_stop, carrier_close, media_timeout, carrier_stalled, internal_error, ..."""
 
@@ -576,6 +597,9 @@ Event: TypeAlias = (
     | MuteRequested
     | SayRequested
     | PutThroughRequested
+    | ListenedIn
+    | TakeOverRequested
+    | ColleagueSaid
     | LineClosed
     | Tick
     | DialRequested

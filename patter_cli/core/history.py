@@ -47,6 +47,10 @@ class History:
         self.stop_waiting()
         self._add("user", words, interrupted=False)
 
+    def add_colleague(self, words: str) -> None:
+        """Somebody said this in the agent's place."""
+        self._add("colleague", words, interrupted=False)
+
     def add_reply(self, reply: Reply, *, interrupted: bool) -> None:
         """As much of a reply as was heard; nothing if that is nothing."""
         self.stop_waiting()

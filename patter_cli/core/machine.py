@@ -101,7 +101,7 @@ class TurnMachine:
         screening = Screening(call, drafting, floor, endings, turns)
         opening = Opening(call, history, floor, turns, screening)
         dialling = Dialling(call, history, endings, opening)
-        onlooker = Onlooker(call, floor, turns, transfers)
+        onlooker = Onlooker(call, history, drafting, floor, endings, turns, transfers)
         engine_replies = EngineReplies(call, history, silence, floor, endings, turns, playout, delivery)
         engine_caller = EngineCaller(call, history, floor, turns, overlap, echo)
 
@@ -149,6 +149,11 @@ class TurnMachine:
         call = self._call
         waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and call.parting is None
         return self.ended or (waits and call.caller.now is CallerState.SILENT and not call.said.keys)
+
+    @property
+    def taken(self) -> bool:
+        """A colleague talks with the caller in the agent's place."""
+        return self._call.taken
 
     @property
     def waits_for(self) -> frozenset[Timer]:
@@ -274,6 +279,8 @@ _on(fact.HangUpRequested, Dialling, Dialling.hang_up_requested)
 _on(fact.MuteRequested, Dialling, Dialling.mute_requested)
 _on(fact.SayRequested, Onlooker, Onlooker.say_requested)
 _on(fact.PutThroughRequested, Onlooker, Onlooker.put_through_requested)
+_on(fact.TakeOverRequested, Onlooker, Onlooker.take_over_requested)
+_on(fact.ColleagueSaid, Onlooker, Onlooker.colleague_said)
 _on(fact.LineClosed, Endings, Endings.line_closed)
 
 _when(Timer.TRANSFER, Transfers, Transfers.due)

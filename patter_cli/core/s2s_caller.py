@@ -237,7 +237,7 @@ class EngineCaller:
 
     def _expect_words(self) -> None:
         """The engine has heard somebody, or should have: it has so long to make something of it."""
-        if self._call.agent.now is AgentState.IDLE:
+        if self._call.agent.now is AgentState.IDLE and not self._call.taken:
             self._call.deadlines.set(Timer.TRANSCRIPT, max(self._call.quiet_since + SILENCE_MS, self._call.now))
 
     def _end_turn(self) -> None:
@@ -294,7 +294,7 @@ class EngineCaller:
             call.said.spoken = True
             return
         call.deadlines.cancel(Timer.IDLE)
-        if call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE:
+        if call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and not call.taken:
             reply = self._floor.open_engine_reply(Purpose.ANSWER)
             call.issue(order.AwaitReply(response_id=reply.id))
 

@@ -73,7 +73,7 @@ class EngineReplies:
     def _reply_for(self, event: fact.SpeechResponseOpened) -> Reply | None:
         call, reply = self._call, self._call.reply
         engine = call.plan.engine
-        if engine is None or call.state.now is not CallState.ACTIVE:
+        if engine is None or call.state.now is not CallState.ACTIVE or call.taken:
             return None
         if reply is not None and not reply.by_engine:
             answered = engine.server_turns and event.asked is None and call.agent.now is AgentState.HELD

@@ -201,6 +201,7 @@ class Screening:
             self._leave(Outcome.VOICEMAIL, "no_message")
             return
         self._comes_to(Outcome.VOICEMAIL)
+        self._endings.end_takeover()
         if call.state.now is CallState.ACTIVE:
             self._fall_silent()
             call.state.move(CallState.VOICEMAIL)

@@ -42,6 +42,9 @@ class Turns:
         call = self._call
         if call.state.now is not CallState.ACTIVE or call.caller.now is not CallerState.SILENT:
             return
+        if call.taken:
+            self._listen()
+            return
         if call.to_say:
             self._floor.read_out(call.to_say.pop(0), Purpose.LINE).by_onlooker = True
             return
@@ -61,6 +64,13 @@ class Turns:
             self._floor.tell_recording()  # there was no greeting, or they talked over it
         else:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
+
+    def _listen(self) -> None:
+        """A colleague talks with the caller: what the caller says is written down, and answered by nobody else."""
+        said = self._call.said
+        said.take_spoken()
+        if words := said.take_turns():
+            self._history.add_words(words)
 
     def part_after(self, reply: Reply) -> None:
         """The last words were heard: hang up soon, unless the caller has something to say or is saying it."""
@@ -113,6 +123,8 @@ class Turns:
 
     def ask_again(self) -> None:
         """No word of the caller's or the agent's is known: once that is an accident, then it is as good as silence."""
+        if self._call.taken:
+            return
         self._repeats += 1
         if self._repeats == 1:
             self._floor.read_out(self._call.plan.lines.repeat, Purpose.LINE)
@@ -139,7 +151,7 @@ class Turns:
     def wait_for_caller(self) -> None:
         """Nobody speaks, and what was said needs no answer."""
         call = self._call
-        if call.state.now is CallState.ACTIVE and call.caller.now is CallerState.SILENT:
+        if call.state.now is CallState.ACTIVE and call.caller.now is CallerState.SILENT and not call.taken:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
 
     def caller_is_there(self) -> None:

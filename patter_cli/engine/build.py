@@ -30,7 +30,9 @@ from patter_cli.engine.hold_music import HoldMusic
 from patter_cli.engine.inbound import AudioSink, InboundPath, VadSource
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.listen import Listener
+from patter_cli.engine.onlooking import Onlookers
 from patter_cli.engine.outbound import OutboundPath
+from patter_cli.engine.overheard import OverheardLine
 from patter_cli.engine.perform_author import NOBODY_ELSE, AuthorPerformer
 from patter_cli.engine.perform_carrier import Attend, CarrierPerformer
 from patter_cli.engine.perform_cascade import AgentBrain, CascadePerformer, ModelBrain, go_on_line
@@ -142,7 +144,8 @@ def build_line(
         echo = agent.echo_canceller(wire.rate_hz, found)
     far = None if echo is None else PlayoutReference(wire)
     pacer = Pacer(bytes_per_ms=wire.bytes_per_ms)
-    outbound = OutboundPath(clock=call.clock, line=line, post=post, pacer=pacer, far=far, sound=sound)
+    overheard = OverheardLine(line, wire, call.clock, *(each for each in (far, sound) if each is not None))
+    outbound = OutboundPath(clock=call.clock, line=overheard, post=post, pacer=pacer, far=far, sound=sound)
 
     screen: ScreeningEar | None = None
     if call.info.direction is Direction.OUTBOUND and agent.plan.screens_machines:
@@ -214,7 +217,7 @@ def build_line(
         breakers=agent.breakers,
     )
     return LineParts(
-        media=MediaPerformer(call, inbound, outbound, HoldMusic(wire, outbound)),
+        media=MediaPerformer(call, inbound, outbound, HoldMusic(wire, outbound), overheard),
         cascade=CascadePerformer(
             call,
             listener=listener,
@@ -227,6 +230,7 @@ def build_line(
             call, control, attend=attend, handed_over=handed_over, sound=sound, records=carrier_records
         ),
         engine=engine,
+        onlookers=Onlookers(call, overheard, vad, wire),
         began_at=call.clock.now(),
     )
 

@@ -92,9 +92,9 @@ class CallSession:
         return self._call.clock.now()
 
     @property
-    def has_line(self) -> bool:
-        """Somebody has picked up and can be heard."""
-        return self._line is not None
+    def line(self) -> LineParts | None:
+        """There as soon as somebody has picked up and can be heard."""
+        return self._line
 
     @property
     def over(self) -> bool:

@@ -18,6 +18,8 @@ def told_prompt(plan: CallPlan) -> str:
     return "\n\n".join((plan.system_prompt, *(each for each in notes if each)))
 
 
+COLLEAGUE = "[a colleague, in your place] "
+"""Before what the agent did not say itself."""
 RUNNING = succeeded("it is still at work; its result will follow")
 """Stands for the result of a tool that the caller has overtaken by talking on."""
 
@@ -36,14 +38,19 @@ def chat_messages(
     if drafted:
         lines.append(Message(role="user", text=drafted, timestamp=0.0))
     under_way = _first_step_under_way(lines) if said else ""
-    for (role, step), group in groupby(lines, key=lambda line: (line.role, line.tool.step if line.tool else "")):
+    for (role, step), group in groupby(lines, key=lambda line: (_role(line), line.tool.step if line.tool else "")):
         if role == "tool":
             uses = [line.tool for line in group if line.tool is not None]
             messages += _step(uses, said if step == under_way else "")
         else:
-            text = "\n".join(line.text for line in group)
+            text = "\n".join(COLLEAGUE + line.text if line.role == "colleague" else line.text for line in group)
             messages.append(ChatMessage(role="user" if role == "user" else "assistant", text=text))
     return messages
+
+
+def _role(line: Message) -> str:
+    """A colleague speaks for the agent's side."""
+    return "assistant" if line.role == "colleague" else line.role
 
 
 def _first_step_under_way(lines: Sequence[Message]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from patter_cli.core.events import Event, LineUsed, Ms
 from patter_cli.engine.context import CallContext, Performer
 from patter_cli.engine.converse import Converse
+from patter_cli.engine.onlooking import Onlookers
 from patter_cli.engine.perform_carrier import CarrierPerformer
 from patter_cli.engine.perform_cascade import CascadePerformer
 from patter_cli.engine.perform_media import MediaPerformer
@@ -22,6 +23,7 @@ class LineParts:
     media: MediaPerformer
     cascade: CascadePerformer
     carrier: CarrierPerformer
+    onlookers: Onlookers
     engine: Converse | None = None
     began_at: Ms
     """Since when there is a line, call time: what rang before costs nothing."""

@@ -11,13 +11,17 @@ from patter_cli.engine.context import CallContext
 from patter_cli.engine.hold_music import HoldMusic
 from patter_cli.engine.inbound import InboundPath
 from patter_cli.engine.outbound import OutboundPath
+from patter_cli.engine.overheard import OverheardLine
 
 
 class MediaPerformer:
     """One call's line."""
 
-    def __init__(self, call: CallContext, inbound: InboundPath, outbound: OutboundPath, music: HoldMusic) -> None:
+    def __init__(
+        self, call: CallContext, inbound: InboundPath, outbound: OutboundPath, music: HoldMusic, line: OverheardLine
+    ) -> None:
         self._music = music
+        self._line = line
         self._call = call
         self._inbound = inbound
         self._outbound = outbound
@@ -32,6 +36,7 @@ class MediaPerformer:
         match message:
             case MediaIn():
                 self._inbound.push(message)
+                self._line.heard(message.payload)
             case MarkIn(name=name):
                 self._outbound.mark_returned(name)
             case DtmfIn(digit=digit) if not self._inbound.muted:
@@ -49,6 +54,8 @@ class MediaPerformer:
                 self._outbound.clear()
             case order.MuteCaller(muted=muted):
                 self._inbound.muted = muted
+            case order.PassColleague(passes=passes):
+                self._line.passes = passes
             case order.PlayMusic():
                 self._music.start()
             case order.StopMusic():
@@ -66,3 +73,4 @@ class MediaPerformer:
         self._music.stop()
         self._inbound.close()
         self._outbound.close()
+        self._line.close()

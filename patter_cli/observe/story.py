@@ -56,6 +56,8 @@ class StoryTurn:
     known_usd: float = 0.0
     faults: list[str] = field(default_factory=list)
     """What went wrong at a vendor, in its words."""
+    colleague: list[tuple[Ms, str]] = field(default_factory=list)
+    """What somebody said who had taken the call over, and when."""
 
 
 @dataclass(slots=True)
@@ -146,6 +148,8 @@ class CallStory:
                 self.turns.append(StoryTurn(number=self._next_number(), at=at, caller=text))
             case order.ReportTranscript(role="assistant", text=text, interrupted=interrupted):
                 self._hear(at, text, interrupted=interrupted)
+            case order.ReportTranscript(role="colleague", text=text):
+                self._turn(at).colleague.append((at, text))
             case order.Speak(response_id=response_id, clause=clause, text=text):
                 self._spoken.setdefault(response_id, {})[clause] = text
             case order.RunTool(tool_call_id=tool_call_id, name=name, arguments=arguments):
@@ -191,7 +195,8 @@ class CallStory:
 
     def render(self) -> dict[str, Any]:
         """JSON values: {turns: [{number, at_ms, caller, agent: [{at_ms, heard, unheard, interrupted}], tools:
-        [{at_ms, name, arguments, result, took_ms}], latency, known_usd, faults}], cost, unreadable}.
+        [{at_ms, name, arguments, result, took_ms}], latency, known_usd, faults, colleague: [{at_ms, text}]}], cost,
+        unreadable}.
         """
         return {
             "turns": [
@@ -204,6 +209,7 @@ class CallStory:
                     "latency": turn.latency.render() if turn.latency else None,
                     "known_usd": round(turn.known_usd, 6),
                     "faults": turn.faults,
+                    "colleague": [{"at_ms": at, "text": text} for at, text in turn.colleague],
                 }
                 for turn in self.turns
             ],

@@ -33,6 +33,8 @@ from patter_cli.contracts.carrier.stream import (
     StreamStopped,
 )
 from patter_cli.core.events import Event
+from patter_cli.engine.onlooking import Onlooking
+from patter_cli.engine.overheard import OnlookersEar
 from patter_cli.errors import BadSignature, CallRejected, NoRoom
 from patter_cli.server.calls import Call, CallRegistry, LiveCall, OpenCall, Sender
 from patter_cli.server.entrance import TicketOf
@@ -141,6 +143,10 @@ class CallStream(ABC):
     def on_fact(self, event: Event) -> None:
         if self._call is not None:
             self._call.on_fact(event)
+
+    def let_in(self, ear: OnlookersEar, *, talks: bool) -> Onlooking | None:
+        line = None if self._call is None else self._call.line
+        return None if line is None else line.onlookers.let_in(ear, talks=talks)
 
     def hung_up(self) -> None:
         self._end("carrier_stop", NORMAL)

@@ -13,6 +13,9 @@ from typing import Final, Protocol, TypeAlias
 from patter_cli.contracts.carrier.control import CallLine
 from patter_cli.contracts.carrier.stream import AudioLine, StreamMessage, StreamStarted
 from patter_cli.core.events import Event
+from patter_cli.engine.line_parts import LineParts
+from patter_cli.engine.onlooking import Onlooking
+from patter_cli.engine.overheard import OnlookersEar
 from patter_cli.errors import NoRoom, Stopping
 from patter_cli.server.admission import Admission
 from patter_cli.server.limits import Limits
@@ -42,6 +45,10 @@ class Call(Protocol):
 
     def on_fact(self, event: Event) -> None:
         """The carrier reports something of the call beside its stream."""
+
+    @property
+    def line(self) -> LineParts | None:
+        """What there is of it once somebody can be heard."""
 
     def on_closed(self, cause: str) -> None:
         """The stream is over; `run` should return within a second.
@@ -80,6 +87,9 @@ class OpenStream(Protocol):
 
     def on_fact(self, event: Event) -> None:
         """Tell its call what the carrier reports beside the stream."""
+
+    def let_in(self, ear: OnlookersEar, *, talks: bool) -> Onlooking | None:
+        """Let somebody hear its call."""
 
     def hung_up(self) -> None:
         """The carrier says, elsewhere than on the socket, that the call is over."""
@@ -252,6 +262,13 @@ class CallRegistry:
         for stream in streams:
             stream.on_fact(event)
         return bool(streams) or unanswered is not None
+
+    def let_in(self, call_id: str, ear: OnlookersEar, *, talks: bool) -> Onlooking | None:
+        """Somebody hears a call, by our own id, from now on, and has it if they talk; None: it is not live here."""
+        for stream, call in self._live.items():
+            if call.ticket.call_id == call_id:
+                return stream.let_in(ear, talks=talks)
+        return None
 
     def call_id(self, carrier: str, carrier_call_id: str) -> str:
         """Our id of the last call that this one of the carrier's was here; "" if it was none."""

@@ -51,8 +51,12 @@ class DialledCall:
         self._task = asyncio.create_task(self._hold())
 
     @property
+    def line(self) -> LineParts | None:
+        return self._session.line
+
+    @property
     def has_line(self) -> bool:
-        return self._session.has_line
+        return self.line is not None
 
     @property
     def over(self) -> bool:

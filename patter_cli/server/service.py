@@ -37,6 +37,8 @@ from patter_cli.contracts.vad import VoiceModel
 from patter_cli.core.events import HangUpRequested, MuteRequested, PutThroughRequested, SayRequested
 from patter_cli.core.outcome import Direction
 from patter_cli.destinations import DialRules, transfer_refusal
+from patter_cli.engine.onlooking import Onlooking
+from patter_cli.engine.overheard import OnlookersEar
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import settle_reports
 from patter_cli.errors import (
@@ -463,6 +465,10 @@ class Service:
     def is_live(self, call_id: str) -> bool:
         """Whether a call goes on here, or rings."""
         return any(each.ticket.call_id == call_id for each in self.live.calls)
+
+    def let_in(self, call_id: str, ear: OnlookersEar, *, talks: bool) -> Onlooking | None:
+        """Somebody hears a call from now on, and has it if they talk; None: it has no line here."""
+        return self.live.let_in(call_id, ear, talks=talks)
 
     @property
     def stopping(self) -> bool:

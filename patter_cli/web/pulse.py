@@ -7,7 +7,8 @@ being said, by either side, who sounds, what it cost so far. By what:
     hearing   text: the caller's words so far            saying    response_id, clause, text: about to be heard
     sounding  response_id, clause                        words     response_id, clause, starts_ms, ends_ms
     silenced  response_id, for_good                      cost      known_usd
-    muted     muted
+    muted     muted                                      taken     taken: a colleague talks with the caller
+    listened  listens: somebody hears the call
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class LiveCall:
         self._cost = CostFold(prices)
         self.known_usd = 0.0
         self.state = "connecting"
-        self.caller_speaks = self.muted = False
+        self.caller_speaks = self.muted = self.taken = False
         self._sounding: set[tuple[int, int]] = set()
         """Clauses that are on the line; the next begins there before the one before is known to be over."""
         self.turns = 0
@@ -68,7 +69,7 @@ class LiveCall:
 
     def render(self) -> dict[str, Any]:
         """JSON values: where it stands now."""
-        names = "state caller_speaks agent_speaks turns waited_ms known_usd last_caller last_agent muted"
+        names = "state caller_speaks agent_speaks turns waited_ms known_usd last_caller last_agent muted taken"
         return {name: getattr(self, name) for name in names.split()}
 
     def _note(self, happened: dict[str, Any]) -> None:
@@ -122,6 +123,8 @@ class LiveCall:
             case fact.MuteRequested(muted=muted):
                 self.muted = muted
                 yield "muted", {"muted": muted}
+            case fact.ListenedIn(listens=listens):
+                yield "listened", {"listens": listens}
             case _:
                 pass
 
@@ -134,6 +137,9 @@ class LiveCall:
                     yield "silenced", {"response_id": response_id, "for_good": False}
                 case order.ClearPlayback(response_id=response_id):
                     yield "silenced", {"response_id": response_id, "for_good": True}
+                case order.PassColleague(passes=passes):
+                    self.taken = passes
+                    yield "taken", {"taken": passes}
                 case order.Transfer():
                     yield from self._move("transferring")
                 case order.HangUp() | order.HandOver():

@@ -167,6 +167,13 @@ class Latency(Shape):
     total_ms: int
 
 
+class ColleagueLine(Shape):
+    """What a colleague said who had taken the call over."""
+
+    at_ms: int
+    text: str
+
+
 class Turn(Shape):
     """What the caller said, and all that followed; turn 0 came before their first words."""
 
@@ -178,6 +185,7 @@ class Turn(Shape):
     latency: Latency | None = Field(description="Null where the agent did not answer the caller.")
     known_usd: float
     faults: list[str]
+    colleague: list[ColleagueLine]
 
 
 class Stage(Shape):
@@ -262,6 +270,7 @@ class LiveCall(Shape):
     last_caller: str
     last_agent: str
     muted: bool
+    taken: bool = Field(description="A colleague talks with the caller in the agent's place.")
 
 
 class LiveCalls(Shape):

@@ -35,6 +35,7 @@ from patter_cli.web.dashboard import OPEN, dashboard_routes, is_open
 from patter_cli.web.endpoint import Asked, Endpoint, Facts, Threads, fault, route
 from patter_cli.web.feed import READERS, EventStream, LiveFeed
 from patter_cli.web.gate import Gate, Refusal, cookie_of, side_of, too_many
+from patter_cli.web.listening import LetsListen, listening_routes
 from patter_cli.web.orders import Obeys, Orders
 from patter_cli.web.peaks import RecordingShapes
 from patter_cli.web.softphone import Captions, SoftphoneCalls, TakesPageCalls
@@ -47,7 +48,7 @@ LOOK_S: Final = 0.05
 _PLACES: Final = ("/dashboard", "/api", "/metrics", *OPEN)
 
 
-class Served(Obeys, TakesPageCalls, Protocol):
+class Served(Obeys, TakesPageCalls, LetsListen, Protocol):
     """A server that holds calls."""
 
     on_page_call: Callable[[CallTicket, Sender], None] | None
@@ -143,6 +144,7 @@ class Site:
                 Route(SIGN_OUT, self._sign_out, methods=["POST"]),
                 *dashboard_routes(),
                 Route("/metrics", self._metrics),
+                *listening_routes(lambda: self._served),
                 *(route(each, self._threads) for each in self.endpoints),
                 Route("/{path:path}", _nothing),
             ]
@@ -241,7 +243,7 @@ def _standing(live: Mapping[str, Any] | None, direction: str = "") -> Facts:
         live = {
             "state": "dialling" if direction == Direction.OUTBOUND else "connecting",
             "caller_speaks": False, "agent_speaks": False, "turns": 0, "waited_ms": None,
-            "known_usd": 0.0, "last_caller": "", "last_agent": "", "muted": False,
+            "known_usd": 0.0, "last_caller": "", "last_agent": "", "muted": False, "taken": False,
         }  # fmt: skip
     return {name: value for name, value in live.items() if name != "facts"}
 

@@ -313,7 +313,8 @@ class Watch:
         waits = machine.waits_for
         if call is CallState.ACTIVE:
             wanted = CALLER_WAITS[caller] if agent is AgentState.IDLE else AGENT_WAITS[agent]
-            claim(waits & wanted, f"{caller} {agent} wait for {waits}")
+            taken = machine.taken and (caller, agent) == (CallerState.SILENT, AgentState.IDLE)
+            claim(taken or waits & wanted, f"{caller} {agent} wait for {waits}")
         elif call in DIAL_STATES:
             claim(Timer.DIAL in waits, f"{call} waits for {waits}")
         elif call is CallState.VOICEMAIL:
@@ -470,6 +471,10 @@ ANYTHING: tuple[Event, ...] = (
     fact.EngineLeft(reason="end_call"),
     fact.SayRequested(text="One moment."),
     fact.PutThroughRequested(number="+3"),
+    fact.ListenedIn(listens=True),
+    fact.TakeOverRequested(taken=True),
+    fact.TakeOverRequested(taken=False),
+    fact.ColleagueSaid(text="I am a colleague."),
     *(fact.TranscriptPartial(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     *(fact.TranscriptFinal(segment=segment, text=text) for segment in range(3) for text in TEXTS[2:5]),
     fact.TransferFinished(),

@@ -18,7 +18,7 @@ const STAGES = {
   handover: "onto the line",
 };
 const SETTLE_MS = 400;
-const SPOKEN = new Set(["caller", "agent", "operator"]);
+const SPOKEN = new Set(["caller", "agent", "colleague"]);
 
 export function CallPage({ id }) {
   const live = useLive();
@@ -112,9 +112,7 @@ function lines(turn) {
   for (const said of turn.agent) {
     made.push({ who: "agent", name: "Agent", at: said.at_ms, body: html`${said.heard} <${Unheard} text=${said.unheard} />` });
   }
-  for (const each of turn.operator ?? []) {
-    made.push({ who: each.text ? "operator" : "note", name: each.text ? "Colleague" : "", at: each.at_ms, body: each.text || each.note });
-  }
+  for (const each of turn.colleague) made.push({ who: "colleague", name: "Colleague", at: each.at_ms, body: each.text });
   for (const text of turn.faults) made.push({ who: "error", name: "Trouble", at: turn.at_ms, body: text });
   return made;
 }

@@ -5,7 +5,7 @@ import { get } from "./api.js";
 
 const KINDS = [
   "started", "ringing", "answered", "connected", "said", "tool", "result", "waited", "fault", "ended", "state", "voice",
-  "hearing", "saying", "sounding", "words", "silenced", "cost", "muted", "taken", "missed",
+  "hearing", "saying", "sounding", "words", "silenced", "cost", "muted", "taken", "listened", "missed",
 ];
 const LINES = 200;
 const KEPT_MS = 60_000; // a call that is over stays in sight for so long
@@ -66,7 +66,7 @@ export class LiveCall {
     this.latencies = [];
     this.tools = new Map();
     this.thinks = false;
-    this.operator = row.operator ?? false;
+    this.taken ??= false;
     this.outcome = "";
     this.over = 0;
     if (row.last_caller) this.lines.push({ who: "caller", text: row.last_caller, at_ms: 0 });
@@ -80,7 +80,7 @@ export class LiveCall {
   get phase() {
     if (this.over) return "over";
     if (this.state && this.state !== "active") return this.state;
-    if (this.operator) return "colleague";
+    if (this.taken) return "colleague";
     if (this.agent_speaks) return "agent speaks";
     if (this.caller_speaks) return "caller speaks";
     if ([...this.tools.values()].some((each) => each.result === null)) return "waits for tool";
@@ -133,7 +133,7 @@ export class LiveCall {
         this.muted = told.muted;
         break;
       case "taken":
-        this.operator = told.taken;
+        this.taken = told.taken;
         break;
       case "cost":
         this.known_usd = told.known_usd;
@@ -181,7 +181,7 @@ export class LiveCall {
         this.add({ who: "error", text: told.provider ? `${told.provider}: ${told.message}` : told.message, at_ms: told.at_ms });
         break;
       case "ended":
-        Object.assign(this, { outcome: told.outcome, reason: told.reason, over: Date.now(), operator: false });
+        Object.assign(this, { outcome: told.outcome, reason: told.reason, over: Date.now(), taken: false });
         break;
     }
   }

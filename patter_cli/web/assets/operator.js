@@ -29,12 +29,14 @@ export function Operator({ call }) {
         gatherMs: GATHER_MS,
         onFrame: (pcm) => held.current.socket?.media(pcm),
       });
-      const { path: socketPath } = await post(`${path}/listen`, { talk: talks });
-      const socket = new CallSocket(socketPath, {
+      const socket = new CallSocket(`/dashboard/listen/${encodeURIComponent(call.call_id)}${talks ? "?talk=1" : ""}`, {
         start: call.call_id,
         onMedia: (pcm, track) => sound.play(pcm, track),
         onClear: (track) => sound.clear(track),
-        onEnd: () => held.current.socket === socket && leave(),
+        onEnd: ({ opened }) => {
+          if (held.current.socket === socket) leave();
+          if (!opened) change({ fault: "This call cannot be listened to." });
+        },
       });
       held.current = { sound, socket };
       change({ listens: true, talks, fault: "" });
@@ -55,13 +57,13 @@ export function Operator({ call }) {
   return html`<div class="operator">
     <div class="row">
       <button class="plain" aria-pressed=${state.listens && !state.talks} onClick=${() => (state.listens && !state.talks ? leave() : join(false))}>${state.listens && !state.talks ? "Stop listening" : "Listen in"}</button>
-      ${state.talks || call.operator
+      ${state.talks || call.taken
         ? html`<button class="plain strong" disabled=${!state.talks} onClick=${leave}>${state.talks ? "Hand back to the agent" : "A colleague has this call"}</button>`
         : html`<button class="plain" onClick=${() => join(true)}>Take over</button>`}
     </div>
     <form class="row say" onSubmit=${say}>
       <input aria-label="A line for the agent to say" placeholder="Have the agent say …" maxlength="500" value=${line} onInput=${(event) => setLine(event.target.value)} />
-      <button class="plain" disabled=${!line.trim() || call.operator}>Say it</button>
+      <button class="plain" disabled=${!line.trim() || call.taken}>Say it</button>
     </form>
     ${state.talks && html`<p class="hint" role="status">The caller hears you. The agent is quiet, and is told afterwards what was said.</p>`}
     ${state.fault && html`<p class="fault" role="alert">${state.fault}</p>`}

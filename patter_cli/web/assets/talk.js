@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { duration, milliseconds } from "./format.js";
 
-const NAMES = { caller: "Caller", agent: "Agent", tool: "Tool", operator: "Colleague", error: "Trouble", "": "" };
+const NAMES = { caller: "Caller", agent: "Agent", tool: "Tool", colleague: "Colleague", error: "Trouble", "": "" };
 const SHOWN_WAITS = 24;
 
 /** Lines of a live call; the last ones grow while they are spoken. names: in place of "Caller". */

@@ -153,3 +153,79 @@ def test_whoever_comes_too_late_changes_nothing(wish: fact.Event) -> None:
     call.run()
     assert [text for _, text in said(call)] == ["Hello.", PLAN.lines.drain_goodbye]
     assert not call.orders(order.Transfer)
+
+
+def lines(call: VirtualCall) -> list[tuple[str, str]]:
+    """Who said what, as the history has it."""
+    return [(each.role, each.text) for each in call.history]
+
+
+def test_a_colleague_talks_in_the_agents_place_and_gives_the_call_back() -> None:
+    """The agent stops where it is and answers nothing meanwhile; both sides are in its history, and it goes on with
+    what the caller says then."""
+    call = VirtualCall(PLAN, ("We open at nine, every day of the week, and close late.", "Good bye then."))
+    call.says("When do you open?", at=3000)
+    call.tells(fact.TakeOverRequested(taken=True), at=5500)
+    call.tells(fact.ColleagueSaid(text="Hello, I am Mia."), at=7000)
+    call.says("Hello Mia.", at=8000)
+    call.tells(fact.ColleagueSaid(text="Come at ten."), at=12_000)
+    call.tells(fact.TakeOverRequested(taken=False), at=13_000)
+    call.says("Thank you.", at=15_000)
+    call.run_until(22_000)
+    said = lines(call)
+    assert said[:2] == [("assistant", "Hello."), ("user", "When do you open?")]
+    assert said[2][0] == "assistant"
+    assert said[2][1] in "We open at nine, every day of the week, and close late."
+    assert said[3:] == [
+        ("colleague", "Hello, I am Mia."), ("user", "Hello Mia."), ("colleague", "Come at ten."),
+        ("user", "Thank you."), ("assistant", "Good bye then."),
+    ]  # fmt: skip
+    assert [(at, each.passes) for at, each in call.orders(order.PassColleague)] == [(5500, True), (13_000, False)]
+
+
+def test_an_agent_that_gets_a_call_back_answers_what_nobody_has() -> None:
+    """The caller asked while the colleague was leaving."""
+    call = VirtualCall(PLAN, ("We open at nine.",))
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.says("When do you open?", at=3000)
+    call.tells(fact.TakeOverRequested(taken=False), at=8000)
+    call.run_until(12_000)
+    assert [role for role, _ in lines(call)] == ["assistant", "user", "colleague"]  # whose words nobody knows
+    call = VirtualCall(PLAN, ("We open at nine.",))
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.tells(fact.ColleagueSaid(text="Hello."), at=2500)
+    call.says("When do you open?", at=3000)
+    call.tells(fact.TakeOverRequested(taken=False), at=8000)
+    call.run_until(12_000)
+    assert lines(call)[-1] == ("assistant", "We open at nine.")
+
+
+def test_a_call_that_was_taken_over_is_never_silent_for_the_agent() -> None:
+    """It does not ask whether the caller is there, nor hang up on them."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.run_until(300_000)
+    assert [each.text for each in call.history] == ["Hello."]
+    assert call.orders(order.FinishCall) == []
+
+
+def test_a_call_that_was_taken_over_may_be_ended_for_everybody() -> None:
+    """The colleague is cut off, and the caller hears goodbye."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.tells(fact.HangUpRequested(), at=4000)
+    call.run()
+    assert [each.passes for _, each in call.orders(order.PassColleague)] == [True, False]
+    assert call.history[-1].text == PLAN.lines.drain_goodbye
+
+
+def test_nothing_is_said_for_the_agent_while_a_colleague_talks() -> None:
+    """A line that somebody wrote then is not said later either."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.tells(fact.TakeOverRequested(taken=True), at=2500)
+    call.tells(fact.SayRequested(text="One moment."), at=3000)
+    call.tells(fact.TakeOverRequested(taken=False), at=5000)
+    call.run_until(9000)
+    assert "One moment." not in [each.text for each in call.history]
+    assert len(call.orders(order.PassColleague)) == 2
