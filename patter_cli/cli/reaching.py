@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from patter_cli import wiring
-from patter_cli.contracts.carrier.carrier import Carrier
+from patter_cli.contracts.carrier.carrier import BringsTickets, Carrier
 from patter_cli.contracts.tunnel import Tunnel
 from patter_cli.errors import ConfigError, InputError
 from patter_cli.server.addresses import number_url
@@ -42,6 +42,8 @@ class WayIn:
         print(f"carriers are told https://{host}: {about}", file=sys.stderr)
         for each in self.numbers:
             print(f"  pointing {each.number} at it; it gets back on exit what it had", file=sys.stderr)
+        if not self.carriers:
+            print("  no carrier's keys are set: only who was invited on the dashboard can call", file=sys.stderr)
         if not self.numbers:
             for name in self.carriers:
                 print(f"  the webhook of a {name} number: {number_url(host, name)}", file=sys.stderr)
@@ -55,7 +57,8 @@ def way_in(
     names = tuple(each.name for each in carriers.values() if not each.local)
     if tunnel and settings.origin("public_host").source == "flag":
         raise InputError("a tunnel has an address of its own", hint="--tunnel, or --webhook-url HOST")
-    if tunnel and not names:
+    invites = settings.dashboard and any(isinstance(each, BringsTickets) for each in carriers.values())
+    if tunnel and not names and not invites:
         raise ConfigError(
             "no carrier's keys are set, so nobody could call through a tunnel",
             hint="export those of your carrier, then: patter doctor",

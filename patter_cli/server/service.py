@@ -375,7 +375,8 @@ class Service:
         """Requests may name this public host from now on. Raises BadSetting, ConfigError, MissingCredential."""
         if not self._settings.require_signature:
             raise _unsigned()
-        if all(each.local for each in self._carriers.values()):
+        invites = self._site is not None and calls_from_pages(self._carriers) is not None
+        if all(each.local for each in self._carriers.values()) and not invites:
             raise ConfigError(
                 "this server has no carrier, so nobody could call through a public address",
                 hint="export the keys of your carrier, and start it again",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import render_entry
@@ -180,3 +181,41 @@ async def test_the_calls_can_be_taken_away(tmp_path: Path) -> None:
             path = await (await download.value).path()
             rows = list(csv.DictReader(Path(path).read_text().splitlines()))
             assert {each["agent"] for each in rows} == {"desk"}
+
+
+async def test_somebody_steps_into_a_call(tmp_path: Path) -> None:
+    """On the call's page: what was said before is there; they listen and hear the agent, take over and are heard by
+    the caller, give it back, and have the agent say a line."""
+    chromium()
+    async with served(tmp_path) as (phone, _), browsing() as browser, Caller(phone, "shop") as caller:
+        await caller.until_heard("hello.")
+        await caller.say("What are your opening hours?")
+        await caller.until_heard("we open at nine.")
+        async with looking(browser, phone.server.link(), records=True) as seen:
+            page = seen.page
+            await page.locator("article h2 a").click()
+            await page.locator(".line.agent", has_text="Hello.").wait_for()
+            await page.get_by_role("button", name="Listen in").click()
+            await page.get_by_role("button", name="Stop listening").wait_for()
+            await caller.say("How much is a cleaning?")
+            await page.locator(".line.caller", has_text="cleaning").wait_for()
+            await seen.until("window.recorded.some((each) => each.sides[1].some((sample) => Math.abs(sample) > 3000))")
+            assert await violations(seen) == []
+            await page.get_by_role("button", name="Take over").click()
+            await page.get_by_text("The caller hears you.").wait_for()
+            before = len(caller.tap.audio)
+            await caller.until(lambda: loud(caller.tap.audio[before:]))  # Chromium's microphone beeps
+            await page.get_by_role("button", name="Hand back").click()
+            await page.get_by_role("button", name="Take over").wait_for()
+            await page.get_by_label("A line for the agent").fill("Please hold.")
+            await page.get_by_role("button", name="Say it").click()
+            await caller.until_heard("please hold.")
+            assert (seen.foreign, seen.wrong) == ([], [])
+        happened = [type(each.event).__name__ for each in caller.entries]
+        assert happened.count("TakeOverRequested") == 2
+        assert happened.count("ListenedIn") == 4
+        assert "SayRequested" in happened
+
+
+def loud(ulaw: bytes) -> bool:
+    return bool(np.abs(decode_ulaw(ulaw).astype(int)).max(initial=0) > 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -16,6 +17,7 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import InputError, UnknownAgent
 from patter_cli.server.softphone import Invitation
 from tests.e2e.conftest import Phone, agent, answering, letters_in
+from tests.e2e.test_site_orders import served
 
 SILENCE = bytes(640)
 ANSWERS = Hooks(on_message=lambda event: "Yes.")
@@ -93,3 +95,46 @@ async def test_nobody_is_invited_to_an_agent_that_is_not_here_or_for_ever() -> N
         for life_s in (0, -1, 8 * 24 * 3600):
             with pytest.raises(InputError):
                 phone.server.softphone.invite("shop", life_s=life_s)
+
+
+async def test_an_invitation_works_from_outside_without_any_carrier(tmp_path: Path) -> None:
+    """Under a public host its page and its call are there, and nothing of the house; the link says that host."""
+    async with served(tmp_path) as (phone, http):
+        await phone.server.admit("calls.example")
+        await phone.server.tell("calls.example")
+        made = await http.post("/api/v1/softphone/invitations", json={"agent": "shop", "minutes": 15})
+        assert made.status_code == 201
+        assert (made.json()["reaches_outside"], made.json()["link"][:27]) == (True, "https://calls.example/call#")
+        outside = {"host": "calls.example"}
+        for path, status in {
+            "/call": 200, "/assets/guest.js": 200, "/assets/../site.py": 404, "/assets/vendor": 404, "/dashboard": 404,
+            "/api/v1/calls": 404, "/ws/loopback/shop": 404,
+        }.items():  # fmt: skip
+            assert (await http.get(path, headers=outside)).status_code == status, path
+        ticket = made.json()["link"].partition("#")[2]
+        socket = await connect(
+            f"ws://calls.example/ws/browser/stream/{ticket}",
+            host="127.0.0.1",
+            port=phone.server.port,
+            additional_headers={"Origin": "https://calls.example"},
+        )
+        await socket.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("calls", {"agent": "bank"}, 404),
+        ("calls", {}, 400),
+        ("calls", {"agent": ""}, 400),
+        ("invitations", {"agent": "shop", "minutes": 0}, 400),
+        ("invitations", {"agent": "shop", "minutes": 20_000}, 400),
+        ("invitations", {"agent": "shop", "for": "ever"}, 400),
+    ],
+)
+async def test_a_wish_that_cannot_be_granted(tmp_path: Path, path: str, body: dict[str, object], status: int) -> None:
+    """Each is refused with a word for it."""
+    async with served(tmp_path) as (_, http):
+        refused = await http.post(f"/api/v1/softphone/{path}", json=body)
+        assert refused.status_code == status
+        assert refused.json()["message"]

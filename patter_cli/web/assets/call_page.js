@@ -30,6 +30,9 @@ export function CallPage({ id }) {
     const timer = call ? setTimeout(reload, SETTLE_MS) : 0;
     return () => clearTimeout(timer);
   }, [said, call?.over]);
+  useEffect(() => {
+    if (data && going) call.know(begun(data.turns.flatMap(lines)).map(asLive), data.turns.map((each) => each.latency).filter(Boolean));
+  }, [data]);
   const [at, setAt] = useState(null);
   const player = useRef(null);
   if (!data && !call) {
@@ -73,7 +76,7 @@ export function CallPage({ id }) {
 
 /** The conversation of a call that is known in full. at: where its sound is, ms. */
 function Story({ turns, at, seek }) {
-  const items = useMemo(() => begun(turns.flatMap(lines).sort((a, b) => a.at - b.at)), [turns]);
+  const items = useMemo(() => begun(turns.flatMap(lines)), [turns]);
   const now = at === null ? -1 : items.findIndex((each) => each.spoken && each.at >= at);
   const list = useRef(null);
   useEffect(() => {
@@ -93,7 +96,7 @@ function Story({ turns, at, seek }) {
 /** What was spoken is told of when it is over: it began, at the earliest, when what was spoken before it was over. */
 function begun(items) {
   let before = 0;
-  for (const each of items) {
+  for (const each of items.sort((a, b) => a.at - b.at)) {
     each.spoken = SPOKEN.has(each.who);
     each.from = each.spoken ? before : each.at;
     if (each.spoken) before = each.at;
@@ -101,19 +104,24 @@ function begun(items) {
   return items;
 }
 
+/** A line as those of a live call are. */
+function asLive({ who, from, text, unheard = "" }) {
+  return { who, text, unheard, at_ms: from };
+}
+
 function lines(turn) {
   const made = [];
-  if (turn.caller !== null) made.push({ who: "caller", name: "Caller", at: turn.at_ms, body: turn.caller });
+  if (turn.caller !== null) made.push({ who: "caller", name: "Caller", at: turn.at_ms, body: turn.caller, text: turn.caller });
   for (const tool of turn.tools) {
     const head = html`<code>${tool.name}</code> ${tool.took_ms === null ? "did not answer" : milliseconds(tool.took_ms)}`;
     const body = html`<details><summary>${head}</summary><pre>${pretty(tool.arguments)}</pre><pre>${pretty(tool.result)}</pre></details>`;
-    made.push({ who: "tool", name: "Tool", at: tool.at_ms, body });
+    made.push({ who: "tool", name: "Tool", at: tool.at_ms, body, text: `${tool.name} ${tool.arguments}` });
   }
   for (const said of turn.agent) {
-    made.push({ who: "agent", name: "Agent", at: said.at_ms, body: html`${said.heard} <${Unheard} text=${said.unheard} />` });
+    made.push({ who: "agent", name: "Agent", at: said.at_ms, body: html`${said.heard} <${Unheard} text=${said.unheard} />`, text: said.heard, unheard: said.unheard });
   }
-  for (const each of turn.colleague) made.push({ who: "colleague", name: "Colleague", at: each.at_ms, body: each.text });
-  for (const text of turn.faults) made.push({ who: "error", name: "Trouble", at: turn.at_ms, body: text });
+  for (const each of turn.colleague) made.push({ who: "colleague", name: "Colleague", at: each.at_ms, body: each.text, text: each.text });
+  for (const text of turn.faults) made.push({ who: "error", name: "Trouble", at: turn.at_ms, body: text, text });
   return made;
 }
 

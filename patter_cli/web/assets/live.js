@@ -112,6 +112,12 @@ export class LiveCall {
     return lines;
   }
 
+  /** What was said before this page looked, once it is known. */
+  know(lines, latencies) {
+    if (lines.length > this.lines.length) this.lines = lines;
+    if (latencies.length > this.latencies.length) this.latencies = latencies;
+  }
+
   add(line) {
     this.lines = [...this.lines.slice(1 - LINES), line];
   }

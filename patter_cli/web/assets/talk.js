@@ -65,7 +65,7 @@ export const PHASES = {
   "caller speaks": "caller",
   thinking: "thinking",
   "waits for tool": "thinking",
-  colleague: "operator",
+  colleague: "colleague",
   over: "over",
 };
 
