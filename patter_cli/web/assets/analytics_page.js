@@ -54,7 +54,7 @@ export function Analytics({ query }) {
         <${Outcomes} outcomes=${data.outcomes} />
       </div>
       <${Stages} stages=${data.stages} />
-      <div class="halves even">
+      <div class="halves even top-aligned">
         <${Shares} title="By agent" shares=${data.agents} />
         ${costs.data && html`<${Legs} legs=${costs.data.legs} />`}
         <${Shares} title="By number" shares=${data.numbers} />

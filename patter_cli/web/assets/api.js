@@ -57,19 +57,3 @@ export function useAnswer(ask, what) {
   }, [...what, round]);
   return { ...answer, reload: () => setRound((n) => n + 1) };
 }
-
-/** {calls, call, connected}: the live calls and one of them in full, as they change. A feed that breaks comes back. */
-export function useFeed(callId = "") {
-  const [state, setState] = useState({ calls: null, call: null, connected: false });
-  useEffect(() => {
-    const query = callId ? `?call=${encodeURIComponent(callId)}` : "";
-    const source = new EventSource(`/dashboard/live${query}`);
-    const take = (name) => (event) =>
-      setState((before) => ({ ...before, connected: true, [name]: JSON.parse(event.data) }));
-    source.addEventListener("calls", take("calls"));
-    source.addEventListener("call", take("call"));
-    source.onerror = () => setState((before) => ({ ...before, connected: false }));
-    return () => source.close();
-  }, [callId]);
-  return state;
-}

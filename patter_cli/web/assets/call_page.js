@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { get, getText, useAnswer } from "./api.js";
-import { duration, milliseconds, moment, money, outcome, pretty, words } from "./format.js";
+import { count, duration, milliseconds, moment, money, outcome, pretty, words } from "./format.js";
 import { useLive } from "./live.js";
 import { Orders } from "./live_page.js";
 import { Operator } from "./operator.js";
@@ -143,19 +143,19 @@ function Waterfall({ turns }) {
   </section>`;
 }
 
-const AMOUNTS = { audio_ms: (ms) => `${(ms / 1000).toFixed(1)} s`, characters: (n) => `${n} characters` };
+const AMOUNTS = { audio_ms: (ms) => `${(ms / 1000).toFixed(1)} s`, characters: (n) => `${count(n)} characters` };
 
 function Legs({ cost }) {
   const amounts = (leg) =>
     Object.entries(leg)
       .filter(([name, value]) => typeof value === "number" && name !== "usd")
-      .map(([name, value]) => AMOUNTS[name]?.(value) ?? `${value} ${words(name)}`)
+      .map(([name, value]) => AMOUNTS[name]?.(value) ?? `${count(value)} ${words(name)}`)
       .join(", ");
   return html`<section class="card" aria-label="Cost"><h2>Cost</h2>
-    <table><thead class="quiet"><tr><th scope="col">Leg</th><th scope="col">Used</th><th scope="col">Cost</th></tr></thead>
-      <tbody>${cost.legs.map((leg) => html`<tr><th scope="row">${leg.leg} <small>${leg.provider} ${leg.model}</small></th>
-        <td><small>${amounts(leg)}</small></td><td class="number">${leg.usd === null ? "price unknown" : money(leg.usd)}</td></tr>`)}</tbody>
-      <tfoot><tr><th scope="row">All</th><td></td><td class="number">${money(cost.usd ?? cost.known_usd, cost.usd !== null)}</td></tr></tfoot></table>
+    <table><thead class="quiet"><tr><th scope="col">Leg</th><th scope="col">Cost</th></tr></thead>
+      <tbody>${cost.legs.map((leg) => html`<tr><th scope="row">${leg.leg} <small>${leg.provider} ${leg.model}</small><small class="used">${amounts(leg)}</small></th>
+        <td class="number">${leg.usd === null ? "price unknown" : money(leg.usd)}</td></tr>`)}</tbody>
+      <tfoot><tr><th scope="row">All</th><td class="number">${money(cost.usd ?? cost.known_usd, cost.usd !== null)}</td></tr></tfoot></table>
   </section>`;
 }
 

@@ -47,7 +47,7 @@ export function Calls({ query }) {
     </header>
     <${Filter} query=${query} name="calls" />
     ${fault && html`<p class="alert" role="alert">${fault.message}. ${fault.hint}</p>`}
-    <p class="hint" role="status">${waiting ? "Looking …" : `${calls.length}${next ? " and more" : ""} ${calls.length === 1 ? "call" : "calls"}`}</p>
+    <p class="hint" role="status">${waiting ? "Looking …" : `${calls.length} ${calls.length === 1 ? "call" : "calls"}${next ? ", and more" : ""}`}</p>
     ${calls.length > 0 && html`<${Table} calls=${calls} />`}
     ${data && !calls.length && html`<div class="empty"><p>No call fits that.</p></div>`}
     ${next && html`<p><button class="plain" onClick=${more}>Show more</button></p>`}`;
@@ -92,7 +92,7 @@ function Table({ calls }) {
         <small>${call.direction === "outbound" ? "outgoing" : "incoming"}</small></th>
       <td title=${moment(call.started_at)}>${when(call.started_at)}</td>
       <td>${call.agent}</td>
-      <td><span class=${`outcome ${call.outcome ?? "live"}`}>${outcome(call.outcome)}</span> <small>${words(call.reason)}</small></td>
+      <td><span class=${`outcome ${call.outcome ?? "live"}`}>${outcome(call.outcome)}</span> <small>${call.reason === call.outcome ? "" : words(call.reason)}</small></td>
       <td class="number">${duration(call.duration_s)}</td>
       <td class="number">${call.turns}</td>
       <td class="number">${milliseconds(call.waited_ms)}</td>
