@@ -17,14 +17,16 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import render_entry
 from patter_cli.core.outcome import Outcome
+from patter_cli.engine.hooks import Hooks
 from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e.browser import DESKTOP, TELEPHONE, browsing, chromium, looking, violations
-from tests.e2e.conftest import Caller, tone
+from tests.e2e.conftest import Caller, agent, answering, tone
 from tests.e2e.site import shown
 from tests.e2e.test_site_calls import PAYLOADS, conversation
-from tests.e2e.test_site_orders import served
+from tests.e2e.test_site_orders import served, site_over
 from tests.unit.stores.calls import STARTED, Kept, fill, first_line, record
 
+GREETING = "Hello, and welcome to the shop. We sell what you need, at a price that you like. How can I help?"
 OVER = render_entry(
     3000, fact.LineClosed(cause="carrier_stop"), [order.FinishCall(outcome=Outcome.ANSWERED, reason="carrier_stop")]
 )
@@ -63,22 +65,26 @@ async def test_a_call_is_watched_word_by_word(tmp_path: Path) -> None:
     """A link signs the browser in, once. The caller's words and the agent's are there while they are spoken; a press,
     and another to be sure, has the call say goodbye."""
     chromium()
-    async with served(tmp_path) as (phone, _), browsing() as browser:
+    store, site = site_over(tmp_path)
+    hooks = Hooks(on_message=lambda event: "We open at nine.")
+    serving = answering({"shop": (agent(GREETING), hooks)}, store=store, site=site)
+    async with serving as phone, browsing() as browser:
         link = phone.server.link()
-        async with looking(browser, link) as seen, Caller(phone, "shop") as caller:
-            card = seen.page.locator("article", has_text="shop")
-            growing = card.locator(".line.agent.growing")
-            await growing.wait_for()
-            await card.get_by_text("hello.", exact=False).first.wait_for()
-            await caller.say("What are your opening hours?")
-            await card.locator(".line.caller", has_text="What are your opening hours?").wait_for()
-            await card.locator(".line.agent", has_text="We open").wait_for()
-            await caller.until_heard("we open at nine.")
-            await card.get_by_role("button", name="Hang up").click()
-            await card.get_by_role("button", name="Yes, hang up").click()
-            await caller.until_over()
-            await seen.page.get_by_text("Just ended").wait_for()
-            assert (seen.foreign, seen.wrong) == ([], [])
+        async with looking(browser, link) as seen:
+            await seen.page.get_by_text("Connected", exact=True).wait_for()
+            async with Caller(phone, "shop") as caller:
+                card = seen.page.locator("article", has_text="shop")
+                await card.locator(".line.agent.growing", has_text="Hello").wait_for()
+                await card.locator(".line.agent:not(.growing)", has_text=GREETING).wait_for()
+                await caller.say("What are your opening hours?")
+                await card.locator(".line.caller", has_text="What are your opening hours?").wait_for()
+                await card.locator(".line.agent", has_text="We open").wait_for()
+                await caller.until_heard("we open at nine.")
+                await card.get_by_role("button", name="Hang up").click()
+                await card.get_by_role("button", name="Yes, hang up").click()
+                await caller.until_over()
+                await seen.page.get_by_text("Just ended").wait_for()
+                assert (seen.foreign, seen.wrong) == ([], [])
         async with looking(browser, link) as again:
             assert "this link has been used" in await again.text()
 

@@ -110,7 +110,7 @@ async def test_an_agent_is_called_from_the_browser(tmp_path: Path) -> None:
             await talk.locator(".line.caller", has_text="open").wait_for()
             await talk.locator(".line.agent.growing", has_text="Monday").wait_for()
             await talk.locator("del.unheard").wait_for()
-            await talk.locator(".line.agent", has_text="welcome").wait_for(timeout=15_000)
+            await talk.locator(".line.agent:not(.growing)", has_text="welcome").wait_for(timeout=20_000)
             await seen.page.get_by_role("button", name="5", exact=True).click()
             await seen.page.get_by_role("button", name="Mute").click()
             await seen.page.get_by_role("button", name="Unmute").wait_for()
