@@ -56,6 +56,8 @@ def _turn(turn: StoryTurn, longest: int, ink: Ink) -> Iterator[str]:
         yield from _waterfall(turn, longest, ink)
     for each in turn.agent:
         yield from _agent(each, ink)
+    for _, text in turn.colleague:
+        yield from _said("colleague", text, ink)
 
 
 def _said(who: str, text: str, ink: Ink, *, painted: bool = False) -> Iterator[str]:

@@ -87,6 +87,13 @@ class _CallLines:
                 case order.ReportTranscript(role="assistant", text=text, interrupted=True):
                     lines.append(f"        cut off; heard: {text}")
                     self._speaker = ""
+                case order.PassColleague(passes=passes):
+                    lines.append(
+                        "        a colleague has the call" if passes else "        the agent has the call again"
+                    )
+                    self._speaker = ""
+                case order.ReportTranscript(role="colleague", text=text):
+                    lines.append(f"        colleague: {text}")
                 case order.ReportTranscript(role="tool", text=text):
                     lines.append(f"        tool: {text}")
                 case order.TakeFor(answered_by=answered_by, why=why):

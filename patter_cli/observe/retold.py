@@ -51,3 +51,5 @@ def _from_record(story: CallStory, facts: Mapping[str, object], started_at: floa
             if not story.turns:
                 story.turns.append(StoryTurn(number=0, at=at, caller=None))
             story.turns[-1].agent.append(Spoken(at=at, heard=each["text"]))
+        elif each.get("role") == "colleague" and story.turns:
+            story.turns[-1].colleague.append((at, each["text"]))

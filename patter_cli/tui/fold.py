@@ -247,6 +247,10 @@ class CallFold:
             case order.MuteCaller(muted=muted):
                 self._muted = muted
                 self._note(at, "the caller is muted: the agent hears silence" if muted else "the caller is heard again")
+            case order.PassColleague(passes=passes):
+                self._note(at, "a colleague has the call" if passes else "the agent has the call again")
+            case order.ReportTranscript(role="colleague", text=text):
+                self._note(at, f"colleague: {_shown(text)}")
             case order.TakeFor(answered_by=answered_by, why=why):
                 self._note(at, f"taken for a {answered_by}: {_shown(why)}")
             case order.KeepFloor():

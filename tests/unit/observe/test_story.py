@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from patter_cli.core import events as fact
 from patter_cli.core.plan import CallPlan, PlannedTool
 from patter_cli.observe.retold import retell
 from patter_cli.observe.story import CallStory
@@ -97,3 +98,19 @@ def test_it_can_be_told_without_numbers(tmp_path: Path) -> None:
     assert found is not None
     assert found[0].caller == "+1***0199"
     assert found[1].turns[1].agent[0].heard == "Call *** please."
+
+
+def test_what_a_colleague_said_stands_in_its_turn() -> None:
+    """Who took the call over spoke in the agent's place, and is told apart from it."""
+    call = VirtualCall(CallPlan(agent="shop", system_prompt="", first_message="Hello."), ("We open at nine.",))
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.tells(fact.ColleagueSaid(text="Mia here."), at=3000)
+    call.says("Hello Mia.", at=4000)
+    call.tells(fact.ColleagueSaid(text="Come at ten."), at=8000)
+    call.tells(fact.TakeOverRequested(taken=False), at=9000)
+    call.run_until(9500)
+    story = CallStory().read(call.journal.splitlines())
+    assert [(turn.caller, [text for _, text in turn.colleague]) for turn in story.turns] == [
+        (None, ["Mia here."]), ("Hello Mia.", ["Come at ten."])
+    ]  # fmt: skip
+    assert story.render()["turns"][1]["colleague"] == [{"at_ms": 8000, "text": "Come at ten."}]
