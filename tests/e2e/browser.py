@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ _RECORD = """
       const ear = this.context.createScriptProcessor(2048, 2, 1);
       ear.onaudioprocess = ({ inputBuffer, playbackTime }) => window.recorded.push({
         at: playbackTime, rate: inputBuffer.sampleRate,
-        sides: [0, 1].map((side) => Array.from(inputBuffer.getChannelData(side), (each) => Math.round(each * 32767))),
+        sides: [0, 1].map((side) => Int16Array.from(inputBuffer.getChannelData(side), (each) => each * 32767)),
       });
       if (microphone) connect.call(microphone, both, 0, 0);
       connect.call(this, both, 0, 1);
@@ -161,14 +162,21 @@ async def violations(seen: Seen) -> list[str]:
     ]
 
 
+_TAKE = """
+() => recorded.map(({ at, rate, sides }) => ({
+  at, rate, sides: sides.map((side) => btoa(String.fromCharCode(...new Uint8Array(side.buffer)))),
+}))
+"""
+
+
 async def recorded(seen: Seen) -> tuple[Samples, Samples, int]:
     """What the page's microphone heard and what its loudspeaker played, at the same time, and their rate."""
-    pieces = await seen.page.evaluate("window.recorded")
-    rate_hz = int(pieces[0]["rate"])
-    begun = pieces[0]["at"]
-    length = len(pieces[0]["sides"][0])
-    sides = np.zeros((2, round((pieces[-1]["at"] - begun) * rate_hz) + length), np.int16)
+    pieces = await seen.page.evaluate(_TAKE)
+    rate_hz, begun = int(pieces[0]["rate"]), pieces[0]["at"]
+    sides = np.zeros((2, round((pieces[-1]["at"] - begun + 1) * rate_hz)), np.int16)
     for each in pieces:
         at = round((each["at"] - begun) * rate_hz)
-        sides[:, at : at + length] = each["sides"]
+        for side, coded in enumerate(each["sides"]):
+            samples = np.frombuffer(b64decode(coded), "<i2")
+            sides[side, at : at + len(samples)] = samples
     return sides[0], sides[1], rate_hz
