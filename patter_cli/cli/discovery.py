@@ -25,7 +25,7 @@ from patter_cli.cli.loading import running
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.errors import InputError, a_kind, reason
 
-HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection")
+HOOKS = ("on_call_start", "on_call_end", "on_transcript", "on_message", "on_metrics", "on_machine_detection", "expect")
 """The module-level functions of an agent file that are called back, by their names."""
 
 
@@ -115,7 +115,6 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
         path=path,
         agent=agent,
         hooks=MappingProxyType(hooks),
-        expect=expect if callable(expect) else None,
         misspelt=_misspelt(module),
     )
 

@@ -10,22 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from patter_cli import wiring
-from patter_cli.cli.callable_agents import only_agent
-from patter_cli.cli.discovery import LoadedAgent, load_agent
-from patter_cli.cli.general import warn
-from patter_cli.contracts.carrier.stream import StreamCodec
+from patter_cli.cli.callable_agents import CallableAgents, only_agent
 from patter_cli.engine.answer_service import AnswerService
-from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import InputError
 from patter_cli.settings import Settings
 from patter_cli.simulate.fuzz.case import Fault, FuzzCase
 from patter_cli.simulate.fuzz.generate import Subject, phrases_in, words_in
 from patter_cli.simulate.fuzz.keep import scenario_text
-from patter_cli.simulate.fuzz.run import Finding, Found, FreshAgent, Fuzzer, phrases_of, silent_ms
+from patter_cli.simulate.fuzz.run import Finding, Found, Fuzzer, phrases_of, silent_ms
 from patter_cli.simulate.scenario import load_scenario
 from patter_cli.simulate.score import describe
+from patter_cli.testbench.virtual import virtual_codec
 from patter_cli.text.printable import printable
 
 SHOWN_S = 0.25
@@ -51,18 +47,14 @@ class FuzzRun:
     def of(cls, spec: str | None, settings: Settings, out: Path) -> FuzzRun:
         """An agent that can be called without sound or network. Raises InputError, and what loading it raises."""
         spec = spec or only_agent()
-        loaded = load_agent(spec)
-        warn(loaded.warnings)
-        ready = _ready(loaded, settings)
-        _check(loaded, ready)
+        agents = CallableAgents(settings, text=True)
+        ready, path = agents.find(spec)
+        _check(ready)
         if out.exists() and not out.is_dir():
             raise InputError(f"{out} is a file, and what fails goes into a folder", hint="--out fuzz")
 
-        def fresh() -> FreshAgent:
-            made = load_agent(spec)
-            return FreshAgent(_ready(made, settings), made.expect)
-
-        return cls(spec=spec, fuzzer=Fuzzer(fresh=fresh, codec=_codec, subject=_subject(loaded, ready)), out=out)
+        fuzzer = Fuzzer(fresh=lambda: agents.find(spec)[0], codec=virtual_codec, subject=_subject(ready, path))
+        return cls(spec=spec, fuzzer=fuzzer, out=out)
 
     @property
     def findings(self) -> list[Finding]:
@@ -156,33 +148,29 @@ def fuzz_case(scenario_path: Path) -> FuzzCase:
     return FuzzCase(steps=steps, pace=world.pace, humans=scenario.humans, seed=world.seed)
 
 
-def _ready(loaded: LoadedAgent, settings: Settings) -> ReadyAgent:
-    return wiring.ready_agent(loaded.name, loaded.agent, Hooks(**loaded.hooks), settings)
-
-
-def _check(loaded: LoadedAgent, ready: ReadyAgent) -> None:
+def _check(ready: ReadyAgent) -> None:
     """Raises InputError for one that somebody else would have to answer for."""
     if ready.engine is not None:
         raise InputError(
-            f"{loaded.name} has a speech-to-speech engine, and nothing is heard here",
+            f"{ready.name} has a speech-to-speech engine, and nothing is heard here",
             hint="fuzz the same agent with an llm or on_message",
         )
     if isinstance(ready.hooks.on_message, AnswerService):
         raise InputError(
-            f"{loaded.name} is answered by {ready.hooks.on_message.url}, which is not to be called a thousand times",
+            f"{ready.name} is answered by {ready.hooks.on_message.url}, which is not to be called a thousand times",
             hint="give it an on_message that is a function",
         )
     if vendors := [each for each in ready.models if each.key_variable]:
         raise InputError(
-            f"{loaded.name} is answered by {vendors[0].provider}, who would be asked a thousand times and never "
+            f"{ready.name} is answered by {vendors[0].provider}, who would be asked a thousand times and never "
             "answers twice alike",
             hint="let rules of yours stand in: llm=RulesLLM(rules)",
         )
 
 
-def _subject(loaded: LoadedAgent, ready: ReadyAgent) -> Subject:
-    source = loaded.path.read_text(encoding="utf-8", errors="replace")
-    beside = loaded.path.with_suffix(".toml")
+def _subject(ready: ReadyAgent, path: Path) -> Subject:
+    source = path.read_text(encoding="utf-8", errors="replace")
+    beside = path.with_suffix(".toml")
     scenarios = [load_scenario(beside)] if beside.is_file() else []
     return Subject(
         phrases=phrases_in(source, phrases_of(scenarios)),
@@ -192,11 +180,3 @@ def _subject(loaded: LoadedAgent, ready: ReadyAgent) -> Subject:
         has_model=bool(ready.models),
         takes_keys="DTMF" in source,
     )
-
-
-def _codec() -> StreamCodec:
-    """The end of a stream that has begun."""
-    carrier = wiring.built_in_line()
-    codec = carrier.codec()
-    codec.receive(carrier.line().start(call_id="virtual", parameters={}))
-    return codec

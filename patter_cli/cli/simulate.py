@@ -190,7 +190,7 @@ def _hold_one(plan: Planned, flags: SimulateFlags, settings: Settings) -> None:
     simulation.model = plan.model
     simulation.recordings = Recordings(out=flags.out, stereo=flags.stereo, redaction=settings.redact)
     simulation.quiet, simulation.max_ttfa_ms, simulation.carrier = flags.json, flags.max_ttfa_ms, flags.carrier
-    if flags.virtual:
+    if flags.virtual or plan.scenario.virtual is not None:
         with on_terminal(None), redirect_stdout(sys.stderr) if flags.json else nullcontext():
             simulation.by_text()
         _end_one(simulation, flags)
@@ -245,7 +245,7 @@ def _hold_several(planned: list[Planned], flags: SimulateFlags, settings: Settin
         quiet=flags.json,
     )
     with redirect_stdout(sys.stderr):  # what the agents' code prints is no data
-        if flags.virtual:
+        if flags.virtual or all(each.scenario.virtual is not None for each in planned):
             calls.hold_virtually()
         else:
             run(calls.hold())

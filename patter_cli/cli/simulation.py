@@ -200,7 +200,8 @@ class Simulation:
             stereo = self.recordings.stereo
             again = f"patter simulate --scenario {scenario.name} --stereo call.wav"
             where = f"in {stereo}" if stereo else f"with: {again}"
-            self._tell(f"{len(failed)} of {len(verdicts)} expectations failed; hear it {where}")
+            hear = "" if scenario.virtual is not None else f"; hear it {where}"
+            self._tell(f"{len(failed)} of {len(verdicts)} expectations failed{hear}")
 
     def _tell_waits(self) -> None:
         waits = sorted(each for each in self.held.waits_ms if each is not None)

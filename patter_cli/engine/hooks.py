@@ -86,6 +86,8 @@ class Hooks:
     """A function, or where another process answers; in a ready agent never a plain address."""
     on_metrics: Hook | None = None
     on_machine_detection: Hook | None = None
+    expect: Hook | None = None
+    """What must hold of every call; asked once a simulated one is over: see simulate.fuzz.author."""
 
 
 async def call_hook(hook: Hook, *arguments: Any, within_s: float = CALLBACK_S) -> Any:

@@ -19,7 +19,12 @@ def check_hooks(hooks: Hooks) -> None:
         name, hook = each.name, getattr(hooks, each.name)
         if hook is None or isinstance(hook, AnswerService):
             continue
-        check_shape(name, hook, f"async def {name}(event): …")
+        if name == "expect":
+            check_shape(name, hook, "def expect(call): assert …")
+            if inspect.iscoroutinefunction(hook):
+                raise InputError(f"{_where(hook)}expect is async, and nobody awaits it", hint="def expect(call): …")
+        else:
+            check_shape(name, hook, f"async def {name}(event): …")
         if name != "on_message" and (inspect.isgeneratorfunction(hook) or inspect.isasyncgenfunction(hook)):
             raise InputError(
                 f"{_where(hook)}{name} has a yield, so nothing of it would run", hint="only on_message gives pieces"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from patter_cli.core.journal import Entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.errors import PatterError, ProviderError
 from patter_cli.observe.summary import CallSummary
+from patter_cli.simulate.fuzz.case import Fault
 from patter_cli.simulate.overheard import HeardReplies, Overheard
 from patter_cli.simulate.played import CallFacts, Judgement, PlayedCall
 from patter_cli.simulate.score import Verdict, judge
@@ -66,6 +68,8 @@ class HeldCall:
     typed: bool = False
     """It had no sound, and its times mean nothing."""
     judgements: dict[tuple[int | None, str], Judgement] = field(default_factory=dict)
+    always: Sequence[Fault] | None = None
+    """What of all that must hold for every call did not; None: nobody has looked."""
     max_ttfa_ms: int | None = None
     kept: bool = True
     """Whether all of the call could be written down, its sound among it."""
@@ -114,10 +118,25 @@ class HeldCall:
     def judge(self) -> list[Verdict]:
         """Hold it against its scenario, now that everything is known."""
         verdicts = judge(self.scenario, self.played()) if self.scenario.name else []
+        if self.scenario.expected.always:
+            verdicts += self._always()
         if self.max_ttfa_ms is not None:
             verdicts.append(self._longest_wait(self.max_ttfa_ms))
         self.verdicts = verdicts
         return verdicts
+
+    def _always(self) -> list[Verdict]:
+        """What must hold for every call: a verdict each for what did not, or one."""
+        line = self.scenario.expected.lines.get("always")
+        if self.always is None:
+            why = "it is played with its sound; add --text"
+            return [Verdict(step=None, expected="always", heard="", passed=True, skipped=why, line=line)]
+        if not self.always:
+            return [Verdict(step=None, expected="always", heard="", passed=True, line=line)]
+        return [
+            Verdict(step=None, expected=f"always: {each.rule}", heard=each.what, passed=False, line=line)
+            for each in self.always
+        ]
 
     def _longest_wait(self, limit_ms: int) -> Verdict:
         waits = [each for each in self.waits_ms if each is not None]

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from patter_cli import wiring
+from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.core.journal import Entry
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import InputError
 from patter_cli.observe.bus import Observer
+from patter_cli.simulate.fuzz.run import always_faults
 from patter_cli.simulate.judgement import ask_all
 from patter_cli.simulate.persona import Persona
 from patter_cli.simulate.played import Span, longest_silence
 from patter_cli.simulate.script import Then
 from patter_cli.simulate.steps import StaySilent, Wait
 from patter_cli.simulate.virtual.call import VirtualResult, play_virtually
+from patter_cli.simulate.virtual.in_file import VirtualWorld
 from patter_cli.simulate.written import Scenario
 from patter_cli.testbench.held import HeldCall
 from patter_cli.testbench.logged import errors_logged
@@ -45,15 +49,33 @@ def hold_virtually(
     def fold(call_id: str, entry: Entry) -> None:
         call.folds.feed(entry)
 
+    world = scenario.virtual or VirtualWorld(seed=scenario.seed)
     with errors_logged(call.errors):
         played = play_virtually(
-            agent, scenario, seed=scenario.seed, observers=(fold, *observers), on_done=call.steps.append, then=then
+            agent,
+            scenario,
+            pace=world.pace,
+            seed=world.seed,
+            observers=(fold, *observers),
+            codec=virtual_codec(),
+            on_done=call.steps.append,
+            then=then,
         )
     _measure(call, played)
+    if scenario.expected.always:
+        call.always = always_faults(played, agent)
     if scenario.questions:
         call.judgements = asyncio.run(ask_all(model, scenario, call.steps, call.heard))
     call.judge()
     return call
+
+
+def virtual_codec() -> StreamCodec:
+    """Our end of a stream that has begun, for what a step sends as a frame."""
+    carrier = wiring.built_in_line()
+    codec = carrier.codec()
+    codec.receive(carrier.line().start(call_id="virtual", parameters={}))
+    return codec
 
 
 def _measure(call: HeldCall, played: VirtualResult) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.simulate.fuzz.author import ExpectHook, author_faults
+from patter_cli.simulate.fuzz.author import author_faults
 from patter_cli.simulate.fuzz.case import Fault, FuzzCase
 from patter_cli.simulate.fuzz.expectations import Watched, faults_of
 from patter_cli.simulate.fuzz.generate import Subject, generate
@@ -22,14 +22,6 @@ SEEDS: Final = 1_000_000
 """Calls of one run: the next run's seed is that of other calls."""
 KINDS: Final = 20
 """So many defects are enough to mend first."""
-
-
-@dataclass(frozen=True, slots=True)
-class FreshAgent:
-    """An agent as its file makes it, before it knows of any call. expect: what its author says of every call."""
-
-    agent: ReadyAgent
-    expect: ExpectHook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +52,26 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fuzzer:
-    """Calls one agent. fresh: makes it anew for each call; codec: of a stream that has begun, one a call."""
+    """Calls one agent. fresh: makes it as it is before it knows of any call. codec: of a stream that has begun, one a
+    call."""
 
-    fresh: Callable[[], FreshAgent]
+    fresh: Callable[[], ReadyAgent]
     codec: Callable[[], StreamCodec]
     subject: Subject
 
     def hold(self, case: FuzzCase) -> tuple[VirtualResult, list[Fault]]:
         """One call, and what did not hold in it."""
         with _environment():
-            made = self.fresh()
+            agent = self.fresh()
             result = play_virtually(
-                made.agent,
+                agent,
                 replace(_NOTHING, humans=case.humans),
                 steps=case.steps,
                 pace=case.pace,
                 seed=case.seed,
                 codec=self.codec(),
             )
-            return result, always_faults(result, made)
+            return result, always_faults(result, agent)
 
     def run(
         self, seed: int, minutes: float, found: Found, on_call: Callable[[], Any] = lambda: None
@@ -116,9 +109,9 @@ class Fuzzer:
         return Finding(fault=kept["fault"], case=shortest, number=number, found=case)
 
 
-def always_faults(result: VirtualResult, made: FreshAgent) -> list[Fault]:
+def always_faults(result: VirtualResult, agent: ReadyAgent) -> list[Fault]:
     """What must hold for every call and for this agent's, and did not."""
-    return [*faults_of(Watched(result, made.agent)), *author_faults(made.expect, result)]
+    return [*faults_of(Watched(result, agent)), *author_faults(agent.hooks.expect, result)]
 
 
 def silent_ms(agent: ReadyAgent) -> int:

@@ -10,7 +10,6 @@ import pytest
 
 from patter_cli import wiring
 from patter_cli.agent import Agent, HangUp, Interrupt, Press, Say, guardrail
-from patter_cli.contracts.carrier.stream import StreamCodec
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import InputError
 from patter_cli.providers.rules import RulesLLM, Turn, call_tool
@@ -18,28 +17,23 @@ from patter_cli.simulate.fuzz.author import ExpectedCall
 from patter_cli.simulate.fuzz.case import Fault, FuzzCase
 from patter_cli.simulate.fuzz.generate import Subject, generate, phrases_in, words_in
 from patter_cli.simulate.fuzz.keep import scenario_text
-from patter_cli.simulate.fuzz.run import Finding, Found, FreshAgent, Fuzzer
+from patter_cli.simulate.fuzz.run import Finding, Found, Fuzzer
 from patter_cli.simulate.fuzz.shrink import shrink
 from patter_cli.simulate.scenario import WrittenHuman, load_scenario
 from patter_cli.simulate.virtual.steps import Blurt, Break, Frame, Leave, Mend, Poke, Wait
 from patter_cli.simulate.virtual.world import Pace, Trouble
+from patter_cli.testbench.virtual import virtual_codec
 from patter_cli.tools import tool
 
 SUBJECT = Subject(phrases=("a table", "the price"), numbers=("+12025550142",), has_model=True, takes_keys=True)
 
 
-def codec() -> StreamCodec:
-    carrier = wiring.built_in_line()
-    began = carrier.codec()
-    began.receive(carrier.line().start(call_id="virtual", parameters={}))
-    return began
-
-
 def fuzzer(make: Callable[[], Agent], expect: Any = None, subject: Subject = SUBJECT, **hooks: Any) -> Fuzzer:
-    def fresh() -> FreshAgent:
-        return FreshAgent(wiring.ready_agent("shop", make(), Hooks(**hooks)), expect)
-
-    return Fuzzer(fresh=fresh, codec=codec, subject=subject)
+    return Fuzzer(
+        fresh=lambda: wiring.ready_agent("shop", make(), Hooks(**hooks, expect=expect)),
+        codec=virtual_codec,
+        subject=subject,
+    )
 
 
 def ruled(rules: Callable[[Turn], Any], **more: Any) -> Callable[[], Agent]:
