@@ -53,8 +53,6 @@ class LoadedAgent:
     agent: Agent
     hooks: Mapping[str, Callable[..., Any]]
     """Those of HOOKS that the file defines. Read-only."""
-    expect: Callable[..., Any] | None = None
-    """What its author expects of every call; see simulate.fuzz.author."""
     misspelt: Mapping[str, str] = field(default_factory=dict)
     """Functions that nobody calls back, to those of HOOKS that they look like: on_mesage -> on_message."""
 
@@ -109,7 +107,6 @@ def load_agent(spec: str, root: Path | None = None) -> LoadedAgent:
             raise InputError(
                 f"{place}: `{name}` is {a_kind(hook)}, not a function", hint=f"write: async def {name}(event): …"
             )
-    expect = vars(module).get("expect")
     return LoadedAgent(
         name=path.stem,
         path=path,

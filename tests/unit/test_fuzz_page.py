@@ -72,4 +72,4 @@ def test_its_lists_are_whole() -> None:
 def test_its_python_runs(project: Path) -> None:
     """As it stands there."""
     (project / "agents" / "shop.toml").write_text('agent = "shop"\n[[step]]\nsay = "A table."\nexpect = "booked"\n')
-    exec(compile(blocks("python")[1], "fuzz.md", "exec"), {})  # noqa: S102
+    exec(compile(blocks("python")[1], "fuzz.md", "exec"), {})
