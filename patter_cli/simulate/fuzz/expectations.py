@@ -124,6 +124,9 @@ class Watched:
         sounds = [each for each in self.result.sounds if each.start < said.end]
         if not sounds or sounds[-1].end > said.start - 400 or not self.is_last(sounds[-1]):
             return False
+        replies = order.StartResponse, order.AdoptResponse, order.ReadOut
+        if any(isinstance(each, replies) and sounds[-1].start < at <= said.start for at, each in self._orders):
+            return False  # something is being answered already
         others = [each.end for each in self.result.utterances if each.start < said.start]
         return all(at < sounds[-1].end for at in (*others, *(key for key in self.result.keys if key < said.end)))
 
