@@ -114,7 +114,8 @@ class BargeIn:
         and whatever they said is a turn. What the reply was to lead to comes now."""
         call = self._call
         stopped_at = call.now if reply.silenced_at is None else reply.silenced_at
-        if not reply.delivered or reply.waiting or reply.ledger.remaining_ms(stopped_at) != 0:
+        whole = reply.audible and reply.delivered and not reply.waiting
+        if not whole or reply.ledger.remaining_ms(stopped_at) != 0:
             return False
         reply.ledger.confirm(reply.ledger.spans[-1].number)
         if call.agent.now is AgentState.HELD:
