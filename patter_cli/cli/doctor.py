@@ -51,10 +51,10 @@ def doctor(
 
 
 async def _examine(settings: Settings) -> list[Finding]:
-    from patter_cli.doctor.checks import all_checks, public_host
+    from patter_cli.doctor.checks import all_checks, public_address
     from patter_cli.doctor.findings import run_checks
 
-    return await run_checks(all_checks(settings, await public_host(settings)), on_progress=_progress)
+    return await run_checks(all_checks(settings, await public_address(settings)), on_progress=_progress)
 
 
 def _progress(done: int, of: int) -> None:

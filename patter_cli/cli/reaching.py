@@ -32,21 +32,21 @@ class WayIn:
         # Not every network lets one reach one's own public address: without a number that is no reason to stop.
         proven = self.tunnel.renewable or bool(self.numbers)
         reached = ReachableServer(
-            server, self.tunnel, self.numbers, on_host=lambda host: self._tell(host, reached.about), proven=proven
+            server, self.tunnel, self.numbers, on_host=lambda host: self._tell(host, reached), proven=proven
         )
         if self.tunnel.renewable:  # which may take a minute
             print(f"{self.tunnel.name} is asked for an address …", file=sys.stderr, flush=True)
         return reached
 
-    def _tell(self, host: str, about: str) -> None:
-        print(f"carriers are told https://{host}: {about}", file=sys.stderr)
+    def _tell(self, host: str, reached: ReachableServer) -> None:
+        print(f"carriers are told https://{host}: {reached.about}", file=sys.stderr)
         for each in self.numbers:
             print(f"  pointing {each.number} at it; it gets back on exit what it had", file=sys.stderr)
         if not self.carriers:
             print("  no carrier's keys are set: only who was invited on the dashboard can call", file=sys.stderr)
         if not self.numbers:
             for name in self.carriers:
-                print(f"  the webhook of a {name} number: {number_url(host, name)}", file=sys.stderr)
+                print(f"  the webhook of a {name} number: {number_url(reached.address, name)}", file=sys.stderr)
 
 
 def way_in(

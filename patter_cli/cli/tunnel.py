@@ -29,22 +29,28 @@ def tunnel(
 ) -> None:
     """Open a public HTTPS and WSS address for a server on this machine, and keep it until Ctrl-C.
 
-    The address is printed once a round trip through it came back, and again where it had to be replaced. A server that
-    runs is told it; one may be started later. Exit code 6: nothing came through.
+    The address is printed once a round trip through it came back, and again where it had to be replaced; a number's
+    webhook is /webhooks/twilio/voice or /webhooks/telnyx/voice under it. A server that runs is told it; one may be
+    started later. Exit code 6: nothing came through.
     """
     from patter_cli import wiring
     from patter_cli.server.led_port import LedPort
     from patter_cli.server.reachable import ReachableServer
     from patter_cli.server.registration import default_run_folder
     from patter_cli.server.run import run, run_until_signal
+    from patter_cli.server.secret import kept_path, signing_secret
 
     opened = wiring.fixed_address(settings.public_host) if provider == "fixed" else wiring.tunnel(provider)
     numbers = []
     if attach:
         numbers.append(wiring.number_setup(wiring.carriers(carrier), attach))
 
+    path = ""
+    if opened.renewable:
+        path = kept_path(signing_secret(settings.secret_key, settings.log_dir or wiring.default_folder()))
+
     async def keep() -> None:
-        reached = ReachableServer(LedPort(port, default_run_folder()), opened, numbers, on_host=told)
+        reached = ReachableServer(LedPort(port, default_run_folder()), opened, numbers, on_host=told, path=path)
 
         def ready() -> None:
             print(f"carried by {reached.about}", file=sys.stderr)
@@ -56,6 +62,6 @@ def tunnel(
         await run_until_signal(reached, on_ready=ready)
 
     def told(host: str) -> None:
-        print(f"https://{host}", flush=True)
+        print(f"https://{host}{path}", flush=True)
 
     run(keep())

@@ -75,8 +75,9 @@ def signature_check(carrier: Carrier, *, now_s: Callable[[], float] = time.time)
     return Check(name=name, look=look)
 
 
-def number_check(number: str, carriers: Mapping[str, Carrier], public_host: str) -> Check:
-    """Whose our number is, and whether its calls come here."""
+def number_check(number: str, carriers: Mapping[str, Carrier], address: str) -> Check:
+    """Whose our number is, and whether its calls come here. address: where carriers reach us, a host and the path under
+    it; "": nowhere."""
     name = "number.webhook"
 
     async def look() -> list[Finding]:
@@ -94,7 +95,7 @@ def number_check(number: str, carriers: Mapping[str, Carrier], public_host: str)
                 failures.append(error)
                 continue
             if seen is not None:
-                return [_number(name, number, key, seen, public_host)]
+                return [_number(name, number, key, seen, address)]
         if failures:
             raise failures[0]
         return [
@@ -127,17 +128,18 @@ def _clock(name: str, skew_s: float) -> Finding:
     )
 
 
-def _number(name: str, number: str, carrier: str, seen: NumberSeen, public_host: str) -> Finding:
+def _number(name: str, number: str, carrier: str, seen: NumberSeen, address: str) -> Finding:
     points = f"points at {seen.webhook_url}" if seen.webhook_url else "points nowhere"
     again = f"patter serve --tunnel --number {number}"
     if seen.instead:
         return missing(name, f"{number} of {carrier} is taken by {seen.instead}, not by a webhook", again)
-    if not public_host:
+    if not address:
         return off(name, f"{number} of {carrier} {points}; no public address of yours is set", again)
     where = urlsplit(seen.webhook_url)
-    if (where.hostname or "").lower() != public_host.lower() or not where.path.startswith(f"/webhooks/{carrier}/"):
-        again = f"patter serve --webhook-url {public_host} --number {number}"
-        return missing(name, f"{number} of {carrier} {points}, not at {public_host}", again)
+    host, slash, path = address.lower().partition("/")
+    if (where.hostname or "").lower() != host or not where.path.startswith(f"{slash}{path}/webhooks/{carrier}/"):
+        again = again if slash else f"patter serve --webhook-url {host} --number {number}"
+        return missing(name, f"{number} of {carrier} {points}, not at {address}", again)
     if where.scheme != "https":
         return missing(name, f"{number} of {carrier} {points}: its calls go over the network in the clear", again)
     return ok(name, f"{number} of {carrier} {points}")

@@ -26,20 +26,21 @@ STATUS_S: Final = 2.0
 """What a server that runs here gets to say where it is reached."""
 
 
-async def public_host(settings: Settings) -> str:
-    """Where carriers reach this machine: as it is set, or as a server that runs here knows, as with a tunnel."""
+async def public_address(settings: Settings) -> str:
+    """Where carriers reach this machine, a host and the path under it: as it is set, or as a server that runs here
+    knows, as with a tunnel. "": nowhere."""
     if settings.public_host:
         return settings.public_host
     for each in reversed(await in_thread(_servers)):
         with suppress(PatterError, TimeoutError):
             async with asyncio.timeout(STATUS_S):
-                if found := (await ask(each, AskStatus())).get("public_host"):
+                if found := (await ask(each, AskStatus())).get("public_address"):
                     return str(found)
     return ""
 
 
-def all_checks(settings: Settings, public_host: str) -> list[Check]:
-    """In the order in which they are shown. public_host: where carriers reach this machine; "": nowhere."""
+def all_checks(settings: Settings, address: str) -> list[Check]:
+    """In the order in which they are shown. address: where carriers reach this machine; "": nowhere."""
     carriers: dict[str, Carrier] = {}
     checks: list[Check] = []
     for row in registry.rows("carrier"):
@@ -58,8 +59,8 @@ def all_checks(settings: Settings, public_host: str) -> list[Check]:
         if not unset:
             checks.append(signature_check(carrier))
     checks += [
-        number_check(settings.phone_number, carriers, public_host),
-        public_address_check(public_host, carriers, _servers),
+        number_check(settings.phone_number, carriers, address),
+        public_address_check(address, carriers, _servers),
     ]
     checks += machine_checks(
         host=settings.host,

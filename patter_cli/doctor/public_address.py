@@ -31,19 +31,20 @@ async def proof_of(server: Registration) -> Proof:
 
 
 def public_address_check(
-    public_host: str,
+    address: str,
     carriers: Mapping[str, Carrier],
     servers: Callable[[], list[Registration]],
     *,
     base: str = "",
     new_proof: Callable[[Registration], Awaitable[Proof]] = proof_of,
 ) -> Check:
-    """servers: those that run. base: the address to ask, without a path; "" is https://HOST."""
+    """address: where carriers reach us, a host and the path under it; "": nowhere. servers: those that run. base: what
+    is asked instead, "" is https:// and the address."""
     name = "webhook.address"
-    base = base or f"https://{public_host}"
+    base = base or f"https://{address}"
 
     async def look() -> list[Finding]:
-        if not public_host:
+        if not address:
             fix = "patter serve --tunnel, or an address of your own: WEBHOOK_URL=https://…"
             return [off(name, "none is set: only this machine reaches a server here", fix)]
         running = await in_thread(servers)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from patter_cli.server.addresses import is_public
 from patter_cli.server.calls import CallRegistry, OpenCall
 from patter_cli.server.entrance import Entrance
 from patter_cli.server.guard import Asgi, Guard, LocalOnly
@@ -63,7 +62,7 @@ def create_app(
     live: CallRegistry,
     version: str,
     webhook: Callable[[Request], Awaitable[Response]] | None = None,
-    hosts: Callable[[], frozenset[str]] = frozenset,
+    hosts: Callable[[], Mapping[str, str]] = dict,
     proofs: Proofs | None = None,
     limits: Limits | None = None,
     site: Site | None = None,
@@ -71,8 +70,9 @@ def create_app(
     """Build the application that `run.Server` serves.
 
     webhook: takes what carriers post to /webhooks/{carrier}/{kind}; None: there is no such route.
-    hosts: what requests may name beside loopback, in lower case, asked for each: our public hosts. None: this machine
-    only. proofs: what shows that an address leads here. site: what is to be seen of calls; None: nothing.
+    hosts: what requests may name beside loopback, in lower case, asked for each: our public hosts, each with the path
+    under which carriers' routes are there, or "". None: this machine only. proofs: what shows that an address leads
+    here. site: what is to be seen of calls; None: nothing.
     """
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse
@@ -95,9 +95,4 @@ def create_app(
     if site is None:
         return Guard(Starlette(routes=routes), hosts=hosts, limits=bounds)
     routes += site.routes()
-    return Guard(
-        Starlette(routes=routes),
-        hosts=hosts,
-        limits=bounds,
-        public=lambda path: is_public(path) or site.is_public(path),
-    )
+    return Guard(Starlette(routes=routes), hosts=hosts, limits=bounds, exposed=site.is_public)

@@ -67,10 +67,10 @@ class Controlled(Protocol):
     def cancel(self, call_id: str) -> None:
         """It is no longer wanted. Raises InputError."""
 
-    async def admit(self, host: str) -> None:
-        """Requests may name this public host. Raises PatterError."""
+    async def admit(self, address: str) -> None:
+        """Requests may name this public host, under the path that follows it. Raises PatterError."""
 
-    async def tell(self, host: str) -> None:
+    async def tell(self, address: str) -> None:
         """Carriers are told it."""
 
     async def drop(self, host: str) -> None:

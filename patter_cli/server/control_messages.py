@@ -80,7 +80,8 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
-    """Let requests name this public host, so that it can be shown whether it leads to you."""
+    """Let requests name this public host, so that it can be shown whether it leads to you; what carriers ask for is
+    there under the path that follows it, if one does."""
 
     host: str
 
@@ -142,7 +143,7 @@ _PLAIN: Final[Mapping[str, Request]] = {
     "link": AskLink(),
 }
 _OF_HOST: Final[Mapping[str, type[Admit | Tell | Drop]]] = {"admit": Admit, "tell": Tell, "drop": Drop}
-_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?")
+_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?(?:/[0-9a-f]{16})?")
 
 
 def read_request(line: bytes, token: str) -> Request | BadRequest:

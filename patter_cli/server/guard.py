@@ -7,13 +7,13 @@ Checks are made once a connection; a media socket's messages do not come by here
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from patter_cli.server.addresses import is_public
+from patter_cli.server.addresses import public_under
 from patter_cli.server.limits import Limits
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -29,24 +29,24 @@ _TUNNEL_HEADERS = (b"cf-ray", b"cf-connecting-ip", b"x-forwarded-for", b"forward
 class Guard:
     """Wraps the application.
 
-    hosts: to names or addresses, in lower case, that a request may name beside loopback ones: our public host, and the
-    address we were told to bind. They may change; while there is none, only this machine is served. Who
-    names one of them, or was carried here, sees only what is public.
+    hosts: the names or addresses, in lower case, that a request may name beside loopback ones, each with the path under
+    which what is public is there, or "". They may change; while there is none, only this machine is served. Who names
+    one of them, or was carried here, sees only what is public. Routes see the path without that one.
     """
 
     def __init__(
         self,
         app: Asgi,
         *,
-        hosts: Callable[[], frozenset[str]],
+        hosts: Callable[[], Mapping[str, str]],
         limits: Limits,
-        public: Callable[[str], bool] = is_public,
+        exposed: Callable[[str], bool] = lambda path: False,
     ) -> None:
-        """public: paths for strangers."""
+        """exposed: whether a path is for strangers too, as carriers' are."""
         self._app = app
         self._hosts = hosts
         self._limits = limits
-        self._public = public
+        self._exposed = exposed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refuse(scope)
@@ -74,8 +74,11 @@ class Guard:
         origin = header_of(scope, b"origin")
         if scope["type"] == "websocket" and origin and not self._ours(origin, host):
             return 403, "foreign origin"
-        if (name in hosts or is_carried(scope)) and not self._public(scope["path"]):
+        bases: Collection[str] = (hosts[name],) if name in hosts else (*hosts.values(), *(() if hosts else ("",)))
+        base = public_under(scope["path"], bases)
+        if base is None and (name in hosts or is_carried(scope)) and not self._exposed(scope["path"]):
             return 404, "not found"
+        scope["root_path"] = base or ""
         return None
 
     def _ours(self, origin: str, host: str) -> bool:
@@ -123,7 +126,7 @@ class LocalOnly:
     tunnel says that it carried them.
     """
 
-    def __init__(self, app: Asgi, hosts: Callable[[], frozenset[str]] = frozenset) -> None:
+    def __init__(self, app: Asgi, hosts: Callable[[], Collection[str]] = frozenset) -> None:
         self._app = app
         self._hosts = hosts
 

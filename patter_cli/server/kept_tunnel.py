@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from patter_cli.contracts.tunnel import OpenTunnel, Tunnel
 from patter_cli.errors import PatterError, TunnelDown
+from patter_cli.server.addresses import new_path
 from patter_cli.server.proofs import Proof
 from patter_cli.server.round_trip import PROVE_S, Way, prove, round_trip
 
@@ -28,11 +29,11 @@ LONGEST_PAUSE_S: Final = 30.0
 class Led(Protocol):
     """The server that a tunnel leads to."""
 
-    async def admit(self, host: str) -> None:
-        """Requests may name this host from now on. Raises PatterError."""
+    async def admit(self, address: str) -> None:
+        """Requests may name this host from now on, under the path that follows it. Raises PatterError."""
 
-    async def tell(self, host: str) -> None:
-        """Carriers are told this host from now on: it is proven. Raises PatterError."""
+    async def tell(self, address: str) -> None:
+        """Carriers are told this one from now on: it is proven. Raises PatterError."""
 
     async def drop(self, host: str) -> None:
         """Nothing comes through this host, and nothing will. Never raises."""
@@ -70,18 +71,23 @@ class KeptTunnel:
         way: Way | None = None,
         watching: Watching | None = None,
         proven: bool = True,
+        path: str | None = None,
     ) -> None:
         """way: how round trips are made. proven: False takes the tunnel's word at first; that nothing comes through it
-        is told a little later."""
+        is told a little later. path: under which carriers find us, "" or as new_path makes them; None: another one each
+        time, or none at an address of somebody else's."""
         self._tunnel = tunnel
         self._port = port
         self._led = led
         self._way = way or Way()
         self._watching = watching or Watching()
         self._proven = proven
+        self._path = path
         self._open: OpenTunnel | None = None
         self._address = ""
         """Where the host is, as long as this machine cannot say."""
+        self.address = ""
+        """The host that carriers are told, and the path under it."""
 
     @property
     def host(self) -> str:
@@ -96,15 +102,17 @@ class KeptTunnel:
     async def open(self) -> str:
         """Open it and prove it; returns the host. Raises TunnelDown, ConfigError."""
         found = await self._tunnel.open(self._port)
+        path = self._path if self._path is not None else new_path() if self._tunnel.renewable else ""
+        address = f"{found.host}{path}"
         try:
-            await self._led.admit(found.host)
+            await self._led.admit(address)
             if self._proven:
                 await self._prove(found)
-            await self._led.tell(found.host)
+            await self._led.tell(address)
         except BaseException:
             await asyncio.shield(self._abandon(found))
             raise
-        self._open = found
+        self._open, self.address = found, address
         return found.host
 
     async def watch(self, on_moved: Callable[[str], Awaitable[None]]) -> None:

@@ -37,7 +37,7 @@ class LedPort:
         """run_folder: where servers of this user are found."""
         self._port = port
         self._folder = run_folder
-        self._host = ""
+        self._address = ""
         """The one that carriers are told."""
         self._told: Registration | None = None
         self._stand_in: _StandIn | None = None
@@ -61,28 +61,28 @@ class LedPort:
     async def cut(self) -> None:
         await self.shutdown()
 
-    async def admit(self, host: str) -> None:
+    async def admit(self, address: str) -> None:
         """Raises PortBusy where somebody else listens, and what the server has against it."""
         server = await self._server()
         if server is not None:
-            await ask(server, Admit(host=host))
+            await ask(server, Admit(host=address))
         else:
-            self._stand_in = _StandIn(self._port, host)
+            self._stand_in = _StandIn(self._port, address)
             try:
                 await self._stand_in.start()
             except PortBusy as error:
                 self._stand_in = None
                 raise PortBusy(f"{error}, which is no server of ours", hint="patter tunnel --port PORT") from error
 
-    async def tell(self, host: str) -> None:
+    async def tell(self, address: str) -> None:
         """Raises PatterError."""
         if self._stand_in is not None:
             await self._stand_in.close()
             self._stand_in = None
-        self._host = host
+        self._address = address
         server = await self._server()
         if server is not None:
-            await ask(server, Tell(host=host))
+            await ask(server, Tell(host=address))
             self._told = server
 
     async def drop(self, host: str) -> None:
@@ -113,14 +113,15 @@ class LedPort:
     async def _tell_whoever_comes(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            if not self._host or self._stand_in is not None:
+            if not self._address or self._stand_in is not None:
                 continue
             try:
                 server = await self._server()
                 if server is not None and server != self._told:
                     self._told = server
-                    await ask(server, Tell(host=self._host))
-                    log.warning("server %d on port %d is reached at %s", server.pid, self._port, self._host)
+                    await ask(server, Tell(host=self._address))
+                    host = self._address.partition("/")[0]
+                    log.warning("server %d on port %d is reached at %s", server.pid, self._port, host)
             except PatterError as error:
                 log.error("the server on port %d cannot be told its public host: %s", self._port, error)
 
@@ -128,9 +129,9 @@ class LedPort:
 class _StandIn:
     """Answers proofs, and nothing else."""
 
-    def __init__(self, port: int, host: str) -> None:
+    def __init__(self, port: int, address: str) -> None:
         self.proofs = Proofs(time.monotonic)
-        addresses = Addresses(host="127.0.0.1", port=lambda: port, secret=b"", public_host=host)
+        addresses = Addresses(host="127.0.0.1", port=lambda: port, secret=b"", public_host=address)
         live = CallRegistry()
         app = create_app(
             open_call=_nobody, streams=(), live=live, version=VERSION, hosts=addresses.hosts, proofs=self.proofs

@@ -53,6 +53,11 @@ class Reachability:
         return self._tunnel.host
 
     @property
+    def address(self) -> str:
+        """The public host, and the path under it."""
+        return self._tunnel.address
+
+    @property
     def about(self) -> str:
         """What carries it, for people."""
         return self._tunnel.about
@@ -63,7 +68,7 @@ class Reachability:
             host = await self._tunnel.open()
             self._on_host(host)
             for each in self._numbers:
-                await each.point(number_url(host, each.carrier))
+                await each.point(number_url(self.address, each.carrier))
         except BaseException:
             await asyncio.shield(self.end())
             raise
@@ -98,7 +103,7 @@ class Reachability:
     async def _moved(self, host: str) -> None:
         self._on_host(host)
         for each in self._numbers:
-            await self._point(each, number_url(host, each.carrier))
+            await self._point(each, number_url(self.address, each.carrier))
 
     async def _point(self, number: NumberSetup, url: str) -> None:
         """Until it is done: calls go nowhere before."""
@@ -134,8 +139,9 @@ class ReachableServer:
         way: Way | None = None,
         watching: Watching | None = None,
         proven: bool = True,
+        path: str | None = None,
     ) -> None:
-        """numbers, on_host: see Reachability. way, watching, proven: see KeptTunnel."""
+        """numbers, on_host: see Reachability. way, watching, proven, path: see KeptTunnel."""
         self._server = server
         self._tunnel = tunnel
         self._numbers = numbers
@@ -143,12 +149,18 @@ class ReachableServer:
         self._way = way
         self._watching = watching
         self._proven = proven
+        self._path = path
         self._reachability: Reachability | None = None
 
     @property
     def host(self) -> str:
         """The public host; "" while there is none."""
         return self._reachability.host if self._reachability is not None else ""
+
+    @property
+    def address(self) -> str:
+        """The public host, and the path under it; "" while there is none."""
+        return self._reachability.address if self._reachability is not None else ""
 
     @property
     def about(self) -> str:
@@ -166,6 +178,7 @@ class ReachableServer:
                 way=self._way,
                 watching=self._watching,
                 proven=self._proven,
+                path=self._path,
             )
             self._reachability = Reachability(kept, self._numbers, on_host=self._on_host)
             await self._reachability.begin()

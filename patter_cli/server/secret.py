@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import secrets
@@ -37,6 +38,11 @@ def signing_secret(given: str, folder: Path, *, named: str = "PATTER_SECRET_KEY"
     except OSError as error:
         log.warning("no secret can be kept in %s, so it is good for this process only: %s", folder, reason(error))
         return secrets.token_bytes(SECRET_BYTES)
+
+
+def kept_path(secret: bytes) -> str:
+    """What nobody without the secret can guess, as new_path makes it: the same each time, for a name that stays."""
+    return f"/{hmac.new(secret, b'where carriers ask', 'sha256').hexdigest()[:16]}"
 
 
 def _kept(place: Path) -> bytes:

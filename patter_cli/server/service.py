@@ -354,7 +354,7 @@ class Service:
             self._tasks.append(asyncio.create_task(self._observe()))
 
     def status(self) -> dict[str, Any]:
-        """The live calls, JSON-able: {draining, public_host, numbers, calls: [{call_id, agent, carrier,
+        """The live calls, JSON-able: {draining, public_address, numbers, calls: [{call_id, agent, carrier,
         carrier_call_id, direction, caller, callee, seconds}]}; numbers are those that an agent was given."""
         now_s = asyncio.get_running_loop().time()
         shown = ("call_id", "agent", "carrier", "carrier_call_id", "direction", "caller", "callee")
@@ -364,15 +364,16 @@ class Service:
         ]
         return {
             "draining": self.live.draining,
-            "public_host": self.addresses.public_host,
+            "public_address": self.addresses.public_address,
             "numbers": list(self._settings.numbers),
             "calls": calls,
         }
 
     # --- where carriers reach us: see Addresses --------------------------------------------------------------------
 
-    async def admit(self, host: str) -> None:
-        """Requests may name this public host from now on. Raises BadSetting, ConfigError, MissingCredential."""
+    async def admit(self, address: str) -> None:
+        """Requests may name this public host, under the path that follows it, from now on. Raises BadSetting,
+        ConfigError, MissingCredential."""
         if not self._settings.require_signature:
             raise _unsigned()
         invites = self._site is not None and calls_from_pages(self._carriers) is not None
@@ -382,11 +383,11 @@ class Service:
                 hint="export the keys of your carrier, and start it again",
             )
         self.check_credentials()
-        self.addresses.admit(host)
+        self.addresses.admit(address)
 
-    async def tell(self, host: str) -> None:
-        """Carriers are told this public host from now on; `admit` has let it in."""
-        self.addresses.move(host)
+    async def tell(self, address: str) -> None:
+        """Carriers are told it from now on; `admit` has let it in."""
+        self.addresses.move(address)
         self._tasks += [asyncio.create_task(self._go_on(each, plan)) for each, plan in self._take_up()]
 
     async def drop(self, host: str) -> None:

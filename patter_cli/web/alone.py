@@ -29,7 +29,7 @@ class SiteAlone:
 
         self._site = site
         self._store = store
-        app = Guard(Starlette(routes=site.routes()), hosts=frozenset, limits=Limits(), public=site.is_public)
+        app = Guard(Starlette(routes=site.routes()), hosts=dict, limits=Limits(), exposed=site.is_public)
         self._server = Server(app, live=CallRegistry(), host=host, port=port)
         self._looking: asyncio.Task[None] | None = None
         site.listen_on(lambda: self._server.port)

@@ -153,7 +153,12 @@ async def serving(
     bounds = limits or Limits()
     exchange, live = Exchange(), CallRegistry(max_calls=max_calls)
     app = create_app(
-        open_call=exchange.open_call, streams=[ROUTE], live=live, version="0", hosts=lambda: hosts, limits=bounds
+        open_call=exchange.open_call,
+        streams=[ROUTE],
+        live=live,
+        version="0",
+        hosts=lambda: dict.fromkeys(hosts, ""),
+        limits=bounds,
     )
     server = Server(app, live=live, port=0, drain_timeout_s=drain_timeout_s, limits=bounds)
     await server.start()

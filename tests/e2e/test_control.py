@@ -131,7 +131,7 @@ def test_a_killed_server_is_forgotten_and_two_are_found(tmp_path: Path) -> None:
         assert [each.pid for each in running(tmp_path / "r" / "patter")] == [other.process.pid]
         assert other.from_elsewhere("status") == {
             "draining": False,
-            "public_host": "",
+            "public_address": "",
             "numbers": [],
             "calls": [],
         }

@@ -17,7 +17,7 @@ import pytest
 
 from patter_cli import Telnyx, Twilio, wiring
 from patter_cli.contracts.carrier.carrier import Carrier
-from patter_cli.doctor.checks import public_host
+from patter_cli.doctor.checks import public_address
 from patter_cli.doctor.findings import Finding, Status, run_checks
 from patter_cli.doctor.public_address import public_address_check
 from patter_cli.engine.hooks import Hooks
@@ -120,11 +120,11 @@ async def test_where_a_running_server_is_reached(tmp_path: Path, monkeypatch: py
     """With a tunnel nobody has set an address: the server knows it. What is set comes first."""
     (tmp_path / "r").mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
-    assert await public_host(DEFAULTS) == ""
+    assert await public_address(DEFAULTS) == ""
     folder = tmp_path / "r" / "patter"
     async with serving(Twilio(ACCOUNT, TOKEN), public_host="phone.example", run_folder=folder):
-        assert await public_host(DEFAULTS) == "phone.example"
-        assert await public_host(replace(DEFAULTS, public_host="mine.example")) == "mine.example"
+        assert await public_address(DEFAULTS) == "phone.example"
+        assert await public_address(replace(DEFAULTS, public_host="mine.example")) == "mine.example"
 
 
 class Desk:

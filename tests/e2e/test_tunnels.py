@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -119,11 +120,19 @@ async def test_strangers_find_webhooks_and_media_and_nothing_else(fake: FakeClou
             for path in ("/health", "/metrics", "/api/calls", "/", "/docs", "/tunnel-check", "/webhooks/twilio"):
                 assert (await client.get(f"https://{host}{path}")).status_code == 404
             assert (await client.get(f"https://{host}/tunnel-check/guessed")).status_code == 404
-            assert (
-                await client.post(f"https://{host}/webhooks/twilio/voice", data={"CallSid": "CA1"})
-            ).status_code == 403
+            for base, status in ((hidden := service.addresses.public_address, 403), (host, 404)):
+                posted = await client.post(f"https://{base}/webhooks/twilio/voice", data={"CallSid": "CA1"})
+                assert posted.status_code == status, base
         way = internet.way
-        for path, status in (("/ws/loopback/shop", 404), ("/ws/twilio/stream/guessed", 403), ("/tunnel-check/x", 404)):
+        under = hidden.removeprefix(host)
+        assert re.fullmatch("/[0-9a-f]{16}", under)
+        for path, status in (
+            ("/ws/loopback/shop", 404),
+            (f"{under}/ws/loopback/shop", 404),
+            ("/ws/twilio/stream/guessed", 404),
+            (f"{under}/ws/twilio/stream/guessed", 403),
+            ("/tunnel-check/x", 404),
+        ):
             with pytest.raises(InvalidStatus) as refused:
                 async with connect(f"wss://{host}{path}", ssl=way.tls, proxy=way.proxy):
                     pass
@@ -181,7 +190,7 @@ async def test_a_flood_is_read_to_its_end(fake: FakeCloudflared, internet: Inter
         assert (fake.folder / "flooded").exists()
         assert late_ms < 1000
         async with from_outside(internet) as client:
-            assert (await client.post(f"https://{hosts[0]}/webhooks/twilio/voice")).status_code == 403
+            assert (await client.post(f"https://{hosts[0]}/webhooks/twilio/voice")).status_code == 404
         assert len(hosts) == 1
 
 
@@ -193,11 +202,13 @@ async def test_a_tunnel_that_dies_is_replaced(fake: FakeCloudflared, internet: I
         assert await until(lambda: len(hosts) == 2)
         assert hosts[1] == "tunnel-3.trycloudflare.com"
         assert service.addresses.public_host == hosts[1]
-        assert set(hosts) <= service.addresses.hosts()
+        assert set(hosts) <= set(service.addresses.hosts())
         assert "tunnel-2.trycloudflare.com" not in service.addresses.hosts()
         assert len(fake.alive()) == 2
         async with from_outside(internet) as client:
-            assert (await client.post(f"https://{hosts[1]}/webhooks/twilio/voice")).status_code == 403
+            address = service.addresses.public_address
+            assert address.startswith(f"{hosts[1]}/")
+            assert (await client.post(f"https://{address}/webhooks/twilio/voice")).status_code == 403
 
 
 async def test_a_tunnel_that_only_looks_alive_is_replaced(fake: FakeCloudflared, internet: Internet) -> None:
@@ -279,15 +290,16 @@ async def test_a_webhook_is_held_against_the_host_that_it_came_for(fake: FakeClo
             for asked, signed_for, status in (
                 (hosts[0], hosts[0], 200),
                 (hosts[1], hosts[1], 200),
-                (hosts[1], hosts[0], 403),
+                (hosts[1], hosts[0], 404),
                 ("localhost", hosts[1], 200),  # behind a proxy that writes its own
                 ("localhost", "localhost", 403),
                 ("theirs.example", "theirs.example", 421),
             ):
-                url = f"https://{signed_for}/webhooks/twilio/status"
+                path = f"{service.addresses.hosts().get(signed_for, '')}/webhooks/twilio/status"
+                url = f"https://{signed_for}{path}"
                 signed = signature(url + canonical(list(fields.items())), TOKEN)
                 headers = {"host": asked, "x-twilio-signature": signed}
-                reply = await client.post("/webhooks/twilio/status", data=fields, headers=headers)
+                reply = await client.post(path, data=fields, headers=headers)
                 assert reply.status_code == status, (asked, signed_for)
 
 
@@ -395,13 +407,13 @@ async def test_new_calls_go_elsewhere_while_live_ones_end(tmp_path: Path) -> Non
     with NumbersApi() as api:
         slow = Slow()
         number = NumberSetup(api.carrier, NUMBER, tmp_path)
-        server = ReachableServer(slow, Line("line.example", renewable=True), [number], proven=False)
+        server = ReachableServer(slow, Line("line.example", renewable=True), [number], proven=False, path="/way")
         await server.start()
-        assert api.number["voice_url"] == "https://line.example/webhooks/twilio/voice"
+        assert api.number["voice_url"] == "https://line.example/way/webhooks/twilio/voice"
         stopping = asyncio.create_task(server.shutdown())
         assert await until(lambda: "shutdown" in slow.told)
         assert api.number == BEFORE
-        assert slow.told == ["start", "admit line.example", "tell line.example", "shutdown"]
+        assert slow.told == ["start", "admit line.example/way", "tell line.example/way", "shutdown"]
         slow.may_end.set()
         await stopping
         assert slow.told[-1] == "drop line.example"

@@ -45,7 +45,7 @@ CALL = PlaceCall(to="+12025550142", from_number="+12025550100", agent="shop", va
         AskResult(call_id="C1"),
         Cancel(call_id="C1"),
         Admit(host="phone.example.com"),
-        Tell(host="phone.example.com:8443"),
+        Tell(host="phone.example.com:8443/0123456789abcdef"),
         Drop(host="phone.example.com"),
         AskProof(),
         HandIn(carrier="twilio", kind="voice", content_type="text/plain", body="a=b\nZoë"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -54,8 +54,9 @@ class Request:
         """The application behind the guard: takes the body, answers nothing."""
         self.body = (await receive())["body"] if scope["type"] == "http" else b""
 
-    async def through(self, *, hosts: Iterable[str] = (), limits: Limits | None = None) -> int:
-        guard = Guard(self.app, hosts=lambda: frozenset(hosts), limits=limits or Limits())
+    async def through(self, *, hosts: Iterable[str] | Mapping[str, str] = (), limits: Limits | None = None) -> int:
+        names = dict(hosts) if isinstance(hosts, Mapping) else dict.fromkeys(hosts, "")
+        guard = Guard(self.app, hosts=lambda: names, limits=limits or Limits())
         await guard(self.scope, self.receive, self.send)
         return self.status
 
@@ -156,3 +157,28 @@ async def test_what_is_there_for_strangers(path: str, host: str, header: str, st
     """Under a public host, and for whoever was carried here, webhooks and media: the rest is for this machine."""
     headers = {"host": host, **({header: "192.0.2.1"} if header else {})}
     assert await Request(path=path, headers=headers, body=(b"",)).through(hosts={"a.example"}) == status
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "header", "status", "seen"),
+    [
+        ("/0123456789abcdef/webhooks/twilio/voice", "a.example", "", 200, "/webhooks/twilio/voice"),
+        ("/0123456789abcdef/ws/telnyx/stream/abc", "a.example", "", 200, "/ws/telnyx/stream/abc"),
+        ("/0123456789abcdef/webhooks/twilio/voice", "localhost", "cf-ray", 200, "/webhooks/twilio/voice"),
+        ("/0123456789abcdef/health", "a.example", "", 404, ""),
+        ("/0123456789abcdee/webhooks/twilio/voice", "a.example", "", 404, ""),
+        ("/webhooks/twilio/voice", "a.example", "", 404, ""),
+        ("/ws/telnyx/stream/abc", "a.example", "", 404, ""),
+        ("/webhooks/twilio/voice", "localhost", "cf-ray", 404, ""),
+        ("/tunnel-check/abc", "a.example", "", 200, "/tunnel-check/abc"),
+        ("/webhooks/twilio/voice", "localhost", "", 200, "/webhooks/twilio/voice"),
+        ("/health", "localhost", "", 200, "/health"),
+    ],
+)
+async def test_what_is_under_a_tunnels_path(path: str, host: str, header: str, status: int, seen: str) -> None:
+    """Behind a tunnel carriers' routes are found by whoever knows the path; this machine needs none."""
+    headers = {"host": host, **({header: "192.0.2.1"} if header else {})}
+    request = Request(path=path, headers=headers, body=(b"",))
+    assert await request.through(hosts={"a.example": "/0123456789abcdef"}) == status
+    if status == 200:
+        assert path.removeprefix(request.scope["root_path"]) == seen  # type: ignore[arg-type]
