@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 from patter_cli.call_event import CallEvent
 from patter_cli.docstring import read_docstring
@@ -17,6 +19,9 @@ from patter_cli.schema import Arguments, arguments_by, arguments_of, check_signa
 
 TIMEOUT_S = 10.0
 """Deadline of a tool whose author names none; a slow one is bridged by a filler long before."""
+
+ANSWER_S = 12.0
+"""More than a carrier is given to pause a recording, or else to stop it."""
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 
@@ -43,8 +48,60 @@ class ToolContext(CallEvent):
         callee: str,
         history: Sequence[Mapping[str, Any]] = (),
         direction: str = "inbound",
+        record: RecordSwitch | None = None,
     ) -> None:
+        """record: turns the call's record off and on; None: there is none."""
         super().__init__(call_id=call_id, caller=caller, callee=callee, history=list(history), direction=direction)
+        object.__setattr__(self, "_record", record)
+
+    def pause_recording(self) -> Awaitable[None]:
+        """Keep nothing of what the caller says or presses, until resume_recording or the end of this tool.
+
+        The agent is deaf meanwhile: nothing comes into transcript, history and journal or to any vendor, and the
+        carrier's recording holds. In `async def` await it; elsewhere it returns once it is so. Raises CarrierError when
+        the carrier goes on recording: then ask for nothing that must not be kept.
+        """
+        return self._turn(True)
+
+    def resume_recording(self) -> Awaitable[None]:
+        """Hear and record again; another tool that paused it may want it paused still."""
+        return self._turn(False)
+
+    def over(self) -> None:
+        """The tool has ended, and wants nothing for its own time any more."""
+        if self._record is not None:
+            self._record.end()
+
+    def _turn(self, off: bool) -> Awaitable[None]:
+        record: RecordSwitch | None = self._record
+        answer: Future[None] = Future()
+        if record is None:
+            answer.set_result(None)
+        else:
+            answer = record.turn(off)
+        try:
+            return asyncio.wrap_future(answer)
+        except RuntimeError:  # no loop here: a plain function in its own thread, which may wait
+            answer.result(ANSWER_S)
+            return _Done()
+
+
+class RecordSwitch(Protocol):
+    """What a tool's context asks, from any thread."""
+
+    def turn(self, off: bool) -> Future[None]:
+        """Done once it is so, or with CarrierError."""
+
+    def end(self) -> None:
+        """The tool is over."""
+
+
+class _Done:
+    """Awaited, it is done."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
 
 
 @dataclass(frozen=True, eq=False)

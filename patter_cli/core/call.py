@@ -70,9 +70,9 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now", "ordered",
-        "outcome", "owes_notice", "owes_verdict", "parting", "plan", "quiet_since", "replies", "reply", "said",
-        "state", "taken", "to_say",
+        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now", "off_record",
+        "ordered", "outcome", "owes_notice", "owes_recording", "owes_verdict", "parting", "plan", "quiet_since",
+        "replies", "reply", "said", "state", "taken", "to_say",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -100,6 +100,10 @@ class Call:
         """The caller hears music."""
         self.muted = False
         """Nothing is heard of the caller, because whoever looks on wants it so."""
+        self.off_record = False
+        """Nothing is heard of the caller and nothing recorded, because a tool wants it so."""
+        self.owes_recording = False
+        """It was to be recorded from a moment on in which nothing was to be."""
         self.owes_notice = False
         """It is to be recorded once whoever is on the line has heard so."""
         self.owes_verdict = False

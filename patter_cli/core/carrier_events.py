@@ -118,6 +118,21 @@ class RecordingReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OffRecordRequested:
+    """A tool of the author's wants nothing kept of what the caller says from now on; off=False: no longer."""
+
+    off: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPaused:
+    """The answer to one PauseRecording. message: why the carrier records, or does not, all the same; "": as wanted."""
+
+    paused: bool
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFailed:
     """The carrier does not record this call; it goes on without. message: why."""
 

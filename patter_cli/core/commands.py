@@ -323,6 +323,22 @@ class StartRecording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRecording:
+    """Have the carrier's recording, if there is one, hold for now; or go on, paused=False. Answered by
+    RecordingPaused."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellPaused:
+    """Tell the tool that wanted it what RecordingPaused says."""
+
+    paused: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HangUp:
     """End the call at the carrier."""
 
@@ -401,6 +417,8 @@ Command: TypeAlias = (
     | Instruct
     | SendDtmf
     | StartRecording
+    | PauseRecording
+    | TellPaused
     | HangUp
     | TakeFor
     | ReportMachine

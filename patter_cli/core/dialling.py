@@ -165,7 +165,7 @@ class Dialling:
         """There may be no line yet, and then nothing to mute."""
         if self._call.state.now not in _NO_LINE:
             self._call.muted = event.muted
-            self._call.issue(order.MuteCaller(muted=event.muted))
+            self._call.issue(order.MuteCaller(muted=event.muted or self._call.off_record))
 
     def listen_failed(self, event: fact.ListenFailed) -> None:
         """Nobody is to be rung by a deaf agent."""

@@ -15,7 +15,9 @@ from patter_cli.core.carrier_events import (
     DtmfFailed,
     DtmfSent,
     MachineDetected,
+    OffRecordRequested,
     RecordingFailed,
+    RecordingPaused,
     RecordingReady,
     Ringing,
     TransferAnswered,
@@ -616,5 +618,7 @@ Event: TypeAlias = (
     | DtmfSent
     | DtmfFailed
     | RecordingReady
+    | OffRecordRequested
+    | RecordingPaused
     | RecordingFailed
 )

@@ -34,6 +34,7 @@ The parts, each a file. They share one Call, which is plain state; a part calls 
     BargeIn     the caller speaks over the agent                CallerTurn  voice, words, keys; the turn's end
     Screening   who answered, a human or a machine              Opening     connected, prepared, begun
     Dialling    placed, ringing, answered, given up        Onlooker    somebody else wants something said or done
+    OffRecord   nothing is heard of the caller, and nothing recorded
 
 With a speech-to-speech engine two parts take the place of those that need the caller's words or make clauses:
 
@@ -63,6 +64,7 @@ from patter_cli.core.events import Event, Ms
 from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.line_echo import LineEcho
+from patter_cli.core.off_record import OffRecord
 from patter_cli.core.onlooker import Onlooker
 from patter_cli.core.opening import Opening
 from patter_cli.core.overlap import BargeIn
@@ -102,6 +104,7 @@ class TurnMachine:
         opening = Opening(call, history, floor, turns, screening)
         dialling = Dialling(call, history, endings, opening)
         onlooker = Onlooker(call, history, drafting, floor, endings, turns, transfers)
+        off_record = OffRecord(call)
         engine_replies = EngineReplies(call, history, silence, floor, endings, turns, playout, delivery)
         engine_caller = EngineCaller(call, history, floor, turns, overlap, echo)
 
@@ -120,6 +123,7 @@ class TurnMachine:
             opening,
             dialling,
             onlooker,
+            off_record,
             engine_replies,
             engine_caller,
         )
@@ -245,6 +249,8 @@ _on(carrier.DtmfSent, Delivery, Delivery.keys_sent)
 _on(carrier.DtmfFailed, Delivery, Delivery.keys_failed)
 _on(carrier.MachineDetected, Screening, Screening.detected)
 _on(carrier.BeepHeard, Screening, Screening.beep_heard)
+_on(carrier.OffRecordRequested, OffRecord, OffRecord.requested)
+_on(carrier.RecordingPaused, OffRecord, OffRecord.paused)
 _on(fact.CallConnected, Dialling, Dialling.connected)
 _on(fact.CallPrepared, Opening, Opening.prepared)
 _on(fact.AgentChanged, Opening, Opening.changed)

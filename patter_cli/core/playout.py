@@ -119,7 +119,10 @@ class Playout:
         first = bool(own) and own[0].confirmed and own[0].text.strip() == notice
         if first or (reply.delivered and not reply.waiting and reply.ledger.settled and reply.ledger.answered):
             call.owes_notice = False
-            call.issue(order.StartRecording())
+            if call.off_record:
+                call.owes_recording = True
+            else:
+                call.issue(order.StartRecording())
 
     def voice_late(self, event: fact.VoiceLate) -> None:
         """The voice has its work and will do it: that is waited for, as long as it goes on saying so."""

@@ -139,7 +139,7 @@ class Turns:
     def idle_due(self) -> None:
         """The caller says nothing: ask whether they are there, and hang up when nobody is. One who is muted cannot."""
         call, lines = self._call, self._call.plan.lines
-        if call.muted:
+        if call.muted or call.off_record:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
             return
         self._asks += 1

@@ -20,6 +20,7 @@ from patter_cli.engine.answer_service import AnswerService, Orders, RemoteAnswer
 from patter_cli.engine.context import CallContext, told
 from patter_cli.engine.hooks import Hook, IncomingMessage, MachineDetectionResult, call_hook, message_pieces
 from patter_cli.engine.line_parts import LineParts
+from patter_cli.engine.off_record import OffRecord
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import Reports
 from patter_cli.engine.think import Ask
@@ -54,6 +55,7 @@ class AuthorPerformer:
         self._call = call
         self._others = others
         self._settle = settle
+        self._off_record = OffRecord(call.post)
         self._tools = ToolRunner(call.agent.tools, self._tool_context)
         self._reports = Reports(call.info.call_id, lambda: settle(SHOWN_S))
         self._prepared = call.agent
@@ -75,6 +77,8 @@ class AuthorPerformer:
                 self._call.spawn(self._prepare())
             case order.RunTool():
                 self._call.spawn(self._run_tool(command))
+            case order.TellPaused(paused=paused, message=message):
+                self._off_record.told(paused, message)
             case order.JudgeClause():
                 self._call.spawn(self._judge(command))
             case order.ReportTranscript(role=role, text=text, interrupted=interrupted):
@@ -96,6 +100,7 @@ class AuthorPerformer:
 
     async def finish(self, facts: Mapping[str, Any]) -> None:
         """The call is over: say so, and give callbacks in flight a moment."""
+        self._off_record.close()
         self.report(self._call.agent.hooks.on_call_end, **facts)
         await self._reports.finish(CLOSING_S)
         if self._remote is not None:
@@ -224,7 +229,12 @@ class AuthorPerformer:
         info = self._call.info
         history = self._call.told_history()
         return ToolContext(
-            call_id=info.call_id, caller=info.caller, callee=info.callee, history=history, direction=info.direction
+            call_id=info.call_id,
+            caller=info.caller,
+            callee=info.callee,
+            history=history,
+            direction=info.direction,
+            record=self._off_record.switch(),
         )
 
     async def _run_tool(self, command: order.RunTool) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import TypeAlias
 
-from patter_cli.contracts.carrier.control import CallControl, LeavesLine
+from patter_cli.contracts.carrier.control import CallControl, LeavesLine, PausesRecording
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed, TransferLeftLine
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed, RecordingPaused, TransferLeftLine
 from patter_cli.core.commands import Command
 from patter_cli.core.outcome import TransferOutcome
 from patter_cli.engine.context import CallContext
@@ -38,6 +39,18 @@ _MISSED = {each.replace("_", " "): each for each in TransferOutcome if each is n
 """Refusals in words of ours keep their kind: "busy", "no answer"."""
 
 
+_HOLD = {True: "hold", False: "go on"}
+
+
+class _Recording(Enum):
+    """What the carrier's recording of a call does."""
+
+    NONE = "was never asked for"
+    RUNS = "runs"
+    HOLDS = "holds"
+    STOPPED = "was stopped because it would not hold"
+
+
 class CarrierPerformer:
     """One call's carrier. Each request has a deadline, and an answer whatever the carrier does."""
 
@@ -60,6 +73,8 @@ class CarrierPerformer:
         self._call = call
         self._control = control
         self._transfer_task: asyncio.Task[None] | None = None
+        self._recording = _Recording.NONE
+        self._recorder = asyncio.Lock()  # what is asked of one recording is asked in order
 
     def perform(self, command: Command) -> bool:
         match command:
@@ -79,6 +94,8 @@ class CarrierPerformer:
                     self._sound.told()
                 if self._records:
                     self._call.spawn(self._record())
+            case order.PauseRecording(paused=paused):
+                self._call.spawn(self._hold_recording(paused))
             case order.HangUp(reason=reason):
                 self._call.spawn(self._hang_up(reason))
             case _:
@@ -132,13 +149,55 @@ class CarrierPerformer:
             self._call.post(DtmfSent(response_id=reply, tool_call_id=tool))
 
     async def _record(self) -> None:
-        try:
-            async with asyncio.timeout(REQUEST_S):
-                await self._control.start_recording()
-        except (CarrierError, TimeoutError, OSError) as error:
-            why = str(error) or "no answer"
-            log.error("call %s is not recorded: %s", self._call.info.call_id, why)
-            self._call.post(RecordingFailed(message=why))
+        async with self._recorder:
+            try:
+                async with asyncio.timeout(REQUEST_S):
+                    await self._control.start_recording()
+            except (CarrierError, TimeoutError, OSError) as error:
+                why = str(error) or "no answer"
+                log.error("call %s is not recorded: %s", self._call.info.call_id, why)
+                if not isinstance(error, CarrierError) or isinstance(error, AnswerLost):
+                    self._recording = _Recording.RUNS  # as far as anybody knows
+                self._call.post(RecordingFailed(message=why))
+            else:
+                self._recording = _Recording.RUNS
+
+    async def _hold_recording(self, paused: bool) -> None:
+        """A recording that does not hold is stopped: rather too little is recorded than what must not be."""
+        async with self._recorder:
+            why = ""
+            try:
+                async with asyncio.timeout(REQUEST_S):
+                    self._recording = await (self._paused() if paused else self._resumed())
+            except (CarrierError, TimeoutError, OSError) as error:
+                why = str(error) or "no answer"
+                log.error("the recording of call %s does not %s: %s", self._call.info.call_id, _HOLD[paused], why)
+            if why and paused:
+                try:
+                    async with asyncio.timeout(REQUEST_S):
+                        await self._control.stop_recording()
+                    self._recording, why = _Recording.STOPPED, ""
+                except (CarrierError, TimeoutError, OSError) as error:
+                    log.error("and cannot be stopped: %s", error or "no answer")
+            self._call.post(RecordingPaused(paused=paused, message=why))
+
+    async def _paused(self) -> _Recording:
+        if self._recording is not _Recording.RUNS:
+            return self._recording
+        if isinstance(self._control, PausesRecording):
+            await self._control.pause_recording()
+            return _Recording.HOLDS
+        await self._control.stop_recording()
+        return _Recording.STOPPED
+
+    async def _resumed(self) -> _Recording:
+        if self._recording is _Recording.HOLDS and isinstance(self._control, PausesRecording):
+            await self._control.resume_recording()
+        elif self._recording is _Recording.STOPPED:
+            await self._control.start_recording()
+        else:
+            return self._recording
+        return _Recording.RUNS
 
     async def _hang_up(self, reason: str) -> None:
         try:

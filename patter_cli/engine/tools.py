@@ -113,7 +113,11 @@ class ToolRunner:
         if tool.webhook_url:
             result = await self._ask(tool, tool_call_id, checked)
         else:
-            result = await _step(tool, tool_call_id, ends_at, tool.bind(checked, self._context()))
+            context = self._context()
+            try:
+                result = await _step(tool, tool_call_id, ends_at, tool.bind(checked, context))
+            finally:
+                context.over()
         return str(await _step(tool, tool_call_id, ends_at, render_result, result))
 
     async def _ask(self, tool: Tool, tool_call_id: str, arguments: Mapping[str, Any]) -> Any:

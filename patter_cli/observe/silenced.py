@@ -1,4 +1,5 @@
-"""What must not be kept of a call's sound: the stretches in which its words are struck out, on either side.
+"""What must not be kept of a call's sound: the stretches in which its words are struck out, on either side, and those
+that a tool wanted off the record, on both.
 
 Of the agent each word's time is known from the voice that spoke it; of the caller only when a stretch of voice began
 and ended, so a struck word takes its share of that with some room around it. Where a clause was paused or its words
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
+from patter_cli.core.carrier_events import OffRecordRequested
 from patter_cli.core.events import Ms
 from patter_cli.core.journal import Entry
 from patter_cli.text.redact import Redaction, struck_ranges
@@ -68,8 +70,14 @@ class SilencedFold:
     """Segments that were given to an engine, which has no name for them yet."""
     items: dict[str, int] = field(default_factory=dict)
     """An engine's names for segments."""
+    off_since: Ms | None = None
+    """Since when the call is off the record."""
 
     def feed(self, entry: Entry) -> None:
+        if isinstance(entry.event, OffRecordRequested):
+            self._off_record(entry.event.off, entry.at)
+        if self.level is Redaction.OFF:
+            return
         match entry.event:
             case fact.SpeechStarted(at_ms=at_ms):
                 self.voice_since = at_ms
@@ -125,6 +133,8 @@ class SilencedFold:
     def stretches(self, at: Ms) -> list[Stretch]:
         """What is to be silent, as far as it is known; in order. at: the call is over then, or has come to that."""
         found = list(self.found)
+        if self.off_since is not None:
+            found += _both(self.off_since, at)
         voices = {segment: list(each) for segment, each in self.voices.items()}
         if self.voice_since is not None:
             voices.setdefault(self.segment, []).append((self.voice_since, at))
@@ -166,6 +176,11 @@ class SilencedFold:
             self._voice_ended(at)
             self.voice_since = at
         self.segment += 1
+
+    def _off_record(self, off: bool, at: Ms) -> None:
+        if self.off_since is not None and not off:
+            self.found += _both(self.off_since, at)
+        self.off_since = (at if self.off_since is None else self.off_since) if off else None
 
     def _voice_ended(self, at: Ms) -> None:
         if self.voice_since is not None:
@@ -211,10 +226,12 @@ def _times(spoken: _Clause, first: int, last: int) -> tuple[Ms, Ms] | None:
     return starts[struck[0]], ends[struck[-1]]
 
 
+def _both(begin_ms: Ms, end_ms: Ms) -> list[Stretch]:
+    return [Stretch(side=side, begin_ms=begin_ms, end_ms=end_ms) for side in (CALLER, AGENT)]
+
+
 def silenced(entries: Iterable[Entry], level: Redaction) -> list[Stretch]:
     """What of a call's recording is to be silent at this level, by its journal, in order."""
-    if level is Redaction.OFF:
-        return []
     fold, at = SilencedFold(level), 0
     for entry in entries:
         fold.feed(entry)

@@ -380,6 +380,19 @@ async def test_a_call_is_recorded_in_two_channels_and_once() -> None:
     )
 
 
+async def test_a_recording_holds_and_goes_on() -> None:
+    """Silence stands for what was said meanwhile, so that its times stay true; a refusal is an error."""
+    async with twilio_api((200, {"status": "paused"}), (200, {"status": "in-progress"}), (400, REFUSED)) as api:
+        call = api.carrier.control(HANDLE)
+        await call.pause_recording()
+        await call.resume_recording()
+        with pytest.raises(CallRejected, match="pause the recording"):
+            await call.pause_recording()
+    assert {each.path for each in api.asked} == {f"{CALLS}/{CALL}/Recordings/Twilio.CURRENT.json"}
+    assert api.asked[0].fields == [("Status", "paused"), ("PauseBehavior", "silence")]
+    assert api.asked[1].fields == [("Status", "in-progress")]
+
+
 async def test_a_recording_whose_answer_was_lost_is_looked_up() -> None:
     """Two at once would be paid for twice."""
     none, one = (200, {"recordings": []}), (200, {"recordings": [{"status": "in-progress"}]})

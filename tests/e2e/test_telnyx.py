@@ -18,7 +18,9 @@ from telnyx.types.call_dial_params import CallDialParams
 from telnyx.types.calls.action_answer_params import ActionAnswerParams
 from telnyx.types.calls.action_bridge_params import ActionBridgeParams
 from telnyx.types.calls.action_hangup_params import ActionHangupParams
+from telnyx.types.calls.action_pause_recording_params import ActionPauseRecordingParams
 from telnyx.types.calls.action_reject_params import ActionRejectParams
+from telnyx.types.calls.action_resume_recording_params import ActionResumeRecordingParams
 from telnyx.types.calls.action_send_dtmf_params import ActionSendDtmfParams
 from telnyx.types.calls.action_speak_params import ActionSpeakParams
 from telnyx.types.calls.action_start_recording_params import ActionStartRecordingParams
@@ -67,6 +69,8 @@ SCHEMAS: dict[str, Any] = {
     "bridge": ActionBridgeParams,
     "calls": CallDialParams,
     "hangup": ActionHangupParams,
+    "record_pause": ActionPauseRecordingParams,
+    "record_resume": ActionResumeRecordingParams,
     "record_start": ActionStartRecordingParams,
     "record_stop": ActionStopRecordingParams,
     "reject": ActionRejectParams,
@@ -326,11 +330,21 @@ async def test_a_live_call_is_acted_on(api: TelnyxApi, monkeypatch: pytest.Monke
     await call.stop_recording()
     await call.start_recording()
     await call.start_recording()
+    await call.pause_recording()
+    await call.resume_recording()
     await call.stop_recording()
     api.will(f"POST {ESCAPED}/hangup", Answer(), refusal(422, "90018"))
     await call.hang_up()
     await call.hang_up()
-    assert api.verbs == ["send_dtmf", "record_start", "record_stop", "hangup", "hangup"]
+    assert api.verbs == [
+        "send_dtmf",
+        "record_start",
+        "record_pause",
+        "record_resume",
+        "record_stop",
+        "hangup",
+        "hangup",
+    ]
     assert api.bodies[0][1] == {"digits": "1w2#"}
     assert api.bodies[1][1]["channels"] == "dual"
     assert webhook.client_state(webhook.RECORDED, CALL) == api.bodies[1][1]["client_state"]

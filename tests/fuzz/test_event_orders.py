@@ -120,6 +120,7 @@ class Watch:
         self.reports = 0
         self.transfers = 0
         self.recorded = False
+        self.off_record = False
         self.messages = 0
         self.taken: AnsweredBy | None = None
         """Whom the far end is taken for."""
@@ -201,7 +202,11 @@ class Watch:
                 claim(digits == "12#", f"{digits} are pressed")
             case order.StartRecording():
                 claim(not self.recorded, "a call is recorded twice")
+                claim(not self.off_record, "it is recorded off the record")
                 self.recorded = True
+            case order.PauseRecording(paused=paused):
+                claim(paused is not self.off_record, "a recording that holds is to hold")
+                self.off_record = paused
             case order.CancelTransfer():
                 claim(self.transfers, "there was no transfer")
                 self.transfers -= 1
@@ -330,6 +335,7 @@ class Watch:
             self.tell(fact.LineClosed(cause="carrier_stop"), self.now)
         elif how == 1:
             self.tell(fact.DrainRequested(), self.now)
+        self.tell(carrier.OffRecordRequested(off=False), self.now)  # the tool that wants it has a deadline
         began = self.now
         for _ in range(3000):
             due = self.machine.next_deadline()
@@ -456,6 +462,8 @@ ANYTHING: tuple[Event, ...] = (
     carrier.TransferRinging(),
     carrier.RecordingReady(recording_id="RE1"),
     carrier.RecordingFailed(message="no"),
+    *(carrier.OffRecordRequested(off=off) for off in (True, False, False)),
+    carrier.RecordingPaused(paused=True, message="no"),
     *OF_A_DIAL[:6],
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),
     *(fact.SpeechStarted(at_ms=at) for at in (0, 300, 2000, 50_000)),

@@ -107,6 +107,14 @@ class TelnyxControl:
             raise account.refused(reply, "stop recording")
         self._recording = False
 
+    async def pause_recording(self) -> None:
+        """Raises CarrierError."""
+        await self._command("record_pause", {}, "pause the recording")
+
+    async def resume_recording(self) -> None:
+        """Raises CarrierError."""
+        await self._command("record_resume", {}, "go on recording")
+
     async def _command(self, verb: str, body: dict[str, Any], what: str) -> None:
         account = self._account()
         reply = await account.command(self._call.carrier_call_id, verb, body)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -155,6 +155,18 @@ class TwilioControl:
         account, call_id = self._account(), checked_call_id(self._call.carrier_call_id)
         await self._change_recording(account, call_id, "stopped", fine=lambda reply: reply.status == NOT_FOUND)
 
+    async def pause_recording(self) -> None:
+        """Silence takes the place of what is said, so that its times stay true."""
+        account, call_id = self._account(), checked_call_id(self._call.carrier_call_id)
+        reply = await self._ask_recording(account, call_id, [("Status", "paused"), ("PauseBehavior", "silence")])
+        if not reply.ok:
+            raise account.refused(reply, "pause the recording")
+
+    async def resume_recording(self) -> None:
+        """Raises CarrierError."""
+        account, call_id = self._account(), checked_call_id(self._call.carrier_call_id)
+        await self._change_recording(account, call_id, "in-progress")
+
     async def _running(self, account: Account, call_id: str) -> str:
         """The state of the recording that runs, or is paused; "" if there is none."""
         reply = await account.get("Calls", call_id, "Recordings.json")
@@ -164,12 +176,19 @@ class TwilioControl:
         return next((state for state in ("in-progress", "paused") if state in states), "")
 
     async def _change_recording(
-        self, account: Account, call_id: str, status: str, fine: Callable[[Reply], bool] = lambda reply: False
+        self,
+        account: Account,
+        call_id: str,
+        status: str,
+        fine: Callable[[Reply], bool] = lambda reply: False,
     ) -> None:
-        path = ("Calls", call_id, "Recordings", "Twilio.CURRENT.json")
-        reply = await account.post(*path, form=[("Status", status)], repeatable=True)
+        reply = await self._ask_recording(account, call_id, [("Status", status)])
         if not (reply.ok or fine(reply) or reply.code == CALL_IS_OVER):
             raise account.refused(reply, "change the recording")
+
+    async def _ask_recording(self, account: Account, call_id: str, form: Sequence[tuple[str, str]]) -> Reply:
+        path = ("Calls", call_id, "Recordings", "Twilio.CURRENT.json")
+        return await account.post(*path, form=form, repeatable=True)
 
 
 def is_call_id(text: str) -> bool:

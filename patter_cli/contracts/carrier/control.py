@@ -52,6 +52,17 @@ class CallControl(Protocol):
 
 
 @runtime_checkable
+class PausesRecording(Protocol):
+    """For a control whose recordings can hold and go on; any other's is stopped, and another one begun."""
+
+    async def pause_recording(self) -> None:
+        """Nothing is recorded from its return on; the recording's time goes on. Raises CarrierError."""
+
+    async def resume_recording(self) -> None:
+        """It goes on. Raises CarrierError."""
+
+
+@runtime_checkable
 class ConnectsCalls(Protocol):
     """For a control that can connect its caller with another call of ours, which is up."""
 

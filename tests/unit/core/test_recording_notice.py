@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from patter_cli.core import carrier_events as carrier
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.plan import CallPlan, SystemPhrases
@@ -66,3 +67,25 @@ def test_a_call_that_is_not_recorded_says_nothing_of_it() -> None:
     call.run_until(6000)
     assert call.heard == PLAN.first_message
     assert begins(call) == []
+
+
+def test_what_was_to_be_recorded_from_a_moment_off_the_record_is_so_afterwards() -> None:
+    """The ear is deaf at once; nothing is asked of the carrier twice."""
+    call = VirtualCall(PLAN, ["Yes."])
+    call.tells(carrier.OffRecordRequested(off=True), at=500)
+    call.tells(carrier.OffRecordRequested(off=True), at=600)
+    call.tells(carrier.OffRecordRequested(off=False), at=6000)
+    call.run_until(8000)
+    assert begins(call) == [6000]
+    assert [(at, each.paused) for at, each in call.orders(order.PauseRecording)] == [(500, True), (6000, False)]
+    assert [(at, each.muted) for at, each in call.orders(order.MuteCaller)] == [(500, True), (6000, False)]
+    assert [at for at, _ in call.orders(order.TellPaused)] == [600]
+
+
+def test_a_call_that_is_over_is_said() -> None:
+    """A tool may still be at work."""
+    call = VirtualCall(PLAN, ["Yes."])
+    call.tells(fact.LineClosed(cause="carrier_stop"), at=3000)
+    call.tells(carrier.OffRecordRequested(off=True), at=4000)
+    call.run_until(5000)
+    assert not call.orders(order.MuteCaller)

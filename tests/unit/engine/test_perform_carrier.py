@@ -9,7 +9,7 @@ import pytest
 from patter_cli.agent import Agent
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
-from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed, TransferLeftLine
+from patter_cli.core.carrier_events import DtmfFailed, DtmfSent, RecordingFailed, RecordingPaused, TransferLeftLine
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.hooks import Hooks
@@ -178,3 +178,58 @@ async def test_what_a_carrier_refuses_is_said(error: Exception) -> None:
     why = str(error) or "no answer"
     assert await call.mailbox.next(until=None) == DtmfFailed(response_id=1, tool_call_id="t", message=why)
     assert await call.mailbox.next(until=None) == RecordingFailed(message=why)
+
+
+class Holds(RingsForEver):
+    """A carrier whose recordings can hold; with an error, it refuses to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self._error = error
+
+    async def pause_recording(self) -> None:
+        self.asked.append("pause")
+        if self._error is not None:
+            raise self._error
+
+    async def resume_recording(self) -> None:
+        self.asked.append("resume")
+
+
+@pytest.mark.parametrize(
+    ("control", "recorded", "asked"),
+    [
+        (Holds(), True, ["record", "pause", "resume"]),
+        (RingsForEver(), True, ["record", "stop", "record"]),
+        (Holds(CallRejected("not here")), True, ["record", "pause", "stop", "record"]),
+        (Holds(TimeoutError()), True, ["record", "pause", "stop", "record"]),
+        (Holds(), False, []),
+    ],
+)
+async def test_a_recording_holds_or_is_stopped(control: RingsForEver, recorded: bool, asked: list[str]) -> None:
+    """Rather too little is recorded than what must not be; one that was never asked for is left alone. In order."""
+    call, carrier = performer(control)
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        if recorded:
+            carrier.perform(order.StartRecording())
+        for paused in (True, False):
+            assert carrier.perform(order.PauseRecording(paused=paused))
+    assert control.asked == asked
+    for paused in (True, False):
+        assert await call.mailbox.next(until=None) == RecordingPaused(paused=paused)
+
+
+class RecordsOn(Holds):
+    async def stop_recording(self) -> None:
+        raise CallRejected("nor that")
+
+
+async def test_a_recording_that_goes_on_is_said() -> None:
+    """So that nobody asks for what must not be kept."""
+    call, carrier = performer(RecordsOn(CallRejected("not here")))
+    async with asyncio.TaskGroup() as tasks:
+        call.tasks = tasks
+        carrier.perform(order.StartRecording())
+        carrier.perform(order.PauseRecording(paused=True))
+    assert await call.mailbox.next(until=None) == RecordingPaused(paused=True, message="not here")

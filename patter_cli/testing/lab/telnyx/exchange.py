@@ -97,6 +97,9 @@ class LegExchange:
     def stop_recording(self, leg: Leg) -> None:
         self._sound.finish_recording(self._of(leg))
 
+    def hold_recording(self, leg: Leg, held: bool) -> None:
+        self._sound.hold_recording(self._of(leg), held)
+
     def speak(self, leg: Leg, text: str) -> None:
         self._sound.speak(self._of(leg), text)
 

@@ -258,6 +258,8 @@ COMMANDS: Final[Mapping[str, dict[str, Check]]] = {
         "custom_file_name": text(40),
     },
     "record_stop": {**_EVERY_COMMAND, "recording_id": _ID},
+    "record_pause": {**_EVERY_COMMAND, "recording_id": _ID},
+    "record_resume": {**_EVERY_COMMAND, "recording_id": _ID},
     "playback_start": {
         **_EVERY_COMMAND,
         "audio_url": _HTTP,

@@ -42,6 +42,9 @@ class Exchange(Protocol):
     def stop_recording(self, leg: Leg) -> None:
         """And have it told when it can be fetched."""
 
+    def hold_recording(self, leg: Leg, held: bool) -> None:
+        """What is said while it is held is silence in it; nothing happens where there is none."""
+
     def speak(self, leg: Leg, text: str) -> None:
         """In Telnyx's own voice."""
 

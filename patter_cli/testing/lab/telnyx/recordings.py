@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,11 +21,24 @@ class Recording:
     """"single" or "dual"."""
     began_ms: float
     began_s: float
+    held: list[list[float]] = field(default_factory=list)
+    """From, and to where it is known, on the line's clock: silence here."""
+
+    def hold(self, held: bool) -> None:
+        """From now on, or no longer."""
+        holds = bool(self.held) and len(self.held[-1]) == 1
+        if held and not holds:
+            self.held.append([self.line.now_ms])
+        elif holds and not held:
+            self.held[-1].append(self.line.now_ms)
 
     def wav(self, ended_ms: float) -> bytes:
         """What there is by then: the far person in the first channel, whatever they were played in the second."""
         begin, end = (round(each * RATE_HZ / 1000) for each in (self.began_ms, ended_ms))
         person, agent = (_cut(each, begin, end) for each in (self.line.said_audio(), self.line.heard_audio()))
+        for span in self.held:
+            first, last = (round(each * RATE_HZ / 1000) - begin for each in (span[0], (*span, ended_ms)[1]))
+            person[max(0, first) : max(0, last)] = agent[max(0, first) : max(0, last)] = 0
         if self.channels == "dual":
             content = np.stack([person, agent], axis=1)
         else:

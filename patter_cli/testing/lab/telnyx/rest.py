@@ -284,6 +284,8 @@ class TelnyxApi:
                 return {"recording_id": leg.recording_id}
             case "record_stop":
                 exchange.stop_recording(leg)
+            case "record_pause" | "record_resume":
+                exchange.hold_recording(leg, verb == "record_pause")
             case "speak":
                 exchange.speak(leg, body["payload"])
             case "playback_start":

@@ -97,6 +97,11 @@ class LegSound:
                 line=line, channels=how["channels"], began_ms=line.now_ms, began_s=self._teller.now_s()
             )
 
+    def hold_recording(self, party: Party, held: bool) -> None:
+        """Nothing happens where there is none."""
+        if party.recording is not None:
+            party.recording.hold(held)
+
     def finish_recording(self, party: Party) -> None:
         """Tell where it is; nothing happens where there is none."""
         recording, party.recording = party.recording, None

@@ -68,6 +68,9 @@ class Orders:
     def stop_recording(self, leg: Leg) -> None:
         self._note("do not record", leg)
 
+    def hold_recording(self, leg: Leg, held: bool) -> None:
+        self._note("hold the recording" if held else "record on", leg)
+
     def speak(self, leg: Leg, text: str) -> None:
         self._note(f"speak {text}", leg)
 
