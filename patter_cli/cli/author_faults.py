@@ -48,10 +48,10 @@ def failure(error: BaseException, path: Path, root: Path, shown_as: str) -> Inpu
     return InputError("\n".join([*places, why]), hint=hint or check)
 
 
-def mistake(error: SyntaxError | ValueError | RecursionError) -> str:
+def mistake(error: SyntaxError | ValueError | RecursionError | MemoryError) -> str:
     """What is wrong with a file that is no Python; the decoder's own words are for those who know its bytes."""
     said = error.msg if isinstance(error, SyntaxError) else str(error)
-    if isinstance(error, RecursionError):
+    if isinstance(error, RecursionError | MemoryError):  # the first is of the tree, the other of the parser
         return "it has too many brackets in brackets"
     if "codec can't decode" in said or "encoding problem" in said or isinstance(error, UnicodeError):
         return "this is not UTF-8"

@@ -141,7 +141,7 @@ def _read(path: Path) -> FoundAgent | None:
         return _unreadable(path, f"{where}{mistake(error)}")
     except OSError as error:
         return _unreadable(path, reason(error))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         return _unreadable(path, mistake(error))
     variables = tuple(name for statement in tree.body for name in _agents_of(statement))
     if not variables and not any(map(_names_agent, ast.walk(tree))):

@@ -63,9 +63,10 @@ def _walk(value: JsonValue, level: Redaction) -> JsonValue:
     if isinstance(value, list):
         return [_walk(each, level) for each in value]
     if isinstance(value, dict):
-        if level in (Redaction.CARDS, Redaction.NUMBERS) and value.get("type") in IN_PIECES:
+        kind = str(value.get("type"))  # a file that is damaged may hold anything there
+        if level in (Redaction.CARDS, Redaction.NUMBERS) and kind in IN_PIECES:
             level = Redaction.DIGITS
-        if value.get("type") in PRESSED and level is not Redaction.OFF:
+        if kind in PRESSED and level is not Redaction.OFF:
             return {key: STRUCK_KEY if key == "digit" else each for key, each in value.items()}
         return {key: _field(key, each, level) for key, each in value.items()}
     return value  # times and counts

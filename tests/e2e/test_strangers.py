@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from patter_cli.carriers.telnyx import webhook as telnyx_webhook
@@ -28,6 +27,7 @@ from tests.e2e.two_carriers import (
     telnyx_signed,
     twilio_post,
 )
+from tests.memory import kept_bytes
 
 REFUSED = {403, 404, 421, 431}
 
@@ -94,9 +94,9 @@ async def test_ten_thousand_upgrades_of_strangers() -> None:
             tries = forgeries(await here.twilio_stream(3), await here.telnyx_stream(4), used, foreign)
             assert await crowd(here, tries, 500) <= REFUSED
             before, asked = here.contacts, len(here.telnyx_api.asked)
-            size = psutil.Process().memory_info().rss
+            size = kept_bytes()
             assert await crowd(here, tries, 9_500) <= REFUSED
-            assert psutil.Process().memory_info().rss - size < 10 << 20
+            assert kept_bytes() - size < 10 << 20
             assert (here.contacts, len(here.telnyx_api.asked)) == (before, asked)
             assert len(here.log.calls) == here.service.live.count == 1
             assert line.ended is None

@@ -11,7 +11,6 @@ import json
 import logging
 import random
 import re
-import resource
 import sys
 import time
 from collections import Counter
@@ -32,8 +31,9 @@ from patter_cli.contracts.carrier.stream import LineCodec, MediaIn, StreamCodec,
 from patter_cli.errors import BadSignature, CarrierError, PatterError, StreamProtocolError
 from patter_cli.server.control_messages import BadRequest, read_reply, read_request
 from patter_cli.server.tickets import check
-from tests.fuzz import engines, speech, vendors
+from tests.fuzz import engines, files, speech, vendors
 from tests.fuzz.stream_samples import LINE_SAMPLES, SAMPLES, STREAM_ID, TELNYX_LINE_SAMPLES, TELNYX_SAMPLES, mutated
+from tests.memory import kept_bytes
 from tests.unit.carriers.telnyx import events
 from tests.unit.carriers.twilio.requests import ACCOUNT, CALL, TOKEN, URL
 
@@ -318,6 +318,10 @@ TARGETS: Mapping[str, Target] = {
     **{name: Target(samples=said, new=speech.speaking_reader(new)) for name, (said, new) in speech.SPEAKING.items()},
     **{name: Target(samples=said, new=engines.engine_reader(new)) for name, (said, new) in engines.ENGINES.items()},
     "tts-lines": Target(samples=speech.LINES, new=speech.lines_reader),
+    "config": Target(samples=files.CONFIG, new=files.config_reader),
+    "env": Target(samples=files.ENV, new=files.env_reader),
+    "agents": Target(samples=files.AGENTS, new=files.agents_reader),
+    "journal": Target(samples=files.journals(), new=files.journal_reader),
     "tts-sound": Target(samples=(speech.WAV, "AAECAwQF", "SUQzBAAAAAAA"), new=speech.sound_reader),
 }
 """By the name that the command takes."""
@@ -374,16 +378,12 @@ def main(names: list[str], seconds: float, seed: int) -> None:
             nonlocal tenth_kb
             passed_s = time.monotonic() - began_s
             if not tenth_kb and passed_s > seconds / 10:
-                tenth_kb = _peak_kb()
+                tenth_kb = kept_bytes() >> 10
             return passed_s < seconds
 
         seen = run(name, random.Random(seed), going_on)
         print(f"{name}: {seen.total()} inputs in {seconds:.0f} s, seed {seed}, 0 exceptions; {dict(seen)}")
-        print(f"grown {_peak_kb() - tenth_kb} KB after the first tenth", flush=True)
-
-
-def _peak_kb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"grown {(kept_bytes() >> 10) - tenth_kb} KB after the first tenth", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ COUNTS = {
     "llm-google": 15_000,
     **dict.fromkeys((*HEARING, *SPEAKING, *ENGINES, "tts-lines"), 12_000),
     "tts-sound": 8_000,
+    "config": 1_000,
+    "env": 2_000,
+    "agents": 1_500,
+    "journal": 250,
 }
 """About 1.5 s each."""
 
