@@ -66,6 +66,10 @@ def read_toml(content: bytes) -> TomlText:
         line = int((said and said[2]) or text.rstrip().count("\n") + 1)
         why = next((words for pattern, words in _MISTAKES if re.match(pattern, str(error))), "")
         raise TomlMistakeError(line, "this is no TOML" + (f": {why}" if why else "")) from error
+    except ValueError as error:  # Python reads no number of more than some thousand digits, nor a date that is none
+        long = re.search(r"[0-9_]{4000}", text)
+        line = text[: long.start()].count("\n") + 1 if long else 1
+        raise TomlMistakeError(line, "this is no TOML: a number or a date in it is out of range") from error
     except RecursionError as error:
         raise TomlMistakeError(1, "this is no TOML: it has too many brackets in brackets") from error
     return TomlText(table=table, lines=_lines(text))

@@ -99,3 +99,10 @@ def test_a_mistake_has_its_line_and_words_of_ours(text: bytes, line: int, words:
     assert caught.value.line == line
     assert words in str(caught.value)
     assert "Expected" not in str(caught.value)
+
+
+def test_a_number_that_nobody_can_read_has_its_line() -> None:
+    """It is a mistake of the file's like any other."""
+    with pytest.raises(TomlMistakeError, match="out of range") as found:
+        read_toml(b"[serve]\nport = " + b"9" * 5000)
+    assert found.value.line == 2
