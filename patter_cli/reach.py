@@ -89,6 +89,7 @@ def new_server(
         rules=wiring.dial_rules(settings),
         callers=wiring.caller_rules(settings),
         max_spend_per_day=settings.max_spend_per_day,
+        spent_folder=wiring.default_folder() / "spent",
         prices=prices,
     )
     service = wiring.service(

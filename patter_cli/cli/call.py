@@ -102,6 +102,8 @@ def call(
         find(number)  # what is no number is told before what else is missing
     if from_number and not E164.fullmatch(from_number):
         raise InputError(f"--from cannot be {from_number!r}", hint="one of your numbers, like +14155550123")
+    if lab and (tunnel or settings.origin("public_host").source == "flag"):
+        raise InputError("the lab is on this machine, and reaches it without a tunnel", hint="leave --tunnel out")
     if lab and (dry_run or detach):
         raise InputError("the lab is there for as long as the call", hint="leave out --dry-run and --detach")
     server = None if dry_run or lab else running_server(agent, carrier)

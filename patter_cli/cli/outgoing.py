@@ -140,6 +140,7 @@ def new_service(
         record=settings.record,
         redaction=settings.redact,
         max_spend_per_day=settings.max_spend_per_day,
+        spent_folder=wiring.default_folder() / "spent",
     )
     return wiring.service(
         {loaded.name: ready}, serving, store=wiring.kept_calls(settings), observers=observers, carried_by=carriers

@@ -31,8 +31,9 @@ def serve(
     ] = None,
     tunnel: Annotated[bool, typer.Option("--tunnel", help="Be reached through a Cloudflare tunnel.")] = False,
     number: Annotated[
-        str, typer.Option(metavar="NUMBER", help="Point this number here; it is given back on exit.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NUMBER", help="Point this number here; it is given back on exit.", show_default=False),
+    ] = None,
     carrier: Annotated[
         str,
         typer.Option(metavar="NAME", help="Whose calls, such as asterisk; without it, of all whose keys are set."),
@@ -94,6 +95,8 @@ def serve(
             f"without a carrier nothing authenticates callers, so {host} is refused",
             hint="leave --host out: the server is then on this machine only",
         )
+    if number is not None and not number.strip():
+        raise InputError("--number is empty", hint="write it as +14155550123, or leave it out")
     if settings.log_dir is not None:
         wiring.check_folder(settings.log_dir)
     served = load_agents(agent, settings)
@@ -101,7 +104,7 @@ def serve(
     screen = screen_for(f"patter serve {agent or ''}".rstrip(), settings, otherwise=lines)
     with on_terminal(screen):
         kept = run(
-            _serve(served, settings, screen, lines, tunnel=tunnel, number=number, carrier=carrier, reload=reload)
+            _serve(served, settings, screen, lines, tunnel=tunnel, number=number or "", carrier=carrier, reload=reload)
         )
         if screen is not None and (told := screen.summary()):
             print(told, file=sys.stderr)
@@ -151,6 +154,7 @@ async def _serve(
             rules=wiring.dial_rules(settings),
             callers=wiring.caller_rules(settings),
             max_spend_per_day=settings.max_spend_per_day,
+            spent_folder=wiring.default_folder() / "spent",
         ),
         store=store,
         observers=(lines if screen is None else screen,),

@@ -23,8 +23,9 @@ def tunnel(
         str | None, typer.Option(metavar="HOST", help="With --provider fixed: the address.", show_default=False)
     ] = None,
     attach: Annotated[
-        str, typer.Option(metavar="NUMBER", help="Point this number here; it is given back on exit.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NUMBER", help="Point this number here; it is given back on exit.", show_default=False),
+    ] = None,
     carrier: Annotated[str, typer.Option(help="Whose number that is: twilio or telnyx.")] = "",
 ) -> None:
     """Open a public HTTPS and WSS address for a server on this machine, and keep it until Ctrl-C.
@@ -42,7 +43,7 @@ def tunnel(
 
     opened = wiring.fixed_address(settings.public_host) if provider == "fixed" else wiring.tunnel(provider)
     numbers = []
-    if attach:
+    if attach is not None:
         numbers.append(wiring.number_setup(wiring.carriers(carrier), attach))
 
     path = ""

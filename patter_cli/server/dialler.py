@@ -198,6 +198,7 @@ class Dialler:
             callback_url=self._addresses.callback_url(carrier.name, ticket),
             ring_timeout_s=ring_timeout_s,
             max_duration_s=ready.plan.pace.max_duration_ms // 1000 + MARGIN_S,
+            transfer_s=TALK_S if ready.plan.transfer_numbers else 0,
             detects_machines=ready.plan.screens_machines,
         )
 

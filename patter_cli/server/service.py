@@ -120,6 +120,8 @@ class ServiceSettings:
     """What calls cost."""
     max_spend_per_day: float | None = None
     """In dollars: once the calls of the last 24 hours have cost as much, no new one begins; None: whatever it costs."""
+    spent_folder: Path | None = None
+    """What this user's processes tell each other that they have spent; None: this one is the only one."""
 
 
 class Service:
@@ -157,7 +159,7 @@ class Service:
         )
         """Where carriers reach us; `move` it where a tunnel gets another name."""
         self._proofs = Proofs(time.monotonic)
-        spending = DailySpending(settings.max_spend_per_day)
+        self._spending = spending = DailySpending(settings.max_spend_per_day, settings.spent_folder)
         self._calls = CallFactory(
             agents=self._agents,
             model=voice_model,
@@ -348,6 +350,7 @@ class Service:
         self._tasks = [
             asyncio.create_task(self._calls.prepare_lines()),
             asyncio.create_task(self._calls.forget_old()),
+            asyncio.create_task(self._spending.keep_noting()),
         ]
         self._tasks += [asyncio.create_task(self._go_on(each, plan)) for each, plan in going_on]
         if self._admission.measures:

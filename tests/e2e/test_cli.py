@@ -177,6 +177,7 @@ def test_help_is_cheap() -> None:
         (["serve", "hum", "--host", "0.0.0.0"], 2, "0.0.0.0"),
         (["serve", "hum", "--host", ""], 2, "--host cannot be ''"),
         (["serve", "hum", "--max-calls", "many"], 2, "--max-calls"),
+        (["serve", "hum", "--number", ""], 2, "--number is empty"),
         (["serve", "hum", "--drain-timeout", "nan"], 2, "--drain-timeout"),
         (["serve", "hum", "--carrier", "asterix"], 3, "did you mean 'asterisk'?"),
         (["serve", "hum", "--carrier", "twilio"], 3, "export TWILIO_ACCOUNT_SID="),

@@ -128,6 +128,7 @@ def test_only_a_carrier_of_the_labs_can_be_simulated(desk: Desk) -> None:
     [
         (("--carrier", "lap"), "did you mean lab?"),
         (("--carrier", "lab", "--detach"), "leave out --dry-run and --detach"),
+        (("--carrier", "lab", "--tunnel"), "leave --tunnel out"),
         (("--carrier", "lab", "--hours", "00:00-00:01", "--allow", "GB"), "where +12025550108 may be"),
         ((), "which number to call from"),
     ],

@@ -256,6 +256,9 @@ async def test_a_call_is_placed(api: TelnyxApi) -> None:
     ((_, body),) = api.bodies
     assert body.keys() & {"timeout_secs", "answering_machine_detection"} == set()
     assert body["time_limit_secs"] == 14_400
+    api.will("POST /calls", Answer(body={"data": {"call_control_id": CALL}}))
+    await telnyx(api).place(outbound(max_duration_s=600, transfer_s=3600))
+    assert api.bodies[-1][1]["time_limit_secs"] == 4200  # of the two together: it cannot be changed later
     assert body["client_state"] != state
 
 

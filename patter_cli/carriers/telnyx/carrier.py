@@ -334,7 +334,7 @@ def _dial_body(call: OutboundCall, connection_id: str, state: str) -> dict[str, 
         "webhook_url": call.answer_url,  # for every kind of event: they say themselves what they are
         "client_state": state,
         "command_id": str(uuid4()),
-        "time_limit_secs": max(1, min(call.max_duration_s, MAX_CALL_S)),
+        "time_limit_secs": max(1, min(call.max_duration_s + call.transfer_s, MAX_CALL_S)),
         "send_silence_when_idle": True,
     }
     if call.ring_timeout_s is not None:

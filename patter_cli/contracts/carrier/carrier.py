@@ -170,6 +170,9 @@ class OutboundCall:
     ring_timeout_s: int | None = 25
     """None: as long as the carrier likes."""
     max_duration_s: int = 3600
+    transfer_s: int = 0
+    """How much longer it may last if it is put through to somebody, for carriers whose limit cannot be changed then; 0:
+    that cannot happen."""
     detects_machines: bool = True
 
 
