@@ -15,7 +15,9 @@ longer the silence has to be. "He is not available" is said by humans of others;
 A machine is a verdict that a human's question puts right, and a beep is told whenever it comes after that. A human is
 one that words do not put right any more, for what is said next is a conversation; but who neither said hello nor asked
 anything may have been a tape that begins to run. So for TAPE_MS from the end of the voice a beep makes a machine of
-them still, and the silence after a voice need not outlast the wait for a beep, only a pause between two sentences.
+them still, and the silence after a voice need not outlast the wait for a beep, only a pause between two sentences. Who
+spoke for long and said nothing that tells is a human without certainty: the carrier may know better, so for DOUBT_MS
+beeps go on being told.
 
 Nothing here knows of sound or clocks: events and time in, facts out, each with its reason as `raw`.
 """
@@ -56,6 +58,8 @@ LONG_SILENCE_MS = 1150
 """Silence after such a voice, with words that tell nothing; DOUBTFUL_MS if there are none."""
 TAPE_MS = 2600
 """How soon after a greeting its beep begins, as far as it makes a machine of who was taken for a human."""
+DOUBT_MS = 30_000
+"""The same for one whom the carrier may take for a machine: as long as a greeting may go on."""
 TOLD_MS = 300
 """A tone is told so long after its end at most: it is waited for another one. Source: audio/beep.py."""
 SHORTEST_VOICE_MS = 160
@@ -211,10 +215,11 @@ class WhoAnswered:
             return []
         voiced_s, silent_s = (self._voiced_until - self._stretch_start) / 1000, (now - self._voiced_until) / 1000
         self._verdict = AnsweredBy.HUMAN
-        self._tape_until = self._voiced_until + TAPE_MS
+        sure = reading.manner in (Manner.ASKS, Manner.HELLO) or voiced_s * 1000 < LONG_MS
+        self._tape_until = self._voiced_until + (TAPE_MS if sure else DOUBT_MS)
         self.settled = reading.manner in (Manner.ASKS, Manner.HELLO) or now >= self._tape_until
         why = f"{reading.manner.value}, {voiced_s:.1f} s of voice, then {silent_s:.1f} s of silence"
-        return [MachineDetected(answered_by=AnsweredBy.HUMAN, source=VerdictSource.OWN, raw=why)]
+        return [MachineDetected(answered_by=AnsweredBy.HUMAN, source=VerdictSource.OWN, raw=why, sure=sure)]
 
     def _is_machine(self, why: str) -> list[Found]:
         if self._verdict is AnsweredBy.MACHINE:

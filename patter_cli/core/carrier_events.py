@@ -60,12 +60,14 @@ class CancelRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineDetected:
-    """A verdict on who answered. greeting_over: of a machine, it has said its greeting. raw: the word it came in."""
+    """A verdict on who answered. greeting_over: of a machine, it has said its greeting. raw: the word it came in. sure:
+    False for one that another source's outweighs."""
 
     answered_by: AnsweredBy
     source: VerdictSource
     greeting_over: bool = False
     raw: str = ""
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 Theory of operation. Nobody waits for the verdict: whoever picked up is greeted at once, as a human, and talked with
 until something says otherwise. Two sources may say it: the carrier, which mostly knows how long somebody spoke, and
-our own ear, which knows the words. So ours outweighs the carrier's, "unknown" weighs nothing, and a tone outweighs
-both, since only machines sound it. What we take the far end for may change as more is known, as long as the window is
+our own ear, which knows the words. So ours outweighs the carrier's, unless it had nothing but a long voice to go by and
+the carrier says that it was a machine's; "unknown" weighs nothing, and a tone outweighs both, since only machines
+sound it. What we take the far end for may change as more is known, as long as the window is
 open and no message was begun; each time the journal says why. The author's code is told once, the first time.
 
 A machine with no message for it is hung up on. Otherwise we fall silent, wait for the tone, and say the message once:
@@ -45,12 +46,14 @@ _DECIDED = (AnsweredBy.HUMAN, AnsweredBy.MACHINE, AnsweredBy.FAX)
 _WITH_A_LINE = (CallState.CONNECTING, CallState.PREPARING, CallState.ACTIVE, CallState.VOICEMAIL)
 
 
-def weigh(votes: dict[VerdictSource, AnsweredBy], *, beep: bool) -> tuple[AnsweredBy, str]:
-    """What the far end is to be taken for, and why. votes: the last word of each source."""
+def weigh(votes: dict[VerdictSource, AnsweredBy], *, beep: bool, own_sure: bool = True) -> tuple[AnsweredBy, str]:
+    """What the far end is to be taken for, and why. votes: the last word of each source. own_sure: ours is."""
     said = {source: vote for source, vote in votes.items() if vote in _DECIDED}
     told = ", ".join(f"{source} says {said[source]}" for source in VerdictSource if source in said)
     if beep:
         return AnsweredBy.MACHINE, f"a tone was heard, {told}" if told else "a tone was heard"
+    if not own_sure and said.get(VerdictSource.CARRIER) is AnsweredBy.MACHINE:
+        return AnsweredBy.MACHINE, f"{told}, which is less sure of it"
     for source in (VerdictSource.OWN, VerdictSource.CARRIER):
         if source in said:
             return said[source], told
@@ -62,7 +65,7 @@ class Screening:
 
     __slots__ = (
         "_after_beep", "_beep", "_call", "_drafting", "_endings", "_floor", "_greeting_over", "_leaving", "_own_reason",
-        "_raw", "_state", "_turns", "_votes", "_wait_until",
+        "_own_sure", "_raw", "_state", "_turns", "_votes", "_wait_until",
     )  # fmt: skip
 
     def __init__(self, call: Call, drafting: Drafting, floor: AgentFloor, endings: Endings, turns: Turns) -> None:
@@ -74,6 +77,7 @@ class Screening:
         self._state = Place(ScreeningState.OFF, SCREENING_TABLE)
         self._votes: dict[VerdictSource, AnsweredBy] = {}
         self._raw = ""
+        self._own_sure = True
         self._own_reason = ""
         """What our ear's last word rests on."""
         self._beep = False
@@ -107,7 +111,7 @@ class Screening:
         if event.answered_by in _DECIDED:
             self._votes[event.source] = event.answered_by
             if event.source is VerdictSource.OWN:
-                self._own_reason = event.raw
+                self._own_reason, self._own_sure = event.raw, event.sure
         if event.answered_by is AnsweredBy.MACHINE:
             self._greeting_over = self._greeting_over or event.greeting_over
         self._raw = event.raw or self._raw
@@ -130,8 +134,8 @@ class Screening:
 
     @property
     def _own_human(self) -> bool:
-        """Our ear has heard a human: nothing but the beep that it hears itself puts that right."""
-        return self._votes.get(VerdictSource.OWN) is AnsweredBy.HUMAN
+        """Our ear has heard a human, and is sure: nothing but the beep that it hears itself puts that right."""
+        return self._own_sure and self._votes.get(VerdictSource.OWN) is AnsweredBy.HUMAN
 
     def window_due(self) -> None:
         """Nobody says anything any more."""
@@ -141,7 +145,7 @@ class Screening:
             self._state.move(ScreeningState.CLOSED)
 
     def _decide(self) -> None:
-        taken, why = weigh(self._votes, beep=self._beep)
+        taken, why = weigh(self._votes, beep=self._beep, own_sure=self._own_sure)
         state = {AnsweredBy.HUMAN: ScreeningState.HUMAN, AnsweredBy.MACHINE: ScreeningState.MACHINE}.get(taken)
         if taken is AnsweredBy.UNKNOWN:
             return
@@ -181,7 +185,7 @@ class Screening:
         """Whoever is there is talked with; a tone may still put it right."""
         call = self._call
         self._leaving = ""
-        if self._own_human:
+        if self._votes.get(VerdictSource.OWN) is AnsweredBy.HUMAN:
             call.deadlines.set(Timer.SCREENING, call.now + HUMAN_WINDOW_MS)
         if call.outcome is Outcome.VOICEMAIL:
             call.outcome = None

@@ -207,6 +207,16 @@ def test_a_long_sentence_that_tells_nothing_is_a_humans_soon() -> None:
     line.says("I thought you would never call, we are all sitting here and waiting for you.", 500, 500 + LONG_MS + 200)
     assert line.verdicts() == [HUMAN]
     assert line.when == 500 + LONG_MS + 200 + LONG_SILENCE_MS < 500 + LONG_MS + 200 + 1500
+    assert isinstance(line.found[0][1], MachineDetected)
+    assert not line.found[0][1].sure
+
+
+def test_who_talked_for_long_is_listened_to_for_a_beep_for_longer() -> None:
+    """The carrier may say that it is a machine, and then its beep is waited for."""
+    line = Line()
+    line.says("I thought you would never call, we are all sitting here and waiting for you.", 500, 500 + LONG_MS + 200)
+    line.tell(BEEP, 12_000)
+    assert line.verdicts() == [HUMAN, "beep"]
 
 
 @pytest.mark.parametrize(

@@ -304,6 +304,27 @@ def test_the_journal_says_what_our_ear_went_by() -> None:
     assert "1000 Hz for 400 ms" in call.journal
 
 
+@pytest.mark.parametrize("carrier_first", [True, False])
+def test_a_long_voice_without_telling_words_is_what_the_carrier_says(carrier_first: bool) -> None:
+    """Our ear takes it for a human, as somebody who talks may be; a carrier that says machine is believed, and the
+    journal says why. One that says human, or nothing, changes nothing."""
+    doubts = MachineDetected(answered_by=HUMAN, source=OWN, raw="words that tell nothing, 5.1 s of voice", sure=False)
+    both = ((5000, verdict(MACHINE)), (6500, doubts)) if carrier_first else ((5000, doubts), (6500, verdict(MACHINE)))
+    call = dialled(*both, (9000, OWN_BEEP))
+    call.run()
+    assert messages(call)[-1] == ANSWERED_AT + 9000
+    assert call.outcome == (Outcome.VOICEMAIL, "message_left")
+    last = call.orders(order.TakeFor)[-1][1]
+    assert last.answered_by is MACHINE
+    if not carrier_first:
+        assert last.why == (
+            "carrier says machine, own says human, which is less sure of it (words that tell nothing, 5.1 s of voice)"
+        )
+    call = dialled((5000, doubts), (6500, verdict(HUMAN)))
+    call.run_until(ANSWERED_AT + 20_000)
+    assert not messages(call)
+
+
 def test_a_long_hello_is_put_right_before_the_message() -> None:
     """The carrier takes a talkative human for a machine; our ear knows better, and what they asked is answered."""
     call = dialled((2600, verdict(MACHINE)), (4500, verdict(HUMAN, OWN)))
