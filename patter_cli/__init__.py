@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from patter_cli.providers.deepgram import DeepgramSTT
     from patter_cli.providers.elevenlabs import ElevenLabsTTS
     from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
+    from patter_cli.providers.gemini_live import GeminiLive
     from patter_cli.providers.google import GoogleLLM
     from patter_cli.providers.groq import GroqLLM
     from patter_cli.providers.lmnt import LMNTTTS
@@ -76,6 +77,7 @@ _HOMES = {
     "NgrokTunnel": "tunnels.ngrok",
     "OpenAICompatibleLLM": "providers.compatible",
     "OpenAILLM": "providers.openai",
+    "GeminiLive": "providers.gemini_live",
     "OpenAIRealtime": "providers.openai_realtime",
     "OpenAITTS": "providers.openai_speech",
     "Patter": "phone",
@@ -121,6 +123,7 @@ __all__ = [
     "ElevenLabsConvAI",
     "ElevenLabsTTS",
     "EmbeddedServer",
+    "GeminiLive",
     "GoogleLLM",
     "GroqLLM",
     "Guardrail",

@@ -29,7 +29,8 @@ SDKS = {
 
 def engine_row(name: str, can: EngineAbilities) -> tuple[object, ...]:
     """mu-law as the telephone has it, where the session is asked for it."""
-    sdk = "elevenlabs" if name.startswith("elevenlabs") else name.partition(",")[0]
+    whose = name.partition(",")[0]
+    sdk = {"google": "google-genai"}.get(whose, whose)
     wire = name.startswith("openai") or "ulaw_8000 and" in name
     return "engine", name, "socket", can.tools, can.cancel, True, can.word_times, wire, sdk
 
@@ -68,4 +69,5 @@ def test_every_vendor_is_in_it(kind: registry.Kind) -> None:
     names = [str(row[1]) for row in rows() if row[0] == kind]
     for row in registry.ROWS:
         if row.kind == kind and row.keys:
-            assert any(name.startswith(row.name.partition("_")[0]) for name in names), row.name
+            vendor = row.load()(**({"agent_id": "a"} if row.name == "elevenlabs_convai" else {})).provider
+            assert any(name.startswith(vendor) for name in names), row.name

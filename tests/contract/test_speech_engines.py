@@ -20,10 +20,12 @@ from patter_cli.contracts.llm import ToolSpec
 from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.errors import ProviderError
 from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
+from patter_cli.providers.gemini_live import GeminiLive
 from patter_cli.providers.openai_realtime import OpenAIRealtime, Turns
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerSession, Said, SpeechPeer
 from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
 from patter_cli.testing.vendors.faults import Fault, Faulty
+from patter_cli.testing.vendors.gemini_live import GeminiVendor
 from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.server import serve
 from tests.unit.engine.conftest import virtually
@@ -77,10 +79,21 @@ def elevenlabs(*formats: str) -> Callable[[PeerFault | None], AbstractAsyncConte
     return vendor
 
 
+def gemini() -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]:
+    @asynccontextmanager
+    async def vendor(fault: PeerFault | None) -> AsyncIterator[SpeechEngine]:
+        peer = GeminiVendor(SCRIPT, speak_s=0.02)
+        faulty = Faulty(peer, Fault.CUT, asks=lambda request: request.wants_socket, after=4)
+        async with serve(faulty if fault is PeerFault.DROPS else peer, path="") as lab:
+            yield GeminiLive("sk-lab", base_url=lab.url)
+
+    return vendor
+
+
 def speak_aloud(session: EngineSession) -> None:
     """A voice of half a second, and the silence that ends it."""
     session.push(np.full(4000, 3000, np.int16))
-    session.push(np.zeros(6000, np.int16))
+    session.push(np.zeros(10_000, np.int16))
 
 
 def speak(session: EngineSession) -> None:
@@ -101,6 +114,7 @@ ROWS = (
         speak_aloud,
         real=True,
     ),
+    Row("google", GeminiLive("sk").abilities, gemini(), speak_aloud, real=True),
     *(
         Row(
             f"elevenlabs, {heard} and {spoken}",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from patter_cli import Agent, ElevenLabsConvAI, OpenAIRealtime, tool
+from patter_cli import Agent, ElevenLabsConvAI, GeminiLive, OpenAIRealtime, tool
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.core import events as fact
@@ -23,6 +23,7 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.testing.speech_peer import Said
 from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
 from patter_cli.testing.vendors.faults import Fault, Faulty
+from patter_cli.testing.vendors.gemini_live import GeminiVendor
 from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.server import serve
 from tests.e2e.conftest import LETTER_MS, LETTERS, PATIENT, SENTENCES, VOICE, Caller, answering, tone, understood
@@ -85,6 +86,13 @@ VENDORS = (
         breaks_after=5,
     ),
 )
+GOOGLE = Vendor(
+    "google",
+    lambda script: GeminiVendor(script, hears=understood, voice=letters),
+    lambda url: GeminiLive("sk-lab", base_url=url.removesuffix("/v1")),
+    breaks_after=4,
+)
+"""Its sound is resampled on its way, and cannot be read letter by letter."""
 EVERY = pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
 
 
@@ -168,6 +176,26 @@ async def test_a_vendor_that_breaks_off_is_called_again(vendor: Vendor, quiet_lo
         await caller.say(GOODBYE)
         await caller.until_heard("goodbye then.", within_s=12)
         assert caller.longest_wait_ms() < 4000
+
+
+async def test_google_answers_and_runs_a_tool() -> None:
+    """Greeting, question and answer stand in the transcript as heard, and so does what comes after a tool."""
+
+    def replies(heard: str) -> str | Said:
+        if heard == GOODBYE:
+            return Said(items=("One moment.",), calls=(("end_call", "{}"),))
+        return HOURS if heard == QUESTION else "Goodbye then."
+
+    async with calling(GOOGLE, replies) as (caller, peer):
+        await caller.until(lambda: ("assistant", GREETING) in caller.transcript(), 12)
+        await caller.say(QUESTION)
+        await caller.until(lambda: ("assistant", HOURS) in caller.transcript(), 15)
+        assert caller.transcript() == [("assistant", GREETING), ("user", QUESTION), ("assistant", HOURS)]
+        await asyncio.sleep(0.5)
+        await caller.say(GOODBYE)
+        await caller.until_over(15)
+        assert ("user", GOODBYE) in caller.transcript()
+        assert peer.asked[:2] == [QUESTION, GOODBYE]
 
 
 async def test_no_key_is_told_before_the_first_ring(monkeypatch: pytest.MonkeyPatch) -> None:

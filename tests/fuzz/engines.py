@@ -12,6 +12,7 @@ from patter_cli.contracts import s2s
 from patter_cli.contracts.s2s import EngineEvent, EngineSetup
 from patter_cli.errors import ProviderError
 from patter_cli.providers.elevenlabs_convai import ConvAISession
+from patter_cli.providers.gemini_live import LiveSession
 from patter_cli.providers.openai_realtime import OpenAIRealtime, RealtimeSession
 from patter_cli.providers.socket import Socket
 from tests.fuzz.speech import refused
@@ -49,6 +50,21 @@ CONVAI = (
 )
 
 
+GEMINI = (
+    '{"setupComplete":{}}',
+    '{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAECAwQF"}}]},'
+    '"outputTranscription":{"text":"We open"}}}',
+    '{"serverContent":{"inputTranscription":{"text":"When do you open?","finished":true}}}',
+    '{"serverContent":{"interrupted":true,"turnComplete":true}}',
+    '{"serverContent":{"generationComplete":true},"usageMetadata":{"promptTokensDetails":[{"modality":"AUDIO",'
+    '"tokenCount":15}],"responseTokensDetails":[{"modality":"TEXT","tokenCount":3}],"thoughtsTokenCount":2}}',
+    '{"toolCall":{"functionCalls":[{"id":"c1","name":"book","args":{"people":2}}]}}',
+    '{"toolCallCancellation":{"ids":["c1"]}}',
+    '{"goAway":{"timeLeft":"50s"}}',
+    '{"sessionResumptionUpdate":{"newHandle":"h","resumable":true}}',
+)
+
+
 class _Reader(Protocol):
     def read(self, message: str | bytes) -> list[EngineEvent]: ...
 
@@ -76,6 +92,7 @@ def _realtime() -> _Reader:
 
 ENGINES: dict[str, tuple[tuple[str, ...], Callable[[], _Reader]]] = {
     "engine-openai": (REALTIME, _realtime),
+    "engine-gemini": (GEMINI, lambda: LiveSession(ACME, cast(Socket, _NoSocket()), "gemini-3.8-live")),
     "engine-convai": (CONVAI, lambda: ConvAISession(ACME, cast(Socket, _NoSocket()))),
 }
 
