@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from patter_cli.cli.discovery import find_agents
+from patter_cli.contracts.store import AbandonedCall
 from patter_cli.core.plan import CallPlan
 from patter_cli.errors import PatterError
 from patter_cli.observe.cost import LIST_PRICES
@@ -146,7 +147,8 @@ def journal_reader(dice: random.Random) -> Callable[[str], str]:
         story = CallStory().read(lines)
         json.dumps(story.render())
         entries = list(_entries(lines))
-        record = _record("C1", entries, LIST_PRICES)
+        call = AbandonedCall(call_id="C1", lines=lines, finish=lambda facts: None)
+        record = _record(call, entries, LIST_PRICES)
         assert math.isfinite(record["duration"] or 0)
         json.dumps(record)
         _whose("C1", entries)
