@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from patter_cli.cli.app import app
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("quickstart", "tools", "guardrails", "local", "advanced")
+PAGES = ("quickstart", "recipes", "tools", "guardrails", "local", "advanced")
 AGENTS = [
     (page, number, block)
     for page in PAGES
@@ -34,7 +34,8 @@ def test_its_agents_can_hold_a_call(
 ) -> None:
     """Each as it is written, with a key that is none."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-none-of-ours-1234")
+    for vendor in ("OPENAI", "DEEPGRAM", "ELEVENLABS"):
+        monkeypatch.setenv(f"{vendor}_API_KEY", "sk-none-of-ours-1234")
     Path("agents").mkdir()
     Path("agents", "shown.py").write_text(block)
     done = CliRunner().invoke(app, ["agents", "check", "shown"])
