@@ -1,60 +1,105 @@
 """What a command takes to start: `python -m tests.bench.startup [ROUNDS]`, against a bare Typer app as large as ours.
 
-Processor time of a whole process, the least of ROUNDS: what other programs take does not count. A budget: a list of
-calls within 1.5 times the bare app.
+The bare app has our commands by name, each with as many options and a function that does nothing. Processor time of a
+whole process, the least of ROUNDS taken in turns: what other programs take does not count. Budgets: every --help within
+1.3 times the bare app's, a list of calls within 1.5 times a bare command, --version under a bare app's.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from patter_cli.stores.sqlite import SqliteStore
 from tests.unit.stores.calls import fill
 
-BUDGET = 1.5
+HELP, LIST, VERSION = 1.3, 1.5, 1.0
 BARE = """
+import sys
 from typing import Annotated
 import typer
-app, logs = typer.Typer(), typer.Typer()
+SIZES = {sizes}
 def work(count):
-    flags = ", ".join(f"o{n}: Annotated[str | None, typer.Option(help='x')] = None" for n in range(count))
-    names = {"Annotated": Annotated, "typer": typer}
-    exec(f"def command({flags}): pass", names)
+    flags = ", ".join(f"o{{n}}: Annotated[str | None, typer.Option(help='x')] = None" for n in range(count))
+    names = {{"Annotated": Annotated, "typer": typer}}
+    exec(f"def command({{flags}}): pass", names)
     return names["command"]
-for n in range(10):
-    app.command(f"c{n}")(work(14))
-for n in range(7):
-    logs.command(f"s{n}")(work(16))
-app.add_typer(logs, name="logs")
-app()
+def made(sizes):
+    app = typer.Typer()
+    app.callback()(work(1))
+    for name, below in sizes.items():
+        if isinstance(below, dict):
+            app.add_typer(made(below), name=name)
+        else:
+            app.command(name)(work(below))
+    return app
+made(SIZES)()
 """
 
 
-def cpu_ms(command: Sequence[str], rounds: int) -> float:
-    """The least it takes."""
-    least = float("inf")
+def sizes_of(command: Any) -> Mapping[str, Any]:
+    """By a command's name: how many options it has, or the same of those below it."""
+    return {
+        name: sizes_of(each) if hasattr(each, "commands") else len(each.params) - 1
+        for name, each in command.commands.items()
+    }
+
+
+def leaves(sizes: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, below in sizes.items():
+        if isinstance(below, dict):
+            yield from leaves(below, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def cpu_ms(command: Sequence[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def ratio(bare: Sequence[str], ours: Sequence[str], rounds: int) -> tuple[float, float]:
+    """The least that each takes, in ms."""
+    least = [float("inf"), float("inf")]
     for _ in range(rounds):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        least = min(least, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return 1000 * least
+        for place, command in enumerate((bare, ours)):
+            least[place] = min(least[place], cpu_ms(command))
+    return least[0], least[1]
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    import typer
+
+    from patter_cli.cli.app import app
+
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    sizes = sizes_of(typer.main.get_command(app))
+    bare = [sys.executable, "-c", BARE.format(sizes=json.dumps(sizes))]
+    over = []
     with tempfile.TemporaryDirectory() as place:
         fill(SqliteStore(Path(place)))
-        bare = cpu_ms([sys.executable, "-c", BARE, "logs", "s1"], rounds)
-        ours = cpu_ms(["env", f"PATTER_LOG_DIR={place}", sys.executable, "-m", "patter_cli", "logs", "list"], rounds)
-    print(f"a bare app {bare:.0f} ms, patter logs list {ours:.0f} ms: {ours / bare:.2f}")
-    if ours > BUDGET * bare:
-        sys.exit(f"over the budget of {BUDGET}")
+        patter = ["env", f"PATTER_LOG_DIR={place}", sys.executable, "-m", "patter_cli"]
+        rows = [(("--help",), ("--help",), HELP)]
+        rows += [((*path, "--help"), (*path, "--help"), HELP) for path in leaves(sizes)]
+        rows += [(("logs", "list"), ("logs", "list"), LIST), (("--help",), ("--version",), VERSION)]
+        for theirs, mine, budget in rows:
+            bare_ms, our_ms = ratio([*bare, *theirs], [*patter, *mine], rounds)
+            print(
+                f"{' '.join(mine):28} {our_ms:5.0f} ms, bare {bare_ms:5.0f}: {our_ms / bare_ms:.2f} of {budget}",
+                flush=True,
+            )
+            if our_ms > budget * bare_ms:
+                over.append(" ".join(mine))
+    if over:
+        sys.exit(f"over the budget: {', '.join(over)}")
 
 
 if __name__ == "__main__":
