@@ -32,6 +32,8 @@ class CallFolds:
     words: WordsHeard = field(default_factory=WordsHeard)
     fault: str = ""
     """The last that a provider was heard to say of its own failure."""
+    answered: bool = False
+    """Some answer began; our own lines are none."""
 
     def feed(self, entry: Entry) -> None:
         """Take one journal entry."""
@@ -40,6 +42,10 @@ class CallFolds:
         match entry.event:
             case fact.ResponseFailed(message=message) | fact.ListenFailed(message=message):
                 self.fault = message
+            case fact.FirstToken():
+                self.answered = True
+            case fact.CallConnected(plan=plan) if plan.engine is not None:
+                self.answered = True  # as far as can be told: its replies begin without a word to us
             case _:
                 pass
 
@@ -153,10 +159,12 @@ class HeldCall:
         """A call that failed on our side, unless the scenario is about that."""
         summary, expected = self.folds.summary, self.scenario.expected
         meant = expected.outcome is Outcome.FAILED or expected.reason == summary.reason
-        if summary.outcome is not Outcome.FAILED or meant:
+        gave_up = summary.outcome is Outcome.FAILED
+        unanswered = bool(self.folds.fault) and not self.folds.answered  # and the caller left before we gave up
+        if meant or not (gave_up or unanswered):
             return None
         return ProviderError(
-            f"the call failed: {self.folds.fault or summary.reason}",
+            f"{'the call failed' if gave_up else 'nothing was answered'}: {self.folds.fault or summary.reason}",
             provider="agent",
             hint="mend what is named, or see what the agent is made of: patter agents show",
         )

@@ -356,3 +356,6 @@ def test_a_dead_model_is_a_failed_call(tmp_path: Path) -> None:
     assert len([turn for turn in call["turns"] if turn["caller"]]) + len(call["notes"]) >= 3
     assert "error: the call failed: 127.0.0.1:9" in done.stderr
     assert "hint:" in done.stderr
+    once = patter("simulate", "dead.py", "--say", "What are your hours?", cwd=tmp_path)
+    assert once.returncode == 5  # the caller has hung up before we give up
+    assert "error: nothing was answered: 127.0.0.1:9" in once.stderr
