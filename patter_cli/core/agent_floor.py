@@ -46,6 +46,7 @@ class AgentFloor:
         self._drafting.drop()
         if not response_id:
             call.replies += 1
+        call.broken_off = False
         call.reply = reply = Reply(response_id or call.replies, purpose, call.now)
         call.agent.move(AgentState.THINKING)
         if call.parting is not None:
@@ -121,6 +122,7 @@ class AgentFloor:
         if reply.audible:
             call.quiet_since = max(call.quiet_since, reply.silenced_at)
         self.leave(yielded=True)
+        call.broken_off = True
         call.issue(order.ClearPlayback(response_id=reply.id))
         call.issue(order.CancelResponse(response_id=reply.id))
         if reply.by_engine:

@@ -70,9 +70,9 @@ class Call:
     """The state that the parts of the machine share. They read and write it; it decides nothing."""
 
     __slots__ = (
-        "agent", "answered", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now", "off_record",
-        "ordered", "outcome", "owes_notice", "owes_recording", "owes_verdict", "parting", "plan", "quiet_since",
-        "replies", "reply", "said", "state", "taken", "to_say",
+        "agent", "answered", "broken_off", "caller", "deadlines", "direction", "keeps_floor", "music", "muted", "now",
+        "off_record", "ordered", "outcome", "owes_notice", "owes_recording", "owes_verdict", "parting", "plan",
+        "quiet_since", "replies", "reply", "said", "state", "taken", "to_say",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -91,6 +91,8 @@ class Call:
         """What the event that is being handled has led to."""
         self.reply: Reply | None = None
         """The reply that has the floor."""
+        self.broken_off = False
+        """The last reply had to yield, and nothing was begun in its place."""
         self.replies = 0
         """How many there were, drafts included: the number of the last."""
         self.said = Said()

@@ -213,13 +213,14 @@ class CallerTurn:
         else:
             self._echo.turn_taken(self._voice_since)
         unheard = self._finals_due > 0 or self._voiced_until - self._voice_since >= UNHEARD_VOICE_MS
+        owes = call.broken_off or (unheard and not ours)  # a reply that was cut for nothing leaves it the agent's turn
         self._close_segment()
         self._drafting.turn_closed()
         call.said.add(words)
         if call.agent.now is not AgentState.IDLE or call.state.now is not CallState.ACTIVE:
             return
         self._history.stop_waiting()
-        if unheard and not ours and not call.said.turns and not self._history.conversation.unanswered():
+        if owes and not call.said.keys and not call.said.turns and not self._history.conversation.unanswered():
             self._turns.ask_again()
         else:
             self._turns.floor_is_free()

@@ -88,6 +88,7 @@ class Onlooker:
         self._floor.yield_reply()
         self._floor.stay()
         call.taken, self._heard = True, False
+        call.broken_off = False
         call.to_say.clear()
         call.deadlines.cancel(Timer.IDLE)
         call.issue(order.PassColleague(passes=True))

@@ -12,7 +12,7 @@ from patter_cli.core.farewell import keeps_call
 from patter_cli.core.floor import AgentState, CallState
 from patter_cli.core.line_echo import LineEcho
 from patter_cli.core.playout import REWIND_MS, Playout
-from patter_cli.core.reply import Purpose, Reply
+from patter_cli.core.reply import Purpose
 from patter_cli.core.silence import Silence
 from patter_cli.core.turns import Turns
 
@@ -107,15 +107,15 @@ class BargeIn:
                 if call.agent.now is AgentState.HELD:
                     self._floor.yield_reply()
                 return False
-        return not (call.said.words.strip() and self._was_over(reply))
+        return not (call.said.words.strip() and self.was_over(call.now))
 
-    def _was_over(self, reply: Reply) -> bool:
-        """By the clock all of the reply had been heard when they spoke, and only its mark is late: they had the floor,
-        and whatever they said is a turn. What the reply was to lead to comes now."""
-        call = self._call
-        stopped_at = call.now if reply.silenced_at is None else reply.silenced_at
-        whole = reply.audible and reply.delivered and not reply.waiting
-        if not whole or reply.ledger.remaining_ms(stopped_at) != 0:
+    def was_over(self, at: Ms) -> bool:
+        """By the clock all of the reply had been heard at that moment, or when it was held, and only its mark is late:
+        they had the floor, and whatever they said is a turn. What the reply was to lead to comes now."""
+        call, reply = self._call, self._call.reply
+        if reply is None or not reply.audible or not reply.delivered or reply.waiting:
+            return False
+        if reply.ledger.remaining_ms(at if reply.silenced_at is None else reply.silenced_at) != 0:
             return False
         reply.ledger.confirm(reply.ledger.spans[-1].number)
         if call.agent.now is AgentState.HELD:

@@ -58,7 +58,7 @@ class EngineCaller:
     """Follows the caller's voice, and what the engine says of it. A segment is what was said between two commits."""
 
     __slots__ = (
-        "_call", "_doubtful", "_echo", "_floor", "_history", "_hummed", "_items", "_likely_over", "_overlap", "_owes",
+        "_call", "_doubtful", "_echo", "_floor", "_history", "_hummed", "_items", "_likely_over", "_overlap",
         "_segment", "_turns", "_unbound", "_uncommitted", "_voice_since", "_voiced_until",
     )  # fmt: skip
 
@@ -78,8 +78,6 @@ class EngineCaller:
         self._likely_over: float | None = None
         self._uncommitted = False
         """There was a voice since the last commit."""
-        self._owes = False
-        """The engine gave a reply up for the caller, and has said nothing since."""
         self._unbound: list[_Heard] = []
         """Commits that the engine has not named yet."""
         self._items: dict[str, _Heard] = {}
@@ -121,9 +119,10 @@ class EngineCaller:
         self._hummed = self._hummed and event.hummed
         call.quiet_since = max(call.quiet_since, self._voiced_until)
         self._overlap.voice_ended()
-        if call.agent.now is AgentState.HELD:
+        free = not self._floor.yields or self._overlap.was_over(self._voiced_until)
+        if not free and call.agent.now is AgentState.HELD:
             self._wait_for_a_verdict()
-        elif self._floor.yields:
+        elif not free:
             self._drop_turn()  # too short to have held it
         else:
             if call.plan.predicts_end_of_turn and not self._engine.server_turns:
@@ -154,7 +153,6 @@ class EngineCaller:
         elif call.caller.now is CallerState.PAUSED:
             self.close()
         elif call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE:
-            self._owes = False
             self._turns.ask_again()
 
     def _settle(self) -> None:
@@ -206,9 +204,9 @@ class EngineCaller:
         self._believe()
         self._end_turn()
         if self._engine.server_turns:
-            if self._voiced_ms >= UNHEARD_VOICE_MS or self._owes:
+            if self._voiced_ms >= UNHEARD_VOICE_MS or call.broken_off:
                 self._expect_words()
-        elif spoke:
+        elif spoke or call.broken_off:
             self._commit()
             call.said.spoken = True
         if spoke and call.parting is not None:
@@ -269,7 +267,6 @@ class EngineCaller:
         if reply is None or not reply.by_engine or not self._floor.yields:
             return
         self._floor.yield_reply()
-        self._owes = True
         self._turns.wait_for_caller()
         if call.caller.now is CallerState.SILENT:
             self._expect_words()
@@ -286,7 +283,6 @@ class EngineCaller:
         self._items[event.item] = heard
         if not self._engine.server_turns:
             return
-        self._owes = False
         self._turns.caller_is_there()
         if call.caller.now is CallerState.SILENT:
             call.deadlines.cancel(Timer.TRANSCRIPT)
