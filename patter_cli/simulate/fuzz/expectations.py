@@ -67,6 +67,10 @@ class Watched:
         return [(at, each) for at, each in self._orders if isinstance(each, order.Speak)]
 
     @cached_property
+    def reports(self) -> list[tuple[Ms, order.ReportTranscript]]:
+        return [(at, each) for at, each in self._orders if isinstance(each, order.ReportTranscript)]
+
+    @cached_property
     def troubles(self) -> list[tuple[Trouble, Ms, Ms]]:
         """What was broken, from and to."""
         since: dict[Trouble, Ms] = {}
@@ -298,12 +302,14 @@ def _within(all_words: list[str], words: list[str]) -> bool:
 def nothing_is_said_twice(call: Watched) -> Iterator[Fault]:
     """One turn has one answer: the same sentence does not come again before the caller has said anything."""
     lines = set(call.agent.plan.lines.texts())
+    turns = [at for at, each in call.reports if each.role == "user"]  # words may be known seconds after they were said
     for before, each in zip(call.instances, call.instances[1:], strict=False):
         long_enough = len(each.text.split()) > 2
         if before.text != each.text or not long_enough or any(each.text in line for line in lines):
             continue
         moved = [*call.result.keys, *(said.start for said in call.result.utterances)]
         moved += [said.end for said in call.result.utterances]
+        moved += [at for at in turns if at > before.start]
         if not any(before.start - 1500 <= at <= each.start for at in moved) and each.start - before.end < 3000:
             yield Fault(rule="twice", kind="said", what=f"it said {each.text[:60]!r} twice", at_ms=each.start)
 

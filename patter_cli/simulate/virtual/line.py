@@ -188,6 +188,8 @@ class VirtualLine:
         self._send(MarkIn(name=name))
 
     def _play(self, text: str, number: int, from_ms: int, length_ms: int) -> None:
+        if length_ms <= 0:
+            return  # a few samples: what is left of a clause that was resumed inside a millisecond
         start = max(self._world.now, self.until)
         last = self.sounds[-1] if self.sounds else None
         if last is not None and last.number == number and last.end == start and last.played_ms == from_ms:

@@ -210,3 +210,23 @@ if re.search(r"\\bbook|two tables?\\b", text) or "price" in text:
     phrases = phrases_in(source, ["I want it all."])
     assert phrases == ("I want it all.", "book", "two tables", "price")
     assert set(words_in(source)) == {"book", "tables", "price", "That", "costs", "just", "dollars"}
+
+
+def test_what_is_left_of_a_resumed_clause_is_no_sound_of_its_own() -> None:
+    """A clause that goes on inside a millisecond ends as a clause ends: who then says nothing is owed nothing."""
+    greeting = "Thank you for calling Blue Door Teas. This is the automated order desk. What can I do for you?"
+    fuzzed = fuzzer(lambda: Agent("You help.", first_message=greeting, llm=RulesLLM(answers)))
+    broken = Break(Trouble.EARS_HANG), Break(Trouble.LATE_MARKS)
+    talk = Wait(949), Blurt("", 200), Wait(6591), Blurt("Stop, wait a moment please", 400), Wait(8079), Blurt("yes")
+    result, faults = fuzzed.hold(FuzzCase(steps=(*broken, *talk, Wait(15_000)), pace=Pace(voice_ms=40)))
+    assert all(each.end > each.start for each in result.sounds)
+    assert not faults
+
+
+def test_two_turns_whose_words_come_late_may_have_one_answer_each() -> None:
+    """Ears that are late bring words seconds after they were said: that is no sentence said twice."""
+    steps = (Break(Trouble.EARS_LATE), Break(Trouble.NO_MARKS), Wait(6837), Blurt("Stop, wait a moment please", 400))
+    pace = Pace(final_ms=1200, hangover_ms=350, model_ms=1900, mark_ms=600)
+    for wait_ms in range(2000, 8000, 250):
+        case = FuzzCase(steps=(*steps, Wait(wait_ms), Blurt("two"), Wait(15_000)), pace=pace)
+        assert not fuzzer(ruled(lambda turn: "I cannot tell you that.")).hold(case)[1], wait_ms
