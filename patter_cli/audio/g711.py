@@ -1,6 +1,12 @@
-"""G.711, the telephone's eight bits a sample: mu-law and A-law by table, whole payloads at once."""
+"""G.711, the telephone's eight bits a sample: mu-law and A-law by table, whole payloads at once.
+
+The two tables for the way out have an entry for every sample there is, so each is made when it is first asked for: most
+of what loads this encodes nothing, or one of the two.
+"""
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +43,7 @@ def encode_ulaw(samples: Samples) -> bytes:
     samples: int16, shape (n,). Magnitudes above 32635 are clipped.
     Source: ITU-T G.711, mu-law.
     """
-    return _ULAW_ENCODE[samples.view(np.uint16)].tobytes()
+    return _ulaw_encode_table()[samples.view(np.uint16)].tobytes()
 
 
 def decode_alaw(payload: bytes) -> Samples:
@@ -56,7 +62,7 @@ def encode_alaw(samples: Samples) -> bytes:
     samples: int16, shape (n,).
     Source: ITU-T G.711, A-law.
     """
-    return _ALAW_ENCODE[samples.view(np.uint16)].tobytes()
+    return _alaw_encode_table()[samples.view(np.uint16)].tobytes()
 
 
 def _ulaw_decode_table() -> Samples:
@@ -65,6 +71,7 @@ def _ulaw_decode_table() -> Samples:
     return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
 
 
+@cache
 def _ulaw_encode_table() -> npt.NDArray[np.uint8]:
     linear = _every_sample()
     biased = np.minimum(np.abs(linear), _ULAW_CLIP) + _ULAW_BIAS
@@ -83,6 +90,7 @@ def _alaw_decode_table() -> Samples:
     return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
 
 
+@cache
 def _alaw_encode_table() -> npt.NDArray[np.uint8]:
     linear = _every_sample()
     # The lowest step is 0..15 above zero and -1..-16 below it: one's complement makes them alike.
@@ -105,6 +113,4 @@ def _floor_log2(positive: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 
 _ULAW_DECODE = _ulaw_decode_table()
-_ULAW_ENCODE = _ulaw_encode_table()
 _ALAW_DECODE = _alaw_decode_table()
-_ALAW_ENCODE = _alaw_encode_table()

@@ -11,9 +11,9 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
 from patter_cli.errors import BadSetting
+from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
-from patter_cli.providers.live_recipes import LiveEars
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
 from patter_cli.providers.vendor import Vendor, current_model, socket_url

@@ -14,13 +14,14 @@ from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
 from patter_cli.errors import BadSetting, ProviderError
+from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
-from patter_cli.providers.live_recipes import LiveEars, LiveVoices
 from patter_cli.providers.live_voice import Broken, ClauseOver, ContextOver, LiveVoice, Said, Sound, Told, VoiceManner
 from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
 from patter_cli.providers.vendor_keys import try_address
+from patter_cli.providers.voice_recipe import LiveVoices
 from patter_cli.providers.wire_json import number_of, numbers_of, object_of, read_object, sound_of, text_of, texts_of
 
 log = logging.getLogger(__name__)

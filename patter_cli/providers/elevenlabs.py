@@ -14,17 +14,15 @@ from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
 from patter_cli.errors import BadReply, BadSetting, ProviderError
-from patter_cli.providers.elevenlabs_voices import named_voice
+from patter_cli.providers.elevenlabs_voices import ELEVENLABS, named_voice
 from patter_cli.providers.http import Server, error_inside, refusal
-from patter_cli.providers.live_recipes import LiveVoices
 from patter_cli.providers.live_voice import Broken, ContextOver, LiveVoice, Said, Sound, Told, VoiceManner
 from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.spoken_http import HttpVoice, Piece, Wanted, warm
-from patter_cli.providers.vendor import Vendor, current_model, socket_url
+from patter_cli.providers.vendor import current_model, socket_url
 from patter_cli.providers.vendor_keys import try_address
+from patter_cli.providers.voice_recipe import LiveVoices
 from patter_cli.providers.wire_json import numbers_of, object_of, read_object, sound_of, text_of, texts_of
-
-ELEVENLABS = Vendor(name="elevenlabs", variable="ELEVENLABS_API_KEY", url="https://api.elevenlabs.io")
 
 RETIRED = {
     "eleven_monolingual_v1": "eleven_flash_v2",

@@ -30,7 +30,7 @@ from patter_cli.audio.resample import Resampler
 from patter_cli.contracts import s2s
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unavailable
-from patter_cli.providers.elevenlabs import ELEVENLABS
+from patter_cli.providers.elevenlabs_voices import ELEVENLABS
 from patter_cli.providers.http import ERROR_BYTES, Server, pooled_client, refusal, start_of, translated
 from patter_cli.providers.socket import Socket, connect
 from patter_cli.providers.vendor import socket_url

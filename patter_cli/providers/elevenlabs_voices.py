@@ -1,4 +1,4 @@
-"""ElevenLabs' voices by name: the stock ones, and those of an account, which it is asked for once."""
+"""ElevenLabs: where it is reached, and voices by name: the stock ones, and those of an account, asked for once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from urllib.parse import quote
 
 from patter_cli.errors import BadSetting
 from patter_cli.providers.http import Server, pooled_client, refusal, start_of, translated
+from patter_cli.providers.vendor import Vendor
 from patter_cli.providers.wire_json import list_of, text_of
+
+ELEVENLABS = Vendor(name="elevenlabs", variable="ELEVENLABS_API_KEY", url="https://api.elevenlabs.io")
 
 STOCK = {
     "rachel": "21m00Tcm4TlvDq8ikWAM",

@@ -28,7 +28,7 @@ from patter_cli.contracts.llm import ToolSpec
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadSetting, TimedOut, Unavailable
 from patter_cli.providers.account import Account, VendorModel
-from patter_cli.providers.google import GOOGLE, thinking_config
+from patter_cli.providers.google_account import GOOGLE, thinking_config
 from patter_cli.providers.http import Server
 from patter_cli.providers.schemas import plain_schema
 from patter_cli.providers.socket import Socket, connect

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar
@@ -13,21 +12,13 @@ from patter_cli.contracts.llm import ChatMessage, Delta, ToolCall, ToolSpec, Usa
 from patter_cli.providers.account import Account, VendorModel, family
 from patter_cli.providers.alternating import Turn, alternating
 from patter_cli.providers.exchange import exchange
+from patter_cli.providers.google_account import GOOGLE, NAME, thinking_config
 from patter_cli.providers.reply import Ending, ErrorInside, Reader, count
 from patter_cli.providers.schemas import plain_schema
 from patter_cli.providers.tool_calls import arguments_of, sealed, unsealed
 
-GOOGLE = Account(
-    name="google",
-    url="https://generativelanguage.googleapis.com/v1beta",
-    version="v1beta",
-    keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    looks_like="AIza",
-    key_header="x-goog-api-key",
-)
 UNSIGNED = "skip_thought_signature_validator"
 """In place of a signature, for a call that another vendor's model made: without one, Gemini 3 refuses the request."""
-_NAME = "gemini-"
 _LIMIT = ("MAX_TOKENS",)
 _MISFIRED = (
     "MALFORMED_FUNCTION_CALL",
@@ -67,7 +58,7 @@ class GoogleLLM(VendorModel):
     ) -> AsyncGenerator[Delta, None]:
         """Ask for one reply, as the contract says. Raises MissingCredential, BadSetting, ProviderError."""
         system, turns = alternating(messages)
-        version = family(self.model, _NAME) or (0, 0)
+        version = family(self.model, NAME) or (0, 0)
         settings: dict[str, Any] = {"maxOutputTokens": self.max_output_tokens}
         if thinking := thinking_config(self.model, self.reasoning_effort):
             settings["thinkingConfig"] = thinking
@@ -83,16 +74,6 @@ class GoogleLLM(VendorModel):
         return exchange(
             self.server(), path, body, ContentReader(provider="google", model=self.model, may_call=may_call)
         )
-
-
-def thinking_config(model: str, effort: str | None) -> dict[str, Any] | None:
-    """How little a model may think before its first word; None: it does not take the field."""
-    version = family(model, _NAME)
-    if version is None or version < (2, 5):
-        return None
-    if version >= (3, 0):
-        return {"thinkingLevel": effort or ("minimal" if re.search(r"-flash-lite\b", model) else "low")}
-    return {"thinkingBudget": 128 if "-pro" in model else 0}
 
 
 def _content(turn: Turn, *, signs: bool) -> dict[str, Any]:

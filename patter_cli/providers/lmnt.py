@@ -13,7 +13,6 @@ from typing import Any
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.errors import BadSetting
 from patter_cli.providers.http import Server, refusal
-from patter_cli.providers.live_recipes import LiveVoices
 from patter_cli.providers.live_voice import (
     Broken,
     ClauseOver,
@@ -28,6 +27,7 @@ from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
 from patter_cli.providers.vendor_keys import try_address
+from patter_cli.providers.voice_recipe import LiveVoices
 from patter_cli.providers.wire_json import list_of, number_of, object_of, read_object, text_of
 
 LMNT = Vendor(name="lmnt", variable="LMNT_API_KEY", url="https://api.lmnt.com")

@@ -16,14 +16,15 @@ from typing import Any
 
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
 from patter_cli.errors import BadSetting, Unavailable
+from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.http import Server, error_inside
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, Ready, Words
-from patter_cli.providers.live_recipes import LiveEars, LiveVoices
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.speech_formats import ALAW_8K, LINEAR_24K
 from patter_cli.providers.spoken_http import HttpVoice, Wanted, warm
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
 from patter_cli.providers.vendor_keys import try_address
+from patter_cli.providers.voice_recipe import LiveVoices
 from patter_cli.providers.wire_json import object_of, read_object, text_of
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ from dataclasses import KW_ONLY, dataclass, field
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
 from patter_cli.errors import BadSetting
 from patter_cli.providers.http import Server, refusal
-from patter_cli.providers.live_recipes import LiveVoices
 from patter_cli.providers.live_voice import Broken, ClauseOver, LiveVoice, Said, Sound, Told, VoiceManner
 from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
+from patter_cli.providers.voice_recipe import LiveVoices
 from patter_cli.providers.wire_json import numbers_of, object_of, read_object, sound_of, text_of, texts_of
 
 RIME = Vendor(name="rime", variable="RIME_API_KEY", url="https://users-ws.rime.ai")

@@ -13,9 +13,9 @@ from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
 from patter_cli.errors import BadSetting
+from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
-from patter_cli.providers.live_recipes import LiveEars
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
 from patter_cli.providers.wire_json import list_of, number_of, read_object, text_of

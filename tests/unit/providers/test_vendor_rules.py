@@ -14,7 +14,8 @@ from patter_cli.contracts.llm import ChatMessage, LanguageModel, ToolCall, ToolS
 from patter_cli.errors import BadSetting, MissingCredential, ProviderError, RateLimited, Unauthorized, Unavailable
 from patter_cli.providers.account import family
 from patter_cli.providers.alternating import CONNECTED, SILENT, alternating
-from patter_cli.providers.google import UNSIGNED, thinking_config
+from patter_cli.providers.google import UNSIGNED
+from patter_cli.providers.google_account import thinking_config
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.schemas import plain_schema
 from patter_cli.providers.tool_calls import SEAL_CHARS, ToolCalls, sealed, unsealed
