@@ -5,9 +5,10 @@ Theory of operation. Everything that a vendor sends comes through `take`, everyt
 their voice does; what comes back goes through the replies (s2s_replies.py) to the line.
 
 The session is opened when the plan holds, and again when it breaks, with what was said so far. A reply that was under
-way then has failed, and so has one that was asked for; the machine apologises. One that may not last longer makes way
-for another while nobody says anything, and nobody notices. Lines of ours (apologies, fillers) are
-not the engine's to say: the house voice says them.
+way then has failed, and so has one that was asked for or waited for; the machine apologises. What the caller was saying
+when it broke, or had said without becoming an item of its memory, is given to the next one: nobody need say it again.
+A session that may not last longer makes way for another while nobody says anything, and nobody notices. Lines of ours
+(apologies, fillers) are not the engine's to say: the house voice says them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,15 @@ CLOSE_S = 2.0
 PRE_ROLL_MS = 320
 """Of the sound before a voice, for its first consonant. The recogniser's figure."""
 WAITING_MS = 1000
-"""Of the caller's sound, so much waits for a session or a voice; older sound is dropped."""
+"""Of the caller's sound, so much waits for a session where nobody has spoken."""
+UNTAKEN_MS = 6000
+"""So much of what the caller said, and no session has made an item of, is kept for the next one."""
+FORGOTTEN_MS = 3000
+"""After so much silence it is not: the machine asks to hear it again soon. Less than silence.SILENCE_MS."""
+PAUSE_MS = 1500
+"""Two voices with less between them are one thing that is said."""
+REPLAYED_MS = 200
+"""What was kept is given in pieces of this: vendors take no message of any length."""
 LOOK_S = 0.25
 """How often a session that may not last longer looks for a moment in which nobody says anything."""
 RENEW_AGAIN_S = 20.0
@@ -91,9 +100,16 @@ class Converse:
         self._wanted = asyncio.Event()
         self._session: EngineSession | None = None
         self._resampler = Resampler(wire.rate_hz, engine.in_rate_hz)
-        self._waiting: deque[Samples] = deque()
-        self._waiting_samples = 0
+        self._recent: deque[Samples] = deque()
+        """The caller's last sound, UNTAKEN_MS of it."""
+        self._recent_samples = 0
         self._heard_samples = 0
+        self._given = 0
+        """Up to this sample the session has it, or needs it no more."""
+        self._untaken: int | None = None
+        """From this sample on the caller says something that is no item yet."""
+        self._voice_until: int | None = None
+        """Where their voice ended; None while it lasts."""
         self._only_voices = True
         """Turns are ours: silence is no business of the engine's, and would be paid for."""
         self._listens = False
@@ -110,30 +126,42 @@ class Converse:
         """The caller's next samples, at the line's rate."""
         samples = audio.samples
         self._heard_samples += len(samples)
+        self._recent.append(samples)
+        self._recent_samples += len(samples)
+        while self._recent_samples > self._samples(UNTAKEN_MS):
+            self._recent_samples -= len(self._recent.popleft())
         if self._session is not None and self._listens:
             self._session.push(self._resampler.process(samples))
-            return
-        self._waiting.append(samples)
-        self._waiting_samples += len(samples)
-        while self._waiting_samples > self._wire.rate_hz * WAITING_MS // 1000:
-            self._waiting_samples -= len(self._waiting.popleft())
+            self._given = self._heard_samples
 
     def speech_started(self, onset_ms: int) -> None:
         """A voice began at this media time: it goes in, with what came shortly before."""
         self._listens = True
-        self._let_through(onset_ms - PRE_ROLL_MS)
+        onset = self._samples(onset_ms - PRE_ROLL_MS)
+        paused = self._voice_until is not None and onset - self._voice_until > self._samples(PAUSE_MS)
+        if self._untaken is None or paused:
+            self._untaken = onset
+        self._voice_until = None
+        self._let_through(onset)
 
     def speech_ended(self) -> None:
         self._listens = not self._only_voices
+        self._voice_until = self._heard_samples
 
-    def _let_through(self, from_ms: int) -> None:
-        """Give the session what waits from this media time on."""
+    def _let_through(self, start: int) -> None:
+        """Give the session what it has not got yet, from this sample on."""
         if self._session is None:
             return
-        waiting, self._waiting, self._waiting_samples = self._waiting, deque(), 0
-        left = self._heard_samples - from_ms * self._wire.rate_hz // 1000
-        kept = np.concatenate([np.zeros(0, np.int16), *waiting])
-        self._session.push(self._resampler.process(kept[max(0, len(kept) - left) :]))
+        left = self._heard_samples - max(start, self._given)
+        self._given = self._heard_samples
+        kept = np.concatenate([np.zeros(0, np.int16), *self._recent])
+        kept = kept[max(0, len(kept) - left) :] if left > 0 else kept[:0]
+        size = self._samples(REPLAYED_MS)
+        for at in range(0, len(kept), size):
+            self._session.push(self._resampler.process(kept[at : at + size]))
+
+    def _samples(self, ms: int) -> int:
+        return ms * self._wire.rate_hz // 1000
 
     # --- what is ordered -------------------------------------------------------------------------------------
 
@@ -148,8 +176,8 @@ class Converse:
                     self._request(lambda session: session.respond(response_id, say=text))
             case order.AskEngine():
                 self._ask(command)
-            case order.AwaitReply():
-                pass  # it begins by itself
+            case order.AwaitReply(response_id=response_id):
+                replies.wait_for(response_id)
             case order.AcceptReply(response_id=response_id, vendor_id=vendor_id):
                 replies.accept(vendor_id, response_id)
             case order.RejectReply(vendor_id=vendor_id):
@@ -162,7 +190,7 @@ class Converse:
                 replies.truncate(response_id, clause, heard_ms)
             case order.CommitSpeech():
                 if self._can.commit:
-                    self._request(lambda session: session.commit())
+                    self._request(self._commit)
                 self._committed()
             case order.ReturnToolResult(tool_call_id=tool_call_id, result=result):
                 replies.return_tool(tool_call_id, result)
@@ -182,6 +210,10 @@ class Converse:
         elif len(self._requests) < REQUESTS:
             self._requests.append(act)
 
+    def _commit(self, session: EngineSession) -> None:
+        session.commit()
+        self._untaken = None
+
     def _ask(self, command: order.AskEngine) -> None:
         asked, text, may_call = command.response_id, command.text, command.may_call
         self._replies.asked = asked
@@ -196,6 +228,8 @@ class Converse:
         """One message of the session's."""
         match event:
             case s2s.TurnTaken(item=item):
+                if not self._only_voices:
+                    self._untaken = None
                 self._post(fact.EngineTurnTaken(item=item))
             case s2s.CallerWords(item=item, text=text, final=final):
                 self._post(fact.EngineTranscript(item=item, text=text, final=final))
@@ -214,8 +248,10 @@ class Converse:
         engine = self._plan().engine
         self._only_voices = engine is not None and not engine.server_turns
         self._listens = self._listens or not self._only_voices
-        if self._listens:
-            self._let_through(0)
+        if self._untaken is not None:
+            self._let_through(self._untaken)
+        elif self._listens:
+            self._let_through(self._heard_samples - self._samples(WAITING_MS))
         requests, self._requests = self._requests, []
         for act in requests:
             act(session)
@@ -224,6 +260,11 @@ class Converse:
         """The session is gone, if there was one, and with it all that it was asked for."""
         if self._session is not None:
             self._session = None
+            silent = 0 if self._voice_until is None else self._heard_samples - self._voice_until
+            if silent > self._samples(FORGOTTEN_MS):
+                self._untaken = None
+            elif self._untaken is not None:
+                self._given = min(self._given, self._untaken)
             self._post(fact.EngineLost(provider=self._name, message=why))
             self._replies.lost(why)
 

@@ -73,7 +73,7 @@ class SpeechReplies:
         self.session: EngineSession | None = None
         """Whom requests about replies go to; None: nobody."""
         self.asked: int | None = None
-        """The reply that was asked for and has not begun."""
+        """The reply that was asked for, or that the engine owes, and that has not begun."""
         self._replies: deque[VendorReply] = deque(maxlen=KEPT_REPLIES)
         self._calls: dict[str, str] = {}
         """Our ids of tool calls to the vendor's, as long as they are unanswered."""
@@ -85,8 +85,17 @@ class SpeechReplies:
 
     # --- what the machine says of them -----------------------------------------------------------------------
 
+    def wait_for(self, number: int) -> None:
+        """The engine has taken a turn and will reply to it by itself, if its session lasts."""
+        if self.session is None:
+            self._post_end(number, "the session that took this turn is gone")
+        else:
+            self.asked = number
+
     def accept(self, vendor_id: str, number: int) -> None:
         """It has the floor under this number: what waited for that is told."""
+        if self.asked == number:
+            self.asked = None  # it had begun before anybody knew that it was waited for
         reply = self._opened(vendor_id)
         if reply is None or reply.name is None:
             why = "the session that began this reply is gone"

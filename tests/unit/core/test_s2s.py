@@ -17,6 +17,7 @@ from patter_cli.core.journal import parse_journal, render_entry, replay
 from patter_cli.core.outcome import AnsweredBy, VerdictSource
 from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan, PlannedTool, SystemPhrases
 from patter_cli.core.s2s_caller import INTERRUPT_MS
+from patter_cli.errors import Unavailable
 from patter_cli.testing import FarEnd, VirtualCall, VirtualTool
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerLatency, Said, Script, SpeechPeer
 
@@ -541,6 +542,21 @@ def test_a_session_that_breaks_is_opened_again(plan: CallPlan) -> None:
     assert peer.sessions[1].setup.history
     assert LINES.apology in call.heard
     assert call.heard.endswith(NINE)
+
+
+@BOTH
+@pytest.mark.parametrize("after_ms", [650, 700, 760])
+def test_a_session_that_breaks_before_it_replies_is_apologised_for_soon(plan: CallPlan, after_ms: int) -> None:
+    """It has taken the turn, nothing of its reply has come, and nobody waits until it is given up."""
+    call, peer = called(plan, [NINE])
+    done = call.says(ASKS, at=1000)
+    call.run_until(done + after_ms)
+    peer.sessions[0].send(Unavailable("gone", provider="scripted"))
+    call.run_until(done + after_ms + 1200)
+    assert call.heard
+    assert LINES.apology.startswith(call.heard)
+    call.run_until(20_000)
+    assert call.longest_wait()[0] <= 2000
 
 
 @BOTH

@@ -21,7 +21,18 @@ from patter_cli.core.inflow import QUIET_MS
 from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan
 from patter_cli.core.verdict_gate import LEAD_MS
 from patter_cli.engine.clock import CallAlarm, CallClock
-from patter_cli.engine.converse import OPEN_S, PRE_ROLL_MS, REOPENS, REQUESTS, WAITING_MS, Converse, engine_plan
+from patter_cli.engine.converse import (
+    FORGOTTEN_MS,
+    OPEN_S,
+    PAUSE_MS,
+    PRE_ROLL_MS,
+    REOPENS,
+    REQUESTS,
+    UNTAKEN_MS,
+    WAITING_MS,
+    Converse,
+    engine_plan,
+)
 from patter_cli.engine.s2s_replies import KEPT_REPLIES
 from patter_cli.errors import PatterError, Unauthorized, Unavailable
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
@@ -163,6 +174,18 @@ class Rig:
             self.due = None
             act()
         self.now = end
+
+    def hears(self, ms: int) -> None:
+        """The line brings so much sound."""
+        for _ in range(ms // 20):
+            self.converse.push(LineAudio(np.ones(160, np.int16)))
+
+    def breaks(self) -> Session:
+        """The session is lost and another one open; that one."""
+        self.converse.lost("gone")
+        self.session = Session()
+        self.converse.adopt(self.session)
+        return self.session
 
     def facts(self, kind: type[Kind]) -> list[Kind]:
         return [each for each in self.events if isinstance(each, kind)]
@@ -404,17 +427,18 @@ def test_an_order_of_somebody_elses_is_not_taken() -> None:
 
 
 def test_what_waits_for_a_session_is_bounded() -> None:
-    """A second of sound, and a few requests."""
-    rig = Rig(adopt=False)
-    for _ in range(WAITING_MS // 20 * 3):
-        rig.converse.push(LineAudio(np.ones(160, np.int16)))
-    for _ in range(REQUESTS + 5):
-        rig.told(order.CommitSpeech())
-    rig.converse.speech_started(0)
-    rig.converse.adopt(rig.session)
-    assert rig.session.samples / 16 <= WAITING_MS
-    assert rig.session.samples / 16 >= WAITING_MS - 60
-    assert len(rig.session.asked) == REQUESTS
+    """A second of sound where nobody spoke, more of what was said, and a few requests."""
+    theirs = replace(PLAN, engine=EnginePlan(server_turns=True))
+    for spoke, kept_ms in ((False, WAITING_MS), (True, UNTAKEN_MS)):
+        rig = Rig(plan=theirs, adopt=False)
+        rig.hears(2 * UNTAKEN_MS)
+        for _ in range(REQUESTS + 5):
+            rig.told(order.CommitSpeech())
+        if spoke:
+            rig.converse.speech_started(0)
+        rig.converse.adopt(rig.session)
+        assert kept_ms - 60 <= rig.session.samples / 16 <= kept_ms
+        assert len(rig.session.asked) == REQUESTS
 
 
 def test_where_turns_are_ours_only_voices_go_in() -> None:
@@ -576,6 +600,62 @@ def test_a_reply_that_was_asked_of_a_lost_session_has_failed() -> None:
 
     held(first, second, then=breaks)
     assert second.asked == []
+
+
+@pytest.mark.parametrize("server_turns", [False, True], ids=["ours", "theirs"])
+def test_what_no_session_made_an_item_of_is_given_to_the_next(server_turns: bool) -> None:
+    """The caller speaks, and pauses, while the session breaks: the next one hears all of it, and is told that it is
+    over where that is ours to say."""
+    plan = replace(PLAN, engine=EnginePlan(server_turns=server_turns))
+    rig = Rig(TURNS_THEIRS if server_turns else TURNS_OURS, plan)
+    rig.hears(1000)
+    rig.converse.speech_started(1000)
+    rig.hears(2000)
+    rig.converse.speech_ended()
+    rig.hears(500)
+    second = rig.breaks()
+    assert abs(second.samples / 16 - (PRE_ROLL_MS + 2500)) <= 40
+    rig.told(order.CommitSpeech())
+    assert second.asked == ([] if server_turns else [("commit",)])
+    if server_turns:
+        rig.takes(s2s.TurnTaken(item="c1"))
+    assert rig.breaks().samples / 16 <= WAITING_MS, "what is an item is not said twice"
+
+
+def test_only_what_was_just_said_is_given_to_the_next() -> None:
+    """Not a noise that the engine ignored long ago, and nothing that the machine will ask to hear again."""
+    rig = Rig(TURNS_THEIRS, replace(PLAN, engine=EnginePlan(server_turns=True)))
+    rig.converse.speech_started(0)
+    rig.hears(400)
+    rig.converse.speech_ended()
+    rig.hears(PAUSE_MS + 1000)
+    rig.converse.speech_started(PAUSE_MS + 1400)
+    rig.hears(600)
+    rig.converse.speech_ended()
+    assert abs(rig.breaks().samples / 16 - (PRE_ROLL_MS + 600)) <= 40
+    rig.hears(FORGOTTEN_MS + 100)
+    assert rig.breaks().samples == 0
+
+
+def test_a_reply_that_a_lost_session_owed_has_failed() -> None:
+    """It took a turn and would have replied by itself, whether the session is lost before or after we wait for that."""
+    rig = Rig(TURNS_THEIRS, replace(PLAN, engine=EnginePlan(server_turns=True)))
+    rig.told(order.AwaitReply(response_id=1))
+    rig.converse.lost("gone")
+    rig.told(order.AwaitReply(response_id=2))
+    assert [each.response_id for each in rig.facts(fact.ResponseFailed)] == [1, 2]
+
+
+def test_a_reply_that_begins_before_it_is_waited_for_is_not_owed() -> None:
+    """The vendor is quick: its turn and its reply come together, and the order to wait comes after both."""
+    rig = Rig(TURNS_THEIRS, replace(PLAN, engine=EnginePlan(server_turns=True)))
+    rig.takes(s2s.TurnTaken(item="c1"), s2s.ReplyOpened(reply="r"))
+    rig.told(order.AwaitReply(response_id=1))
+    rig.accepts()
+    rig.takes(sound(100), s2s.ReplyFinished(reply="r"))
+    rig.passes(QUIET_MS)
+    rig.converse.lost("gone")
+    assert rig.facts(fact.ResponseFailed) == []
 
 
 def test_what_was_asked_before_the_first_session_is_asked_when_it_is_open() -> None:
