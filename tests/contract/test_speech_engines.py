@@ -40,6 +40,7 @@ BOOK = ToolSpec(name="book", description="Books a table.", parameters={"type": "
 class Row:
     """One engine. can: what it is able to do. vendor: the engine and whoever is behind it, with this fault of theirs,
     None for none. speak: has the caller heard by the vendor. real: there is a socket between, and time is not virtual.
+    mulaw: its wire is the telephone's. sdk: the package of the vendor's that the lab is proven by.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Row:
     vendor: Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]
     speak: Callable[[EngineSession], None]
     real: bool = False
+    mulaw: bool = False
+    sdk: str = ""
 
 
 def scripted(abilities: s2s.EngineAbilities) -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]:
@@ -106,15 +109,25 @@ def speak(session: EngineSession) -> None:
 ROWS = (
     Row("scripted, turns ours", TURNS_OURS, scripted(TURNS_OURS), speak),
     Row("scripted, turns theirs", TURNS_THEIRS, scripted(TURNS_THEIRS), speak),
-    Row("openai, turns ours", OpenAIRealtime("sk").abilities, openai("ours"), speak_aloud, real=True),
+    Row(
+        "openai, turns ours",
+        OpenAIRealtime("sk").abilities,
+        openai("ours"),
+        speak_aloud,
+        real=True,
+        mulaw=True,
+        sdk="openai",
+    ),
     Row(
         "openai, turns theirs",
         OpenAIRealtime("sk", turns="server_vad").abilities,
         openai("server_vad"),
         speak_aloud,
         real=True,
+        mulaw=True,
+        sdk="openai",
     ),
-    Row("google", GeminiLive("sk").abilities, gemini(), speak_aloud, real=True),
+    Row("google", GeminiLive("sk").abilities, gemini(), speak_aloud, real=True, sdk="google-genai"),
     *(
         Row(
             f"elevenlabs, {heard} and {spoken}",
@@ -122,6 +135,8 @@ ROWS = (
             elevenlabs(heard, spoken),
             speak_aloud,
             real=True,
+            mulaw=heard == spoken == "ulaw_8000",
+            sdk="elevenlabs",
         )
         for heard, spoken in (("ulaw_8000", "ulaw_8000"), ("pcm_16000", "pcm_44100"))
     ),
