@@ -241,8 +241,8 @@ class LiveSession:
             told += self._interrupted()
         told += self._heard(object_of(content, "inputTranscription"))
         for part in list_of(object_of(content, "modelTurn"), "parts"):
-            if samples := self._sound(object_of(part, "inlineData")):
-                told += [*self._opened(), s2s.ReplyAudio(reply=self._reply, samples=samples[0])]
+            if sound := sound_of(self._server, object_of(part, "inlineData"), "data"):
+                told += [*self._opened(), s2s.ReplyAudio(reply=self._reply, samples=self._samples(sound))]
         if words := text_of(object_of(content, "outputTranscription"), "text"):
             told += [*self._opened(), s2s.ReplyWords(reply=self._reply, text=words)]
         told += self._tools(list_of(object_of(value, "toolCall"), "functionCalls"))
@@ -261,11 +261,12 @@ class LiveSession:
         self._words += text
         return [s2s.CallerWords(item=f"turn_{self._turns + 1}", text=self._words.strip(), final=False)]
 
-    def _sound(self, data: dict[str, Any]) -> tuple[Samples] | None:
-        sound = self._half + sound_of(self._server, data, "data")
+    def _samples(self, sound: bytes) -> Samples:
+        """Of the reply that is open: it begins with a whole one."""
+        sound = self._half + sound
         whole = len(sound) // 2 * 2
         self._half = sound[whole:]
-        return (np.frombuffer(sound[:whole], "<i2").astype(np.int16),) if whole else None
+        return np.frombuffer(sound[:whole], "<i2").astype(np.int16)
 
     def _tools(self, calls: list[Any]) -> list[EngineEvent]:
         """A reply that calls tools is over with that: what it says about their answers is another."""
