@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from patter_cli.providers.smart_turn import SmartTurn
     from patter_cli.providers.soniox import SonioxSTT
     from patter_cli.providers.speechmatics import SpeechmaticsSTT
+    from patter_cli.providers.ultravox import Ultravox
     from patter_cli.text.clauses import SentenceChunker
     from patter_cli.tools import Tool, ToolContext, tool
     from patter_cli.tunnels.cloudflared import CloudflareTunnel
@@ -98,6 +99,7 @@ _HOMES = {
     "Turn": "providers.rules",
     "TurnPolicy": "agent",
     "Twilio": "carriers.twilio.carrier",
+    "Ultravox": "providers.ultravox",
     "WhisperSTT": "providers.openai_speech",
     "call_tool": "providers.rules",
     "guardrail": "agent",
@@ -157,6 +159,7 @@ __all__ = [
     "Turn",
     "TurnPolicy",
     "Twilio",
+    "Ultravox",
     "WhisperSTT",
     "call_tool",
     "guardrail",

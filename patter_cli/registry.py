@@ -100,6 +100,7 @@ ROWS: tuple[Row, ...] = (
         target="patter_cli.providers.gemini_live:GeminiLive",
         keys=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
     ),
+    Row(name="ultravox", kind="engine", target="patter_cli.providers.ultravox:Ultravox", keys=("ULTRAVOX_API_KEY",)),
     Row(name="local", kind="stt", target="patter_cli.providers.local:LocalSTT", extra="local"),
     Row(name="openai", kind="llm", target="patter_cli.providers.openai:OpenAILLM", keys=("OPENAI_API_KEY",)),
     Row(

@@ -22,12 +22,14 @@ from patter_cli.errors import ProviderError
 from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
 from patter_cli.providers.gemini_live import GeminiLive
 from patter_cli.providers.openai_realtime import OpenAIRealtime, Turns
+from patter_cli.providers.ultravox import Ultravox
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, PeerSession, Said, SpeechPeer
 from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
 from patter_cli.testing.vendors.faults import Fault, Faulty
 from patter_cli.testing.vendors.gemini_live import GeminiVendor
 from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.server import serve
+from patter_cli.testing.vendors.ultravox import UltravoxVendor
 from tests.unit.engine.conftest import virtually
 
 Kind = TypeVar("Kind", bound=EngineEvent)
@@ -93,6 +95,17 @@ def gemini() -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechE
     return vendor
 
 
+def ultravox(*, late_words: bool) -> Callable[[PeerFault | None], AbstractAsyncContextManager[SpeechEngine]]:
+    @asynccontextmanager
+    async def vendor(fault: PeerFault | None) -> AsyncIterator[SpeechEngine]:
+        peer = UltravoxVendor(SCRIPT, speak_s=0.02, late_words=late_words)
+        faulty = Faulty(peer, Fault.CUT, asks=lambda request: request.wants_socket, after=6)
+        async with serve(faulty if fault is PeerFault.DROPS else peer, path="") as lab:
+            yield Ultravox("sk-lab", base_url=lab.url)
+
+    return vendor
+
+
 def speak_aloud(session: EngineSession) -> None:
     """A voice of half a second, and the silence that ends it."""
     session.push(np.full(4000, 3000, np.int16))
@@ -128,6 +141,16 @@ ROWS = (
         sdk="openai",
     ),
     Row("google", GeminiLive("sk").abilities, gemini(), speak_aloud, real=True, sdk="google-genai"),
+    *(
+        Row(
+            f"ultravox, words of the caller {'late' if late_words else 'first'}",
+            Ultravox("sk").abilities,
+            ultravox(late_words=late_words),
+            speak_aloud,
+            real=True,
+        )
+        for late_words in (False, True)
+    ),
     *(
         Row(
             f"elevenlabs, {heard} and {spoken}",
@@ -308,3 +331,16 @@ def test_a_session_is_closed_in_the_middle_of_anything(row: Row) -> None:
     assert talk.over
     assert talk.error is None
     talk.session.push(np.ones(1600, np.int16))
+
+
+@EVERY
+def test_sound_is_the_vendor_s_however_it_is_cut(row: Row) -> None:
+    """No message's end is taken for the end of a sample: what comes is as loud as what was said, and no noise."""
+
+    async def story(talk: Talk) -> None:
+        reply = await talk.turn()
+        heard = np.concatenate([each.samples for each in talk.of(s2s.ReplyAudio, reply)]).astype(int)
+        assert np.abs(heard).max() < 3600
+        assert len(heard) > 4000
+
+    held(row, story)

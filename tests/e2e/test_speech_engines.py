@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from patter_cli import Agent, ElevenLabsConvAI, GeminiLive, OpenAIRealtime, tool
+from patter_cli import Agent, ElevenLabsConvAI, GeminiLive, OpenAIRealtime, Ultravox, tool
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.core import events as fact
@@ -26,6 +26,7 @@ from patter_cli.testing.vendors.faults import Fault, Faulty
 from patter_cli.testing.vendors.gemini_live import GeminiVendor
 from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.server import serve
+from patter_cli.testing.vendors.ultravox import UltravoxVendor
 from tests.e2e.conftest import LETTER_MS, LETTERS, PATIENT, SENTENCES, VOICE, Caller, answering, tone, understood
 
 QUESTION, STOP, GOODBYE, *_ = SENTENCES
@@ -83,6 +84,12 @@ VENDORS = (
         "elevenlabs",
         lambda script: ConvAIVendor(script, hears=understood, voice=letters),
         lambda url: ElevenLabsConvAI("sk-lab", "agent_lab", base_url=url),
+        breaks_after=5,
+    ),
+    Vendor(
+        "ultravox",
+        lambda script: UltravoxVendor(script, hears=understood, voice=letters, late_words=True),
+        lambda url: Ultravox("sk-lab", base_url=url.removesuffix("/v1")),
         breaks_after=5,
     ),
 )

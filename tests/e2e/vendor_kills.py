@@ -28,6 +28,7 @@ from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
 from patter_cli.providers.openai_realtime import OpenAIRealtime
+from patter_cli.providers.ultravox import Ultravox
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
 from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
 from patter_cli.testing.vendors.llm.said import Said
@@ -36,6 +37,7 @@ from patter_cli.testing.vendors.server import Answer, Cut, Request, Talk, serve
 from patter_cli.testing.vendors.sockets import LabSocket
 from patter_cli.testing.vendors.tones import SpokenWord
 from patter_cli.testing.vendors.tones import spoken as spoken_words
+from patter_cli.testing.vendors.ultravox import UltravoxVendor
 from tests.contract.rows import KEY as MODEL_KEY
 from tests.contract.rows import MODELS
 from tests.contract.speech_rows import EARS as EARS_ROWS
@@ -167,6 +169,13 @@ ROWS: tuple[KillRow, ...] = (
         name="elevenlabs",
         peer=lambda: ConvAIVendor(answer_to, hears=understood, voice=_vendor_voice),
         made=lambda url: {"engine": ElevenLabsConvAI("sk-lab", "agent_lab", base_url=url)},
+        said=_asked,
+    ),
+    KillRow(
+        leg="engine",
+        name="ultravox",
+        peer=lambda: UltravoxVendor(answer_to, hears=understood, voice=_vendor_voice, late_words=True),
+        made=lambda url: {"engine": Ultravox("sk-lab", base_url=url)},
         said=_asked,
     ),
 )

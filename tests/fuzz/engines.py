@@ -15,6 +15,7 @@ from patter_cli.providers.elevenlabs_convai import ConvAISession
 from patter_cli.providers.gemini_live import LiveSession
 from patter_cli.providers.openai_realtime import OpenAIRealtime, RealtimeSession
 from patter_cli.providers.socket import Socket
+from patter_cli.providers.ultravox import UltravoxSession
 from tests.fuzz.speech import refused
 from tests.fuzz.vendors import ACME, SECRET
 
@@ -65,6 +66,18 @@ GEMINI = (
 )
 
 
+ULTRAVOX = (
+    '{"type":"call_started","callId":"c"}',
+    '{"type":"state","state":"thinking"}',
+    '{"type":"transcript","role":"user","medium":"voice","text":"When do you open?","final":true,"ordinal":1}',
+    '{"type":"transcript","role":"agent","medium":"voice","delta":"We open","final":false,"ordinal":2}',
+    '{"type":"transcript","role":"agent","medium":"voice","text":"We open at nine.","final":true,"ordinal":2}',
+    '{"type":"playback_clear_buffer"}',
+    '{"type":"client_tool_invocation","toolName":"book","invocationId":"i1","parameters":{"people":2}}',
+    '{"type":"pong","timestamp":1.5}',
+)
+
+
 class _Reader(Protocol):
     def read(self, message: str | bytes) -> list[EngineEvent]: ...
 
@@ -93,6 +106,7 @@ def _realtime() -> _Reader:
 ENGINES: dict[str, tuple[tuple[str, ...], Callable[[], _Reader]]] = {
     "engine-openai": (REALTIME, _realtime),
     "engine-gemini": (GEMINI, lambda: LiveSession(ACME, cast(Socket, _NoSocket()), "gemini-3.8-live")),
+    "engine-ultravox": (ULTRAVOX, lambda: UltravoxSession(ACME, cast(Socket, _NoSocket()))),
     "engine-convai": (CONVAI, lambda: ConvAISession(ACME, cast(Socket, _NoSocket()))),
 }
 
