@@ -13,15 +13,20 @@ if __name__ == "__main__" and sys.path:
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def main() -> None:
-    """Run the command line."""
+def main(*words: str) -> None:
+    """Run the command line. words: a command that the program is another name of."""
     from patter_cli.cli.app import main as run
 
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        run()
+        run([*words, *sys.argv[1:]] if words else None)
     except KeyboardInterrupt:  # between two places that would have taken it
         sys.exit(130)
+
+
+def mcp() -> None:
+    """`patter-mcp`, a second name of `patter mcp`."""
+    main("mcp")
 
 
 if __name__ == "__main__":

@@ -153,15 +153,11 @@ def service(
 def site(settings: Settings, store: CallStore, *, token: str = "", prices: PriceTable = LIST_PRICES) -> Site:
     """What is to be seen of the calls in a store, and of a server that holds them. token: in place of the settings'.
     Raises BadSetting for one that could be guessed."""
-    from patter_cli.web.access import MIN_TOKEN_CHARS, Access
+    from patter_cli.web.access import Access
     from patter_cli.web.site import Site
 
     token = token or settings.dashboard_token
-    if token and len(token) < MIN_TOKEN_CHARS:
-        raise BadSetting(
-            f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
-            hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
-        )
+    check_token(token)
     return Site(
         store,
         Access(token),
@@ -169,6 +165,17 @@ def site(settings: Settings, store: CallStore, *, token: str = "", prices: Price
         number=settings.phone_number,
         prices=prices,
     )
+
+
+def check_token(token: str) -> None:
+    """Raises BadSetting for one that could be guessed; "" is fine, since one is made then."""
+    from patter_cli.web.access import MIN_TOKEN_CHARS
+
+    if token and len(token) < MIN_TOKEN_CHARS:
+        raise BadSetting(
+            f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
+            hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
+        )
 
 
 def notifier(settings: Settings, prices: PriceTable = LIST_PRICES) -> Notifier | None:

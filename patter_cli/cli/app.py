@@ -18,6 +18,7 @@ from patter_cli.cli import (
     general,
     init,
     logs,
+    mcp,
     record,
     serve,
     simulate,
@@ -62,15 +63,19 @@ app.command("init", epilog=init.EXAMPLES)(general.command(init.init))
 app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain))
 app.command("fuzz", epilog=fuzz.EXAMPLES)(general.command(fuzz.fuzz))
 app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
+app.command("mcp", epilog=mcp.EXAMPLES)(general.command(mcp.mcp))
 app.add_typer(agents.app, name="agents")
 app.add_typer(logs.app, name="logs")
 app.add_typer(record.app, name="record")
 
 
-def main() -> None:
-    """Run the command line. What goes wrong inside a command is told by it; before one has begun, it is our bug."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line. What goes wrong inside a command is told by it; before one has begun, it is our bug.
+
+    arguments: in place of the program's own.
+    """
     try:
-        app()
+        app(arguments)
     except Exception as error:  # noqa: BLE001 - where the program ends
         traceback.print_exception(error)
         print("error: this is a bug of ours\nhint: report it, with what you typed", file=sys.stderr)

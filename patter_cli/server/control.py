@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from patter_cli.errors import BadSetting, NotReachable, PatterError, ServerGone, reason
+from patter_cli.errors import BadSetting, InputError, NotReachable, PatterError, ServerGone, reason
 from patter_cli.server.control_messages import (
     MAX_LINE_BYTES,
     Admit,
@@ -28,9 +28,11 @@ from patter_cli.server.control_messages import (
     Cancel,
     Drop,
     HandIn,
+    HangUp,
     Ping,
     PlaceCall,
     Request,
+    Say,
     Status,
     Stop,
     Tell,
@@ -66,6 +68,15 @@ class Controlled(Protocol):
 
     def cancel(self, call_id: str) -> None:
         """It is no longer wanted. Raises InputError."""
+
+    def is_live(self, call_id: str) -> bool:
+        """Whether a call goes on here, or rings."""
+
+    def hang_up(self, call_id: str) -> None:
+        """Have a call say goodbye and end; one that is over is fine."""
+
+    def say(self, call_id: str, text: str) -> None:
+        """Have a call's agent say this next; one that is over is fine."""
 
     async def admit(self, address: str) -> None:
         """Requests may name this public host, under the path that follows it. Raises PatterError."""
@@ -193,6 +204,14 @@ class ControlSocket:
             case Cancel(call_id=call_id):
                 self._server.cancel(call_id)
                 return {"canceling": True}
+            case HangUp(call_id=call_id):
+                self._must_live(call_id)
+                self._server.hang_up(call_id)
+                return {"hanging_up": True}
+            case Say(call_id=call_id, text=text):
+                self._must_live(call_id)
+                self._server.say(call_id, text)
+                return {"saying": True}
             case Admit(host=host):
                 await self._server.admit(host)
                 return {"admitted": True}
@@ -213,6 +232,10 @@ class ControlSocket:
             case Stop():
                 self._server.ask_to_stop()
                 return {"stopping": True}
+
+    def _must_live(self, call_id: str) -> None:
+        if not self._server.is_live(call_id):
+            raise InputError(f"no call {call_id[:64]!r} goes on here", hint="patter logs list shows which do")
 
 
 async def ask(server: Registration, request: Request) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a second process may ask of a running server, as one JSON line there and one back.
 
-    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "stop" | "admit" | "tell" | "drop" |
-     "proof" | "link" | "webhook", …}
+    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "hang_up" | "say" | "stop" | "admit" |
+     "tell" | "drop" | "proof" | "link" | "webhook", …}
         ->   {"ok": {…}} or {"error": {code, message, hint}}
 
 `read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
@@ -24,6 +24,8 @@ MAX_LINE_BYTES: Final = 64 * 1024
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _KIND: Final = re.compile(r"[a-z]{1,16}")
 MAX_RING_S: Final = 600
+MAX_SAID_CHARS: Final = 2000
+"""Two minutes of speech."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,21 @@ class Cancel:
     """A call that was asked for here is no longer wanted."""
 
     call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """Have a call that goes on or rings say goodbye and end, whoever asked for it."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """Have a call's agent say this next."""
+
+    call_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +149,20 @@ class BadRequest:
 
 
 Request: TypeAlias = (
-    Ping | Status | Stop | PlaceCall | AskResult | Cancel | Admit | Tell | Drop | AskProof | AskLink | HandIn
+    Ping
+    | Status
+    | Stop
+    | PlaceCall
+    | AskResult
+    | Cancel
+    | HangUp
+    | Say
+    | Admit
+    | Tell
+    | Drop
+    | AskProof
+    | AskLink
+    | HandIn
 )
 
 _PLAIN: Final[Mapping[str, Request]] = {
@@ -141,6 +171,11 @@ _PLAIN: Final[Mapping[str, Request]] = {
     "stop": Stop(),
     "proof": AskProof(),
     "link": AskLink(),
+}
+_OF_CALL: Final[Mapping[str, type[AskResult | Cancel | HangUp]]] = {
+    "result": AskResult,
+    "cancel": Cancel,
+    "hang_up": HangUp,
 }
 _OF_HOST: Final[Mapping[str, type[Admit | Tell | Drop]]] = {"admit": Admit, "tell": Tell, "drop": Drop}
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?(?:/[0-9a-f]{16})?")
@@ -158,11 +193,19 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
     do = facts.pop("do", None)
     if do == "call":
         return _read_call(facts)
-    if do in ("result", "cancel"):
+    of_call = _OF_CALL.get(do) if isinstance(do, str) else None
+    if of_call is not None:
         call_id = facts.get("call_id")
         if facts.keys() != {"call_id"} or not isinstance(call_id, str):
             return BadRequest(code="bad_input", why=f"{do} takes a call_id, and nothing else")
-        return AskResult(call_id=call_id) if do == "result" else Cancel(call_id=call_id)
+        return of_call(call_id=call_id)
+    if do == "say":
+        call_id, text = facts.get("call_id"), facts.get("text")
+        if facts.keys() != {"call_id", "text"} or not isinstance(call_id, str) or not isinstance(text, str):
+            return BadRequest(code="bad_input", why="say takes a call_id and a text, and nothing else")
+        if not text.strip() or len(text) > MAX_SAID_CHARS:
+            return BadRequest(code="bad_input", why=f"a text has from 1 to {MAX_SAID_CHARS} characters")
+        return Say(call_id=call_id, text=text)
     if do == "webhook":
         real = facts.pop("real", False)
         texts = {each.name: facts.get(each.name) for each in fields(HandIn) if each.name != "real"}
@@ -181,7 +224,7 @@ def read_request(line: bytes, token: str) -> Request | BadRequest:
         return of_host(host=host)
     asked = _PLAIN.get(do) if isinstance(do, str) else None
     if asked is None:
-        known = ", ".join(sorted({*_PLAIN, *_OF_HOST, "call", "result", "cancel", "webhook"}))
+        known = ", ".join(sorted({*_PLAIN, *_OF_HOST, *_OF_CALL, "call", "say", "webhook"}))
         return BadRequest(code="bad_input", why=f"do is one of {known}")
     if facts:
         return BadRequest(code="bad_input", why=f"{do} takes nothing, and {_names(facts)} was given")
@@ -222,6 +265,10 @@ def render_request(request: Request, token: str) -> bytes:
             facts = {"do": "result", "call_id": call_id}
         case Cancel(call_id=call_id):
             facts = {"do": "cancel", "call_id": call_id}
+        case HangUp(call_id=call_id):
+            facts = {"do": "hang_up", "call_id": call_id}
+        case Say():
+            facts = {"do": "say", **asdict(request)}
         case HandIn():
             facts = {"do": "webhook", **asdict(request)}
     return json.dumps({"token": token, **facts}).encode() + b"\n"
