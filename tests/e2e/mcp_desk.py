@@ -10,11 +10,14 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
+WAYS: Final = ("stdio", "http")
 ROOT = Path(__file__).parents[2]
 OURS = "+12025550100"
 AGENT = '''"""Hums when asked."""
@@ -70,12 +73,31 @@ class McpDesk:
             process.kill()
             process.communicate()
 
+    @asynccontextmanager
+    async def client(self, way: str) -> AsyncIterator[Client]:
+        """The official client over "stdio" or "http"."""
+        if way == "stdio":
+            async with self.over_stdio() as client:
+                yield client
+            return
+        async with (
+            self.served() as (url, token),
+            by_token(token) as http,
+            Client(streamable_http_client(url, http_client=http)) as client,
+        ):
+            yield client
+
     def over_stdio(self, **more: Any) -> Client:
         """The official client, on a server that it starts."""
         started = StdioServerParameters(
             command=sys.executable, args=["-m", "patter_cli", "mcp"], env=self.environment, cwd=self.folder
         )
         return Client(stdio_client(started), **more)
+
+
+def by_token(token: str) -> httpx2.AsyncClient:
+    """What sends the token with each request."""
+    return httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=90)
 
 
 def data(result: Any) -> Mapping[str, Any]:

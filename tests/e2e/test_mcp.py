@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import httpx2
+import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from patter_cli.stores.sqlite import SqliteStore
-from tests.e2e.mcp_desk import ROOT, McpDesk, data, refusal
+from tests.e2e.mcp_desk import ROOT, WAYS, McpDesk, by_token, data, refusal
 from tests.unit.stores.calls import STARTED, keep
 
 READERS = {"list_agents", "list_calls", "get_call", "explain_call", "follow_transcript"}
@@ -33,12 +34,13 @@ async def test_every_tool_is_listed_with_what_it_may_do(tmp_path: Path) -> None:
         assert "confirm" in tools[each].input_schema["properties"]
 
 
-async def test_what_is_kept_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_is_kept_is_read(tmp_path: Path, way: str) -> None:
     """Agents without running them, calls by filter, one call turn by turn, its transcript, why it was slow."""
     desk = McpDesk(tmp_path)
     store = SqliteStore(tmp_path / "kept")
     keep(store, "LB1", STARTED)
-    async with desk.over_stdio() as client:
+    async with desk.client(way) as client:
         agents = data(await client.call_tool("list_agents"))["agents"]
         assert [(each["name"], each["summary"]) for each in agents] == [("hum", "Hums when asked.")]
         calls = data(await client.call_tool("list_calls", {"limit": 5}))["calls"]
@@ -69,10 +71,11 @@ async def test_what_goes_wrong_is_a_sentence_and_a_hint(tmp_path: Path) -> None:
             assert "Traceback" not in said
 
 
-async def test_a_scenario_is_simulated_with_the_code_as_it_is_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_scenario_is_simulated_with_the_code_as_it_is_now(tmp_path: Path, way: str) -> None:
     """By text, in seconds; what the agent's file prints does not get into the protocol, and a change is seen."""
     desk = McpDesk(tmp_path)
-    async with desk.over_stdio() as client:
+    async with desk.client(way) as client:
         asked = {"agent": "hum", "say": ["What do you do?"]}
         held = data(await client.call_tool("simulate_scenario", asked))
         assert [each["agent"] for each in held["turns"]] == ["Hello.", "Hum."]
@@ -140,7 +143,7 @@ async def test_over_http_only_who_has_the_token_is_served(tmp_path: Path) -> Non
     """The official client lists and uses tools; without token, with a wrong one, from a page or by another host: no."""
     desk = McpDesk(tmp_path)
     async with desk.served() as (url, token):
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
+        async with by_token(token) as http:
             async with Client(streamable_http_client(url, http_client=http)) as client:
                 assert len((await client.list_tools()).tools) == 9
                 assert data(await client.call_tool("list_agents"))["agents"][0]["name"] == "hum"
