@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from patter_cli.engine.webhook import verify_webhook
     from patter_cli.errors import ConfigError, InputError, PatterError
     from patter_cli.local_config import LocalConfig
+    from patter_cli.mcp_servers import McpServer
     from patter_cli.opting_out import opt_out
     from patter_cli.phone import Patter
     from patter_cli.placed_call import PlacedCall
@@ -75,6 +76,7 @@ _HOMES = {
     "LocalConfig": "local_config",
     "LocalSTT": "providers.local",
     "LocalTTS": "providers.local",
+    "McpServer": "mcp_servers",
     "NgrokTunnel": "tunnels.ngrok",
     "OpenAICompatibleLLM": "providers.compatible",
     "OpenAILLM": "providers.openai",
@@ -136,6 +138,7 @@ __all__ = [
     "LocalConfig",
     "LocalSTT",
     "LocalTTS",
+    "McpServer",
     "NgrokTunnel",
     "OpenAICompatibleLLM",
     "OpenAILLM",

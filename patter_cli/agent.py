@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from patter_cli.errors import InputError, a_kind
+from patter_cli.mcp_servers import as_mcp_servers
 from patter_cli.tools import as_tool
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Agent:
     provider: the choice as a word, "openai_realtime", "elevenlabs_convai" or "pipeline".
     stt, llm, tts: a provider, or its name where the environment has its key (llm="openai"), or several, of which the
     next is asked when one fails. tools: functions under @tool, Tools, dicts.
+    mcp_servers: commands or URLs of MCP servers, McpServers, dicts; their tools become the agent's, as server_tool.
     transfer_numbers: whom callers may be connected to, besides numbers written in the prompt; E.164.
     keyterms: names and words that callers may say, for recognisers that take them; names that it knows besides, those
     of `pronounce` and of `variables`, are added.
@@ -153,6 +155,7 @@ class Agent:
     keyterms: Sequence[str] = field(default=(), kw_only=True)
     languages: Sequence[str] | Mapping[str, str] = field(default=(), kw_only=True)
     max_cost: float | None = field(default=None, kw_only=True)
+    mcp_servers: Sequence[Any] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("system_prompt", "first_message", "voice", "model", "language"):
@@ -202,6 +205,7 @@ class Agent:
             raise InputError(f"keyterms cannot be {self.keyterms!r}", hint='keyterms=["Bright Smile", "Dr. Nguyen"]')
         object.__setattr__(self, "keyterms", tuple(self.keyterms))
         object.__setattr__(self, "tools", tuple(map(as_tool, self.tools)))
+        object.__setattr__(self, "mcp_servers", as_mcp_servers(self.mcp_servers))
         object.__setattr__(self, "guardrails", tuple(_as_guardrail(each) for each in self.guardrails))
         names = [rule.name for rule in self.guardrails]
         if twice := {name for name in names if names.count(name) > 1}:

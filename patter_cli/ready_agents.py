@@ -26,6 +26,7 @@ from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.filtering import is_audio_filter
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.mcp_tools import mcp_tools
 from patter_cli.engine.ready import CallTexts, Check, ReadyAgent, SpokenIn
 from patter_cli.engine.shapes import check_hooks, check_shape
 from patter_cli.engine.tools import ready_tools
@@ -104,9 +105,10 @@ def ready_agent(
     else:
         open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
         open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
+    theirs = mcp_tools(agent.mcp_servers, waits=breakers is None)  # a call that goes on does not wait
     breakers = Breakers() if breakers is None else breakers
     unwanted = do_not_call(settings)
-    tools = ready_tools(bind_opt_out(agent.tools, unwanted), webhook_secret=settings.webhook_secret)
+    tools = ready_tools((*bind_opt_out(agent.tools, unwanted), *theirs), webhook_secret=settings.webhook_secret)
     canceller = _echo_canceller(agent.echo_cancellation)
     if (
         agent.engine is None
@@ -118,7 +120,8 @@ def ready_agent(
     def resolve(changed: Agent, parameters: Mapping[str, str], texts: CallTexts) -> ReadyAgent:
         known = tools
         if changed.tools != agent.tools:
-            known = ready_tools(bind_opt_out(changed.tools, unwanted), webhook_secret=settings.webhook_secret)
+            own = bind_opt_out(changed.tools, unwanted)
+            known = ready_tools((*own, *theirs), webhook_secret=settings.webhook_secret)
         if changed.tts is not agent.tts:
             recipes.check(name, "tts", recipes.several(changed.tts))
         if changed.llm is not agent.llm:
@@ -204,10 +207,10 @@ def ready_agent(
         if not isinstance(given, Agent):
             log.error("on_call_start gave %s for an agent: a name or an Agent(…) is one", type(given).__name__)
             return None
-        theirs = replace(hooks, on_message=None) if given.llm is not None else hooks
+        calls = replace(hooks, on_message=None) if given.llm is not None else hooks
         try:
             # What other calls found out about vendors holds for an agent that is made for this one, too.
-            chosen = ready_agent(name, given, theirs, settings, voicemail_message=voicemail_message, breakers=breakers)
+            chosen = ready_agent(name, given, calls, settings, voicemail_message=voicemail_message, breakers=breakers)
             return chosen.for_call(texts)
         except PatterError as error:
             log.error("on_call_start gave an agent that cannot be used: %s", error)

@@ -16,6 +16,7 @@ from patter_cli.core.plan import CallPlan
 from patter_cli.engine.call_tools import call_tools
 from patter_cli.engine.dialogue import told_prompt
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.mcp_tools import McpTool
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.engine.tools import ready_tools
@@ -56,7 +57,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownTool:
-    """A tool as the model gets it, and what stands behind it. runs: "function", "webhook" or "built in"."""
+    """A tool as the model gets it, and what stands behind it. runs: "function", "webhook", "mcp" or "built in"."""
 
     name: str
     description: str
@@ -116,6 +117,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         agent = recipes.with_providers(agent)
         tools = ready_tools(agent.tools, webhook_secret=settings.webhook_secret)
         ready = wiring.ready_agent(loaded.name, agent, Hooks(**loaded.hooks), settings)
+        tools = ready.tools
         wiring.check_packages(ready)
     except PatterError as error:
         problems.append(problem_of(error))
@@ -246,7 +248,7 @@ def _known(tool: Tool, settings: Settings) -> KnownTool:
         name=tool.name,
         description=tool.description,
         parameters=tool.accepts.schema,
-        runs="webhook" if tool.webhook_url else "function",
+        runs="webhook" if tool.webhook_url else "mcp" if isinstance(tool, McpTool) else "function",
         url=_bare(tool.webhook_url),
         timeout_s=tool.timeout_s,
         key=key,

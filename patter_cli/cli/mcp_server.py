@@ -14,14 +14,13 @@ from typing import Annotated, Any, Final, ParamSpec
 
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit, Resolve
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from patter_cli.cli import mcp_calls, mcp_live
 from patter_cli.contracts.store import CallStore
-from patter_cli.errors import PatterError
+from patter_cli.errors import InputError, PatterError
 from patter_cli.settings import Settings
 from patter_cli.version import VERSION
 
@@ -70,22 +69,23 @@ def ask_to_say(context: Context, call_id: str, text: str, confirm: bool) -> Agre
 
 
 def _must_agree(answer: ElicitationResult[Agreement]) -> None:
-    """Raises ToolError."""
+    """Raises InputError."""
     if not isinstance(answer, AcceptedElicitation):
-        raise ToolError("the user did not agree\nhint: leave it, and ask them what they want instead")
+        raise InputError("the user did not agree", hint="leave it, and ask them what they want instead")
     if not answer.data.yes:
-        raise ToolError("nobody has agreed to it\nhint: ask the user, then call again with confirm=true")
+        raise InputError("nobody has agreed to it", hint="ask the user, then call again with confirm=true")
 
 
-def told(act: Callable[Asked, Awaitable[Facts]]) -> Callable[Asked, Awaitable[Facts]]:
-    """A tool whose errors are the product's sentences."""
+def told(act: Callable[Asked, Awaitable[Facts]]) -> Callable[Asked, Awaitable[Facts | CallToolResult]]:
+    """A tool whose errors are the product's sentences, and nothing around them."""
 
     @wraps(act)
-    async def run(*given: Asked.args, **named: Asked.kwargs) -> Facts:
+    async def run(*given: Asked.args, **named: Asked.kwargs) -> Facts | CallToolResult:
         try:
             return await act(*given, **named)
         except PatterError as error:
-            raise ToolError(f"{error}\nhint: {error.hint}" if error.hint else str(error)) from error
+            words = f"{error}\nhint: {error.hint}" if error.hint else str(error)
+            return CallToolResult(content=[TextContent(type="text", text=words)], is_error=True)
 
     return run
 

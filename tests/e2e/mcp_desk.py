@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -93,6 +94,13 @@ class McpDesk:
             command=sys.executable, args=["-m", "patter_cli", "mcp"], env=self.environment, cwd=self.folder
         )
         return Client(stdio_client(started), **more)
+
+
+def free_port() -> int:
+    """One that nobody listens on at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 def by_token(token: str) -> httpx2.AsyncClient:

@@ -58,7 +58,7 @@ async def test_what_goes_wrong_is_a_sentence_and_a_hint(tmp_path: Path) -> None:
     """As a person reads it, and nothing of Python's."""
     async with McpDesk(tmp_path).over_stdio() as client:
         for name, arguments, sentence, hint in (
-            ("get_call", {"call_id": "nobody"}, "no calls are kept yet", "hint: hold one: patter simulate"),
+            ("get_call", {"call_id": "nobody"}, "no calls are kept yet", "\nhint: hold one: patter simulate"),
             ("list_calls", {"outcome": "answred"}, "outcome cannot be 'answred'", "hint: did you mean answered?"),
             ("list_calls", {"since": "whenever"}, "since cannot be 'whenever'", "hint: it must be a day"),
             ("simulate_scenario", {"agent": "hum"}, "hum has no scenario beside it", "hint: say:"),
@@ -69,13 +69,13 @@ async def test_what_goes_wrong_is_a_sentence_and_a_hint(tmp_path: Path) -> None:
             assert sentence in said, said
             assert hint in said, said
             assert "Traceback" not in said
+            assert "Error executing" not in said
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_scenario_is_simulated_with_the_code_as_it_is_now(tmp_path: Path, way: str) -> None:
+async def test_a_scenario_is_simulated_with_the_code_as_it_is_now(tmp_path: Path) -> None:
     """By text, in seconds; what the agent's file prints does not get into the protocol, and a change is seen."""
     desk = McpDesk(tmp_path)
-    async with desk.client(way) as client:
+    async with desk.over_stdio() as client:
         asked = {"agent": "hum", "say": ["What do you do?"]}
         held = data(await client.call_tool("simulate_scenario", asked))
         assert [each["agent"] for each in held["turns"]] == ["Hello.", "Hum."]
@@ -148,6 +148,8 @@ async def test_over_http_only_who_has_the_token_is_served(tmp_path: Path) -> Non
                 assert len((await client.list_tools()).tools) == 9
                 assert data(await client.call_tool("list_agents"))["agents"][0]["name"] == "hum"
                 assert "no calls are kept" in refusal(await client.call_tool("get_call", {"call_id": "x"}))
+                held = data(await client.call_tool("simulate_scenario", {"agent": "hum", "say": ["Hm?"]}))
+                assert held["turns"][-1]["agent"] == "Hum."
             hello = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
             assert (await http.post(url, json=hello, headers={"Origin": "https://evil.example"})).status_code == 403
             assert (await http.post(url, json=hello, headers={"Host": "evil.example"})).status_code == 421

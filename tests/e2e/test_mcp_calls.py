@@ -45,10 +45,9 @@ async def to_the_end(client: Client, call_id: str) -> list[dict[str, Any]]:
     raise AssertionError(lines)
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_call_that_is_placed_ends_with_its_transcript(tmp_path: Path, way: str) -> None:
+async def test_a_call_that_is_placed_ends_with_its_transcript(tmp_path: Path) -> None:
     """Rung, followed as it goes on, and kept with all that was said."""
-    async with lab(tmp_path) as (_, desk), desk.client(way) as client:
+    async with lab(tmp_path) as (_, desk), desk.over_stdio() as client:
         call_id = data(await client.call_tool("place_call", {"to": TO, "confirm": True}))["call_id"]
         lines = await asyncio.wait_for(to_the_end(client, call_id), 60)
         said = [(each["role"], each["text"]) for each in lines]

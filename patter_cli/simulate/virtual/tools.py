@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from patter_cli.engine.mcp_tools import McpTool
 from patter_cli.tools import Tool, ToolContext
 
 
@@ -32,9 +33,9 @@ class NotedTool(Tool):
 
 
 def noted(tool: Tool, note: Callable[[str, Mapping[str, Any]], None]) -> Tool:
-    """A tool that tells of each run. A webhook is not asked: it has done whatever it was to do."""
+    """A tool that tells of each run. A webhook or an MCP server is not asked: it has done whatever it was to do."""
     given = {each.name: getattr(tool, each.name) for each in fields(Tool)}
-    if tool.webhook_url:
+    if tool.webhook_url or isinstance(tool, McpTool):
         given |= {"webhook_url": "", "handler": lambda arguments: "done", "by_name": False}
     made = NotedTool(**given, note=note)
     made.__dict__["accepts"] = tool.accepts  # worked out once for all calls
