@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import os
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
@@ -24,12 +23,12 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 import httpx2
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp.types import CONNECTION_CLOSED, CallToolResult, Implementation, TextContent
 
+from patter_cli.engine.mcp_transport import BoundedHttp, command_streams
 from patter_cli.errors import NotReachable, PatterError, TimedOut, ToolError, reason
 from patter_cli.mcp_servers import McpServer
 from patter_cli.version import VERSION
@@ -154,16 +153,11 @@ class McpSession:
     async def _client(self, stack: AsyncExitStack) -> Client:
         if self.server.is_url:
             headers = {"Authorization": f"Bearer {self.server.token}"} if self.server.token else {}
-            http = await stack.enter_async_context(
-                httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(30, read=300))
-            )
+            limits = httpx2.Timeout(30, read=300)
+            http = httpx2.AsyncClient(headers=headers, timeout=limits, transport=BoundedHttp())
+            await stack.enter_async_context(http)
             return Client(streamable_http_client(self.server.address, http_client=http), client_info=_OURS)
-        command, *arguments = self.server.command
-        silent = stack.enter_context(open(os.devnull, "w"))  # noqa: ASYNC230, SIM115 - the stack closes it
-        started = StdioServerParameters(
-            command=command, args=arguments, env=dict(self.server.env), encoding_error_handler="replace"
-        )
-        return Client(stdio_client(started, errlog=silent), client_info=_OURS)
+        return Client(command_streams(self.server.command, self.server.env), client_info=_OURS)
 
     def _doubt(self, client: Client | None) -> None:
         """Something went wrong: find out whether it still answers, while others go on using it."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -123,7 +124,7 @@ async def test_a_server_that_lies_costs_the_call_it_lied_to(caplog: pytest.LogCa
     """Schemas that are none are left out with a line in the log; garbage fails its call, and the next is answered."""
     with caplog.at_level(logging.WARNING):
         tools = opened(server(LIAR, timeout_s=1.0))
-    assert set(tools) == {"liar_noise", "liar_shape", "liar_word"}
+    assert set(tools) == {"liar_noise", "liar_shape", "liar_flood", "liar_chatter", "liar_word"}
     assert caplog.text.count("is left out") == 3
     model = runner(tools)
     for name in ("liar_noise", "liar_shape"):
@@ -132,8 +133,34 @@ async def test_a_server_that_lies_costs_the_call_it_lied_to(caplog: pytest.LogCa
     assert await until_it_answers(model, "liar_word") == "a word"
 
 
+async def test_a_server_that_floods_takes_neither_memory_nor_time() -> None:
+    """A line without end, and lines without end: the call is told, the process is gone, and calls were on time."""
+    model = runner(opened(server(LIAR)))
+    late_ms = 0.0
+
+    async def look() -> None:
+        nonlocal late_ms
+        while True:
+            due_s = time.monotonic() + 0.02
+            await asyncio.sleep(0.02)
+            late_ms = max(late_ms, (time.monotonic() - due_s) * 1000)
+
+    looking = asyncio.create_task(look())
+    try:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for name in ("liar_flood", "liar_chatter"):
+            ok, why = await ran(model, name)
+            assert not ok
+            assert "failed" in why
+            assert await until_it_answers(model, "liar_word") == "a word"
+        assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 60
+        assert late_ms < 300  # some 20; more is a busy machine's
+    finally:
+        looking.cancel()
+
+
 async def test_over_http(tmp_path: Path) -> None:
-    """By its URL; one that stops is down for the tool call, and is there again when it is."""
+    """By its URL; one that stops, or answers more than anybody reads, fails that tool call, and is used again."""
     port = free_port()
 
     def start() -> subprocess.Popen[bytes]:
@@ -150,6 +177,8 @@ async def test_over_http(tmp_path: Path) -> None:
                 await asyncio.sleep(0.3)
         model = runner(tools)
         assert await ran(model, "far_add", a=2, b=3) == (True, {"result": 5})
+        assert not (await ran(model, "far_huge"))[0]
+        assert await until_it_answers(model, "far_add", a=2, b=3) == {"result": 5}
         process.kill()
         process.wait()
         assert not (await ran(model, "far_add", a=2, b=3))[0]

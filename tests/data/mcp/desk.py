@@ -41,6 +41,12 @@ def long() -> str:
 
 
 @server.tool()
+def huge() -> str:
+    """Six megabytes."""
+    return "huge " * 1_200_000
+
+
+@server.tool()
 def hang() -> str:
     """Comes back after this test."""
     time.sleep(30)
