@@ -21,6 +21,7 @@ from patter_cli.contracts.provider import missing_members
 from patter_cli.contracts.tunnel import Tunnel
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.mcp_tools import mcp_tools
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSetting, ConfigError, InputError
 from patter_cli.local_config import GUIDE, carriers_of, from_keywords, public_host
@@ -316,6 +317,8 @@ class Patter:
         filled = {key: str(value) for key, value in (variables or {}).items()}
         if agent is not None:  # what the call brings fills what the agent left open, too
             agent = replace(agent, variables={**agent.variables, **filled})
+            if agent.mcp_servers:  # in a thread, for calls go on here; then they are open
+                await asyncio.to_thread(mcp_tools, agent.mcp_servers, waits=True)
         served = self._served if self._service is not None else None
         name, ready = speaker(served, agent, on_machine_detection, self._resolved)
         if self._serving is not None:

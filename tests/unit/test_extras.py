@@ -11,7 +11,7 @@ import pytest
 from patter_cli.extras import install_command
 
 
-@pytest.mark.parametrize("extra", ["local", "mic", "aec", "turns"])
+@pytest.mark.parametrize("extra", ["local", "mic", "aec", "turns", "mcp"])
 def test_a_clone_installs_itself(extra: str) -> None:
     """The folder with its pyproject.toml is named, for the Python that runs."""
     python, *rest = shlex.split(install_command(extra))
