@@ -175,7 +175,7 @@ class Playout:
             self._turns.part_after(reply)
         elif self._call.state.now is CallState.ENDING:
             self._endings.last_words_over(reply)
-        elif reply.broke_off:
+        elif reply.broke_off or reply.lost_its_end:
             self._apologise_for(reply)
         elif reply.transfer and active:
             self._transfers.begin(reply)

@@ -102,6 +102,13 @@ class Reply:
         return sum(span.growing for span in self.ledger.spans)
 
     @property
+    def lost_its_end(self) -> bool:
+        """Some of it was heard, and then the voice made no sound of its last words, which may be the question."""
+        last = next((span for span in reversed(self.ledger.spans) if not span.filler), None)
+        lost = last is not None and last.failed and not last.growing and any(map(str.isalnum, last.text))
+        return lost and self.ledger.answered
+
+    @property
     def trails_off(self) -> bool:
         """It went to its tools with words that leave the caller waiting, and came back with none.
 

@@ -204,3 +204,39 @@ def test_a_yes_before_the_mark_of_our_own_line_is_heard_by_the_engine(mark_ms: i
     call.run_until(20_000)
     assert call.heard == f"{LINES.still_there} Good."
     assert call.longest_wait()[0] < 4000
+
+
+def voiced_until(silent_from: int, silent_to: int, *clauses: str, **wish: bool) -> VirtualCall:
+    """A call whose answer has clauses that the voice makes no sound of: those that come to it in between."""
+    call = VirtualCall(QUIET, [Answer(clauses=clauses, **wish), "All right."], latency=Latency(next_clause_ms=400))
+    answered_at = call.says(ASKS, at=0) + QUIET.pace.endpoint_complete_ms
+    call.breaks(Fault.VOICE_EMPTY, at=answered_at + silent_from)
+    call.mends(Fault.VOICE_EMPTY, at=answered_at + silent_to)
+    call.run_until(12_000)
+    return call
+
+
+def test_a_question_that_the_voice_lost_is_not_waited_out() -> None:
+    """The voice makes no sound of a reply's last words: whoever does not know that they were asked is told so."""
+    call = voiced_until(500, 900, "We have tables at eight and at nine.", "Which one would you like?")
+    assert call.heard == f"We have tables at eight and at nine. {LINES.apology}"
+    assert call.longest_wait()[0] < 4000
+
+
+def test_a_clause_that_was_lost_before_the_end_is_none() -> None:
+    """What follows it was heard, so the caller knows whose turn it is."""
+    call = voiced_until(500, 900, "We have tables.", "At eight and at nine.", "Which one would you like?")
+    assert call.heard == "We have tables. Which one would you like?"
+
+
+def test_marks_without_words_make_no_sound() -> None:
+    """An end that has nothing to be said is not lost."""
+    call = voiced_until(500, 900, "We have tables at eight and at nine.", "…")
+    assert LINES.apology not in call.heard
+
+
+def test_an_agent_that_hangs_up_does_so_though_its_last_words_were_lost() -> None:
+    """What was heard is enough to part."""
+    call = voiced_until(500, 900, "Thank you for calling.", "Goodbye.", hang_up=True)
+    assert call.orders(order.HangUp)
+    assert LINES.apology not in call.heard
