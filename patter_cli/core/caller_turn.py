@@ -201,7 +201,7 @@ class CallerTurn:
         call = self._call
         unread = self._finals_due > 0
         if self._settle_overlap():
-            waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and call.parting is None
+            waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE
             if unread and waits and not self._history.conversation.unanswered():
                 self._turns.ask_again()  # all had been said when they spoke, and nobody knows what they said
             return

@@ -240,3 +240,20 @@ def test_an_agent_that_hangs_up_does_so_though_its_last_words_were_lost() -> Non
     call = voiced_until(500, 900, "Thank you for calling.", "Goodbye.", hang_up=True)
     assert call.orders(order.HangUp)
     assert LINES.apology not in call.heard
+
+
+@pytest.mark.parametrize(("mark_ms", "after_ms"), [(40, 100), (40, 300), (2000, 100), (2000, 300), (2000, 1000)])
+@pytest.mark.parametrize("lasts_ms", [200, 400, 1000])
+def test_words_after_the_goodbye_that_nobody_could_read_are_asked_about(
+    mark_ms: int, after_ms: int, lasts_ms: int
+) -> None:
+    """Whether the line says at once or late that the goodbye was heard, who speaks after it is not hung up on."""
+    script = [Answer(clauses=("That is fine. Goodbye!",), hang_up=True)]
+    call = VirtualCall(QUIET, script, latency=Latency(mark_ms=mark_ms, hang_up_ms=900))
+    call.says(ASKS, at=0)
+    call.run_until(2000)
+    call.faults.add(Fault.EARS_HANG)
+    call.says("Hello?", at=call.sounds[0].end + after_ms, lasts_ms=lasts_ms)
+    call.run_until(12_000)
+    assert call.heard.endswith(LINES.repeat)
+    assert call.longest_wait()[0] < 4000
