@@ -200,6 +200,8 @@ class Killer:
         self.armed = False
         """Counting begins with the call: what is made ready before it is not a part of it."""
         self.kinds: list[str] = []
+        self.words = ""
+        """All that it has said of what it says: sound whose words died with it has none in the history."""
         self.on_kill: Callable[[], None] = lambda: None
         self.killed = False
 
@@ -251,6 +253,7 @@ class Killer:
                 for each in tuple(self._open) if self._for_good else (socket,):
                     each.cut()
                 return False
+        self.words += _told(message)
         return True
 
     def _die(self) -> None:
@@ -286,6 +289,15 @@ def _kind(message: str | bytes) -> str:
         return "delta"  # sound and words of a reply alternate
     said = [str(named), *sorted(name for name, each in value.items() if each is True or (not named and each))]
     return " ".join((*said, "with words" if _WORDS.search(message) else ""))
+
+
+def _told(message: str | bytes) -> str:
+    """The words of a reply in a message of an engine's."""
+    if isinstance(message, bytes) or not ("transcript" in message or "agent_response" in message):
+        return ""
+    value = json.loads(message)
+    whole = (value.get("agent_response_event") or {}).get("agent_response", "")
+    return whole or value.get("delta") or value.get("text") or value.get("transcript") or ""
 
 
 def points(kinds: list[str]) -> list[int]:
@@ -381,8 +393,9 @@ async def _played(row: KillRow, killer: Killer, caller: Caller) -> Held:
         held.settled_ms = min((each for each in (*answers, *spoke_again) if each >= held.killed_ms), default=end)
         held.settled_ms -= held.killed_ms
         held.wait_ms = _longest_wait(caller, held.killed_ms, end if line.ended is not None else None)
-    await _until(lambda: not _lost(caller))  # the line says a moment later that it was heard
-    held.lost = _lost(caller)
+    told = killer.words if row.leg == "engine" else "".join(ANSWERS)
+    await _until(lambda: not _lost(caller, told))  # the line says a moment later that it was heard
+    held.lost = _lost(caller, told)
     return held
 
 
@@ -454,13 +467,27 @@ def _spoke_again(caller: Caller, since_ms: float) -> list[float]:
     ]
 
 
-def _lost(caller: Caller) -> list[str]:
+def _lost(caller: Caller, told: str) -> list[str]:
+    """told: the words that anybody knows of what was said."""
     history = _squeezed(" ".join(text for role, text in caller.transcript() if role == "assistant"))
     ear = _squeezed(caller.ear.text)
-    lost = [each for each in ANSWERS if _squeezed(each) in ear and _squeezed(each) not in history]
+    heard = [each for each in ANSWERS if _squeezed(each) in ear and _squeezed(each) in _squeezed(told)]
+    lost = [each for each in heard if _squeezed(each) not in history]
     for role, text in caller.transcript():
-        whole = _squeezed(" ".join(text.rstrip("… ").split()[:-1]))
+        words = text.rstrip("… ").split()[:-1]
+        whole = _squeezed(" ".join(words))
         ours = any(_squeezed(line)[:12] in _squeezed(text) or whole in _squeezed(line) for line in LINES.texts())
-        if role == "assistant" and whole and whole not in ear and not ours:
+        if role == "assistant" and whole and not ours and not _in_order(words, ear):
             lost.append(text)
     return lost
+
+
+def _in_order(words: list[str], ear: str) -> bool:
+    """Whether they were heard one after the other; what broke off within a word may stand between."""
+    at = 0
+    for word in map(_squeezed, words):
+        found = ear.find(word, at)
+        if found < 0:
+            return False
+        at = found + len(word)
+    return True
