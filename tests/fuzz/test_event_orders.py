@@ -30,7 +30,7 @@ from patter_cli.core.tool_calls import MAX_CALLS, MAX_STEPS
 from patter_cli.testing import Answer, FarEnd, Fault, VirtualCall, VirtualTool
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, PeerFault, Said, SpeechPeer
 
-WALKS = 100_000
+WALKS = 30_000
 STEPS = 25
 REPLAYED = 200
 """One walk in so many is also replayed from its journal."""
