@@ -23,11 +23,9 @@ from patter_cli.testing.speech_peer import Said, Script
 from patter_cli.testing.vendors.faults import Fault
 from patter_cli.testing.vendors.server import Answer, Request, Talk, in_json
 from patter_cli.testing.vendors.sockets import LabSocket
+from patter_cli.testing.vendors.voice_gate import VoiceGate
 
 RATE_HZ = 8000
-FRAME = 160
-QUIET_FRAMES = 25
-LOUD = 500
 CHUNK_S = 0.2
 """Sound in one message."""
 OVERRIDES = {"agent": {"prompt", "first_message", "language"}, "tts": {"voice_id", "stability", "speed"}}
@@ -122,10 +120,7 @@ class ConvAITalk:
         self.messages: list[dict[str, Any]] = []
         """What the client sent, sound left out."""
         self.heard_samples = 0
-        self._heard: list[Samples] = []
-        self._odd = np.zeros(0, np.int16)
-        self._voice = False
-        self._quiet = 0
+        self._gate = VoiceGate()
         self._event = 0
         self._speaking: asyncio.Task[None] | None = None
         self._spoken_until = 0.0
@@ -200,25 +195,12 @@ class ConvAITalk:
 
     async def _hear(self, samples: Samples) -> None:
         self.heard_samples += len(samples)
-        whole = np.concatenate([self._odd, samples])
-        frames = len(whole) // FRAME
-        self._odd = whole[frames * FRAME :]
-        for frame in whole[: frames * FRAME].reshape(frames, FRAME):
-            self._heard.append(frame)
-            if int(np.abs(frame.astype(int)).max()) > LOUD:
-                self._quiet = 0
-                if not self._voice:
-                    self._voice = True
-                    await self._interrupt()
-            elif self._voice:
-                self._quiet += 1
-                if self._quiet >= QUIET_FRAMES:
-                    self._voice, self._quiet = False, 0
-                    words = self._vendor.hears(np.concatenate(self._heard))
-                    self._heard.clear()
-                    await self._turn(words)
+        for said in self._gate.hear(samples):
+            if said is None:
+                await self._interrupt()
             else:
-                del self._heard[:-10]
+                words = self._vendor.hears(said)
+                await self._turn(words)
 
     async def _interrupt(self) -> None:
         """A voice: what it is saying, as far as it thinks that it is heard, is given up."""

@@ -24,12 +24,10 @@ from patter_cli.testing.vendors.elevenlabs_convai import tone_of
 from patter_cli.testing.vendors.faults import Fault
 from patter_cli.testing.vendors.server import Answer, Request, Talk, in_json
 from patter_cli.testing.vendors.sockets import LabSocket
+from patter_cli.testing.vendors.voice_gate import VoiceGate
 
 PATH = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 RATE_HZ, IN_HZ, OUT_HZ = 8000, 16_000, 24_000
-FRAME = 160
-QUIET_FRAMES = 25
-LOUD = 500
 CHUNK = OUT_HZ // 5 + 1
 """Bytes of sound in a message: odd, so that samples are cut in half."""
 _SETUP = {
@@ -103,10 +101,7 @@ class GeminiTalk:
         self.messages: list[dict[str, Any]] = []
         """What the client sent, sound left out."""
         self._to_line = Resampler(IN_HZ, RATE_HZ)
-        self._odd = np.zeros(0, np.int16)
-        self._heard: list[Samples] = []
-        self._voice = False
-        self._quiet = 0
+        self._gate = VoiceGate()
         self._due: set[str] = set()
         self._calls = 0
         self._speaking: asyncio.Task[None] | None = None
@@ -158,28 +153,15 @@ class GeminiTalk:
     # --- what it hears -------------------------------------------------------------------------------------------
 
     async def _hear(self, samples: Samples) -> None:
-        whole = np.concatenate([self._odd, samples])
-        frames = len(whole) // FRAME
-        self._odd = whole[frames * FRAME :]
-        for frame in whole[: frames * FRAME].reshape(frames, FRAME):
-            self._heard.append(frame)
-            if int(np.abs(frame.astype(int)).max()) > LOUD:
-                self._quiet = 0
-                if not self._voice:
-                    self._voice = True
-                    await self._interrupt()
-            elif self._voice:
-                self._quiet += 1
-                if self._quiet >= QUIET_FRAMES:
-                    self._voice, self._quiet = False, 0
-                    words = self._vendor.hears(np.concatenate(self._heard))
-                    self._heard.clear()
-                    half = len(words) // 2
-                    for piece in (words[:half], words[half:]):
-                        await self._send({"serverContent": {"inputTranscription": {"text": piece}}})
-                    self._begin(self._vendor.next(words))
+        for said in self._gate.hear(samples):
+            if said is None:
+                await self._interrupt()
             else:
-                del self._heard[:-10]
+                words = self._vendor.hears(said)
+                half = len(words) // 2
+                for piece in (words[:half], words[half:]):
+                    await self._send({"serverContent": {"inputTranscription": {"text": piece}}})
+                self._begin(self._vendor.next(words))
 
     async def _interrupt(self) -> None:
         loop = asyncio.get_running_loop()

@@ -22,11 +22,9 @@ from patter_cli.testing.vendors.elevenlabs_convai import tone_of
 from patter_cli.testing.vendors.faults import Fault
 from patter_cli.testing.vendors.server import Answer, Request, Talk, in_json
 from patter_cli.testing.vendors.sockets import LabSocket
+from patter_cli.testing.vendors.voice_gate import VoiceGate
 
 RATE_HZ = 8000
-FRAME = 160
-QUIET_FRAMES = 25
-LOUD = 500
 CHUNK_S = 0.2
 _WANTED = {"systemPrompt", "model", "voice", "temperature", "firstSpeakerSettings", "medium", "selectedTools",
            "maxDuration", "metadata", "joinTimeout", "languageHint"}  # fmt: skip
@@ -117,10 +115,7 @@ class UltravoxTalk:
         medium = wanted["medium"]["serverWebSocket"]
         self._in_hz = int(medium["inputSampleRate"])
         self._out_hz = int(medium.get("outputSampleRate", self._in_hz))
-        self._odd = np.zeros(0, np.int16)
-        self._heard: list[Samples] = []
-        self._voice = False
-        self._quiet = 0
+        self._gate = VoiceGate()
         self._ordinal = 0
         self._due: set[str] = set()
         self._speaking: asyncio.Task[None] | None = None
@@ -178,25 +173,12 @@ class UltravoxTalk:
     # --- what it hears -------------------------------------------------------------------------------------------
 
     async def _hear(self, samples: Samples) -> None:
-        whole = np.concatenate([self._odd, samples])
-        frames = len(whole) // FRAME
-        self._odd = whole[frames * FRAME :]
-        for frame in whole[: frames * FRAME].reshape(frames, FRAME):
-            self._heard.append(frame)
-            if int(np.abs(frame.astype(int)).max()) > LOUD:
-                self._quiet = 0
-                if not self._voice:
-                    self._voice = True
-                    await self._interrupt()
-            elif self._voice:
-                self._quiet += 1
-                if self._quiet >= QUIET_FRAMES:
-                    self._voice, self._quiet = False, 0
-                    words = self._vendor.hears(np.concatenate(self._heard))
-                    self._heard.clear()
-                    await self._turn(words)
+        for said in self._gate.hear(samples):
+            if said is None:
+                await self._interrupt()
             else:
-                del self._heard[:-10]
+                words = self._vendor.hears(said)
+                await self._turn(words)
 
     async def _interrupt(self) -> None:
         loop = asyncio.get_running_loop()
