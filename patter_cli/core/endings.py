@@ -143,7 +143,7 @@ class Endings:
     def cost_warning_due(self) -> None:
         """Tell the caller, as soon as that interrupts nobody."""
         call = self._call
-        free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT
+        free = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT and not call.taken
         if call.state.now is CallState.ACTIVE and free and call.parting is None:
             self._floor.read_out(call.plan.lines.cost_warning, Purpose.LINE)
         else:

@@ -505,9 +505,11 @@ class ListenedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeOverRequested:
-    """A colleague talks with the caller in the agent's place from now on, or gives them back."""
+    """A colleague talks with the caller in the agent's place from now on, or gives them back. lost: they did not mean
+    to, they are gone."""
 
     taken: bool
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,9 @@ from patter_cli.core.call import Call
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.drafting import Drafting
 from patter_cli.core.endings import Endings
-from patter_cli.core.floor import CallState
+from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
+from patter_cli.core.reply import Purpose
 from patter_cli.core.transfers import Transfers
 from patter_cli.core.turns import Turns
 
@@ -79,7 +80,7 @@ class Onlooker:
         if event.taken and call.state.now is CallState.ACTIVE and not call.taken:
             self._take()
         elif not event.taken and call.taken:
-            self._give_back()
+            self._give_back(lost=event.lost)
 
     def _take(self) -> None:
         """A reply that is under way yields; what the agent was about to do is not done."""
@@ -94,13 +95,19 @@ class Onlooker:
         call.issue(order.PassColleague(passes=True))
         self._turns.floor_is_free()
 
-    def _give_back(self) -> None:
-        """The agent goes on: it answers what the caller said last, if nobody has."""
+    def _give_back(self, *, lost: bool) -> None:
+        """The agent goes on: it answers what the caller said last, if nobody has. Where nobody knows what the colleague
+        said, or they are gone in the middle of it, it asks: the caller may still wait for something."""
+        call = self._call
+        asks = lost or not self._heard
         if not self._heard:
             self._history.add_colleague(UNHEARD)
         self._endings.end_takeover()
-        self._call.quiet_since = self._call.now
+        call.quiet_since = call.now
         self._turns.floor_is_free()
+        waits = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT
+        if asks and waits and call.state.now is CallState.ACTIVE:
+            self._floor.read_out(call.plan.lines.anything_else, Purpose.LINE)
 
     def colleague_said(self, event: fact.ColleagueSaid) -> None:
         """It may be known only after the call was given back."""

@@ -19,6 +19,10 @@ from patter_cli.errors import PatterError
 
 log = logging.getLogger(__name__)
 
+GONE_S = 2.5
+"""A page that has taken a call over sends sound all the time, of a silent room too. One that sends none for so long is
+frozen, or its microphone is gone, and the caller must not be left alone with nobody."""
+LOOK_S = 0.25
 LAST_WORDS_S = 2.0
 """For recognition to say what was said last."""
 
@@ -34,22 +38,38 @@ class Onlooking:
         self._words = words
         line.join(ear)
         call.post(ListenedIn(listens=True))
+        self._loop = asyncio.get_running_loop()
+        self._spoke_s = self._loop.time()
+        self._looking: asyncio.TimerHandle | None = None
         if words is not None:
             call.post(TakeOverRequested(taken=True))
             call.spawn(words.run())
+            self._look()
+
+    def _look(self) -> None:
+        if self._loop.time() - self._spoke_s < GONE_S:
+            self._looking = self._loop.call_later(LOOK_S, self._look)
+        else:
+            log.warning("call %s is the agent's again: its colleague sends no sound", self._call.info.call_id)
+            self.leave(lost=True)
+            self._ear.over()
 
     def speak(self, samples: Samples) -> None:
         """Their voice, at HEARD_HZ, in real time. Goes nowhere while the call is not theirs."""
+        self._spoke_s = self._loop.time()
         if self._words is not None and self._line.passes:
             self._line.speak(samples, self._ear)
             self._words.push(samples)
 
-    def leave(self) -> None:
-        """They are gone: a call that they had taken over is the agent's again. Twice is fine."""
+    def leave(self, *, lost: bool = False) -> None:
+        """They are gone: a call that they had taken over is the agent's again. lost: they did not mean to be. Twice is
+        fine."""
         if self._line.leave(self._ear):
+            if self._looking is not None:
+                self._looking.cancel()
             if self._words is not None:
                 self._words.close()
-                self._call.post(TakeOverRequested(taken=False))
+                self._call.post(TakeOverRequested(taken=False, lost=lost))
             self._call.post(ListenedIn(listens=False))
 
 

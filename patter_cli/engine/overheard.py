@@ -27,7 +27,7 @@ class OnlookersEar(Protocol):
         """What of that has not been played is not heard."""
 
     def over(self) -> None:
-        """The call is."""
+        """The call is, or their part in it."""
 
 
 class ToldOfPlayout(Protocol):

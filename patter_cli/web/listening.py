@@ -3,8 +3,8 @@
     page -> server   {"event":"media","seq":…,"at":…,"payload":"…"}        of whoever has taken the call over
     server -> page   {"event":"media","track":"caller"|"agent","payload":"…"}   {"event":"clear","track":"agent"}
 
-16 kHz, low byte first, in base64, as the softphone has it. To be gone is to give the call back. A page that does not
-read misses what it would have heard: nothing is kept for it.
+16 kHz, low byte first, in base64, as the softphone has it. To be gone, or to send no sound, is to give the call back. A
+page that does not read misses what it would have heard: nothing is kept for it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PageEar:
 
     def over(self) -> None:
         if self._wire is not None:
-            self._wire.close(NORMAL, "the call is over")
+            self._wire.close(NORMAL, "nothing more is to be heard")
 
     # --- what the page says --------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class PageEar:
 
     def on_gone(self, how: CloseCause) -> None:
         if self._onlooking is not None:
-            self._onlooking.leave()
+            self._onlooking.leave(lost=how is not CloseCause.CLOSED)
 
     def _media(self, track: str, samples: Samples) -> None:
         payload = b2a_base64(samples.astype("<i2").tobytes(), newline=False).decode("ascii")

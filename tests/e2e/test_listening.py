@@ -18,6 +18,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.audio.resample import Resampler
 from patter_cli.core import events as fact
+from patter_cli.engine.onlooking import GONE_S
 from tests.e2e.conftest import Caller, Phone, letters_in, spoken, understood
 from tests.e2e.test_site_orders import live_call, served
 
@@ -33,6 +34,29 @@ class Colleague:
         self.socket = socket
         self.heard: dict[str, list[Samples]] = {"caller": [], "agent": []}
         self.reading = asyncio.create_task(self._read())
+        self.to_say: list[Samples] = []
+        self.talking: asyncio.Task[None] | None = None
+
+    def talk(self) -> Colleague:
+        """Send what the microphone hears from now on, of a silent room too, as a page does."""
+        self.talking = asyncio.create_task(self._talk())
+        return self
+
+    async def _talk(self) -> None:
+        begun, seq = asyncio.get_running_loop().time(), 0
+        while True:
+            frame = self.to_say.pop(0) if self.to_say else np.zeros(FRAME, np.int16)
+            payload = b64encode(frame.astype("<i2").tobytes()).decode()
+            await self.socket.send(
+                json.dumps({"event": "media", "seq": seq, "at": seq * FRAME // 16, "payload": payload})
+            )
+            seq += 1
+            await asyncio.sleep(max(0.0, begun + seq * 0.02 - asyncio.get_running_loop().time()))
+
+    async def leave(self) -> None:
+        if self.talking is not None:
+            self.talking.cancel()
+        await self.socket.close()
 
     async def _read(self) -> None:
         async for text in self.socket:
@@ -47,10 +71,8 @@ class Colleague:
     async def say(self, sentence: str) -> None:
         """In real time, with a pause behind it."""
         sound = Resampler(8_000, 16_000).process(np.concatenate([spoken(sentence), np.zeros(8000, np.int16)]))
-        for at in range(0, len(sound) - FRAME, FRAME):
-            payload = b64encode(sound[at : at + FRAME].astype("<i2").tobytes()).decode()
-            await self.socket.send(json.dumps({"event": "media", "seq": at, "at": at // 16, "payload": payload}))
-            await asyncio.sleep(0.02)
+        self.to_say = [sound[at : at + FRAME] for at in range(0, len(sound) - FRAME, FRAME)]
+        await until(lambda: not self.to_say)
 
 
 async def listen(phone: Phone, call_id: object, *, talk: bool = False, **headers: str) -> ClientConnection:
@@ -74,13 +96,13 @@ async def test_somebody_listens_in(tmp_path: Path) -> None:
     async with served(tmp_path) as (phone, http), Caller(phone, "shop") as caller:
         await caller.until_heard("hello.")
         call = await live_call(http)
-        page = Colleague(await listen(phone, call["call_id"]))
+        page = Colleague(await listen(phone, call["call_id"])).talk()
         await caller.say("What are your opening hours?")
         await caller.until_heard("we open at nine.")
         await until(lambda: "we open at nine." in letters_in(page.sound("agent")))
         assert understood(page.sound("caller")) == "What are your opening hours?"
         await page.say("Goodbye.")  # who only listens is not heard
-        await page.socket.close()
+        await page.leave()
         await until(lambda: len([e for e in caller.entries if isinstance(e.event, fact.ListenedIn)]) == 2)
         assert "Goodbye." not in understood(decode_ulaw(caller.tap.audio))
         assert [text for _, text in caller.transcript()] == [
@@ -94,16 +116,16 @@ async def test_a_colleague_takes_a_call_over_and_gives_it_back(tmp_path: Path) -
     async with served(tmp_path) as (phone, http), Caller(phone, "shop") as caller:
         await caller.until_heard("hello.")
         call = await live_call(http)
-        page = Colleague(await listen(phone, call["call_id"], talk=True))
+        page = Colleague(await listen(phone, call["call_id"], talk=True)).talk()
         await until(lambda: any(isinstance(each.event, fact.TakeOverRequested) for each in caller.entries))
         assert (await live_call(http))["taken"] is True
         await page.say("Can you put me through?")
         await until(lambda: ("colleague", "Can you put me through?") in caller.transcript())
         await caller.say("What are your opening hours?")
         await until(lambda: ("user", "What are your opening hours?") in caller.transcript())
-        second = Colleague(await listen(phone, call["call_id"], talk=True))  # it has one already
+        second = Colleague(await listen(phone, call["call_id"], talk=True)).talk()  # it has one already
         await second.say("Goodbye.")
-        await second.socket.close()
+        await second.leave()
         await asyncio.sleep(0.3)
         assert "we open" not in caller.ear.text
         heard = understood(decode_ulaw(caller.tap.audio))
@@ -111,13 +133,31 @@ async def test_a_colleague_takes_a_call_over_and_gives_it_back(tmp_path: Path) -
         assert "Goodbye." not in heard
         await page.say("okay")
         await until(lambda: ("colleague", "okay") in caller.transcript())
-        await page.socket.close()
+        await page.leave()
         await until(lambda: any(e.event == fact.TakeOverRequested(taken=False) for e in caller.entries))
         await caller.say("How much is a cleaning?")
         await caller.until_heard("we open at nine.")
         shown = (await http.get(f"/api/v1/calls/{call['call_id']}")).json()
         said = [line["text"] for turn in shown["turns"] for line in turn["colleague"]]
         assert said == ["Can you put me through?", "okay"]
+
+
+async def test_a_colleague_whose_page_freezes_gives_the_call_back(tmp_path: Path) -> None:
+    """Its socket is open and nothing comes of it: the caller is not left alone, and the agent answers what they say."""
+    async with served(tmp_path) as (phone, http), Caller(phone, "shop") as caller:
+        await caller.until_heard("hello.")
+        page = Colleague(await listen(phone, (await live_call(http))["call_id"], talk=True)).talk()
+        await page.say("Can you put me through?")
+        await asyncio.sleep(GONE_S + 1)  # a silent room is no frozen page
+        assert not any(each.event == fact.TakeOverRequested(taken=False, lost=True) for each in caller.entries)
+        assert page.talking is not None
+        page.talking.cancel()
+        given_back = fact.TakeOverRequested(taken=False, lost=True)
+        await until(lambda: any(each.event == given_back for each in caller.entries), 4.0)
+        await asyncio.wait_for(page.socket.wait_closed(), 2)
+        await caller.until_heard("is there anything else i can do for you")
+        await caller.say("What are your opening hours?")
+        await caller.until_heard("we open at nine.")
 
 
 async def test_a_call_that_ends_ends_the_listening(tmp_path: Path) -> None:
@@ -146,7 +186,7 @@ async def test_nobody_else_listens(tmp_path: Path) -> None:
             with pytest.raises(InvalidStatus) as error:
                 await refused
             assert error.value.response.status_code == status
-        page = Colleague(await listen(phone, call_id, talk=True))
+        page = Colleague(await listen(phone, call_id, talk=True)).talk()
         for rubbish in (
             "",
             "[]",

@@ -190,7 +190,8 @@ def test_an_agent_that_gets_a_call_back_answers_what_nobody_has() -> None:
     call.says("When do you open?", at=3000)
     call.tells(fact.TakeOverRequested(taken=False), at=8000)
     call.run_until(12_000)
-    assert [role for role, _ in lines(call)] == ["assistant", "user", "colleague"]  # whose words nobody knows
+    assert [role for role, _ in lines(call)] == ["assistant", "user", "colleague", "assistant"]
+    assert lines(call)[-1][1] == PLAN.lines.anything_else  # for nobody knows what the colleague said
     call = VirtualCall(PLAN, ("We open at nine.",))
     call.tells(fact.TakeOverRequested(taken=True), at=2000)
     call.tells(fact.ColleagueSaid(text="Hello."), at=2500)
@@ -207,6 +208,30 @@ def test_a_call_that_was_taken_over_is_never_silent_for_the_agent() -> None:
     call.run_until(300_000)
     assert [each.text for each in call.history] == ["Hello."]
     assert call.orders(order.FinishCall) == []
+
+
+@pytest.mark.parametrize(("said", "lost"), [("", False), ("", True), ("One moment.", True)])
+def test_a_caller_who_is_given_back_is_not_left_in_silence(said: str, lost: bool) -> None:
+    """Who is lost may have promised something, and what a colleague was not heard to say may have been anything."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    if said:
+        call.tells(fact.ColleagueSaid(text=said), at=3000)
+    call.tells(fact.TakeOverRequested(taken=False, lost=lost), at=8000)
+    call.run_until(11_000)
+    assert lines(call)[-1] == ("assistant", PLAN.lines.anything_else)
+
+
+def test_no_warning_talks_over_a_colleague() -> None:
+    """Of time or of cost: it is said when the agent has the call again."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.TakeOverRequested(taken=True), at=2000)
+    call.tells(fact.CostReached(percent=80), at=3000)
+    call.run_until(20_000)
+    assert [text for role, text in lines(call) if role == "assistant"] == ["Hello."]
+    call.tells(fact.TakeOverRequested(taken=False), at=21_000)
+    call.run_until(32_000)
+    assert PLAN.lines.cost_warning in [text for role, text in lines(call) if role == "assistant"]
 
 
 def test_a_call_that_was_taken_over_may_be_ended_for_everybody() -> None:
