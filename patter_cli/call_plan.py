@@ -15,8 +15,8 @@ from patter_cli.engine.converse import engine_plan
 from patter_cli.text.preamble import with_preamble
 from patter_cli.tools import Tool
 
-MODEL_GIVE_UP_MS = 33_000
-"""A model's first word may take 30 s (engine.model.LAST_FIRST_S); the wait is bridged, and its own error ends it."""
+MODEL_GIVE_UP_MS = 35_000
+"""A model's first word may take 32 s (engine.model.LAST_FIRST_S); the wait is bridged, and its own error ends it."""
 
 _NUMBER = re.compile(r"(?<![0-9+])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
 """A phone number as people write it into a prompt."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 import time
@@ -174,7 +173,6 @@ async def _patter(arguments: Sequence[str]) -> Facts:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "patter_cli", *arguments,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "NO_COLOR": "1"},
     )  # fmt: skip
     try:
         async with asyncio.timeout(SIMULATE_S):

@@ -20,8 +20,9 @@ from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Un
 
 FIRST_S = 6.0
 """For the first word or tool call, as long as there is another model to ask. Source: RELIABILITY 3.1."""
-LAST_FIRST_S = 30.0
-"""The same for the last there is: a slow answer is one, and a local model's first takes as long as loading it."""
+LAST_FIRST_S = 32.0
+"""The same for the last there is: a slow answer is one, and a local model's first takes as long as loading it. Half a
+minute is the promise; what arrives right then is still taken."""
 NEXT_S = 8.0
 """For the next one: a tool call's arguments come whole, after they have been written."""
 NEXT_OF_SEVERAL_S = 4.0

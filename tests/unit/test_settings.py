@@ -296,7 +296,7 @@ def test_nobody_else_looks_into_the_environment() -> None:
         if (lines := _looks(ast.parse(path.read_text())))
     }
     # Programs of their own: what they are told comes from whoever starts them.
-    programs = {"tunnels/keeper.py", "testing/vendors/__main__.py", "tui/svg.py"}
+    programs = {"__main__.py", "tunnels/keeper.py", "testing/vendors/__main__.py", "tui/svg.py"}
     writers = {"reference.py", "completion_files.py"}
     # And what puts back what an agent's code has changed there, between one call and the next.
     assert set(found) == READERS | programs | writers | {"simulate/fuzz/run.py"}
