@@ -287,9 +287,9 @@ async def test_from_python() -> None:
 
 
 def test_it_is_there_for_who_names_it() -> None:
-    """No server opens its port unasked; where it is named it is the only one beside this machine's own line."""
+    """No server opens its port unasked; where it is named it is the only one beside this machine's own lines."""
     assert "asterisk" not in wiring.carriers()
-    assert list(wiring.carriers("asterisk")) == ["loopback", "asterisk"]
+    assert list(wiring.carriers("asterisk")) == ["loopback", "browser", "asterisk"]
     assert wiring.carriers("asterisk")["asterisk"] == Asterisk()
     with pytest.raises(MissingCredential, match="TWILIO_ACCOUNT_SID"):
         wiring.carriers("twilio")
