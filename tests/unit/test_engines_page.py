@@ -27,4 +27,4 @@ def test_its_agent_is_one() -> None:
 def test_every_engine_has_its_row(row: registry.Row) -> None:
     """With its key, and the name that makes it."""
     assert re.search(rf"\| `{row.target.partition(':')[2]}` \| `{row.keys[0]}`", PAGE)
-    assert f'engine="{row.name}"' in PAGE
+    assert f'"{row.name}"`' in PAGE
