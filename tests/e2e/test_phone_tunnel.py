@@ -151,9 +151,10 @@ async def test_serve_takes_a_tunnel_of_its_own() -> None:
 
 
 async def test_a_tunnel_is_for_carriers() -> None:
-    """Without a carrier's keys nobody could call through it."""
+    """Without a carrier's keys, and without pages from which guests call, nobody could call through it."""
     with pytest.raises(ConfigError, match="no carrier"):
-        await Patter(tunnel=Rope(), persist=False).serve(agent("Hello.", llm=HUM), 0)
+        async with asyncio.timeout(20.0):
+            await Patter(tunnel=Rope(), persist=False).serve(agent("Hello.", llm=HUM), 0, dashboard=False)
 
 
 async def test_an_embedded_server_is_reached_under_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
