@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from patter_cli.contracts.store import CallQuery, CallStats, CallStore
+from patter_cli.contracts.store import CallQuery, CallRecord, CallStats, CallStore
 from patter_cli.core.journal import parse_entry
 from patter_cli.errors import InputError
 from patter_cli.observe.export import csv_lines, record_facts, row_facts
@@ -20,6 +21,9 @@ from patter_cli.web.endpoint import Asked, Conflict, Endpoint, Facts, NotFound, 
 from patter_cli.web.sound import sound_response
 
 STAGES: tuple[shapes.StageName, ...] = ("endpointing", "stt", "llm", "clause", "tts", "handover")
+BEGINS_S = 0.5
+"""So long a call that was told of may not be written down yet; a busy machine's journals are behind."""
+LOOK_S = 0.02
 
 
 class StoredCalls:
@@ -93,9 +97,7 @@ class StoredCalls:
 
     def page(self, asked: Asked) -> Facts:
         call_id = asked.path["call_id"]
-        record = self._store.get(call_id)
-        if record is None:
-            raise _unknown(call_id)
+        record = self._record(call_id)
         lines = list(self._store.journal(call_id))
         story = tell(record, lines).render()
         return {
@@ -106,18 +108,24 @@ class StoredCalls:
             **story,
         }
 
+    def _record(self, call_id: str) -> CallRecord:
+        """Of a call that has begun this moment it may still be on its way to the disk. Raises NotFound."""
+        until_s = time.monotonic() + BEGINS_S
+        while (record := self._store.get(call_id)) is None:
+            if time.monotonic() >= until_s:
+                raise _unknown(call_id)
+            time.sleep(LOOK_S)
+        return record
+
     def journal(self, asked: Asked) -> Response:
         call_id = asked.path["call_id"]
-        if self._store.get(call_id) is None:
-            raise _unknown(call_id)
+        self._record(call_id)
         body = b"".join(in_markup(each) + b"\n" for each in self._store.journal(call_id))
         return Response(body, media_type="application/x-ndjson")
 
     def recording(self, asked: Asked) -> Response:
         call_id = asked.path["call_id"]
-        record = self._store.get(call_id)
-        if record is None:
-            raise _unknown(call_id)
+        record = self._record(call_id)
         place = record.facts.get("recording_path")
         if not isinstance(place, str) or not place:
             raise NotFound("this call's sound is not kept here", hint="patter serve --record")
