@@ -98,7 +98,7 @@ def new_server(
         store=store,
         carried_by=carriers,
         site=site,
-        notifier=wiring.notifier(settings, prices),
+        notifier=wiring.notifier(settings, prices, store=store),
         telemetry=wiring.telemetry(settings, prices),
     )
     if tunnel is None and not public_host:

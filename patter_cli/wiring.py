@@ -121,14 +121,16 @@ def service(
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
     carrier there is. site: what is to be seen of it; None: nothing. notifier: tells somebody's server of
     calls. telemetry: sends traces and logs. Raises BadSetting, MissingExtra."""
+    from patter_cli.observe.interrupted import with_its_end
     from patter_cli.providers.inference import POOL
     from patter_cli.server.service import Service, ServiceSettings
 
+    kept = store or call_store(None)
     service = Service(
         settings or ServiceSettings(),
         agents,
         carriers() if carried_by is None else carried_by,
-        store or call_store(None),
+        kept,
         voice_model=voice or voice_model(),
         observers=(
             *observers,
@@ -144,6 +146,9 @@ def service(
         logging.getLogger().addHandler(telemetry.handler)
         service.closing += [lambda: logging.getLogger().removeHandler(telemetry.handler), telemetry.close]
     if notifier is not None:
+        service.opening.append(
+            lambda left_open: notifier.take_up((each, with_its_end(kept.journal(each))) for each in left_open)
+        )
         service.closing.append(lambda: notifier.close(SENT_S))
         if site is not None:
             site.metering.more.append(notifier.sent)
@@ -178,8 +183,11 @@ def check_token(token: str) -> None:
         )
 
 
-def notifier(settings: Settings, prices: PriceTable = LIST_PRICES) -> Notifier | None:
-    """What posts call events where the settings say; None where they do not. Raises BadSetting."""
+def notifier(
+    settings: Settings, prices: PriceTable = LIST_PRICES, *, store: CallStore | None = None
+) -> Notifier | None:
+    """What posts call events where the settings say; None where they do not. store: where they wait until they are
+    taken; None: nowhere beyond this process. Raises BadSetting."""
     if not settings.notify_url:
         return None
     from patter_cli.observe.notify import Notifier, NotifySettings
@@ -192,6 +200,7 @@ def notifier(settings: Settings, prices: PriceTable = LIST_PRICES) -> Notifier |
             allow_private=settings.notify_private,
         ),
         prices,
+        outbox=store.outbox(settings.notify_url) if store is not None else None,
     )
 
 

@@ -160,7 +160,7 @@ async def _serve(
         observers=(lines if screen is None else screen,),
         carried_by=carriers,
         site=site,
-        notifier=wiring.notifier(settings),
+        notifier=wiring.notifier(settings, store=store),
         telemetry=wiring.telemetry(settings),
     )
     if screen is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from patter_cli.contracts.outlasting import Claims, Outbox
 from patter_cli.errors import InputError
 from patter_cli.text.redact import Redaction
 
@@ -227,7 +228,15 @@ class CallStore(Protocol):
         """Look on from now: at calls that last, from their beginning, and at all that come."""
 
     def expire(self, now: float) -> int:
-        """Forget the calls that were kept for as long as somebody wished; how many. now: Unix seconds. Never raises."""
+        """Forget the calls that were kept for as long as somebody wished; how many. now: Unix seconds. Never raises.
+
+        What outboxes and claims have kept for KEPT_S goes as well."""
+
+    def outbox(self, address: str) -> Outbox | None:
+        """Where this process's call events for an address wait; None if nothing is kept. Close it in the end."""
+
+    def claims(self, scope: str) -> Claims | None:
+        """Which requests with a key were carried out for those who know this secret; None if nothing is kept."""
 
     def backup(self, target: Path) -> int:
         """Copy all that is kept, while calls go on, into a folder that a store can be opened on; how many calls were
@@ -243,7 +252,7 @@ class CallStore(Protocol):
         """Write more into the record of a call that is over; False while there is none. Raises OSError."""
 
     def delete(self, call_id: str) -> bool:
-        """Forget a call with all its files; False if it is not kept.
+        """Forget a call with all its files, and its events in outboxes; False if it is not kept.
 
         Raises InputError while the call lasts, StoreError if the disk refuses.
         """

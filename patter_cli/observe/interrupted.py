@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from patter_cli.contracts.store import AbandonedCall, CallStore
+from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested, RecordingReady
 from patter_cli.core.conversation import Message
@@ -26,6 +27,9 @@ from patter_cli.observe.metrics import CallMeasure
 from patter_cli.observe.prices import PriceTable
 
 log = logging.getLogger(__name__)
+
+KILLED: Final = "process_killed"
+"""Why the line of such a call closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,37 @@ def said_in(store: CallStore, call_id: str) -> tuple[Message, ...]:
             last = max(last, entry.at)
     except (OSError, PatterError) as error:
         log.warning("what was said in call %s cannot be read: %s", call_id, reason(error))
-    machine.handle(fact.LineClosed(cause="process_killed"), last)
+    machine.handle(fact.LineClosed(cause=KILLED), last)
     return machine.history
+
+
+def with_its_end(lines: Iterable[str]) -> Iterator[Entry]:
+    """The entries of a journal that broke off, and those that close it: the line is gone, and it was used until then.
+
+    Replays the journal, so keep it off the loop.
+    """
+    machine, last = TurnMachine(), 0
+    carrier: tuple[str, Direction] | None = None
+    for entry in _entries(lines):
+        machine.handle(entry.event, entry.at)
+        last = max(last, entry.at)
+        if carrier is None and isinstance(entry.event, fact.CallConnected):
+            carrier = entry.event.carrier, entry.event.direction
+        elif carrier is None and isinstance(entry.event, DialRequested):
+            carrier = entry.event.carrier, Direction.OUTBOUND
+        yield entry
+    if carrier is not None:
+        gone = fact.LineClosed(cause=KILLED)
+        commands = tuple(_interrupted(each) for each in machine.handle(gone, last))
+        yield Entry(at=last, event=gone, commands=commands)
+        used = fact.LineUsed(carrier=carrier[0], direction=carrier[1], duration_ms=last)
+        yield Entry(at=last, event=used, commands=())
+
+
+def _interrupted(command: order.Command) -> order.Command:
+    """As the record says it."""
+    over = isinstance(command, order.FinishCall)
+    return order.FinishCall(outcome=Outcome.INTERRUPTED, reason=KILLED) if over else command
 
 
 def close_abandoned(
@@ -152,7 +185,7 @@ def _record(call: AbandonedCall, entries: Iterable[Entry], prices: PriceTable) -
             }
         elif isinstance(first, fact.CallConnected):
             record["carrier_call_id"] = first.carrier_call_id  # of a call that we made
-    machine.handle(fact.LineClosed(cause="process_killed"), last)
+    machine.handle(fact.LineClosed(cause=KILLED), last)
     if "agent" in record:
         used = fact.LineUsed(carrier=record["carrier"], direction=record["direction"], duration_ms=last)
         measure.feed(Entry(at=last, event=used, commands=()))
@@ -160,7 +193,7 @@ def _record(call: AbandonedCall, entries: Iterable[Entry], prices: PriceTable) -
     return record | {
         "duration": last / 1000,
         "outcome": Outcome.INTERRUPTED,
-        "reason": "process_killed",
+        "reason": KILLED,
         "history": history,
         "transcript": history,
         "metrics": metrics,

@@ -6,8 +6,11 @@
     {"id": ..., "event": "call.ended", ..., "attempt": 1}
 
 2xx takes it. A 4xx says that it never will, but for 408, 425 and 429; everything else is tried again after 1 s,
-2 s, 4 s, up to 10 minutes, for a day. Events of one call may overtake each other, so each has its time. What is under
-way when the server stops has until the end of its drain; the rest is logged.
+2 s, 4 s, up to 10 minutes, for a day. Events of one call may overtake each other, so each has its time.
+
+Where calls are kept, an event is kept too until it is settled, so that a server that stops, or is killed, loses none:
+the next one for the same address sends it. A call that was live when its server was killed is told again from its
+journal, and that it was interrupted: under the same ids, so whoever has taken some of it can tell.
 
 It has a thread and a loop of its own: a TLS handshake takes milliseconds, and calls have the other loop.
 """
@@ -20,13 +23,15 @@ import logging
 import random
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from patter_cli.contracts.outlasting import KEPT_S, MOST_KEPT, Outbox
 from patter_cli.core.journal import Entry
 from patter_cli.engine.address_guard import Resolver, check_url, look_up
 from patter_cli.engine.webhook import TryAgain, guarded, post, signed_headers, trusted
-from patter_cli.errors import BadSetting, InputError, PatterError
+from patter_cli.errors import BadSetting, InputError, PatterError, reason
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.exposition import Counter
 from patter_cli.observe.notices import KINDS, Notices, begins
@@ -38,11 +43,8 @@ TRY_S: Final = 10.0
 """One try, all of it."""
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 600.0
-GIVE_UP_S: Final = 86_400.0
 AT_ONCE: Final = 8
 """Tries at the same time."""
-MOST: Final = 10_000
-"""Events that wait; of more the new ones are dropped."""
 CALLS: Final = 10_000
 _PATIENT: Final = frozenset({408, 425, 429})
 
@@ -83,15 +85,19 @@ class Notifier:
         *,
         resolve: Resolver = look_up,
         first_pause_s: float = FIRST_PAUSE_S,
+        outbox: Outbox | None = None,
     ) -> None:
+        """outbox: where events wait that nobody has taken; None: in this process alone."""
         self._settings = settings
         self._prices = prices
         self._resolve = resolve
         self._first_pause_s = first_pause_s
+        self._outbox = outbox
         self._calls: OrderedDict[str, Notices] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tries = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._waiting: set[str] = set()
+        """The ids of events that are under way."""
         self._lock = threading.Lock()
         self._idle = threading.Event()
         self._idle.set()
@@ -108,11 +114,16 @@ class Notifier:
                 self._calls[call_id] = call
                 while len(self._calls) > CALLS:
                     self._calls.popitem(last=False)
-        for notice in call.feed(entry):
-            if notice["event"].removeprefix("call.") in self._settings.events:
-                self._send(notice)
+        self._feed(call, entry)
         if call.over:
             self._calls.pop(call_id, None)
+
+    def take_up(self, interrupted: Iterable[tuple[str, Iterable[Entry]]] = ()) -> None:
+        """Send what servers before this one could not, in a thread of its own.
+
+        interrupted: calls that were live when their server was killed, with all that happened on each.
+        """
+        threading.Thread(target=self._take_up, args=(interrupted,), daemon=True, name="patter-notify-left").start()
 
     def close(self, within_s: float) -> int:
         """Wait for what is under way, not for longer than this; how many events nobody took. Twice is fine."""
@@ -120,46 +131,80 @@ class Notifier:
             return 0
         self._idle.wait(within_s)
         with self._lock:
-            self._closed, left, loop = True, self._waiting, self._loop
+            self._closed, left, loop = True, len(self._waiting), self._loop
             self._loop = None
         if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
         if left and loop is not None:
-            log.warning("%d call events were not sent before the end", left)
+            then = "are lost" if self._outbox is None else "are sent by the next server"
+            log.warning("%d call events were not taken before the end, and %s", left, then)
+        if self._outbox is not None:
+            self._outbox.close()
         return left
+
+    def _feed(self, call: Notices, entry: Entry) -> None:
+        for notice in call.feed(entry):
+            if notice["event"].removeprefix("call.") in self._settings.events:
+                if self._outbox is not None:
+                    self._outbox.put(notice)
+                self._send(notice)
+
+    def _take_up(self, interrupted: Iterable[tuple[str, Iterable[Entry]]]) -> None:
+        left = self._outbox.take_over() if self._outbox is not None else []
+        if left:
+            log.info("%d call events that a server before this one left are sent", len(left))
+        for each in left:
+            self._send(each.notice, each.age_s)
+        for call_id, entries in interrupted:
+            call = Notices(call_id, self._prices)
+            try:
+                for entry in entries:
+                    self._feed(call, entry)
+            except (OSError, PatterError) as error:
+                log.warning("that call %s was interrupted is not told: %s", call_id, reason(error))
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
-    def _send(self, notice: dict[str, Any]) -> None:
+    def _send(self, notice: Mapping[str, Any], age_s: float = 0.0) -> None:
+        """age_s: since it was first to be sent."""
         with self._lock:
-            if self._closed or self._waiting >= MOST:
-                self.sent.add(notice["event"], "dropped")
+            if notice["id"] in self._waiting or (self._closed and self._outbox is not None):
+                return
+            if self._closed or len(self._waiting) >= MOST_KEPT:
+                self._settle(notice, "dropped")
                 return
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=_run, args=(self._loop,), daemon=True, name="patter-notify").start()
-            self._waiting += 1
+            self._waiting.add(notice["id"])
             self._idle.clear()
             loop = self._loop
-        asyncio.run_coroutine_threadsafe(self._deliver(notice), loop)
+        asyncio.run_coroutine_threadsafe(self._deliver(notice, age_s), loop)
 
-    async def _deliver(self, notice: dict[str, Any]) -> None:
+    async def _deliver(self, notice: Mapping[str, Any], age_s: float) -> None:
         result = "given_up"
         try:
-            async with asyncio.timeout(GIVE_UP_S):
+            async with asyncio.timeout(KEPT_S - age_s):
                 result = await self._until_taken(notice)
         except TimeoutError:
             log.error("call event %s was tried for a day and is given up", notice["id"])
+        except asyncio.CancelledError:
+            return  # the server is gone, and the event waits for the next one
         except Exception:
             log.exception("call event %s could not be sent", notice["id"])
-        finally:
-            self.sent.add(notice["event"], result)
-            with self._lock:
-                self._waiting -= 1
-                if not self._waiting:
-                    self._idle.set()
+        self._settle(notice, result)
+        with self._lock:
+            self._waiting.discard(notice["id"])
+            if not self._waiting:
+                self._idle.set()
 
-    async def _until_taken(self, notice: dict[str, Any]) -> str:
+    def _settle(self, notice: Mapping[str, Any], result: str) -> None:
+        """Nobody sends it any more."""
+        self.sent.add(notice["event"], result)
+        if self._outbox is not None:
+            self._outbox.settle(notice["id"])
+
+    async def _until_taken(self, notice: Mapping[str, Any]) -> str:
         attempt, pause_s = 1, self._first_pause_s
         while True:
             async with self._tries:
@@ -171,7 +216,7 @@ class Notifier:
             await asyncio.sleep(wait_s)
             attempt, pause_s = attempt + 1, min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _try(self, notice: dict[str, Any], attempt: int) -> tuple[str, float | None]:
+    async def _try(self, notice: Mapping[str, Any], attempt: int) -> tuple[str, float | None]:
         """("taken", or "refused" for good, or why not yet, and after how long again if it says so)."""
         settings = self._settings
         body = json.dumps({**notice, "attempt": attempt}).encode()

@@ -107,12 +107,16 @@ def _make(place: Path) -> None:
 def write_record(place: Path, summary: Mapping[str, Any]) -> None:
     """Whole or not at all. Raises OSError."""
     # Half a surrogate pair has no bytes of its own; its backslash form is its JSON form.
-    text = json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace")
-    part = place / f"{RECORD}.part"
+    write_whole(place / RECORD, json.dumps(summary, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace"))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A file for our eyes only, whole or not at all. Raises OSError."""
+    part = path.with_name(f"{path.name}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(text)
-        os.replace(part, place / RECORD)
+            file.write(data)
+        os.replace(part, path)
     except OSError:
         with suppress(OSError):
             part.unlink()  # a full disk keeps no litter

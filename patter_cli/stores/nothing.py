@@ -45,6 +45,12 @@ class NoStore:
     def expire(self, now: float) -> int:
         return 0
 
+    def outbox(self, address: str) -> None:
+        return None
+
+    def claims(self, scope: str) -> None:
+        return None
+
     def backup(self, target: Path) -> int:
         return 0
 

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow, CallStats, StorePlace
 from patter_cli.errors import BadSetting, InputError, StoreError, reason
+from patter_cli.stores.claims import FolderClaims, forget_claims
 from patter_cli.stores.folder import CallFolders
 from patter_cli.stores.index import BUSY_S, CallIndex, NewerIndex, is_damage, set_aside
 from patter_cli.stores.indexed import IndexedCall
 from patter_cli.stores.journal import FolderFile
+from patter_cli.stores.outbox import FolderOutbox, forget_call, forget_unsent
 from patter_cli.text.redact import Redaction
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class SqliteStore:
         keep_days: how long `expire` lets a call be kept; None: for ever.
         """
         self._keep_days = keep_days
+        self._redaction = redaction
         self.folder = folder
         self._path = folder / INDEX
         self._folders = CallFolders(folder, redaction=redaction, on_change=self._changed)
@@ -90,10 +93,13 @@ class SqliteStore:
         if place is None:
             return False
         self._folders.delete(place)
+        forget_call(self.folder, call_id)
         return True
 
     def expire(self, now: float) -> int:
         """Forget what was kept for longer than is wished; how many calls. What cannot be deleted is logged."""
+        forget_unsent(self.folder, now)
+        forget_claims(self.folder, now)
         if self._keep_days is None:
             return 0
         gone = 0
@@ -106,6 +112,14 @@ class SqliteStore:
         if gone:
             log.info("%d calls older than %d days were deleted", gone, self._keep_days)
         return gone
+
+    def outbox(self, address: str) -> FolderOutbox:
+        """Where this process's call events for an address wait."""
+        return FolderOutbox(self.folder, address, redaction=self._redaction)
+
+    def claims(self, scope: str) -> FolderClaims:
+        """Which requests with a key were carried out for those who know this secret."""
+        return FolderClaims(self.folder, scope)
 
     def backup(self, target: Path) -> int:
         """Copy all that is kept, index included, into another folder. Raises InputError, StoreError."""

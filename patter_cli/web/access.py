@@ -44,6 +44,11 @@ class Access:
         self._ended: OrderedDict[str, None] = OrderedDict()
         """Nonces of sessions that somebody signed out of."""
 
+    @property
+    def scope(self) -> str:
+        """Equal for all servers with this token, and nothing that leads back to it."""
+        return hashlib.sha256(b"patter requests\0" + self._token.encode("utf-8", "replace")).hexdigest()
+
     def new_code(self, now_s: float) -> str:
         """What a link carries to sign one browser in."""
         code = secrets.token_urlsafe(24)

@@ -1,7 +1,8 @@
 """The part of the API that does something: ring somebody, and step into a call that goes on.
 
 Ringing somebody twice by accident is worse than not ringing them: a request with an Idempotency-Key is carried out
-once, and whoever sends it again, because the answer did not arrive, gets the first one's answer.
+once, and whoever sends it again, because the answer did not arrive, gets the first one's answer: for a day, and from
+the next server too, where calls are kept.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import Any, Final, Protocol
 
 from pydantic import BaseModel
 
+from patter_cli.contracts.outlasting import Claim, Claims
 from patter_cli.errors import AnswerLost, InputError, NotReachable, PatterError
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.web import shapes
 from patter_cli.web.endpoint import Asked, Conflict, Endpoint, Facts, NotFound, Prompt
 
 KEYS: Final = 10_000
-"""Requests whose answer is remembered; it is forgotten when the server stops."""
+"""Requests whose answer this process remembers."""
 KEY_CHARS: Final = 200
 
 
@@ -46,22 +48,27 @@ class Obeys(Protocol):
         """Raises PatterError for a number that must not be rung."""
 
 
+class _Elsewhere(AnswerLost):
+    """Another process was asked, which may know more later."""
+
+
 @dataclass(slots=True)
 class _Placed:
     """A request that was carried out, or is being. body: its hash."""
 
-    body: bytes
+    body: str
     call_id: asyncio.Task[str]
 
 
 class Orders:
     """One server's."""
 
-    def __init__(self, served: Callable[[], Obeys | None], *, number: str) -> None:
+    def __init__(self, served: Callable[[], Obeys | None], *, number: str, claims: Claims | None = None) -> None:
         """served: None where only stored calls are looked at. number: of ours, that calls are made from unless a
-        request names another; "": none is set."""
+        request names another; "": none is set. claims: what other processes know of keys, too."""
         self._served = served
         self._number = number
+        self._claims = claims
         self._placed: OrderedDict[str, _Placed] = OrderedDict()
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -102,22 +109,38 @@ class Orders:
             return _accepted(await served.place(wanted))
         if len(key) > KEY_CHARS or not key.isprintable():
             raise InputError(f"an Idempotency-Key has {KEY_CHARS} printable characters at most")
-        body = hashlib.sha256(asked.body.model_dump_json().encode()).digest()
+        body = hashlib.sha256(asked.body.model_dump_json().encode()).hexdigest()
         known = self._placed.get(key)
         if known is None:
-            known = self._placed[key] = _Placed(body, asyncio.ensure_future(served.place(wanted)))
+            known = self._placed[key] = _Placed(body, asyncio.ensure_future(self._once(served, wanted, key, body)))
             known.call_id.add_done_callback(lambda done: self._forget_refused(key, done))
             if len(self._placed) > KEYS:
                 self._placed.popitem(last=False)
         elif known.body != body:
-            raise Conflict("this Idempotency-Key was used for another call", hint="use a new one for each call")
+            raise _used()
         # Shielded: whoever asked may be gone, and the call is being made all the same.
         return _accepted(await asyncio.shield(known.call_id))
 
+    async def _once(self, served: Obeys, wanted: PlaceCall, key: str, body: str) -> str:
+        """Ring somebody, unless a process before this one did so under this key. Raises PatterError."""
+        claims = self._claims
+        if claims is None:
+            return await served.place(wanted)
+        known = await asyncio.to_thread(claims.claim, key, body)
+        if known is not None:
+            return _answered(known, body)
+        try:
+            call_id = await served.place(wanted)
+        except PatterError as error:
+            if _rang_nobody(error):
+                await asyncio.to_thread(claims.withdraw, key)
+            raise
+        await asyncio.to_thread(claims.settle, key, Claim(body=body, call_id=call_id))
+        return call_id
+
     def _forget_refused(self, key: str, done: asyncio.Task[str]) -> None:
         """What certainly rang nobody may be asked for again."""
-        error = None if done.cancelled() else done.exception()
-        if done.cancelled() or (isinstance(error, PatterError) and not isinstance(error, AnswerLost | NotReachable)):
+        if done.cancelled() or _rang_nobody(done.exception()):
             self._placed.pop(key, None)
 
     def _wanted(self, call: shapes.NewCall, agents: list[str]) -> PlaceCall:
@@ -177,6 +200,28 @@ def _into_call(path: str, name: str, body: type[BaseModel], act: Prompt, summary
         faults=(403, 404, 409),
         act=act,
     )
+
+
+def _answered(known: Claim, body: str) -> str:
+    """What another process answered under a key. Raises Conflict, AnswerLost."""
+    if known.body != body:
+        raise _used()
+    if not known.call_id:
+        raise _Elsewhere(
+            "a server was asked for this call and is gone, or still at it: nobody knows whether it rang",
+            hint="look for it in GET /api/v1/calls, and use a new Idempotency-Key if it is not there",
+        )
+    return known.call_id
+
+
+def _used() -> Conflict:
+    return Conflict("this Idempotency-Key was used for another call", hint="use a new one for each call")
+
+
+def _rang_nobody(error: BaseException | None) -> bool:
+    """And if another process may have, it is asked."""
+    sure = not isinstance(error, AnswerLost | NotReachable) or isinstance(error, _Elsewhere)
+    return isinstance(error, PatterError) and sure
 
 
 def _accepted(call_id: str) -> Facts:

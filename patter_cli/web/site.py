@@ -92,7 +92,7 @@ class Site:
         self.endpoints: tuple[Endpoint, ...] = (
             *self._live_endpoints(),
             *StoredCalls(store).endpoints(),
-            *Orders(lambda: self._served, number=number).endpoints(),
+            *Orders(lambda: self._served, number=number, claims=store.claims(access.scope)).endpoints(),
             *RecordingShapes(store).endpoints(),
             *SoftphoneCalls(lambda: self._served).endpoints(),
         )

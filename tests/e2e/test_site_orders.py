@@ -16,6 +16,7 @@ from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
 from patter_cli.settings import Settings
 from patter_cli.stores.sqlite import SqliteStore
+from patter_cli.web.access import Access
 from patter_cli.web.site import Site
 from tests.e2e.acme import NOBODY
 from tests.e2e.conftest import Caller, Phone, agent, answering
@@ -194,6 +195,29 @@ async def test_the_same_key_rings_once(tmp_path: Path) -> None:
         other = await http.post("/api/v1/calls", json={"to": "+12025550199"}, headers=key)
         assert (other.status_code, other.json()["code"]) == (409, "conflict")
         assert len(here.carrier.placed) == 1
+
+
+async def test_the_next_server_knows_the_key(tmp_path: Path) -> None:
+    """What was rung before a restart is not rung again; where nobody knows what came of it, that is said."""
+    key = {"idempotency-key": "order-4711"}
+    async with dialling(tmp_path) as (here, http):
+        first = await http.post("/api/v1/calls", json=CALL, headers=key)
+        assert (first.status_code, len(here.carrier.placed)) == (202, 1)
+    claims = SqliteStore(tmp_path).claims(Access(TOKEN).scope)
+    known = claims.claim("order-4711", "")
+    assert known is not None
+    assert claims.claim("order-4712", known.body) is None  # and the server was killed
+    async with dialling(tmp_path) as (here, http):
+        again = await http.post("/api/v1/calls", json=CALL, headers=key)
+        assert (again.status_code, again.json()) == (202, first.json())
+        other = await http.post("/api/v1/calls", json={**CALL, "to": "+12025550199"}, headers=key)
+        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+        lost = await http.post("/api/v1/calls", json=CALL, headers={"idempotency-key": "order-4712"})
+        assert (lost.status_code, lost.json()["code"]) == (502, "answer_lost")
+        claims.settle("order-4712", known)  # it was another server's, which lives
+        found = await http.post("/api/v1/calls", json=CALL, headers={"idempotency-key": "order-4712"})
+        assert (found.status_code, found.json()) == (202, first.json())
+        assert here.carrier.placed == []
 
 
 async def test_a_refused_call_may_be_asked_for_again(tmp_path: Path) -> None:
