@@ -41,6 +41,7 @@ PING_S: Final = 15.0
 """After so long without an event a reader is sent a line, so that a connection that is gone shows."""
 READERS: Final = 200
 """At the same time."""
+_HEADERS: Final = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 
 
 class LiveFeed:
@@ -162,6 +163,10 @@ class EventStream:
         self._ping_s = ping_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await send({"type": "http.response.body", "body": b""})
+            return
         self._feed.readers += 1
         gone = asyncio.create_task(_until_gone(receive))
         telling = asyncio.create_task(self._tell(send))
@@ -174,8 +179,7 @@ class EventStream:
             await asyncio.gather(gone, telling, return_exceptions=True)
 
     async def _tell(self, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         place = self._feed.place(self._after)
 
         async def piece(body: bytes) -> None:

@@ -147,7 +147,8 @@ class Site:
                 *listening_routes(lambda: self._served),
                 *(route(each, self._threads) for each in self.endpoints),
                 Route("/{path:path}", _nothing),
-            ]
+            ],
+            exception_handlers={405: _wrong_method},
         )
         gate = Gate(
             inner,
@@ -291,6 +292,20 @@ def _is_below(places: Sequence[str], path: str) -> bool:
 
 async def _nothing(request: Request) -> Response:
     return fault(404, "not_found", "there is nothing of this name", "see docs/api.md")
+
+
+async def _wrong_method(request: Request, error: Exception) -> Response:
+    endpoint: object = request.scope.get("endpoint")
+    if endpoint is _nothing:
+        return await _nothing(request)
+    routes: Sequence[BaseRoute] = request.app.routes
+    here = (each for each in routes if isinstance(each, Route) and each.endpoint is not _nothing)
+    allowed = {
+        method for each in here if each.matches(request.scope)[0] is not Match.NONE for method in each.methods or ()
+    }
+    refused = fault(405, "bad_input", f"{request.method[:16]} is not for this path", "see docs/api.md")
+    refused.headers["allow"] = ", ".join(sorted(allowed))
+    return refused
 
 
 def _page(refusal: Refusal) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ class StoredCalls:
 
 
 def _query(asked: shapes.Filter, *, limit: int | None, after: str | None = None) -> CallQuery:
-    since, until = (None if each is None else each.timestamp() for each in (asked.since, asked.until))
+    since, until = _unix_s("since", asked.since), _unix_s("until", asked.until)
     if since is not None and until is not None and until <= since:
         raise InputError("until is not after since", hint="until names the end of the time")
     return CallQuery(
@@ -183,6 +184,14 @@ def _query(asked: shapes.Filter, *, limit: int | None, after: str | None = None)
         after=after,
         limit=limit,
     )
+
+
+def _unix_s(name: str, at: datetime | None) -> float | None:
+    """Raises InputError for a time that this machine's clock has no number for."""
+    try:
+        return None if at is None else at.timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        raise InputError(f"{name}: no call was that long ago", hint="see docs/api.md") from error
 
 
 def _waterfall(lines: list[str]) -> Iterator[Facts]:
