@@ -25,6 +25,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from patter_cli.audio.frame import AudioFormat, Encoding, Samples
+from patter_cli.audio.wire import wire_codec
 from patter_cli.contracts.stt import EndOfTurn, Final, Partial, Recognised
 from patter_cli.errors import BadReply, ProviderError, TimedOut
 from patter_cli.providers.socket import Message, Socket
@@ -41,6 +42,9 @@ BEHIND_S = 0.3
 """More than this that was pushed at once is a replay: no faster than it was spoken, where a vendor wants that."""
 _SILENT_PEAK = 60
 """Of a slice that nobody would miss, in int16 units."""
+_NOISE_FACTOR, _VOICE_FACTOR = 2, 8
+"""On a line with noise, nobody would miss a slice of less than twice the quietest one either, where the loudest so far
+is eight times as loud: then that one is a voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +143,8 @@ class _Asked:
     segment: _Segment
     until_s: float
     at_s: float
+    unsent: bool = False
+    """The vendor has not had all that it is about."""
     given_up: bool = False
     """It was answered with nothing, and its words may come yet."""
 
@@ -153,11 +159,14 @@ class LiveSession:
         self._provider = provider
         self._loop = asyncio.get_running_loop()
         self._bytes_per_s = format.bytes_per_ms * 1000
-        self._coded = format.encoding in (Encoding.ULAW, Encoding.ALAW)
+        self._codec = wire_codec(format)
+        self._loudest = 0
+        """Peak of all slices that were behind so far."""
         self._silence = {Encoding.ULAW: b"\xff", Encoding.ALAW: b"\xd5"}.get(format.encoding, b"\0")
         self._chunk = max(format.bytes_per_ms, int(manner.chunk_s * self._bytes_per_s) // 2 * 2)
         self._gathered = bytearray()
         self._pushed = 0
+        """Bytes of the vendor's time: what was pushed and not left out, and what we made beside it."""
         self._sent_at_s = self._loop.time()
         self._ready = manner.starts_ready
         self._waiting: deque[Message] = deque()
@@ -209,11 +218,15 @@ class LiveSession:
         if self._fresh and not self._segment.pieces and not self._asked:
             self._deliver(Final(segment=self._segment.index, text=""))
             return
-        self._asked.append(_Asked(self._segment, self._pushed / self._bytes_per_s, now_s))
-        if self._pacer is None:
-            self._send_sound(all_of_it=True)
-        if self._manner.hold_s:
-            self._loop.call_later(self._manner.hold_s, self._press, self._asked[-1])
+        asked = _Asked(self._segment, self._pushed / self._bytes_per_s, now_s, unsent=self._pacer is not None)
+        self._asked.append(asked)
+        if asked.unsent:
+            return  # the vendor is asked, and has its time for an answer, once it has what it is asked about
+        self._send_sound(all_of_it=True)
+        if self._pacer is not None:
+            asked.unsent = True
+        elif self._manner.hold_s:
+            self._loop.call_later(self._manner.hold_s, self._press, asked)
         else:
             self._post(*self._dialect.finalize())
         self._set_timer()
@@ -272,7 +285,12 @@ class LiveSession:
     def _whole(self, piece: bytes) -> bytes:
         """As long as the least that a vendor takes in one message: what is missing is silence."""
         short = self._chunk - len(piece)
-        return piece + self._silence * short if short > 0 and self._manner.chunk_s >= SLICE_S else piece
+        return piece + self._made_silence(short) if short > 0 and self._manner.chunk_s >= SLICE_S else piece
+
+    def _made_silence(self, count: int) -> bytes:
+        """So many bytes that nobody pushed; the vendor's time goes on with them."""
+        self._pushed += count
+        return self._silence * count
 
     def _send_slice(self) -> None:
         """One slice of what is behind, and the next in its time; a silent one is left out, which catches up."""
@@ -280,35 +298,43 @@ class LiveSession:
         if self._closed:
             return
         size = max(self._chunk, int(SLICE_S * self._bytes_per_s))
+        self._leave_out(size)
         piece = bytes(self._gathered[:size])
-        while len(self._gathered) > 2 * size and self._is_silent(piece):
-            del self._gathered[:size]
-            self._pushed -= size  # the vendor's time goes by what it was sent
-            for each in self._asked:
-                each.until_s -= size / self._bytes_per_s
-            piece = bytes(self._gathered[:size])
         del self._gathered[: len(piece)]
         if piece:
             self._socket.post(self._dialect.sound(self._whole(piece)))
             self._sent_at_s = self._loop.time()
         if len(self._gathered) >= self._chunk:
             self._pacer = self._loop.call_later(size / self._bytes_per_s, self._send_slice)
-        elif self._asked:
+        elif any(each.unsent for each in self._asked):
             self._send_sound(all_of_it=True)
-            for each in self._asked:
-                each.at_s = self._loop.time()  # only now has the vendor had what it was asked about
+        sent_s = (self._pushed - len(self._gathered)) / self._bytes_per_s + 0.001
+        for each in self._asked:
+            if each.unsent and each.until_s <= sent_s:
+                each.unsent, each.at_s = False, self._loop.time()
                 self._post(*self._dialect.finalize())
-            self._set_timer()
+                self._set_timer()
 
-    def _is_silent(self, piece: bytes) -> bool:
-        if self._coded:
-            return all(each & 0x7F in (0x7F, 0x7E, 0x55, 0x54) for each in piece)
-        samples = np.frombuffer(piece[: len(piece) // 2 * 2], "<i2")
-        return bool(len(samples)) and int(np.abs(samples.astype(np.int32)).max()) < _SILENT_PEAK
+    def _leave_out(self, size: int) -> None:
+        """Drop the silent slices at the front of what is behind, but for the last two."""
+        count = len(self._gathered) // size
+        samples = self._codec.decode(bytes(self._gathered[: count * size]))
+        peaks = np.abs(samples.astype(np.int32)).reshape(count, -1).max(axis=1) if count else np.zeros(0, np.int32)
+        self._loudest = max(self._loudest, int(peaks.max(initial=0)))
+        noise = min(_NOISE_FACTOR * int(peaks.min(initial=self._loudest)), self._loudest // _VOICE_FACTOR)
+        silent = peaks < max(_SILENT_PEAK, noise)
+        left_out = 0
+        while left_out + 2 < count and silent[left_out]:
+            left_out += 1
+        del self._gathered[: left_out * size]
+        self._pushed -= left_out * size  # the vendor's time goes by what it was sent
+        for each in self._asked:
+            if each.unsent:
+                each.until_s -= left_out * size / self._bytes_per_s
 
     def _press(self, asked: _Asked) -> None:
         """The vendor has not ended the turn by itself."""
-        if asked in self._asked and not self._closed and self._pacer is None:
+        if asked in self._asked and not self._closed:
             self._post(*self._dialect.finalize())
 
     def _post(self, *messages: Message) -> None:
@@ -324,7 +350,7 @@ class LiveSession:
         idle_s = self._loop.time() - self._sent_at_s
         every_s = 0.25 if self._manner.idle_silence else KEEP_ALIVE_S / 2
         if self._manner.idle_silence and idle_s >= 0.5 and self._pushed and self._ready:
-            self._socket.post(self._dialect.sound(self._silence * int(every_s * self._bytes_per_s)))
+            self._socket.post(self._dialect.sound(self._made_silence(int(every_s * self._bytes_per_s))))
         elif idle_s >= KEEP_ALIVE_S:
             self._post(*self._dialect.keep_alive())
             self._sent_at_s = self._loop.time()
@@ -382,7 +408,7 @@ class LiveSession:
 
     def _reached(self, until_s: float | None) -> None:
         if until_s is not None:
-            self._answer(sum(each.until_s - REACH_S <= until_s for each in self._asked))
+            self._answer(sum(not each.unsent and each.until_s - REACH_S <= until_s for each in self._asked))
 
     def _answer(self, count: int) -> None:
         """The oldest questions have their answers."""
@@ -411,7 +437,7 @@ class LiveSession:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._asked and not self._closed:
+        if self._asked and not self._closed and not self._asked[0].unsent:
             asked, manner = self._asked[0], self._manner
             patience_s = manner.answer_s if asked.segment.pieces else 2 * manner.answer_s
             if manner.dead_s is not None and (self._heard_at_s < asked.at_s or not self._ready):
@@ -421,7 +447,7 @@ class LiveSession:
 
     def _due(self) -> None:
         self._timer = None
-        if not self._asked or self._closed:
+        if not self._asked or self._closed or self._asked[0].unsent:
             return
         asked, manner, now_s = self._asked[0], self._manner, self._loop.time()
         silent = self._heard_at_s < asked.at_s or not self._ready
