@@ -32,13 +32,18 @@ from patter_cli.core.commands import Command
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.engine.s2s_replies import Alarm, Playback, SpeechReplies
-from patter_cli.errors import PatterError, ProviderError, Unavailable
+from patter_cli.errors import PatterError, ProviderError, TimedOut, Unavailable
 
 log = logging.getLogger(__name__)
 
 REOPENS = 2
 """How often a session that failed is opened again before the call is told that it is deaf."""
 BACKOFF_S = 0.2
+LONGEST_WAIT_S = 2.0
+"""What a vendor's "come back later" may cost the caller before it is asked again."""
+ANSWER_S = 4.0
+"""So long after it was asked for a reply an engine may send nothing at all; then its session is taken for dead, though
+its connection stands."""
 OPEN_S = 5.0
 CLOSE_S = 2.0
 PRE_ROLL_MS = 320
@@ -113,6 +118,10 @@ class Converse:
         self._only_voices = True
         """Turns are ours: silence is no business of the engine's, and would be paid for."""
         self._listens = False
+        self._asked = False
+        """A session that only replies when it is asked has been, and has not begun."""
+        self._patience: asyncio.Timeout | None = None
+        """Of the session at work: runs while a reply that it was asked for has not begun, anew with all that comes."""
         self._requests: list[Callable[[EngineSession], None]] = []
         self._replies = SpeechReplies(engine, plan=plan, playback=playback, post=post, now=now, alarm=alarm, wire=wire)
 
@@ -173,7 +182,7 @@ class Converse:
             case order.Greet(response_id=response_id, text=text):
                 replies.asked = response_id
                 if not self._can.greets:
-                    self._request(lambda session: session.respond(response_id, say=text))
+                    self._request(lambda session: self._respond(session, response_id, say=text))
             case order.AskEngine():
                 self._ask(command)
             case order.AwaitReply(response_id=response_id):
@@ -220,7 +229,17 @@ class Converse:
         if text:
             self._request(lambda session: session.type_text(text))
         if self._can.commit and not (command.continues and self._can.continues):
-            self._request(lambda session: session.respond(asked, may_call=may_call))
+            self._request(lambda session: self._respond(session, asked, may_call=may_call))
+
+    def _respond(self, session: EngineSession, asked: int, *, say: str = "", may_call: bool = True) -> None:
+        session.respond(asked, say=say, may_call=may_call)
+        self._asked = True
+        self._await_reply()
+
+    def _await_reply(self) -> None:
+        self._asked = self._asked and self._replies.asked is not None
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + ANSWER_S if self._asked else None)
 
     # --- what it sends ---------------------------------------------------------------------------------------
 
@@ -244,6 +263,7 @@ class Converse:
     def adopt(self, session: EngineSession) -> None:
         """A session is open: it gets what waited for it."""
         self._session = self._replies.session = session
+        self._asked = False
         self._resampler = Resampler(self._wire.rate_hz, self._engine.in_rate_hz)
         engine = self._plan().engine
         self._only_voices = engine is not None and not engine.server_turns
@@ -277,25 +297,37 @@ class Converse:
         await self._wanted.wait()
         failures = 0
         session: EngineSession | None = None
+        adopted = False
+        """Whether it has taken the place of another already."""
         while True:
             try:
                 if session is None:
                     async with asyncio.timeout(OPEN_S):
                         session = await self._engine.open(self._setup())
-                    self.adopt(session)
+                    adopted = False
                 renewal = asyncio.create_task(self._renew(session))
                 try:
-                    async for event in session.events():
-                        failures = 0
-                        self.take(event)
-                        if isinstance(event, s2s.EngineLeft):
-                            return
+                    async with asyncio.timeout(None) as self._patience:
+                        if not adopted:
+                            self.adopt(session)
+                        async for event in session.events():
+                            failures = 0
+                            self.take(event)
+                            self._await_reply()
+                            if isinstance(event, s2s.EngineLeft):
+                                return
                     if self._next is None:
                         raise Unavailable("the session ended by itself", provider=self._name)
+                except TimeoutError as error:
+                    if self._patience is None or not self._patience.expired():
+                        raise
+                    silent = f"nothing came for {ANSWER_S:g} s after a reply was asked for"
+                    raise TimedOut(silent, provider=self._name) from error
                 finally:
+                    self._patience = None
                     renewal.cancel()
                     await self._close(session)
-                session, self._next = self._next, None
+                session, self._next, adopted = self._next, None, True
             except (PatterError, TimeoutError, OSError) as error:
                 session, self._next = None, None
                 failures += 1
@@ -306,7 +338,8 @@ class Converse:
                 if failures > REOPENS or final:
                     self.gone(why)
                     return
-                await asyncio.sleep(BACKOFF_S * failures)
+                come_back_s = error.retry_after_s if isinstance(error, ProviderError) else None
+                await asyncio.sleep(max(BACKOFF_S * failures, min(come_back_s or 0.0, LONGEST_WAIT_S)))
 
     async def _renew(self, session: EngineSession) -> None:
         """Once this session has lasted as long as it may, have another take its place in a quiet moment."""

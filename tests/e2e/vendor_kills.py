@@ -27,10 +27,12 @@ from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.core.plan import SystemPhrases
 from patter_cli.engine.hooks import Hooks
 from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
+from patter_cli.providers.gemini_live import GeminiLive
 from patter_cli.providers.openai_realtime import OpenAIRealtime
 from patter_cli.providers.ultravox import Ultravox
 from patter_cli.simulate.playout import AgentStarted, AgentStopped
 from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
+from patter_cli.testing.vendors.gemini_live import GeminiVendor
 from patter_cli.testing.vendors.llm.said import Said
 from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.server import Answer, Cut, Request, Talk, serve
@@ -115,6 +117,15 @@ def _vendor_voice(text: str) -> Samples:
     return np.concatenate([part for ch in text.lower() for part in (tone(400 + 75 * LETTERS.find(ch), 20), nothing)])
 
 
+def _short_voice(text: str) -> Samples:
+    """The same for a vendor whose sound is resampled, and comes some milliseconds later: each letter keeps to a frame
+    of the line's."""
+    before, after = np.zeros(2 * 8, np.int16), np.zeros(46 * 8, np.int16)
+    return np.concatenate(
+        [part for ch in text.lower() for part in (before, tone(400 + 75 * LETTERS.find(ch), 12), after)]
+    )
+
+
 def _realtime() -> RealtimeVendor:
     return RealtimeVendor(
         answer_to,
@@ -169,6 +180,13 @@ ROWS: tuple[KillRow, ...] = (
         name="elevenlabs",
         peer=lambda: ConvAIVendor(answer_to, hears=understood, voice=_vendor_voice),
         made=lambda url: {"engine": ElevenLabsConvAI("sk-lab", "agent_lab", base_url=url)},
+        said=_asked,
+    ),
+    KillRow(
+        leg="engine",
+        name="google",
+        peer=lambda: GeminiVendor(answer_to, hears=understood, voice=_short_voice),
+        made=lambda url: {"engine": GeminiLive("sk-lab", base_url=url)},
         said=_asked,
     ),
     KillRow(
@@ -277,13 +295,24 @@ class _Counted(LabSocket):
             await asyncio.Event().wait()
 
 
+def _text(message: str | bytes) -> str:
+    """A message that is written; "" for sound. Some vendors write in bytes."""
+    if isinstance(message, str):
+        return message
+    return message.decode() if message.startswith(b"{") else ""
+
+
 def _kind(message: str | bytes) -> str:
-    if isinstance(message, bytes):
+    message = _text(message)
+    if not message:
         return "bytes"
     try:
         value = json.loads(message)
     except ValueError:
         return "text"
+    content = value.get("serverContent")
+    if isinstance(content, dict):
+        return " ".join(content)
     named = next((value[each] for each in ("type", "message", "event") if isinstance(value.get(each), str)), "")
     if "delta" in str(named):
         return "delta"  # sound and words of a reply alternate
@@ -293,9 +322,12 @@ def _kind(message: str | bytes) -> str:
 
 def _told(message: str | bytes) -> str:
     """The words of a reply in a message of an engine's."""
-    if isinstance(message, bytes) or not ("transcript" in message or "agent_response" in message):
+    message = _text(message)
+    if not any(name in message for name in ("transcript", "agent_response", "outputTranscription")):
         return ""
     value = json.loads(message)
+    if "serverContent" in value:
+        return str((value["serverContent"].get("outputTranscription") or {}).get("text", ""))
     whole = (value.get("agent_response_event") or {}).get("agent_response", "")
     return whole or value.get("delta") or value.get("text") or value.get("transcript") or ""
 

@@ -22,7 +22,9 @@ from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan
 from patter_cli.core.verdict_gate import LEAD_MS
 from patter_cli.engine.clock import CallAlarm, CallClock
 from patter_cli.engine.converse import (
+    ANSWER_S,
     FORGOTTEN_MS,
+    LONGEST_WAIT_S,
     OPEN_S,
     PAUSE_MS,
     PRE_ROLL_MS,
@@ -34,7 +36,7 @@ from patter_cli.engine.converse import (
     engine_plan,
 )
 from patter_cli.engine.s2s_replies import KEPT_REPLIES
-from patter_cli.errors import PatterError, Unauthorized, Unavailable
+from patter_cli.errors import PatterError, RateLimited, Unauthorized, Unavailable
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
 from tests.unit.engine.conftest import virtually
 
@@ -665,7 +667,7 @@ def test_what_was_asked_before_the_first_session_is_asked_when_it_is_open() -> N
     async def greets(running: Running) -> None:
         running.converse.perform(order.Greet(response_id=1, text="Hello."))
 
-    running = held(Unavailable("busy", provider="toy"), session, then=greets)
+    running = held(Unavailable("busy", provider="toy"), session, then=greets, seconds=3)
     assert session.asked == [("respond", 1, "Hello.", True)]
     assert running.events == []
 
@@ -685,6 +687,44 @@ def test_what_cannot_help_is_not_tried_again(failure: Exception) -> None:
     running = held(failure, Session())
     assert running.kinds == [fact.ListenFailed]
     assert len(running.engine.setups) == 1
+
+
+def test_an_engine_that_falls_silent_is_taken_for_dead() -> None:
+    """Its connection stands, and nothing comes after a reply was asked for, or no more than that the turn was taken."""
+    mute, taciturn, well = Session(), Session(), Session()
+
+    async def asks(running: Running) -> None:
+        running.converse.perform(order.AskEngine(response_id=1))
+        await asyncio.sleep(ANSWER_S + 1)
+        assert running.kinds == [fact.EngineLost, fact.ResponseFailed]
+        running.converse.perform(order.CommitSpeech())
+        running.converse.perform(order.AskEngine(response_id=2))
+        await asyncio.sleep(0.5)
+        taciturn.due.put_nowait(s2s.TurnTaken(item="c1"))
+        await asyncio.sleep(ANSWER_S + 1)
+        running.converse.perform(order.AskEngine(response_id=3))
+        await asyncio.sleep(ANSWER_S - 0.5)
+        well.due.put_nowait(s2s.ReplyOpened(reply="r", asked=3))
+
+    running = held(mute, taciturn, well, then=asks)
+    assert [each.response_id for _, each in running.events if isinstance(each, fact.ResponseFailed)] == [1, 2]
+    assert (mute.closed, taciturn.closed, len(running.engine.setups)) == (True, True, 3)
+    assert running.kinds[-1] is fact.SpeechResponseOpened
+
+
+def test_a_busy_engine_is_asked_again_when_it_says() -> None:
+    """Within what a caller may be made to wait."""
+    refused = [RateLimited("busy", provider="toy", retry_after_s=seconds) for seconds in (1.5, 60.0)]
+    session = Session()
+
+    async def greets(running: Running) -> None:
+        running.converse.perform(order.Greet(response_id=1, text="Hello."))
+        await asyncio.sleep(1.5 + LONGEST_WAIT_S - 0.1)
+        assert session.asked == []
+        await asyncio.sleep(0.2)
+        assert session.asked == [("respond", 1, "Hello.", True)]
+
+    held(*refused, session, then=greets, seconds=1)
 
 
 def test_an_engine_that_leaves_is_not_called_back() -> None:
