@@ -160,7 +160,7 @@ class _Contexts:
                 "charStartTimesMs": [round(each[1] - start_ms) for each in part],
                 "charDurationsMs": [round(each[2] - each[1]) for each in part],
             }
-            body = {"audio": base64.b64encode(piece).decode(), "contextId": context, "isFinal": None}
+            body = {"audio": base64.b64encode(piece).decode(), "contextId": context}
             await self._socket.send({**body, "alignment": aligned, "normalizedAlignment": aligned})
             if self._peer.gap_s and number:
                 await asyncio.sleep(self._peer.gap_s)
