@@ -4,7 +4,8 @@ Theory of operation. Prompt, greeting, language and voice are put over those of 
 allow that in its security settings. Formats are the agent's own and told at the beginning; where they are not the
 telephone's, sound is converted here. The platform names neither replies nor items: a reply begins with the first sound
 or words after the caller's turn or a tool's answer, and nothing says where it ends. Nothing can be cancelled or taken
-back.
+back. What it thinks was heard of a reply that was interrupted goes by its own clock, as if sound were heard when it is
+sent: its corrections are left alone, for the line says what was heard, and its letters' times to which word.
 
 Source: ElevenLabs, agents WebSocket, 2026-11.
 """
@@ -33,6 +34,7 @@ from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Un
 from patter_cli.providers.elevenlabs_voices import ELEVENLABS
 from patter_cli.providers.http import ERROR_BYTES, Server, pooled_client, refusal, start_of, translated
 from patter_cli.providers.socket import Socket, connect
+from patter_cli.providers.spoken_letters import SpokenLetters
 from patter_cli.providers.vendor import socket_url
 from patter_cli.providers.vendor_keys import try_address
 from patter_cli.providers.wire_json import number_of, object_of, read_object, sound_of, text_of
@@ -89,6 +91,7 @@ class ElevenLabsConvAI:
             tools=True,
             continues=True,
             instruct=True,
+            word_times=True,
             tells_end=False,
         )
 
@@ -161,6 +164,7 @@ class ConvAISession:
         self._messages = socket.messages()
         self._encode: Callable[[Samples], bytes] = encode_ulaw
         self._decode: Callable[[bytes], Samples] = decode_ulaw
+        self._out_hz = RATE_HZ
         self._to_them = Resampler(RATE_HZ, RATE_HZ)
         self._to_us = Resampler(RATE_HZ, RATE_HZ)
         self._waiting: list[Samples] = []
@@ -170,6 +174,8 @@ class ConvAISession:
         """What it is saying; "" once the caller has had a turn."""
         self._worded = False
         """This reply has had its words; the next ones are of another."""
+        self._letters = SpokenLetters()
+        """Of this reply."""
         self._cut = -1
         """Sound up to this event is of what was given up."""
         self._turns = 0
@@ -239,6 +245,7 @@ class ConvAISession:
                     self._to_them = Resampler(RATE_HZ, rate_hz)
                     encoding, rate_hz = self._format(spoken or "pcm_16000")
                     self._decode = decode_ulaw if encoding == "ulaw" else _decode_pcm
+                    self._out_hz = rate_hz
                     self._to_us = Resampler(rate_hz, RATE_HZ)
                     return
                 case "ping":
@@ -295,16 +302,22 @@ class ConvAISession:
     def _sound(self, event: dict[str, Any]) -> list[EngineEvent]:
         if number_of(event, "event_id", 0) <= self._cut:
             return []
-        samples = self._to_us.process(self._decode(sound_of(self._server, event, "audio_base_64")))
+        sound = self._decode(sound_of(self._server, event, "audio_base_64"))
         opened = self._opened()
-        return [*opened, s2s.ReplyAudio(reply=self._reply, samples=samples)]
+        self._letters.sound(len(sound) * 1000 / self._out_hz, object_of(event, "alignment"))
+        return [*opened, s2s.ReplyAudio(reply=self._reply, samples=self._to_us.process(sound)), *self._timed()]
 
     def _words(self, text: str) -> list[EngineEvent]:
         if self._worded:
             self._reply = ""
         opened = self._opened()
         self._worded = True
-        return [*opened, s2s.ReplyWords(reply=self._reply, text=text, over=True)]
+        self._letters.text(text)
+        return [*opened, s2s.ReplyWords(reply=self._reply, text=text, over=True), *self._timed()]
+
+    def _timed(self) -> list[EngineEvent]:
+        news = self._letters.news()
+        return [] if news is None else [s2s.ReplyWordTimes(reply=self._reply, starts_ms=news[0], ends_ms=news[1])]
 
     def _interrupted(self, event: dict[str, Any]) -> list[EngineEvent]:
         self._cut = max(self._cut, int(number_of(event, "event_id", -1)))
@@ -329,7 +342,7 @@ class ConvAISession:
             return []
         self._replies += 1
         self._reply = f"reply_{self._replies}"
-        self._worded = False
+        self._worded, self._letters = False, SpokenLetters()
         return [s2s.ReplyOpened(reply=self._reply)]
 
     def _pong(self, value: dict[str, Any]) -> None:

@@ -344,3 +344,20 @@ def test_sound_is_the_vendor_s_however_it_is_cut(row: Row) -> None:
         assert len(heard) > 4000
 
     held(row, story)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.can.word_times], ids=lambda row: row.name)
+def test_the_times_of_words_are_told(row: Row) -> None:
+    """Of each word of a reply, from its first sample: they are in order, and lie within its sound."""
+
+    async def story(talk: Talk) -> None:
+        for _ in range(2):
+            reply = await talk.turn()
+            times = talk.of(s2s.ReplyWordTimes, reply)[-1]
+            sound_ms = sum(len(each.samples) for each in talk.of(s2s.ReplyAudio, reply)) / 8
+            assert len(times.starts_ms) == len(times.ends_ms) == len(talk.words(reply).split())
+            assert list(times.starts_ms) == sorted(times.starts_ms)
+            assert times.starts_ms[0] == 0
+            assert sound_ms - 80 <= times.ends_ms[-1] <= sound_ms + 5
+
+    held(row, story)

@@ -124,6 +124,7 @@ class ConvAITalk:
         self._event = 0
         self._speaking: asyncio.Task[None] | None = None
         self._spoken_until = 0.0
+        self._saying = ""
         self._due: dict[str, Said] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: LabSocket | None = None
@@ -210,6 +211,8 @@ class ConvAITalk:
             self._speaking.cancel()
             self._spoken_until = 0.0
             await self._send("interruption", "interruption_event", {"event_id": self._event})
+            corrected = {"original_agent_response": self._saying, "corrected_agent_response": f"{self._saying[:9]}..."}
+            await self._send("agent_response_correction", "agent_response_correction_event", corrected)
 
     async def _turn(self, words: str) -> None:
         self._event += 1
@@ -230,11 +233,14 @@ class ConvAITalk:
             event = {"agent_response": text, "event_id": self._event}
             await self._send("agent_response", "agent_response_event", event)
             samples, step = self._vendor.voice(text), int(CHUNK_S * RATE_HZ)
+            self._saying = text
             for at in range(0, len(samples), step):
                 self._event += 1
                 piece = base64.b64encode(self._encoded(samples[at : at + step])).decode()
                 self._spoken_until = max(self._spoken_until, loop.time()) + CHUNK_S
-                await self._send("audio", "audio_event", {"audio_base_64": piece, "event_id": self._event})
+                aligned = _aligned(text, len(samples), at, step)
+                event = {"audio_base_64": piece, "event_id": self._event, "alignment": aligned}
+                await self._send("audio", "audio_event", event)
                 await asyncio.sleep(self._vendor.speak_s)
         for name, arguments in said.calls:
             self._event += 1
@@ -257,3 +263,15 @@ class ConvAITalk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _aligned(text: str, whole: int, at: int, step: int) -> dict[str, Any]:
+    """The letters that begin in a piece of the sound, spoken one as long as the other, and when in it."""
+    letter_ms = whole * 1000 / RATE_HZ / max(1, len(text))
+    from_ms, to_ms = at * 1000 / RATE_HZ, (at + step) * 1000 / RATE_HZ
+    told = [index for index in range(len(text)) if from_ms <= index * letter_ms < to_ms]
+    return {
+        "chars": [text[index] for index in told],
+        "char_start_times_ms": [round(index * letter_ms - from_ms) for index in told],
+        "char_durations_ms": [round(letter_ms) for _ in told],
+    }
