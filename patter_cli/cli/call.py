@@ -23,8 +23,6 @@ EXAMPLES = (
     "Examples: patter call +14155550123 reminder --var name=Anna · patter call +14155550123 --dry-run · "
     "patter call --csv people.csv reminder --concurrency 5 · patter call +12025550102 reminder --carrier lab"
 )
-LONGEST_UNASKED = 10
-"""A list that rings more people than this wants a yes."""
 
 
 def call(
@@ -76,7 +74,9 @@ def call(
     record: Annotated[
         bool, typer.Option("--record", help="Record both sides here, beside the call's journal.")
     ] = DEFAULTS.record,
-    json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON; of a list, a line for each.")
+    ] = False,
 ) -> None:
     """Ring NUMBER with the agent and stay until the call is over.
 
@@ -125,12 +125,14 @@ def call(
     if dry_run and csv is None:
         _show_request(wanted, name, settings, carrier)
     elif csv is not None:
+        from patter_cli.cli.call_list import ring_list
         from patter_cli.cli.campaign import Pace, read_retries
-        from patter_cli.cli.people import read_people
 
         pace = Pace(concurrency=concurrency, calls_per_s=calls_per_second, retries=read_retries(retries))
-        people = read_people(csv)
-        raise typer.Exit(run(_campaign(people, wanted, name, pace, yes, settings, server, carrier, tunnel, dry_run)))
+        code = ring_list(
+            csv, wanted, name, pace, settings, server, carrier, tunnel=tunnel, dry_run=dry_run, yes=yes, as_json=json_
+        )
+        raise typer.Exit(code)
     else:
         from patter_cli.cli.screen import on_terminal, screen_for
 
@@ -229,64 +231,6 @@ async def _one(
         watch(service)
     async with started(service, tunnel=tunnel) as own:
         return await ring(own)
-
-
-async def _campaign(
-    people: object,
-    wanted: PlaceCall,
-    agent: str,
-    pace: object,
-    yes: bool,
-    settings: Settings,
-    server: object,
-    carrier: str,
-    tunnel: bool,
-    dry_run: bool,
-) -> int:
-    import datetime
-    from dataclasses import replace
-
-    from patter_cli import wiring
-    from patter_cli.cli.campaign import Campaign, Pace
-    from patter_cli.cli.forecast import guess_call
-    from patter_cli.cli.lab import is_lab, lab_server
-    from patter_cli.cli.outgoing import RunningServer, new_service, started
-    from patter_cli.cli.people import People
-
-    assert isinstance(people, People)
-    assert isinstance(pace, Pace)
-    lab, rules = is_lab(carrier), wiring.dial_rules(settings)
-    carriers = server[0].carriers if isinstance(server, tuple) else list(wiring.carriers())
-    real = carrier or next((each for each in carriers if each != wiring.built_in_line().name), "")
-    store = wiring.kept_calls(settings)
-    work = Campaign(
-        people,
-        wanted,
-        pace,
-        rules=replace(rules, quota=None) if lab else rules,
-        guess=guess_call(store, wanted.agent, real, datetime.date.today()),
-        store=store,
-    )
-    forecast = work.forecast()
-    print(forecast.render(), file=sys.stderr)
-    if dry_run:
-        return 0
-    if len(forecast.to_ring) > LONGEST_UNASKED and not yes:
-        if not sys.stdin.isatty():
-            from patter_cli.errors import InputError
-
-            raise InputError(f"that rings {len(forecast.to_ring)} people", hint="--yes rings them")
-        typer.confirm("Ring them?", abort=True, err=True)
-    if isinstance(server, tuple):
-        return await work.run(RunningServer(server[0]))
-    if lab:
-        async with lab_server(
-            carrier, agent, settings, number=wanted.from_number, observers=(), max_calls=pace.concurrency
-        ) as registration:
-            return await work.run(RunningServer(registration))
-    service = new_service(agent, settings, observers=(), max_calls=pace.concurrency, carrier=carrier, tunnel=tunnel)
-    async with started(service, tunnel=tunnel) as own:
-        return await work.run(own)
 
 
 def _told(result: CallResult, as_json: bool) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from patter_cli.cli.forecast import CallGuess, Forecast
+from patter_cli.cli.list_count import ListCount
+from patter_cli.cli.list_told import ListTold, Rung
 from patter_cli.cli.outgoing import Outgoing
 from patter_cli.cli.people import DIALLING, NOT_RUNG, RINGS, UNKNOWN, Entry, People, Results
 from patter_cli.contracts.store import CallQuery, CallStore
@@ -30,6 +31,7 @@ AGAIN: Final = ("busy", "no_answer", "failed")
 """What may be worth another try. Never a call of which nobody knows whether it rang."""
 USUALLY: Final = ("busy", "no_answer")
 GO_ON: Final = "the same command, with a server, goes on where it was"
+RESUMES: Final = "the same command goes on with them"
 ROOM_S: Final = 1.0
 """Between two looks whether a server that was full takes another call."""
 TWICE: Final = "it is on the list twice"
@@ -86,6 +88,7 @@ class Campaign:
         rules: DialRules,
         guess: CallGuess,
         store: CallStore,
+        told: ListTold,
     ) -> None:
         """wanted: the call, whose number and variables each row changes. store: where what became of calls is looked up
         that an earlier run left open. Raises InputError where its results cannot be read."""
@@ -95,7 +98,15 @@ class Campaign:
         self._rules = rules
         self._guess = guess
         self._store = store
+        self._told = told
         self._results = Results(people.results)
+        self._count = ListCount(
+            people.path.name,
+            (number for number, _ in people.rows),
+            guess=guess,
+            concurrency=pace.concurrency,
+            calls_per_s=pace.calls_per_s,
+        )
         self._next_s = 0.0
 
     def forecast(self) -> Forecast:
@@ -129,12 +140,22 @@ class Campaign:
             guess=self._guess,
         )
 
+    def announce(self, forecast: Forecast) -> None:
+        """Tell how far the list is, before anybody is rung in a run or a round."""
+        refused = sum(why != TWICE for _, why in forecast.refused)
+        self._count.round(self._last(), left=len(forecast.to_ring), refused=refused)
+        self._told.progress(self._count.view())
+
     async def run(self, outgoing: Outgoing) -> int:
         """Ring everybody who is left, and those again who are worth another try. Returns the exit code: 1 if somebody
         was not reached in the end. Raises InputError where what became of them cannot be kept."""
         with self._results.held():
             try:
                 return await self._run(outgoing)
+            except asyncio.CancelledError:
+                left = self._count.left
+                self._told.end(f"{self._summary()}{f'; {left} left: {RESUMES}' if left else ''}")
+                raise
             except ExceptionGroup as errors:
                 ours, bugs = errors.split(PatterError)
                 if ours is None or bugs is not None:
@@ -143,11 +164,11 @@ class Campaign:
 
     async def _run(self, outgoing: Outgoing) -> int:
         await self._settle(outgoing)
+        forecast = self._begin_round()
         for _ in range(max(self._pace.retries.values(), default=0) + 1):
-            left = list(self.forecast().to_ring)
+            left = list(reversed(forecast.to_ring))
             if not left:
                 break
-            left.reverse()
 
             async def work(left: list[tuple[str, Mapping[str, str]]] = left) -> None:
                 while left:
@@ -156,23 +177,36 @@ class Campaign:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(min(self._pace.concurrency, len(left))):
                     tasks.create_task(work())
-        if sys.stderr.isatty():
-            print(file=sys.stderr)  # below the bar
-        counts = Counter(each.outcome for each in self._results.last.values())
-        print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "nobody was rung")
-        missed = any(why != TWICE for _, why in self.forecast().refused)
-        return 1 if missed or set(counts) - {"answered", "voicemail"} else 0
+            forecast = self._begin_round()
+        self._told.end(self._summary())
+        missed = any(why != TWICE for _, why in forecast.refused)
+        return 1 if missed or set(self._last().values()) - {"answered", "voicemail"} else 0
+
+    def _begin_round(self) -> Forecast:
+        """Whom there is to ring now, and whom not."""
+        forecast = self.forecast()
+        self.announce(forecast)
+        return forecast
+
+    def _last(self) -> dict[str, str]:
+        """The last outcome of everybody who was ever rung."""
+        return {number: each.outcome for number, each in self._results.last.items()}
+
+    def _summary(self) -> str:
+        counts = Counter(self._last().values()).most_common()
+        return ", ".join(f"{count} {outcome}" for outcome, count in counts) or "nobody was rung"
 
     async def _ring(self, outgoing: Outgoing, number: str, variables: Mapping[str, str]) -> None:
         await self._wait_for_turn()
-        self._results.write(number, DIALLING)
+        self._write(number, DIALLING)
+        began_s = asyncio.get_running_loop().time()
         wanted = replace(self._wanted, to=number, variables={**self._wanted.variables, **variables})
         dialling = asyncio.create_task(outgoing.dial(wanted))
         try:
             while (call_id := await _taken(dialling)) is None:
                 await asyncio.sleep(ROOM_S)
                 dialling = asyncio.create_task(outgoing.dial(wanted))
-            self._results.write(number, RINGS, call_id=call_id)
+            self._write(number, RINGS, call_id=call_id)
             await self._see_end(outgoing, number, call_id)
         except (ServerGone, Stopping) as error:  # then there is nobody to ask for the others
             self._failed(number, error)
@@ -180,16 +214,38 @@ class Campaign:
         except PatterError as error:
             self._failed(number, error)
         except asyncio.CancelledError:
+            self._stopping()
             await self._call_off(outgoing, number, dialling)
             raise
-        self._show(number)
+        self._count.held(asyncio.get_running_loop().time() - began_s)
+
+    def _write(
+        self, number: str, outcome: str, reason: str = "", by: str = "", duration_s: str = "", call_id: str = ""
+    ) -> None:
+        """Write down what is known of somebody, and tell it. Raises InputError."""
+        before = self._results.last.get(number)
+        self._results.write(number, outcome, reason, by, duration_s, call_id)
+        over = outcome not in (DIALLING, RINGS)
+        again = over and not self._is_done(number)
+        self._count.moved(number, None if before is None else before.outcome, str(outcome), again=again)
+        progress = self._count.view()
+        self._told.progress(progress)
+        if over:
+            rung = Rung(
+                number=number,
+                attempt=self._results.tried(number),
+                outcome=str(outcome),
+                reason=reason,
+                answered_by=by,
+                duration_s=float(duration_s) if duration_s else None,
+                call_id=call_id,
+            )
+            self._told.rung(rung, progress)
 
     async def _see_end(self, outgoing: Outgoing, number: str, call_id: str) -> None:
         """Wait for the end of a call and write it down. Raises PatterError."""
         result = await outgoing.result(call_id)
-        self._results.write(
-            number, result.outcome, result.reason, result.answered_by, f"{result.duration:.1f}", result.call_id
-        )
+        self._write(number, result.outcome, result.reason, result.answered_by, f"{result.duration:.1f}", result.call_id)
 
     def _failed(self, number: str, error: PatterError) -> None:
         lost = isinstance(error, NetworkError)  # it may have rung
@@ -197,7 +253,12 @@ class Campaign:
         outcome = UNKNOWN if lost or call_id else "failed"
         if isinstance(error, ServerGone | Stopping | NoRoom) and not call_id:
             outcome = NOT_RUNG
-        self._results.write(number, outcome, str(error), call_id=call_id)
+        self._write(number, outcome, str(error), call_id=call_id)
+
+    def _stopping(self) -> None:
+        if not self._count.stopping:
+            self._count.stopping = True
+            self._told.progress(self._count.view())
 
     async def _call_off(self, outgoing: Outgoing, number: str, dialling: asyncio.Task[str]) -> None:
         """The run is interrupted: end the call, and write down what became of it if that is known soon."""
@@ -235,9 +296,9 @@ class Campaign:
                 return
         kept = await asyncio.to_thread(self._kept, number, entry)
         if kept is not None:
-            self._results.write(number, *kept)
+            self._write(number, *kept)
         elif entry.outcome != UNKNOWN:
-            self._results.write(number, UNKNOWN, "the run that rang it was ended", call_id=entry.call_id)
+            self._write(number, UNKNOWN, "the run that rang it was ended", call_id=entry.call_id)
 
     def _kept(self, number: str, entry: Entry) -> tuple[str, str, str, str, str] | None:
         """What a record says of the call: outcome, reason, by whom, seconds, id. None: there is none."""
@@ -251,13 +312,3 @@ class Campaign:
             if row is not None and row.outcome is not None:
                 return row.outcome, row.reason, "", f"{row.duration_s or 0.0:.1f}", row.call_id
         return None
-
-    def _show(self, number: str) -> None:
-        last = self._results.last
-        over = sum(each.outcome not in (DIALLING, RINGS) for each in last.values())
-        line = f"{over}/{len(self._people.rows)} {number} {last[number].outcome}"
-        if sys.stderr.isatty():
-            filled = 30 * over // max(1, len(self._people.rows))
-            print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {line:40}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)

@@ -118,13 +118,15 @@ def _help(theme: Theme, width: int, height: int) -> list[Row]:
 
 def _below(view: ScreenView, steering: Steering, theme: Theme, width: int, height: int) -> list[Row]:
     """One below the other."""
+    progress = _progress(view, theme, width, height)
     listed = min(max(1, len(view.calls)), max(2, height // 5))
     said = view.log if view.shown is not None else ()
     logged = min(len(said), 1 if height < 20 else 2 if height < 40 else 5)
-    bars = 0 if view.shown is None or height < 14 else 2 if height < 20 else 4 if height < 30 else 8
+    room = height - len(progress)
+    bars = 0 if view.shown is None or room < 14 else 2 if room < 20 else 4 if room < 30 else 8
     if view.shown is not None and bars:
         bars = min(bars, 1 if not view.shown.turns else len(view.shown.turns) + (bars > 2))
-    rows = [panels.rule(theme, "calls", width), *panels.calls(view, theme, width, listed)]
+    rows = [*progress, panels.rule(theme, "calls", width), *panels.calls(view, theme, width, listed)]
     rest = height - len(rows) - (logged + 1 if logged else 0) - (bars + 1 if bars else 0)
     rows += _talk(view, steering, theme, width, rest)
     if view.shown is not None and bars:
@@ -145,10 +147,11 @@ def _beside(view: ScreenView, steering: Steering, theme: Theme, width: int, heig
     second = width - first - 1 - (third + 1 if third else 0)
 
     bars = 0 if view.shown is None else max(4, min(len(view.shown.turns) + 1, high // 2))
-    listed = high - 1 - (bars + 1 if bars else 0)
-    left = [panels.rule(theme, "calls", first), *panels.calls(view, theme, first, listed)]
+    progress = _progress(view, theme, first, high)
+    listed = high - 1 - len(progress) - (bars + 1 if bars else 0)
+    left = [*progress, panels.rule(theme, "calls", first), *panels.calls(view, theme, first, listed)]
     if view.shown is not None:
-        left = panels.column(left, theme, first, listed + 1)
+        left = panels.column(left, theme, first, listed + len(progress) + 1)
         left.append(panels.rule(theme, "waits", first, panels.waits_text(view.shown.waits)))
         left += panels.waits(view.shown.turns, theme, first, bars)
     columns = [(first, left), (second, _talk(view, steering, theme, second, high))]
@@ -165,6 +168,14 @@ def _beside(view: ScreenView, steering: Steering, theme: Theme, width: int, heig
     if logged:
         body += [panels.rule(theme, "log", width), *panels.log(said, theme, width, logged)]
     return body
+
+
+def _progress(view: ScreenView, theme: Theme, width: int, height: int) -> list[Row]:
+    """How far the list is, where one is rung; where there is little room, no more than its bar."""
+    if view.listing is None:
+        return []
+    rows = panels.listing(view.listing, view.cost, theme, width)
+    return rows[:2] if height < 16 else rows
 
 
 def _spent(detail: CallDetail, theme: Theme, width: int, height: int) -> list[Row]:

@@ -23,7 +23,18 @@ from patter_cli.observe.prices import PriceTable
 from patter_cli.text.printable import printable
 from patter_cli.text.redact import mask_number
 from patter_cli.tui.spoken import SpokenWords
-from patter_cli.tui.view import CallDetail, CallRow, Line, Money, Phase, ScreenView, ToolView, Waits, Who
+from patter_cli.tui.view import (
+    CallDetail,
+    CallRow,
+    Line,
+    ListProgress,
+    Money,
+    Phase,
+    ScreenView,
+    ToolView,
+    Waits,
+    Who,
+)
 
 LINES = 300
 """Of a call's transcript that can be looked back on."""
@@ -112,6 +123,11 @@ class CallFold:
                 (f"{each['leg']} {each['provider']}", _money(each["usd"])) for each in self._cost.render()["legs"]
             ),
         )
+
+    @property
+    def talks(self) -> bool:
+        """Somebody has picked up, and it is not over."""
+        return self._phase not in (Phase.DIALLING, Phase.RINGING, Phase.OVER)
 
     @property
     def cost(self) -> Money:
@@ -310,6 +326,7 @@ class ScreenFold:
         self._measured: deque[int] = deque(maxlen=MEASURED)
         self._waits = Waits()
         self._log: deque[str] = deque(maxlen=LOG)
+        self._listing: ListProgress | None = None
 
     def feed(self, call_id: str, entry: Entry, seen_s: float) -> None:
         """Take an entry of a call's journal, which was seen at this moment."""
@@ -339,6 +356,10 @@ class ScreenFold:
         """Something that would have been printed."""
         self._log.append(_shown(line))
 
+    def go_on(self, listing: ListProgress) -> None:
+        """The list that is rung has come so far."""
+        self._listing = listing
+
     @property
     def live(self) -> int:
         """How many calls there are."""
@@ -351,8 +372,10 @@ class ScreenFold:
 
     @property
     def newest(self) -> str:
-        """The call that began last, or ended last where none is live; "" if there was none."""
-        return next(reversed(self._live or self._ended), "")
+        """The call that began last and does not only ring, or one that rings, or the last that ended; "" if there was
+        none. Where many are rung, there is always one that has just begun to ring, and nothing to see of it."""
+        talks = (call_id for call_id, call in reversed(self._live.items()) if call.talks)
+        return next(talks, "") or next(reversed(self._live or self._ended), "")
 
     def view(
         self,
@@ -378,8 +401,9 @@ class ScreenFold:
             cost=sum((each.cost for each in rows), self._spent),
             lag_ms=lag_ms,
             level_db=level_db,
+            listing=self._listing,
             log=tuple(self._log),
-            stopping=stopping,
+            stopping=stopping or (self._listing is not None and self._listing.stopping),
         )
 
     def _row(self, call: CallFold, now_s: float) -> CallRow:

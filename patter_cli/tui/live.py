@@ -40,7 +40,7 @@ from patter_cli.tui.panels import dollars
 from patter_cli.tui.steer import HangUp, Mute, Quit, Steering, press, read_keys
 from patter_cli.tui.theme import theme
 from patter_cli.tui.tty import BEGIN, END, Tty, plain_signs
-from patter_cli.tui.view import ScreenView
+from patter_cli.tui.view import ListProgress, ScreenView
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,12 @@ class LiveScreen:
             self._otherwise(call_id, entry)
         with self._lock:
             self._fold.feed(call_id, entry, time.monotonic())
+            self._changed = True
+
+    def show_list(self, listing: ListProgress) -> None:
+        """A list is rung, and has come so far. From any thread."""
+        with self._lock:
+            self._fold.go_on(listing)
             self._changed = True
 
     def watch(self, board: Switchboard) -> None:

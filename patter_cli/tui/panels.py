@@ -11,7 +11,7 @@ from rich.style import Style
 from patter_cli.observe.metrics import TurnLatency
 from patter_cli.tui.paint import Row, cut, fit, piece, short, split_row, width_of, wrap
 from patter_cli.tui.theme import STAGES, Theme
-from patter_cli.tui.view import CallDetail, CallRow, Line, Money, Phase, ScreenView, Waits, Who
+from patter_cli.tui.view import CallDetail, CallRow, Line, ListProgress, Money, Phase, ScreenView, Waits, Who
 
 GUTTER = 8
 """For who speaks."""
@@ -20,6 +20,9 @@ TIMED = 64
 """A transcript this wide has the time in front of its lines."""
 AIRY = 30
 """One this high has a blank row before each of the caller's turns."""
+
+_TROUBLED = ("failed", "unknown", "interrupted")
+"""Outcomes that somebody has to see to."""
 
 _SIGNS = {
     Phase.SPEAKING: "live", Phase.CALLER: "live", Phase.THINKING: "busy", Phase.TOOL: "busy", Phase.HELD: "busy",
@@ -50,6 +53,69 @@ def rule(theme: Theme, title: str, width: int, right: str = "") -> Row:
     if gap < 0:
         return fit(start, width, theme.plain)
     return fit([*start, piece(theme.signs.rule * gap, theme.dim), *end], width, theme.plain)
+
+
+# --- the people who are rung -------------------------------------------------------------------------------------
+
+
+def listing(progress: ListProgress, spent: Money, theme: Theme, width: int) -> list[Row]:
+    """How far the list is, as a bar, and below it in words: what became of whom, and what is still to come."""
+    became = [(count, name.replace("_", " "), name in _TROUBLED) for name, count in progress.outcomes]
+    to_come = [
+        (count, name, False)
+        for count, name in (
+            (progress.ringing, "on the line"),
+            (progress.left, "left"),
+            (progress.again, "to ring again"),
+            (progress.refused, "not to be rung"),
+        )
+        if count
+    ]
+    rows = [
+        rule(theme, f"list {progress.name}", width, f"{progress.done} of {progress.people}"),
+        _people(progress, theme, width),
+    ]
+    for group in (became, to_come):
+        words = [
+            (f"{count} {name}{',' if number < len(group) else ''}", theme.bad if bad else theme.plain)
+            for number, (count, name, bad) in enumerate(group, 1)
+        ]
+        rows += [[piece(" ", theme.plain), *row] for row in wrap(words, width - 2, theme.plain) if row]
+    money: Row = [piece("   spent ", theme.dim), piece(dollars(spent), theme.plain)]
+    if progress.left or progress.again:
+        more = "$?" if progress.usd_left is None else f"${progress.usd_left:.2f}"
+        money += [piece(", to come about ", theme.dim), piece(more, theme.plain)]
+    rows.append([piece(f" {left_text(progress)}", theme.plain), *money])
+    return [fit(each, width, theme.plain) for each in rows]
+
+
+def _people(progress: ListProgress, theme: Theme, width: int) -> Row:
+    """Those of whom it is known, those who are rung, and the others."""
+    signs = theme.signs
+    kinds = (
+        (progress.done, signs.block, theme.who[Who.AGENT]),
+        (progress.ringing, signs.shade, theme.phase[Phase.RINGING]),
+    )
+    room, passed, cells = width - 2, 0, 0
+    row: Row = [piece(" ", theme.plain)]
+    for count, sign, style in kinds:
+        passed += count
+        until = round(passed * room / max(1, progress.people))
+        row.append(piece(sign * (until - cells), style))
+        cells = until
+    return fit([*row, piece(signs.faint * (room - cells), theme.dim)], width, theme.plain)
+
+
+def left_text(progress: ListProgress) -> str:
+    """How much longer it takes, as words."""
+    if progress.stopping:
+        return "nobody else is rung"
+    if not progress.left and not progress.again:
+        return "the last calls" if progress.ringing else "everybody was rung"
+    if progress.seconds_left < 90:
+        return f"about {max(1, round(progress.seconds_left))} s left"
+    minutes = round(progress.seconds_left / 60)
+    return f"about {minutes // 60} h {minutes % 60} min left" if minutes >= 90 else f"about {minutes} min left"
 
 
 # --- the list of calls -------------------------------------------------------------------------------------------

@@ -30,13 +30,15 @@ class Signs:
     there: str = "→"
     here: str = "←"
     block: str = "█"
+    shade: str = "▓"
+    faint: str = "░"
     blocks: str = "░▒▓▚█▞"
     """One for each stage, where colours do not tell them apart."""
 
 
 ASCII = Signs(
     live="*", quiet="o", busy="@", over=".", pointer=">", cursor="_", rule="-", wall="|", up_down="j/k", there="->",
-    here="<-", block="#", blocks=".:=+#%",
+    here="<-", block="#", shade="+", faint=".", blocks=".:=+#%",
 )  # fmt: skip
 
 

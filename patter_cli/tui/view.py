@@ -126,6 +126,36 @@ class CallDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListProgress:
+    """How far a list of people is that is being rung. Everybody is in one of ringing, left, again, refused or done."""
+
+    name: str
+    """Of its file."""
+    people: int
+    """On it, each of them once."""
+    ringing: int = 0
+    """They are being rung, or talk."""
+    left: int = 0
+    """They are still to be rung in this round."""
+    again: int = 0
+    """They were rung, and will be once more."""
+    refused: int = 0
+    """They must not be rung."""
+    outcomes: tuple[tuple[str, int], ...] = ()
+    """What became of how many, the most first."""
+    seconds_left: float = 0.0
+    """Until the last of them is over, as far as can be told."""
+    usd_left: float | None = None
+    """What those who are still to be rung will cost; None: nobody knows."""
+    stopping: bool = False
+    """Nobody else is rung."""
+
+    @property
+    def done(self) -> int:
+        return self.people - self.ringing - self.left - self.again - self.refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenView:
     """Everything there is to see at one moment."""
 
@@ -138,9 +168,11 @@ class ScreenView:
     """Of all calls."""
     cost: Money = Money()
     lag_ms: int | None = None
+    """By how much the event loop was late at worst in the last seconds; None: nobody measures it."""
     level_db: int | None = None
     """How loud the microphone of this machine is, below full scale; None: none is used."""
-    """By how much the event loop was late at worst in the last seconds; None: nobody measures it."""
+    listing: ListProgress | None = None
+    """Of whoever rings a list."""
     log: tuple[str, ...] = ()
     """What would have been printed, the last line last."""
     stopping: bool = False

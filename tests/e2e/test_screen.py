@@ -221,3 +221,29 @@ async def test_a_call_that_is_made_is_shown_from_its_first_ring(tmp_path: Path, 
         assert await process.wait() == 0
     await glass.wait(lambda: "s: operator" in glass.after, 2, "result")
     assert glass.restored
+
+
+async def test_a_list_is_shown_while_it_is_rung(tmp_path: Path, glass: Glass) -> None:
+    """How far it is and what became of whom, with the calls below it; one is hung up, and q lets nobody else be rung.
+    What it came to is printed at the end."""
+    people = ["+12025550108", "+12025550101", "+12125550101", *(f"+1212555{each}09" for each in range(20, 40))]
+    folder = project(tmp_path)
+    (folder / "people.csv").write_text("number,name\n" + "".join(f"{each},Ada\n" for each in people))
+    process = await glass.start(
+        *(sys.executable, "-c", PROGRAM, "call", "--csv", "people.csv", "echo", "--carrier", "lab", "--yes"),
+        *("--concurrency", "3"),
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(tmp_path / "kept")},
+    )
+    await glass.shows("patter call --csv people.csv", "list people.csv", "1 busy", "3 on the line", within_s=40)
+    await glass.shows("echo → +1***0101", "agent   Hello.", within_s=40)
+    await glass.shows("+1***2009", "ringing")
+    glass.type("hy")
+    await glass.shows("1 answered", within_s=40)
+    glass.type("q")
+    await glass.wait(lambda: "nobody else is rung" in glass.text or "left: the same" in glass.after, what="word of it")
+    async with asyncio.timeout(30):
+        assert await process.wait() == 130
+    await glass.wait(lambda: "left: the same command goes on with them" in glass.after, 2, "what is left")
+    assert glass.restored
+    assert "1 busy" in glass.after

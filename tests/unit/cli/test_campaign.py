@@ -15,6 +15,7 @@ import pytest
 from patter_cli.call_result import CallResult
 from patter_cli.cli.campaign import Campaign, Pace, read_retries
 from patter_cli.cli.forecast import CallGuess, guess_call
+from patter_cli.cli.list_told import ListLines
 from patter_cli.cli.people import COLUMNS, Results, read_people
 from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, CallRow
 from patter_cli.core.outcome import Outcome
@@ -23,6 +24,7 @@ from patter_cli.dial_quota import DialLimits, DialQuota
 from patter_cli.errors import CallRejected, InputError, NoRoom, NotReachable, PatterError, ServerGone, Stopping
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.stores.nothing import NoStore
+from patter_cli.tui.view import ListProgress
 
 FROM = "+12025550100"
 WANTED = PlaceCall(to=FROM, from_number=FROM, agent="hum", variables={"shop": "Acme"})
@@ -135,7 +137,9 @@ def listed(folder: Path, *numbers: str) -> Path:
     return path
 
 
-def campaign(path: Path, *, rules: DialRules | None = None, store: Any = None, **pace: Any) -> Campaign:
+def campaign(
+    path: Path, *, rules: DialRules | None = None, store: Any = None, told: Any = None, **pace: Any
+) -> Campaign:
     return Campaign(
         read_people(path),
         WANTED,
@@ -143,6 +147,7 @@ def campaign(path: Path, *, rules: DialRules | None = None, store: Any = None, *
         rules=rules or DialRules(hours=None),
         guess=GUESS,
         store=store or Store(),
+        told=told or ListLines(bar=False),
     )
 
 
@@ -239,6 +244,49 @@ async def test_interrupted_it_calls_off_what_rings_and_writes_that_down(tmp_path
     assert len(company.rung) == 3
     assert set(outcomes(path).values()) == {"canceled"}
     assert company.at_once == 0
+
+
+class Heard(ListLines):
+    """What a screen is told."""
+
+    def __init__(self) -> None:
+        super().__init__(bar=False)
+        self.seen: list[ListProgress] = []
+
+    def progress(self, progress: ListProgress) -> None:
+        self.seen.append(progress)
+
+
+async def test_how_far_it_is_is_told_all_the_way(tmp_path: Path) -> None:
+    """Two rounds: nobody is counted twice or lost, and at the end nobody is left; an earlier run counts as done."""
+    path = listed(tmp_path, *(number(index, "2345"[index % 4]) for index in range(12)), "+19005550142")
+    company, heard = Company(), Heard()
+    await campaign(path, concurrency=3, retries={"busy": 1}, told=heard).run(company)
+    assert all(
+        min(each.done, each.ringing, each.left, each.again) >= 0 and each.refused == 1 and each.people == 13
+        for each in heard.seen
+    )
+    assert max(each.ringing for each in heard.seen) == 3
+    assert max(each.again for each in heard.seen) == 3
+    last = heard.seen[-1]
+    assert (last.done, last.left, last.again, last.ringing) == (12, 0, 0, 0)
+    assert dict(last.outcomes) == {"answered": 3, "busy": 3, "no_answer": 3, "failed": 3}
+    again = Heard()
+    await campaign(path, retries={"busy": 1}, told=again).run(company)
+    assert again.seen[0].done == 12
+
+
+async def test_interrupted_it_says_how_many_are_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At once that nobody else is rung, and at the end what the same command would go on with."""
+    path = listed(tmp_path, *(number(index, "6") for index in range(9)))
+    heard = Heard()
+    run = asyncio.create_task(campaign(path, concurrency=3, told=heard).run(Company()))
+    await asyncio.sleep(0.05)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert heard.seen[-1].stopping
+    assert "3 canceled; 6 left: the same command goes on with them" in capsys.readouterr().out
 
 
 async def test_new_calls_keep_their_pace(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -9,8 +12,8 @@ from rich.console import Console
 from patter_cli.tui.draw import draw
 from patter_cli.tui.steer import Steering
 from patter_cli.tui.theme import theme
-from patter_cli.tui.view import ScreenView
-from tests.unit.tui.stored import DATA, MOMENTS, SIZES, golden, page, screen_at
+from patter_cli.tui.view import ListProgress, ScreenView
+from tests.unit.tui.stored import DATA, LISTING, MOMENTS, SIZES, golden, page, screen_at
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -20,13 +23,20 @@ def test_a_stored_call_looks_as_it_did(moment: str, width: int, height: int) -> 
     assert page(MOMENTS[moment], width, height).text() + "\n" == golden(moment, width, height).read_text("utf-8")
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_list_that_is_rung_looks_as_it_did(width: int, height: int) -> None:
+    """How far it is, what became of whom, what is still to come, and the calls."""
+    shown = page(MOMENTS["growing"], width, height, listing=LISTING).text()
+    assert shown + "\n" == golden("list", width, height).read_text("utf-8")
+
+
 @pytest.mark.parametrize("coloured", [True, False])
 @pytest.mark.parametrize("width", [30, 44, 60, 79, 80, 109, 110, 119, 159, 160, 200, 400])
 @pytest.mark.parametrize("height", [8, 13, 20, 24, 60])
 def test_every_row_fills_its_line_and_no_more(width: int, height: int, coloured: bool) -> None:
     """At any size: one cell too many would wrap, one too few would leave what was there before."""
-    for at_ms in (0, *MOMENTS.values()):
-        frame = page(at_ms, width, height, coloured=coloured)
+    for at_ms, listing in itertools.product((0, *MOMENTS.values()), (None, LISTING)):
+        frame = page(at_ms, width, height, coloured=coloured, listing=listing)
         assert [sum(cell_len(each.text) for each in row) for row in frame.rows] == [width] * height
 
 
@@ -68,6 +78,37 @@ def test_nobody_on_the_phone_shows_what_the_command_says() -> None:
     text = draw(view, Steering(), title="patter serve", width=80, height=24, theme=theme(coloured=False)).text()
     assert "nobody is on the phone" in text
     assert "receptionist answers at ws://127.0.0.1:8000" in text
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"left": 5, "seconds_left": 42.0}, "about 42 s left"),
+        ({"left": 5, "seconds_left": 60 * 45}, "about 45 min left"),
+        ({"left": 5, "seconds_left": 3600 * 7 + 120}, "about 7 h 2 min left"),
+        ({"ringing": 2}, "the last calls"),
+        ({}, "everybody was rung"),
+        ({"left": 5, "stopping": True}, "nobody else is rung"),
+        ({"left": 5}, "to come about $?"),
+        ({"left": 5, "usd_left": 1.5}, "to come about $1.50"),
+    ],
+)
+def test_what_is_to_come_of_a_list(facts: dict[str, Any], words: str) -> None:
+    """In the largest unit that says something; a cost that nobody knows is not made up."""
+    listing = ListProgress(name="people.csv", people=9, **facts)
+    view = ScreenView(listing=listing)
+    for width in (60, 80):
+        text = draw(view, Steering(), title="patter", width=width, height=24, theme=theme(coloured=False)).text()
+        assert words in text
+
+
+def test_a_list_of_nobody_is_a_list() -> None:
+    """And so is one with more outcomes than a row has room for."""
+    outcomes = tuple((f"outcome_{number}", number) for number in range(9, 0, -1))
+    for listing in (ListProgress(name="", people=0), ListProgress(name="x" * 99, people=45, outcomes=outcomes)):
+        frame = draw(ScreenView(listing=listing), Steering(), title="", width=44, height=30, theme=theme(coloured=True))
+        assert {sum(cell_len(each.text) for each in row) for row in frame.rows} == {44}
+    assert "1 outcome 1" in frame.text()
 
 
 def test_help_names_every_key() -> None:

@@ -6,6 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patter_cli.core.carrier_events import Answered, DialRequested
+from patter_cli.core.journal import Entry
+from patter_cli.core.plan import CallPlan
+from patter_cli.tui.fold import ScreenFold
 from patter_cli.tui.steer import HangUp, Mute, Quit, Steering, press, read_keys
 from patter_cli.tui.view import ScreenView
 from tests.unit.tui.stored import MOMENTS, screen_at
@@ -24,6 +28,25 @@ def pressed(keys: str | list[str], steering: Steering | None = None, at_ms: int 
         steering, action = press(steering, key, seen(steering, at_ms))
         assert action is None
     return steering
+
+
+def test_who_only_rings_is_not_followed_while_somebody_talks() -> None:
+    """Of a list there is always somebody who has just begun to ring; without a talk, the newest of them is shown."""
+    fold = ScreenFold()
+
+    def rings(call_id: str) -> None:
+        dialled = DialRequested(
+            call_id=call_id, caller="+12025550100", callee="+12025550101", carrier="lab",
+            plan=CallPlan(agent="hum", system_prompt=""), ring_timeout_ms=25_000, wall_time=0.0,
+        )  # fmt: skip
+        fold.feed(call_id, Entry(at=0, event=dialled, commands=()), 0.0)
+
+    rings("C1")
+    rings("C2")
+    assert fold.newest == "C2"
+    fold.feed("C1", Entry(at=1, event=Answered(), commands=()), 0.0)
+    rings("C3")
+    assert fold.newest == "C1"
 
 
 def test_without_a_choice_the_newest_call_is_followed() -> None:
