@@ -136,7 +136,7 @@ def call(
     else:
         from patter_cli.cli.screen import on_terminal, screen_for
 
-        shows = server is None and not json_  # of a call in another process nothing is known here
+        shows = not json_ and not detach
         screen = screen_for(f"patter call {name}", settings) if shows else None
         # The call's lines, and what the agent's code prints, are no data.
         with on_terminal(screen), redirect_stdout(sys.stderr) if json_ and not detach else nullcontext():
@@ -205,6 +205,8 @@ async def _one(
     tunnel: bool,
     screen: LiveScreen | None,
 ) -> CallResult | None:
+    from patter_cli import wiring
+    from patter_cli.cli.followed_calls import FollowedCalls, ServerBoard
     from patter_cli.cli.lab import is_lab, lab_server
     from patter_cli.cli.outgoing import Outgoing, RunningServer, new_service, see_through, started
     from patter_cli.observe.lines import TranscriptLines
@@ -217,10 +219,15 @@ async def _one(
         print(f"{call_id}: {wanted.agent} rings {wanted.to}", file=sys.stderr)
         return await see_through(outgoing, call_id)
 
-    if isinstance(server, tuple):
+    if isinstance(server, tuple) and detach:
         return await ring(RunningServer(server[0]))
     told = (TranscriptLines(),) if screen is None else (screen, TranscriptLines(screen.later))
     watch = screen.watch if screen is not None else None
+    if isinstance(server, tuple):
+        if watch is not None:
+            watch(ServerBoard(server[0]))
+        with FollowedCalls(wiring.kept_calls(settings), *told) as followed:
+            return await ring(RunningServer(server[0], dialled=followed.want))
     if is_lab(carrier):
         async with lab_server(
             carrier, agent, settings, number=wanted.from_number, observers=told, max_calls=1, watch=watch

@@ -13,12 +13,14 @@ import typer
 
 from patter_cli import wiring
 from patter_cli.cli.campaign import Campaign, Pace
+from patter_cli.cli.followed_calls import FollowedCalls, ServerBoard
 from patter_cli.cli.forecast import guess_call
 from patter_cli.cli.lab import LABS, is_lab, lab_server
 from patter_cli.cli.list_told import ListJson, ListLines, ListOnScreen
 from patter_cli.cli.outgoing import RunningServer, new_service, started
 from patter_cli.cli.people import read_people
 from patter_cli.cli.screen import on_terminal, screen_for
+from patter_cli.contracts.store import CallStore
 from patter_cli.errors import InputError
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.server.registration import Registration
@@ -75,7 +77,7 @@ def ring_list(
     work.announce(forecast)
     # What the agent's code prints is no data.
     with on_terminal(screen), redirect_stdout(sys.stderr) if as_json else nullcontext():
-        code = run(_ring(work, wanted, agent, pace, settings, server, carrier, tunnel, screen))
+        code = run(_ring(work, wanted, agent, pace, settings, server, carrier, tunnel, store, screen))
         if screen is not None and (summary := screen.summary()):
             print(summary, file=sys.stderr)
     return code
@@ -90,10 +92,15 @@ async def _ring(
     server: tuple[Registration, str] | None,
     carrier: str,
     tunnel: bool,
+    store: CallStore,
     screen: LiveScreen | None,
 ) -> int:
     if server is not None:
-        return await work.run(RunningServer(server[0]))
+        if screen is None:
+            return await work.run(RunningServer(server[0]))
+        screen.watch(ServerBoard(server[0]))
+        with FollowedCalls(store, screen) as followed:
+            return await work.run(RunningServer(server[0], dialled=followed.want))
     seen = () if screen is None else (screen,)
     watch = None if screen is None else screen.watch
     most = pace.concurrency

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,8 +42,10 @@ class Outgoing(Protocol):
 class RunningServer:
     """One that runs already."""
 
-    def __init__(self, server: Registration) -> None:
+    def __init__(self, server: Registration, *, dialled: Callable[[str], None] = lambda call_id: None) -> None:
+        """dialled: is told the id of each call that it makes."""
         self._server = server
+        self._dialled = dialled
         self._room = asyncio.Semaphore(MOST_ASKED)
 
     async def _ask(self, request: Request) -> dict[str, Any]:
@@ -51,7 +53,9 @@ class RunningServer:
             return await ask(self._server, request)
 
     async def dial(self, wanted: PlaceCall) -> str:
-        return str((await self._ask(wanted))["call_id"])
+        call_id = str((await self._ask(wanted))["call_id"])
+        self._dialled(call_id)
+        return call_id
 
     async def result(self, call_id: str) -> CallResult:
         while True:

@@ -29,6 +29,7 @@ from patter_cli.server.control_messages import (
     Drop,
     HandIn,
     HangUp,
+    Mute,
     Ping,
     PlaceCall,
     Request,
@@ -36,6 +37,7 @@ from patter_cli.server.control_messages import (
     Status,
     Stop,
     Tell,
+    Unmute,
     read_reply,
     read_request,
     render_reply,
@@ -74,6 +76,9 @@ class Controlled(Protocol):
 
     def hang_up(self, call_id: str) -> None:
         """Have a call say goodbye and end; one that is over is fine."""
+
+    def mute(self, call_id: str, muted: bool) -> None:
+        """Have a call's agent hear silence, or the caller again; one that is over is fine."""
 
     def say(self, call_id: str, text: str) -> None:
         """Have a call's agent say this next; one that is over is fine."""
@@ -208,6 +213,10 @@ class ControlSocket:
                 self._must_live(call_id)
                 self._server.hang_up(call_id)
                 return {"hanging_up": True}
+            case Mute(call_id=call_id) | Unmute(call_id=call_id):
+                self._must_live(call_id)
+                self._server.mute(call_id, isinstance(request, Mute))
+                return {"muted": isinstance(request, Mute)}
             case Say(call_id=call_id, text=text):
                 self._must_live(call_id)
                 self._server.say(call_id, text)

@@ -1,7 +1,7 @@
 """What a second process may ask of a running server, as one JSON line there and one back.
 
-    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "hang_up" | "say" | "stop" | "admit" |
-     "tell" | "drop" | "proof" | "link" | "webhook", …}
+    {"token": "…", "do": "ping" | "status" | "call" | "result" | "cancel" | "hang_up" | "mute" | "unmute" | "say" |
+     "stop" | "admit" | "tell" | "drop" | "proof" | "link" | "webhook", …}
         ->   {"ok": {…}} or {"error": {code, message, hint}}
 
 `read_request` is total: any bytes give a request or a BadRequest. The token is looked at first; without it nothing else
@@ -88,6 +88,20 @@ class HangUp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Have a call's agent hear silence in place of the caller."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmute:
+    """Have it hear the caller again."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
     """Have a call's agent say this next."""
 
@@ -156,6 +170,8 @@ Request: TypeAlias = (
     | AskResult
     | Cancel
     | HangUp
+    | Mute
+    | Unmute
     | Say
     | Admit
     | Tell
@@ -172,10 +188,12 @@ _PLAIN: Final[Mapping[str, Request]] = {
     "proof": AskProof(),
     "link": AskLink(),
 }
-_OF_CALL: Final[Mapping[str, type[AskResult | Cancel | HangUp]]] = {
+_OF_CALL: Final[Mapping[str, type[AskResult | Cancel | HangUp | Mute | Unmute]]] = {
     "result": AskResult,
     "cancel": Cancel,
     "hang_up": HangUp,
+    "mute": Mute,
+    "unmute": Unmute,
 }
 _OF_HOST: Final[Mapping[str, type[Admit | Tell | Drop]]] = {"admit": Admit, "tell": Tell, "drop": Drop}
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,252})(?::[0-9]{1,5})?(?:/[0-9a-f]{16})?")
@@ -267,6 +285,10 @@ def render_request(request: Request, token: str) -> bytes:
             facts = {"do": "cancel", "call_id": call_id}
         case HangUp(call_id=call_id):
             facts = {"do": "hang_up", "call_id": call_id}
+        case Mute(call_id=call_id):
+            facts = {"do": "mute", "call_id": call_id}
+        case Unmute(call_id=call_id):
+            facts = {"do": "unmute", "call_id": call_id}
         case Say():
             facts = {"do": "say", **asdict(request)}
         case HandIn():

@@ -206,7 +206,8 @@ def test_a_server_that_runs_makes_the_call(desk: Desk) -> None:
             assert server.poll() is None, server.communicate()
             time.sleep(0.05)
         code, out, err = desk.patter("call", "+12125550142", "hum")
-        assert (code, out.startswith("answered")) == (0, True), err
+        assert (code, out.splitlines()[-1].startswith("answered")) == (0, True), err
+        assert "agent   Hello you." in out
         code, out, err = desk.patter("call", "+12125550142", "hum", "--detach")
         assert (code, out.strip()[0]) == (0, "C"), err
         assert desk.patter("call", "+442079460018", "hum")[0] == 2

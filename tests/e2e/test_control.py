@@ -16,9 +16,10 @@ import pytest
 
 from patter_cli import Patter
 from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.cli.followed_calls import ServerBoard
 from patter_cli.errors import CallRejected, NotReachable, PatterError, UnknownAgent
 from patter_cli.server.control import ask
-from patter_cli.server.control_messages import Ping, PlaceCall, Status, Stop
+from patter_cli.server.control_messages import Mute, Ping, PlaceCall, Status, Stop, Unmute
 from patter_cli.server.registration import Registration, running
 from patter_cli.simulate.caller import LineCaller
 from tests.e2e.acme import NOBODY
@@ -212,6 +213,27 @@ async def test_somebody_is_rung_over_the_socket(tmp_path: Path) -> None:
             (call,) = (await ask(found, Status()))["calls"]
         assert (call["call_id"], call["direction"], call["agent"]) == (told["call_id"], "outbound", "other")
         assert (call["caller"], call["callee"], call["carrier_call_id"]) == (FROM, TO, "A-7")
+
+
+async def test_keys_of_another_process_reach_its_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One is muted, heard again and hung up; what cannot be done is said, and breaks nothing."""
+    served = Served(tmp_path)
+    try:
+        found = await asyncio.to_thread(served.until_found)
+        async with LineCaller(f"ws://127.0.0.1:{found.port}/ws/loopback/hum", TwilioLine()) as caller:
+            assert await caller.wait_for(lambda: caller.ear.voiced_ms > 100, 10)
+            (call,) = (await ask(found, Status()))["calls"]
+            call_id = str(call["call_id"])
+            assert await ask(found, Mute(call_id=call_id)) == {"muted": True}
+            assert await ask(found, Unmute(call_id=call_id)) == {"muted": False}
+            board = ServerBoard(found)
+            board.mute("C-nobody", True)
+            board.hang_up(call_id)
+            assert await caller.wait_for(lambda: caller.ended is not None, 10)
+    finally:
+        served.process.kill()
+        served.process.communicate()
+    assert "error: no call 'C-nobody' goes on here" in capsys.readouterr().err
 
 
 async def test_what_was_dialled_with_is_no_ticket_for_a_stream(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.server.registration import running
 from patter_cli.simulate.caller import LineCaller
 from tests.e2e.conftest import Earpiece
 from tests.e2e.glass import Glass
+from tests.e2e.test_call_command import Desk
 from tests.e2e.test_serve import PROGRAM, ROOT, free_port, project
 from tests.e2e.test_unread import ANSWERED_S, listening, waits
 
@@ -247,3 +249,23 @@ async def test_a_list_is_shown_while_it_is_rung(tmp_path: Path, glass: Glass) ->
     await glass.wait(lambda: "left: the same command goes on with them" in glass.after, 2, "what is left")
     assert glass.restored
     assert "1 busy" in glass.after
+
+
+async def test_a_call_of_a_server_that_runs_is_shown_where_it_was_asked_for(tmp_path: Path, glass: Glass) -> None:
+    """From its first ring, though another process has it; h ends it there."""
+    desk = Desk(tmp_path)
+    server = desk.start("serve", "hum")
+    try:
+        await glass.wait(lambda: bool(running(tmp_path / "r" / "patter")), what="server")
+        process = await glass.start(
+            *(sys.executable, "-m", "patter_cli", "call", "+12125550146", "hum"), cwd=tmp_path, env=desk.environment
+        )
+        await glass.shows("patter call hum", "1 live", "hum → +1***0146", "it rings")
+        glass.type("hy")
+        async with asyncio.timeout(20):
+            assert await process.wait() == 1
+        await glass.wait(lambda: "canceled after" in glass.after, 2, "result")
+        assert glass.restored
+    finally:
+        server.kill()
+        server.communicate()
