@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,6 +63,9 @@ def serve(
     drain_timeout: Annotated[
         float, typer.Option(help="Seconds that live calls get to end on Ctrl-C.", min=0)
     ] = DEFAULTS.drain_timeout_s,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print what happens on calls as JSON, a line each, as patter logs tail does.")
+    ] = False,
 ) -> None:
     """Answer calls with the agent until Ctrl-C; without AGENT, with every agent in agents/.
 
@@ -87,6 +91,7 @@ def serve(
     from patter_cli.cli.screen import on_terminal, screen_for
     from patter_cli.cli.served import load_agents
     from patter_cli.errors import InputError
+    from patter_cli.observe.happenings import HappeningLines
     from patter_cli.observe.lines import TranscriptLines
     from patter_cli.server.run import run
 
@@ -100,12 +105,18 @@ def serve(
     if settings.log_dir is not None:
         wiring.check_folder(settings.log_dir)
     served = load_agents(agent, settings)
-    lines = TranscriptLines(named=True)
-    screen = screen_for(f"patter serve {agent or ''}".rstrip(), settings, otherwise=lines)
+    title = f"patter serve {agent or ''}".rstrip()
+    plain = TranscriptLines(named=True)
+    screen = None if json_ else screen_for(title, settings, otherwise=plain)
     with on_terminal(screen):
-        kept = run(
-            _serve(served, settings, screen, lines, tunnel=tunnel, number=number or "", carrier=carrier, reload=reload)
-        )
+        lines = HappeningLines(sys.stdout) if json_ else plain
+        # What the agents' code prints is no data.
+        with redirect_stdout(sys.stderr) if json_ else nullcontext():
+            kept = run(
+                _serve(
+                    served, settings, screen, lines, tunnel=tunnel, number=number or "", carrier=carrier, reload=reload
+                )
+            )
         if screen is not None and (told := screen.summary()):
             print(told, file=sys.stderr)
     if not kept:

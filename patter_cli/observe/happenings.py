@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
@@ -84,3 +85,21 @@ class Happenings:
                     yield "ended", {"outcome": str(outcome), "reason": reason}
                 case _:
                     pass
+
+
+class HappeningLines:
+    """An observer of any number of calls, that writes each fact as a line of JSON."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._calls: dict[str, Happenings] = {}
+
+    def __call__(self, call_id: str, entry: Entry) -> None:
+        """Take one journal entry."""
+        if isinstance(entry.event, (fact.HearingUsed, fact.VoiceUsed, fact.LineUsed)):
+            return  # nothing to tell, and the last that comes of a call
+        call = self._calls.setdefault(call_id, Happenings(call_id))
+        for each in call.feed(entry):
+            print(json.dumps(each), file=self._out, flush=True)
+        if call.over:
+            del self._calls[call_id]

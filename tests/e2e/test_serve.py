@@ -230,6 +230,41 @@ async def test_a_drain_is_over_when_the_calls_are(tmp_path: Path) -> None:
         assert await server.exits(within_s=5) == 0
 
 
+async def test_with_json_each_thing_that_happens_is_a_line(tmp_path: Path) -> None:
+    """On stdout and nothing else there, whatever the agent's code prints; the same facts as patter logs tail --json."""
+    chatty = "\n\ndef on_transcript(event):\n    print('not data')\n"
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PROGRAM, "serve", "echo", "--json", "--port", port, "--drain-timeout", "0"),
+        cwd=project(tmp_path, chatty),
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(tmp_path / "kept")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(60):
+            assert process.stderr is not None
+            while b"answers at " not in await process.stderr.readline():
+                assert process.returncode is None
+            caller = LineCaller(f"ws://127.0.0.1:{port}/ws/loopback/echo", TwilioLine("MZ1"))
+            async with caller:
+                caller.press("5")
+                assert await caller.wait_for(lambda: caller.ear.voiced_ms > 500, 20)
+            process.send_signal(signal.SIGTERM)
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert b"not data" in err
+    told = [json.loads(line) for line in out.decode().splitlines()]
+    assert [told[0]["what"], told[-1]["what"]] == ["started", "ended"]
+    assert len({each["call_id"] for each in told}) == 1
+    assert {"who": "caller", "text": "[DTMF: 5]"}.items() <= next(
+        each for each in told if each["what"] == "said" and each["who"] == "caller"
+    ).items()
+
+
 async def test_a_second_signal_cuts(tmp_path: Path) -> None:
     """Whoever is talking: out within two seconds, the call's journal is whole, and its record says why it ended."""
     async with serving(project(tmp_path), "--port", free_port(), "--drain-timeout", "60") as server:
