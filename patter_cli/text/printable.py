@@ -8,13 +8,17 @@ from typing import Any
 
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 """They turn the order of what follows; Python calls some of them printable."""
+_JOINERS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""They have no width and no sign of their own: Persian has them within words, and families of emoji."""
+_SHOWN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "} | dict.fromkeys(_JOINERS, ""))
+"""What people write, and Python does not call printable."""
 _IN_JSON = re.compile(rf"[\x7f-\x9f\u2028\u2029\ufeff{_BIDI}\ud800-\udfff]")
 """What JSON leaves as it is, and a terminal might obey."""
 
 
 def printable(text: str) -> str:
     """One line, without control characters and bidi overrides."""
-    return "".join(ch if ch.isprintable() and ch not in _BIDI else "�" for ch in text)
+    return "".join(ch if ch.isprintable() and ch not in _BIDI else "�" for ch in text.translate(_SHOWN))
 
 
 def printable_lines(text: str) -> str:

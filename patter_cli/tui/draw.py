@@ -35,7 +35,8 @@ HELP = (
 def draw(view: ScreenView, steering: Steering, *, title: str, width: int, height: int, theme: Theme) -> Frame:
     """The frame. title: the command that runs."""
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
-        rows: list[Row] = [[piece(f"{view.live} live; make the terminal larger", theme.plain)]]
+        said = (f"{view.live} live; make the terminal larger", f"{view.live} live, too small", f"{view.live} live")
+        rows: list[Row] = [[piece(next((each for each in said if len(each) <= width), said[-1]), theme.plain)]]
     else:
         middle = height - 2
         if steering.help:
@@ -89,14 +90,10 @@ def _footer(view: ScreenView, steering: Steering, theme: Theme, width: int) -> R
         other = view.calls[number].other if number is not None else "the call"
         asked = f" hang up {other}? y: yes, any other key: no "
         return fit([piece(asked, theme.asked)], width, theme.plain)
-    keys = [
-        (theme.signs.up_down, "choose"),
-        ("f", "follow newest" if steering.call_id else "follow this"),
-        ("h", "hang up"),
-        ("m", "unmute" if view.shown is not None and view.shown.row.muted else "mute"),
-        ("?", "help"),
-        ("q", "quit"),
-    ]
+    keys = [(theme.signs.up_down, "choose"), ("f", "follow newest" if steering.call_id else "follow this")]
+    if view.shown is not None and view.shown.row.live:
+        keys += [("h", "hang up"), ("m", "unmute" if view.shown.row.muted else "mute")]
+    keys += [("?", "help"), ("q", "quit")]
     said = sum(len(key) + len(does) + 1 for key, does in keys)
     gap = " " * max(1, min(3, (width - 1 - said) // len(keys)))
     row: Row = [piece(" ", theme.plain)]

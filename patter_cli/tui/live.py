@@ -157,6 +157,7 @@ class LiveScreen:
             yield
             return
         self._printing = printing
+        self._fold.say(f"{self._title}: it starts")
         printing.divert(self.take)
         self._thread = threading.Thread(target=self._run, daemon=True, name="patter-screen")
         self._thread.start()
@@ -318,7 +319,8 @@ def rendered(frame: Frame, before: Frame | None) -> str:
     for number, row in enumerate(frame.rows):
         if number < len(rows) and rows[number] == row:
             continue
-        parts.append(f"\x1b[{number + 1};1H{_ansi(row)}")
+        # Wiped before it is written: terminals differ in how wide some signs are.
+        parts.append(f"\x1b[{number + 1};1H\x1b[K{_ansi(row)}")
     return "".join(parts)
 
 

@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import termios
 import threading
@@ -39,7 +40,9 @@ class Glass:
         """What was printed beside the screen."""
         self._reading = threading.Event()
         self._reading.set()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._gone = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     async def start(self, *command: str, cwd: Path, env: Mapping[str, str]) -> asyncio.subprocess.Process:
         """Begin a program on it."""
@@ -85,6 +88,11 @@ class Glass:
             assert time.monotonic() < until, f"no {what}:\n{self.text}\nbeside it:\n{self.after[-2000:]}"
             await asyncio.sleep(0.05)
 
+    def hang_up(self) -> None:
+        """Close the window: whoever is in front is told by a signal, and nothing can be read or written any more."""
+        self._gone = True
+        self._reader.join(5)
+
     def close(self) -> None:
         os.close(self._far)
         self._reading.set()
@@ -94,6 +102,11 @@ class Glass:
         while True:
             self._reading.wait()
             try:
+                if not self._gone and not select.select((self._near,), (), (), 0.05)[0]:
+                    continue
+                if self._gone:
+                    os.close(self._near)
+                    return
                 text = rest + decoder.decode(os.read(self._near, 65536))
             except OSError:
                 os.close(self._near)

@@ -132,6 +132,37 @@ async def test_the_terminal_is_given_back_however_it_ends(tmp_path: Path, glass:
         assert "is already in use" in glass.after
 
 
+async def test_a_terminal_that_is_closed_lets_calls_say_goodbye(tmp_path: Path, glass: Glass) -> None:
+    """As on Ctrl-C, though it is told twice, by the terminal and by the shell that was in it; all is kept."""
+    async with served(tmp_path, glass) as (process, url):
+        await glass.shows("nobody is on the phone", "echo answers")
+        ear = Earpiece()
+        caller = LineCaller(url, TwilioLine("MZ1"), handset=ear)
+        async with caller:
+            await glass.shows("agent   Hello.")
+            glass.hang_up()
+            process.send_signal(signal.SIGHUP)
+            assert await caller.wait_for(lambda: caller.ended is not None, 15)
+        assert ear.has_heard("goodbye")
+        assert await over(process) == 0
+    assert reasons(tmp_path) == ["drain"]
+
+
+async def test_a_call_whose_terminal_is_closed_is_called_off(tmp_path: Path, glass: Glass) -> None:
+    """patter call: nobody's telephone rings on for a command that has gone."""
+    process = await glass.start(
+        *(sys.executable, "-c", PROGRAM, "call", "+12025550109", "echo", "--carrier", "lab"),
+        cwd=project(tmp_path),
+        env={"PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(tmp_path / "kept")},
+    )
+    await glass.shows("echo → +1***0109", "it rings", within_s=40)
+    glass.hang_up()
+    process.send_signal(signal.SIGHUP)
+    await over(process)
+    (record,) = tmp_path.rglob("record.json")
+    assert json.loads(record.read_text())["outcome"] == "canceled"
+
+
 @asynccontextmanager
 async def failing(folder: Path, glass: Glass) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """A server that finds its port taken."""

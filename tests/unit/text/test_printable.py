@@ -20,6 +20,21 @@ def test_one_line(said: str) -> None:
     assert "�" in shown
 
 
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("می\u200cخواهم", "میخواهم"),
+        ("10\u00a0h", "10 h"),
+        ("👩\u200d👧", "👩👧"),
+        ("\ufeffHello", "Hello"),
+        ("a\u200eb", "ab"),
+    ],
+)
+def test_what_people_write_is_no_error(said: str, seen: str) -> None:
+    """Signs without width and narrow spaces are everyday text: a mark in their place would only be in the way."""
+    assert printable(said) == seen
+
+
 @pytest.mark.parametrize("said", HOSTILE)
 def test_several_lines_stay_lines(said: str) -> None:
     """A traceback is read line by line, and a tab is a gap."""
