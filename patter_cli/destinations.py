@@ -19,7 +19,6 @@ from datetime import datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from patter_cli.dial_quota import DialQuota
 from patter_cli.errors import BadSetting, DestinationRefused, InputError
@@ -142,6 +141,8 @@ class CallingHours:
         A number may lie in any of its zones, so all of them must. now_s: Unix time. Raises BadSetting where this
         system does not know a zone.
         """
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
         for zone in zones:
             try:
                 there = datetime.fromtimestamp(now_s, ZoneInfo(zone))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 _CLONE = Path(__file__).parents[1]
@@ -26,6 +25,8 @@ def install_command(extra: str, *, clone: Path = _CLONE) -> str:
 
 def _packages(extra: str) -> list[str]:
     """The requirements that an extra stands for; [] where the package's own description is not there."""
+    from importlib.metadata import PackageNotFoundError, requires
+
     try:
         lines = requires("patter-cli") or []
     except PackageNotFoundError:

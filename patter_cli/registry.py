@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Any, Literal, get_args
 
@@ -242,6 +241,8 @@ def keyless(kind: Kind) -> Row:
 @cache
 def installed() -> tuple[Row, ...]:
     """What the packages of this Python add. One that cannot be used is logged and left out."""
+    from importlib.metadata import entry_points
+
     found: list[Row] = []
     for group in (VENDORS, CARRIERS):
         for point in entry_points(group=group):

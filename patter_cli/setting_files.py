@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from patter_cli.errors import BadSetting, InputError, reason
-from patter_cli.toml_text import Place, TomlMistakeError, nearest_line, read_toml
+
+if TYPE_CHECKING:
+    from patter_cli.toml_text import Place
 
 Sections = Mapping[tuple[str, ...], frozenset[str] | None]
 """What a patter.toml may hold: a section's path, () for the top of the file, to the keys it knows, with underscores;
@@ -37,6 +39,8 @@ class ConfigFile:
 
     def where(self, *path: str) -> str:
         """A key as it is named in messages: file, line, key."""
+        from patter_cli.toml_text import nearest_line
+
         return f"{self.name}:{nearest_line(self.lines, path) or 1}: {path[-1]}"
 
     def section(self, path: tuple[str, ...]) -> Mapping[str, Any]:
@@ -122,6 +126,8 @@ def read_config(path: Path | None) -> ConfigFile:
     )
     if content is None:
         return ConfigFile()
+    from patter_cli.toml_text import TomlMistakeError, read_toml
+
     try:
         written = read_toml(content)
     except TomlMistakeError as error:

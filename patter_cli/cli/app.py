@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from patter_cli.cli import (
-    agents,
-    call,
-    dashboard,
-    doctor,
-    explain,
-    fuzz,
-    general,
-    init,
-    logs,
-    mcp,
-    record,
-    serve,
-    simulate,
-    trigger,
-    tunnel,
-)
-from patter_cli.cli.mistyped import Commands
+from patter_cli.cli.late_commands import late_group
 from patter_cli.version import VERSION
+
+LINES: Final = {
+    "serve": "Answer calls with the agent until Ctrl-C; without AGENT, with every agent in agents/.",
+    "call": "Ring NUMBER with the agent and stay until the call is over.",
+    "simulate": "Hold a call with the agent on this machine: no account, no key.",
+    "tunnel": "Open a public HTTPS and WSS address for a server on this machine, and keep it until Ctrl-C.",
+    "dashboard": "Print a link that signs one browser in to the dashboard, once.",
+    "doctor": "Look at everything that calls need, and say what is missing and how to mend it.",
+    "init": (
+        "Begin a project: an agent with its scenario and a test, patter.toml, .env.example and a workflow for GitHub."
+    ),
+    "explain": "Say what made the turns of a call slow, and the one setting that would change it.",
+    "fuzz": (
+        "Call an agent as nobody should: words, keys and noise at the wrong moment, bad frames, vendors that break."
+    ),
+    "trigger": "Send a webhook of a carrier to the server that runs here, and print what it answers.",
+    "mcp": "Let an MCP client list and try agents, read and follow calls, ring somebody and step into a call.",
+    "agents": "List, show, check and make the agents of this project.",
+    "logs": "List, show, follow, add up and export the calls that are kept.",
+    "record": "List, show, play, fetch, export and delete recordings; replay a call, or make a scenario of it.",
+}
+"""What each command's own help begins with. It stands here too, so that `patter --help` need not load them all."""
 
 app = typer.Typer(
     name="patter",
-    cls=Commands,
+    cls=late_group(LINES),
     help="AI agents that answer and make phone calls: write one file, talk to it here, put it on a number.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,22 +56,6 @@ def patter(
     ] = False,
 ) -> None:
     """See Typer(help=…): this one only takes --version."""
-
-
-app.command("serve", epilog=serve.EXAMPLES)(general.command(serve.serve))
-app.command("call", epilog=call.EXAMPLES)(general.command(call.call))
-app.command("simulate", epilog=simulate.EXAMPLES)(general.command(simulate.simulate))
-app.command("tunnel", epilog=tunnel.EXAMPLES)(general.command(tunnel.tunnel))
-app.command("dashboard", epilog=dashboard.EXAMPLES)(general.command(dashboard.dashboard))
-app.command("doctor", epilog=doctor.EXAMPLES)(general.command(doctor.doctor))
-app.command("init", epilog=init.EXAMPLES)(general.command(init.init))
-app.command("explain", epilog=explain.EXAMPLES)(general.command(explain.explain))
-app.command("fuzz", epilog=fuzz.EXAMPLES)(general.command(fuzz.fuzz))
-app.command("trigger", epilog=trigger.EXAMPLES)(general.command(trigger.trigger))
-app.command("mcp", epilog=mcp.EXAMPLES)(general.command(mcp.mcp))
-app.add_typer(agents.app, name="agents")
-app.add_typer(logs.app, name="logs")
-app.add_typer(record.app, name="record")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -15,7 +15,6 @@ import typer.core
 
 from patter_cli.cli.told import tell
 from patter_cli.errors import InputError
-from patter_cli.settings import ROWS
 
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The root of what Typer finds wrong with words on a command line; it is not exported."""
@@ -134,6 +133,8 @@ def _value(error: Any) -> str:
 
 def _of_setting(error: Any, value: str) -> str:
     """What a flag that is a setting takes: its range too."""
+    from patter_cli.settings import ROWS
+
     for row in ROWS.values():
         if error.param is not None and row.flag == error.param.name:
             try:

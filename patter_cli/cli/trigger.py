@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from secrets import randbelow
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -120,6 +119,8 @@ def _values(written: Sequence[str]) -> dict[str, str]:
 
 
 async def _trigger(happening: Happening, carrier: str, caller: str, callee: str, values: Mapping[str, str]) -> bool:
+    from secrets import randbelow
+
     from patter_cli.cli.kept_webhooks import writer
     from patter_cli.contracts.carrier.rehearsed import Sketch
     from patter_cli.server.control import ask
