@@ -64,8 +64,6 @@ def arguments_of(name: str, function: Callable[..., Any], *, context: type) -> A
 
     context: the type of ctx, which no other parameter may have: a model must not write who is calling.
     """
-    from pydantic.errors import PydanticUserError
-
     parameters = {key: value for key, value in check_signature(name, function).parameters.items() if key != "ctx"}
     _, said = read_docstring(function.__doc__, parameters)
     fields: dict[str, Any] = {}
@@ -73,17 +71,16 @@ def arguments_of(name: str, function: Callable[..., Any], *, context: type) -> A
         annotation = _resolved(name, key, function, parameter.annotation)
         if annotation is context:
             raise InputError(f"tool {name}: parameter {key!r} would be the model's to write", hint="call it ctx")
-        field = _field(annotation, said.get(key, ""), parameter.default)
-        try:
-            _adapter({key: field}).json_schema()
-        except (PydanticUserError, TypeError, ValueError, RecursionError) as error:
-            raise InputError(
-                f"tool {name}: a model cannot write parameter {key!r}, {parameter.annotation}",
-                hint="use str, int, float, bool, Literal, an Enum, list, dict, a dataclass or a TypedDict",
-            ) from error
-        fields[key] = field
-    adapter = _adapter(fields)
-    return Arguments(_plain_schema(adapter.json_schema()), lambda given: _typed(adapter, given))
+        fields[key] = _field(annotation, said.get(key, ""), parameter.default)
+    try:
+        adapter, schema = _written(fields)
+    except ValueError as error:
+        key = _blamed(fields)
+        raise InputError(
+            f"tool {name}: a model cannot write parameter {key!r}, {parameters[key].annotation}",
+            hint="use str, int, float, bool, Literal, an Enum, list, dict, a dataclass or a TypedDict",
+        ) from error
+    return Arguments(_plain_schema(schema), lambda given: _typed(adapter, given))
 
 
 def arguments_by(name: str, schema: Schema) -> Arguments:
@@ -203,6 +200,27 @@ def _adapter(fields: dict[str, Any]) -> Any:
 
     config = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
     return TypeAdapter(with_config(config)(TypedDict("Arguments", fields)))  # type: ignore[operator]
+
+
+def _written(fields: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What checks these arguments, and their schema. Raises ValueError for a type that a model cannot write."""
+    from pydantic.errors import PydanticUserError
+
+    try:
+        adapter = _adapter(fields)
+        return adapter, adapter.json_schema()
+    except (PydanticUserError, TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _blamed(fields: dict[str, Any]) -> str:
+    """The first that a model could not write if it were alone; the last, if each alone could be."""
+    for key, field in fields.items():
+        try:
+            _written({key: field})
+        except ValueError:
+            return key
+    return key
 
 
 def _typed(adapter: Any, given: dict[str, Any]) -> dict[str, Any]:

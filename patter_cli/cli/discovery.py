@@ -15,8 +15,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import Any
 
 from patter_cli.agent import Agent
@@ -223,7 +225,7 @@ def _what_there_is(name: str, root: Path) -> str:
 def _run(path: Path, root: Path, place: str) -> ModuleType:
     """Execute one file as a module. Its name is its own, so two files called alike do not mix."""
     name = f"patter_agent_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Loader(name, str(path)))
     if spec is None or spec.loader is None:
         raise InputError(f"{place} cannot be imported", hint="name it like a module: my_agent.py")
     module = importlib.util.module_from_spec(spec)
@@ -247,3 +249,17 @@ def _run(path: Path, root: Path, place: str) -> ModuleType:
             ) from error
         raise failure(error, path, root, place) from error
     return module
+
+
+class _Loader(SourceFileLoader):
+    """Compiles what a file holds once, however often it is loaded anew: a fuzzer does so for each call."""
+
+    def source_to_code(  # type: ignore[override]
+        self, data: Any, path: Any, *args: Any, **kwargs: Any
+    ) -> CodeType:
+        return _compiled(bytes(data), str(path))
+
+
+@lru_cache(maxsize=16)
+def _compiled(source: bytes, path: str) -> CodeType:
+    return compile(source, path, "exec", dont_inherit=True)

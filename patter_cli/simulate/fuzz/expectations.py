@@ -142,12 +142,29 @@ class Watched:
             if each.number == MUSIC:
                 continue
             last = heard[-1] if heard else None
-            if last is not None and last.number == each.number and 0 < each.from_ms <= last.played_ms:
+            if last is not None and last.number == each.number and self._goes_on(last, each):
                 into = max(last.played_ms, each.played_ms)
                 heard[-1] = Sound(each.text, each.number, 0, last.start, last.start + into)
             else:
                 heard.append(Sound(each.text, each.number, 0, each.start, each.start + each.played_ms))
         return heard
+
+    def _goes_on(self, last: Sound, sound: Sound) -> bool:
+        """Whether this is more of a clause that stopped; one that had hardly begun goes on from its beginning."""
+        if sound.from_ms > 0:
+            return sound.from_ms <= last.played_ms
+        whole = last.played_ms >= spoken_ms(last.text) - CUT_MS
+        return not whole and self._clause_of(last) == self._clause_of(sound) is not None
+
+    def _clause_of(self, sound: Sound) -> tuple[int, int] | None:
+        """Whose sound it is, reply and clause: of those with its text the one that began last before it."""
+        its = {(each.response_id, each.clause) for _, each in self.speaks if each.text == sound.text}
+        begun = [
+            (entry.event.response_id, entry.event.clause)
+            for entry in self.result.entries
+            if isinstance(entry.event, fact.PlayoutStarted) and entry.at <= sound.start
+        ]
+        return next((each for each in reversed(begun) if each in its), None)
 
 
 def dead_air(call: Watched) -> Iterator[Fault]:
@@ -351,12 +368,13 @@ def tools_are_called_as_the_file_allows(call: Watched) -> Iterator[Fault]:
 
 def guardrails_hold(call: Watched) -> Iterator[Fault]:
     """No blocked word is heard."""
+    heard = [(each, normalised_words(each.words)) for each in call.instances] if call.agent.plan.blocked else []
     for rule in call.agent.plan.blocked:
         replaced = rule.replacement.casefold()
-        for each in call.instances:
-            words = normalised_words(each.words)
-            for term in rule.terms:
-                if _within(words, normalised_words(term)) and each.text.casefold() not in replaced:
+        terms = [(each, normalised_words(each)) for each in rule.terms]
+        for each, words in heard:
+            for term, its_words in terms:
+                if _within(words, its_words) and each.text.casefold() not in replaced:
                     what = f"{term!r} was heard, which {rule.name} forbids"
                     yield Fault(rule="guardrail", kind=rule.name, what=what, at_ms=each.start)
 

@@ -15,6 +15,7 @@ from patter_cli.errors import InputError
 from patter_cli.providers.rules import RulesLLM, Turn, call_tool
 from patter_cli.simulate.fuzz.author import ExpectedCall
 from patter_cli.simulate.fuzz.case import Fault, FuzzCase
+from patter_cli.simulate.fuzz.expectations import Watched
 from patter_cli.simulate.fuzz.generate import Subject, generate, phrases_in, words_in
 from patter_cli.simulate.fuzz.keep import scenario_text
 from patter_cli.simulate.fuzz.run import Finding, Found, Fuzzer
@@ -230,3 +231,31 @@ def test_two_turns_whose_words_come_late_may_have_one_answer_each() -> None:
     for wait_ms in range(2000, 8000, 250):
         case = FuzzCase(steps=(*steps, Wait(wait_ms), Blurt("two"), Wait(15_000)), pace=pace)
         assert not fuzzer(ruled(lambda turn: "I cannot tell you that.")).hold(case)[1], wait_ms
+
+
+def test_a_clause_that_had_hardly_begun_goes_on_and_is_heard_once() -> None:
+    """A word over an agent's first word is no turn: it begins its sentence again, which is no second sentence."""
+    fuzzed = fuzzer(ruled(lambda turn: "For how many people, and at what time?"))
+    steps = *map(Say, ("table", "sauna", "Hello.", "for", "Hello.", "Hello.")), Leave()
+    result, faults = fuzzed.hold(FuzzCase(steps=steps, pace=Pace(final_ms=1200, model_ms=2600, voice_ms=900)))
+    assert [each.text[:3] for each in result.sounds] == ["Hel", *["One", "For", "For"] * 2, "One", "For"]
+    clauses = Watched(result, fuzzed.fresh()).instances
+    assert [each.text[:3] for each in clauses] == ["Hel", *["One", "For"] * 3]
+    assert not faults
+
+
+@pytest.mark.parametrize(
+    ("steps", "model_ms"),
+    [
+        ((Say("Hello."), Interrupt("Hello.", after_ms=300), Wait(1300), Blurt("", 450), Wait(8000)), 1900),
+        ((Say("Hello."), Interrupt("right", after_ms=1500), Interrupt("Hello.", after_ms=400), Wait(8000)), 300),
+    ],
+)
+def test_a_clause_that_two_replies_begin_with_is_heard_twice(steps: Any, model_ms: int) -> None:
+    """A cough before the second reply is no reason to take it for the rest of the first, which was cut off; nor is a
+    first that was about to go on."""
+    fuzzed = fuzzer(ruled(lambda turn: "I can tell you about the weather and the house, or book a table."))
+    result, faults = fuzzed.hold(FuzzCase(steps=steps, pace=Pace(model_ms=model_ms)))
+    clauses = Watched(result, fuzzed.fresh()).instances
+    assert len([each for each in clauses if each.text.startswith("I can tell")]) > 1
+    assert not faults
