@@ -3,7 +3,8 @@
 Theory of operation. Sound comes faster than it is heard, in items of the vendor's. Each item waits in a gate of its own
 (verdict_gate.py) for its words, and for its number: the machine gives it one when it is its turn to be heard. Items are
 played in the order in which they began, each to its end before the next. An item is over when the engine says so, when
-the next one begins, or, with an engine that does not say it, when nothing has come for QUIET_MS.
+the next one begins, or, with an engine that does not say it, when nothing has come for QUIET_MS. Where the times of its
+words say that there is more to come it may be quiet for longer, and has stalled after that.
 
 No sample is looked at: a handle stands for it. Time is an argument.
 """
@@ -18,6 +19,10 @@ from patter_cli.core.verdict_gate import LEAD_MS, Handle, Judge, VerdictGate
 
 QUIET_MS = 500
 """A reply whose end is not told is over when it has brought no sound for so long."""
+STALLED_MS = 2000
+"""The same where its words' times say that a good part of it is missing: then it has not ended but broken off."""
+MISSING_MS = 600
+"""Less than this by the pace of its words is not missed: words are written longer or shorter than they are spoken."""
 LONGEST_MS = 180_000
 """More sound than this is no reply; the rest is not taken."""
 WORDS_CHARS = 20_000
@@ -34,10 +39,25 @@ class Item(Generic[Handle]):
     received_ms: int = 0
     words: str = ""
     words_over: bool = False
+    ends_ms: tuple[int, ...] = ()
+    """Where its first words end, as far as their times are known."""
     voiced: bool = False
     """All its sound has come."""
     ended: bool = False
     """Its end was given out."""
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a good part of its words is still to be heard, by the pace of those whose times are known.
+
+        Times also stop where the vendor reads a word otherwise than it is written; then there is sound beyond them.
+        """
+        words, told = self.words.split(), len(self.ends_ms)
+        if not self.words_over or not 0 < told < len(words):
+            return False
+        until_ms = self.ends_ms[-1]
+        left_ms = until_ms * sum(map(len, words[told:])) // sum(map(len, words[:told]))
+        return left_ms > max(MISSING_MS, 3 * (self.received_ms - until_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +96,8 @@ class Inflow(Generic[Handle]):
     """Nothing of it is wanted any more."""
     cut: bool = False
     """It was too long, and the rest of it was not taken."""
+    stalled: bool = False
+    """It was quiet for so long that it is over, though not all of it had come."""
     _last_at: Ms | None = None
     _received_ms: int = 0
 
@@ -113,6 +135,10 @@ class Inflow(Generic[Handle]):
             item.gate.words_over()
         return item, text
 
+    def timed(self, name: str, ends_ms: tuple[int, ...]) -> None:
+        """Where the first words of an item end, in ms from its first sample; replaces what was known."""
+        self._item(name).ends_ms = ends_ms
+
     def touch(self, now: Ms) -> None:
         """Something else than sound shows that the reply has come so far: a tool call."""
         self._last_at = now
@@ -149,7 +175,9 @@ class Inflow(Generic[Handle]):
         out: list[Outgoing[Handle]] = []
         if self.muted:
             return out
-        if not self.tells_end and self._last_at is not None and now >= self._last_at + QUIET_MS and not self.over:
+        over_at = self._quiet_at()
+        if over_at is not None and now >= over_at:
+            self.stalled = any(each.unfinished for each in self.items)
             self.finish(words_over=False)
         for item in self.items:
             if item.ended:
@@ -172,10 +200,14 @@ class Inflow(Generic[Handle]):
             return None
         waiting = next((item for item in self.items if not item.ended), None)
         due = None if waiting is None or waiting.clause is None else waiting.gate.next_deadline()
-        if not self.tells_end and not self.over and self._last_at is not None:
-            quiet = self._last_at + QUIET_MS
-            due = quiet if due is None else min(due, quiet)
-        return due
+        quiet = self._quiet_at()
+        return quiet if due is None else due if quiet is None else min(due, quiet)
+
+    def _quiet_at(self) -> Ms | None:
+        """When it is over if nothing more comes; None if it says so itself."""
+        if self.tells_end or self.over or self._last_at is None:
+            return None
+        return self._last_at + (STALLED_MS if any(each.unfinished for each in self.items) else QUIET_MS)
 
     @property
     def drained(self) -> bool:

@@ -209,6 +209,7 @@ class SpeechReplies:
                     post(fact.SpanWords(response_id=reply.number, clause=item.clause, text=taken, over=over))
             case s2s.ReplyWordTimes(item=name, starts_ms=starts, ends_ms=ends):
                 reply.times[name] = starts, ends
+                inflow.timed(name, ends)
                 self._tell_times(reply, name)
             case s2s.ItemVoiced(item=name):
                 reply.flush(now)
@@ -331,6 +332,8 @@ class SpeechReplies:
                 self._hand_out(reply, number, out)
             if inflow.muted:
                 continue
+            if inflow.stalled and not reply.failed:
+                reply.failed = f"{self._name} broke off in the middle of a reply"
             if inflow.replacement is not None and not reply.broken:
                 self._tell_broken(reply, inflow.replacement)
             if inflow.over and number is not None and not reply.finished:

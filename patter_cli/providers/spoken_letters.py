@@ -7,6 +7,9 @@ from typing import Any
 from patter_cli.providers.said_words import SaidWords
 from patter_cli.providers.wire_json import numbers_of, texts_of
 
+MOST_LETTERS = 20_000
+"""That wait for a text."""
+
 
 class SpokenLetters:
     """One reply's. Letters that come before its text wait for it."""
@@ -31,10 +34,10 @@ class SpokenLetters:
         lengths = numbers_of(alignment, "char_durations_ms")
         for letter, start_ms, ms in zip(texts_of(alignment, "chars"), starts, lengths, strict=False):
             told = letter, self._sound_ms + start_ms, self._sound_ms + start_ms + ms
-            if self._words is None:
-                self._waiting.append(told)
-            else:
+            if self._words is not None:
                 self._words.add(*told)
+            elif len(self._waiting) < MOST_LETTERS:
+                self._waiting.append(told)
         self._sound_ms += length_ms
 
     def news(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

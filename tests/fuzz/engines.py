@@ -40,7 +40,8 @@ REALTIME = (
     '{"type":"error","error":{"code":"session_expired","message":"m"}}',
 )
 CONVAI = (
-    '{"type":"audio","audio_event":{"audio_base_64":"AAECAwQF","event_id":7}}',
+    '{"type":"audio","audio_event":{"audio_base_64":"AAECAwQF","event_id":7,"alignment":{"chars":["H","i","."],'
+    '"char_start_times_ms":[0,60,120],"char_durations_ms":[60,60,10]}}}',
     '{"type":"agent_response","agent_response_event":{"agent_response":"Let me look.","event_id":7}}',
     '{"type":"user_transcript","user_transcription_event":{"user_transcript":"Where is my order?","event_id":5}}',
     '{"type":"tentative_user_transcript","tentative_user_transcription_event":{"user_transcript":"Where","event_id":5}}',
@@ -152,5 +153,8 @@ def _check(event: EngineEvent) -> None:
             assert isinstance(event.call + event.name + event.arguments, str)
         case s2s.CallerWords(text=text) | s2s.ReplyWords(text=text) | s2s.ReplyFinished(failed=text):
             assert isinstance(text, str)
+        case s2s.ReplyWordTimes(starts_ms=starts, ends_ms=ends):
+            assert len(starts) == len(ends)
+            assert all(0 <= start <= end for start, end in zip(starts, ends, strict=True))
         case _:
             pass

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_cli.core.guardrails import replacement_for
-from patter_cli.core.inflow import LONGEST_MS, QUIET_MS, End, Inflow, Sound
+from patter_cli.core.inflow import LONGEST_MS, QUIET_MS, STALLED_MS, End, Inflow, Sound
 from patter_cli.core.plan import BlockedTerms
 from patter_cli.core.verdict_gate import LEAD_MS
 
@@ -60,6 +60,44 @@ def test_a_reply_that_has_brought_no_sound_yet_is_not_quiet() -> None:
     reply.say("", "Let me look.")
     assert reply.release(60_000) == []
     assert not reply.over
+
+
+SENTENCE = "We are open from nine to five, monday to friday."
+
+
+def half_said(sound_ms: int, *ends_ms: int, words: str = SENTENCE) -> Inflow[str]:
+    """A reply of which so much has come at 0, with the times of its first words."""
+    reply: Inflow[str] = Inflow(tells_end=False)
+    reply.say("", words, over=True)
+    reply.audio("", "sound", sound_ms, 0)
+    reply.number("", 0)
+    reply.timed("", ends_ms)
+    reply.release(0)
+    return reply
+
+
+def test_a_reply_whose_words_are_not_all_spoken_has_stalled() -> None:
+    """It gets longer than one that may be over, and has broken off then; what comes meanwhile is a part of it."""
+    reply = half_said(400, 150, 350)
+    assert reply.next_deadline() == STALLED_MS
+    reply.audio("", "more", 1200, QUIET_MS + 500)
+    reply.timed("", (150, 350, 600, 900, 1200, 1500))
+    assert reply.release(QUIET_MS + 500) == [Sound(0, "more")]
+    assert reply.next_deadline() == QUIET_MS + 500 + STALLED_MS
+    assert reply.release(QUIET_MS + 500 + STALLED_MS)[-1] == End(0)
+    assert (reply.over, reply.stalled) == (True, True)
+
+
+def test_a_reply_whose_times_stop_is_over_when_it_is_quiet() -> None:
+    """They also stop where a word is read otherwise than it is written, and a short rest is not missed."""
+    whole = half_said(3000, *range(300, 3300, 300))
+    misread = half_said(2800, 200, 500, words="It costs $1,250.75 a year, and that is all.")
+    short = half_said(900, 150, 350, 800, words="We open at 9.")
+    unknown = half_said(300)
+    for reply in (whole, misread, short, unknown):
+        assert reply.next_deadline() == QUIET_MS
+        reply.release(QUIET_MS)
+        assert (reply.over, reply.stalled) == (True, False)
 
 
 def test_a_rule_is_judged_across_items() -> None:

@@ -17,7 +17,7 @@ from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup, 
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Event, Ms
-from patter_cli.core.inflow import QUIET_MS
+from patter_cli.core.inflow import QUIET_MS, STALLED_MS
 from patter_cli.core.plan import BlockedTerms, CallPlan, EnginePlan
 from patter_cli.core.verdict_gate import LEAD_MS
 from patter_cli.engine.clock import CallAlarm, CallClock
@@ -309,6 +309,17 @@ def test_an_engine_without_an_end_is_over_when_it_is_quiet() -> None:
     assert len(rig.facts(fact.ResponseFinished)) == 1
     rig.takes(sound(100))
     assert len(rig.facts(fact.SpeechResponseOpened)) == 2
+
+
+def test_an_engine_without_an_end_that_breaks_off_has_failed() -> None:
+    """Its words' times say that there is more: the machine hears that it is over, and that it is not whole."""
+    rig = Rig(TURNS_THEIRS)
+    rig.takes(s2s.ReplyOpened(reply="r"), s2s.ReplyWords(reply="r", item="i", text="We are open till five.", over=True))
+    rig.takes(sound(400), s2s.ReplyWordTimes(reply="r", item="i", starts_ms=(0, 200), ends_ms=(150, 350)))
+    rig.accepts()
+    rig.passes(STALLED_MS)
+    assert [each.response_id for each in rig.facts(fact.ResponseFailed)] == [1]
+    assert not rig.facts(fact.ResponseFinished)
 
 
 def test_sound_is_counted_whole_however_it_is_cut() -> None:
