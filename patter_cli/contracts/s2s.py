@@ -47,6 +47,8 @@ class EngineAbilities:
     """It goes on by itself once its tools have answered."""
     instruct: bool = False
     """It can be told another prompt, and another language, in the middle of a session."""
+    remind: bool = False
+    """It can be told in the middle of a session what was said without it."""
     tells_end: bool = True
     """It says when all of a reply has come."""
     session_s: float | None = None
@@ -232,6 +234,12 @@ class EngineSession(Protocol):
     def instruct(self, setup: EngineSetup) -> None:
         """From now on prompt and language are these; the rest of the setup stays as it was."""
 
+    def remind(self, line: ChatMessage) -> None:
+        """This was said without it, and is part of the conversation from now on; nobody asks for a reply to it.
+
+        role: assistant, of a line that somebody said in its place; system, of a note that nobody said aloud.
+        """
+
     def return_tool(self, call: str, result: str) -> None:
         """A tool's answer, JSON text, once for each call."""
 
@@ -264,3 +272,8 @@ class SpeechEngine(Protocol):
 def spoken_history(lines: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     """The lines that a new session can be told of: words, and no tool calls, whose ids mean nothing to it."""
     return tuple(each for each in lines if each.role in ("user", "assistant") and each.text)
+
+
+def retold(line: ChatMessage) -> str:
+    """A line as a text, for an engine that takes no lines of its own side in the middle of a session."""
+    return line.text if line.role == "system" else f"(On your side of this call it was just said: {line.text})"

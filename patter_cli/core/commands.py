@@ -229,6 +229,15 @@ class TruncateSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemindEngine:
+    """Tell the engine what was said without it; it need not reply. role: assistant, of a line of ours; colleague; or
+    system, of a note that nobody said aloud."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommitSpeech:
     """What the caller said up to now is an item of the engine's memory; answered by EngineTurnTaken."""
 
@@ -403,6 +412,7 @@ Command: TypeAlias = (
     | AcceptSpan
     | MuteReply
     | TruncateSpan
+    | RemindEngine
     | CommitSpeech
     | ReturnToolResult
     | ReportTranscript

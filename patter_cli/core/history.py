@@ -5,7 +5,8 @@ line knows where; so it waits for PlaybackStopped, and the next line of the conv
 did not come.
 
 An engine that hears and speaks by itself may know the words later than the sound: of the caller's turn, and of its own
-reply. Such a line has its place from the beginning, and is reported once its words are known.
+reply. Such a line has its place from the beginning, and is reported once its words are known. It remembers what it has
+heard and said; of what others said on its side, a colleague or our own voice, it is told.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ class History:
     def add_colleague(self, words: str) -> None:
         """Somebody said this in the agent's place."""
         self._add("colleague", words, interrupted=False)
+        self.remind_engine("colleague", words)
+
+    def remind_engine(self, role: str, text: str) -> None:
+        """An engine with a memory of its own is to know this; see order.RemindEngine."""
+        if self._call.plan.engine is not None:
+            self._call.issue(order.RemindEngine(role=role, text=text))
 
     def add_reply(self, reply: Reply, *, interrupted: bool) -> None:
         """As much of a reply as was heard; nothing if that is nothing."""
@@ -57,6 +64,8 @@ class History:
         heard = reply.ledger.heard_text()
         if heard:
             self._add("assistant", heard, interrupted=interrupted)
+            if not reply.by_engine:
+                self.remind_engine("assistant", heard)
         elif reply.ledger.words_due:
             self._late[reply.id] = reply, self.reserve("assistant", interrupted=interrupted)
 

@@ -23,6 +23,8 @@ from patter_cli.core.transfers import Transfers
 from patter_cli.core.turns import Turns
 
 UNHEARD = "(talked with the caller; what was said is not known)"
+YOURS_AGAIN = "(The caller is yours again. Of what you said while a colleague had the call, nobody heard anything.)"
+"""For an engine that replies when it likes: it did, and believes that it was heard."""
 MOST_WAITING = 20
 """Lines that wait to be said; more than that is a mistake of whoever sends them."""
 _LATER = (CallState.PREPARING, CallState.TRANSFERRING)
@@ -103,6 +105,8 @@ class Onlooker:
         if not self._heard:
             self._history.add_colleague(UNHEARD)
         self._endings.end_takeover()
+        if call.plan.engine is not None and call.plan.engine.server_turns:
+            self._history.remind_engine("system", YOURS_AGAIN)
         call.quiet_since = call.now
         self._turns.floor_is_free()
         waits = call.agent.now is AgentState.IDLE and call.caller.now is CallerState.SILENT

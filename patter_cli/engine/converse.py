@@ -24,6 +24,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.wire import ULAW_8K_WIRE, LineAudio, WireCodec
 from patter_cli.contracts import s2s
+from patter_cli.contracts.llm import ChatMessage
 from patter_cli.contracts.provider import name_of
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.core import commands as order
@@ -31,6 +32,7 @@ from patter_cli.core import events as fact
 from patter_cli.core.commands import Command
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.plan import CallPlan, EnginePlan
+from patter_cli.engine.dialogue import told_line
 from patter_cli.engine.s2s_replies import Alarm, Playback, SpeechReplies
 from patter_cli.errors import PatterError, ProviderError, TimedOut, Unavailable
 
@@ -123,6 +125,8 @@ class Converse:
         self._patience: asyncio.Timeout | None = None
         """Of the session at work: runs while a reply that it was asked for has not begun, anew with all that comes."""
         self._requests: list[Callable[[EngineSession], None]] = []
+        self._untold: list[ChatMessage] = []
+        """What was said without an engine since the session that is being opened was told the conversation."""
         self._replies = SpeechReplies(engine, plan=plan, playback=playback, post=post, now=now, alarm=alarm, wire=wire)
 
     def use(self, engine: SpeechEngine) -> None:
@@ -197,6 +201,8 @@ class Converse:
                 replies.mute(response_id)
             case order.TruncateSpan(response_id=response_id, clause=clause, heard_ms=heard_ms):
                 replies.truncate(response_id, clause, heard_ms)
+            case order.RemindEngine(role=role, text=text):
+                self._remind(told_line(role, text))
             case order.CommitSpeech():
                 if self._can.commit:
                     self._request(self._commit)
@@ -218,6 +224,15 @@ class Converse:
             act(self._session)
         elif len(self._requests) < REQUESTS:
             self._requests.append(act)
+
+    def _remind(self, line: ChatMessage) -> None:
+        """Once: a session that is opened later is told all of the conversation."""
+        if not self._can.remind:
+            return
+        if self._session is not None:
+            self._session.remind(line)
+        elif len(self._untold) < REQUESTS:
+            self._untold.append(line)
 
     def _commit(self, session: EngineSession) -> None:
         session.commit()
@@ -272,6 +287,9 @@ class Converse:
             self._let_through(self._untaken)
         elif self._listens:
             self._let_through(self._heard_samples - self._samples(WAITING_MS))
+        untold, self._untold = self._untold, []
+        for line in untold:
+            session.remind(line)
         requests, self._requests = self._requests, []
         for act in requests:
             act(session)
@@ -302,6 +320,7 @@ class Converse:
         while True:
             try:
                 if session is None:
+                    self._untold.clear()  # it is part of what this session begins with
                     async with asyncio.timeout(OPEN_S):
                         session = await self._engine.open(self._setup())
                     adopted = False

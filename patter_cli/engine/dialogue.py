@@ -48,6 +48,13 @@ def chat_messages(
     return messages
 
 
+def told_line(role: str, text: str) -> ChatMessage:
+    """A line that an engine with a memory of its own is told; roles as in order.RemindEngine."""
+    if role == "system":
+        return ChatMessage(role="system", text=text)
+    return ChatMessage(role="assistant", text=COLLEAGUE + text if role == "colleague" else text)
+
+
 def _role(line: Message) -> str:
     """A colleague speaks for the agent's side."""
     return "assistant" if line.role == "colleague" else line.role

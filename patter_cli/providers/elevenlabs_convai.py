@@ -29,6 +29,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.audio.resample import Resampler
 from patter_cli.contracts import s2s
+from patter_cli.contracts.llm import ChatMessage
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unavailable
 from patter_cli.providers.elevenlabs_voices import ELEVENLABS
@@ -92,6 +93,7 @@ class ElevenLabsConvAI:
             continues=True,
             instruct=True,
             word_times=True,
+            remind=True,
             tells_end=False,
         )
 
@@ -208,7 +210,14 @@ class ConvAISession:
         """It believes what its own clock says."""
 
     def instruct(self, setup: EngineSetup) -> None:
-        self._post({"type": "contextual_update", "text": f"From now on your instructions are:\n{setup.system_prompt}"})
+        self._tell(f"From now on your instructions are:\n{setup.system_prompt}")
+
+    def remind(self, line: ChatMessage) -> None:
+        self._tell(s2s.retold(line))
+
+    def _tell(self, text: str) -> None:
+        """What interrupts nothing, and is not answered."""
+        self._post({"type": "contextual_update", "text": text})
 
     def return_tool(self, call: str, result: str) -> None:
         self._post({"type": "client_tool_result", "tool_call_id": call, "result": result, "is_error": False})

@@ -24,7 +24,7 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts import s2s
-from patter_cli.contracts.llm import ToolSpec
+from patter_cli.contracts.llm import ChatMessage, ToolSpec
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadSetting, TimedOut, Unavailable
 from patter_cli.providers.account import Account, VendorModel
@@ -78,7 +78,13 @@ class GeminiLive(VendorModel):
     @property
     def abilities(self) -> EngineAbilities:
         return EngineAbilities(
-            server_turns=True, input_transcript=True, tools=True, continues=True, instruct=True, session_s=SESSION_S
+            server_turns=True,
+            input_transcript=True,
+            tools=True,
+            continues=True,
+            instruct=True,
+            remind=True,
+            session_s=SESSION_S,
         )
 
     @property
@@ -146,6 +152,8 @@ class LiveSession:
         self._turns = 0
         self._words = ""
         """What the caller has said since its last reply."""
+        self._reminders: list[ChatMessage] = []
+        """What it is told when it has said what it is saying."""
         self._calls: dict[str, str] = {}
         """Names of tools by the ids of their calls, as long as their answers are wanted."""
         self._closed = False
@@ -183,6 +191,12 @@ class LiveSession:
     def instruct(self, setup: EngineSetup) -> None:
         self._tell("user", f"(From now on these are your instructions: {setup.system_prompt})", complete=False)
 
+    def remind(self, line: ChatMessage) -> None:
+        """Content that comes while it speaks would interrupt it, so that waits for the end."""
+        self._reminders.append(line)
+        if not self._reply:
+            self._tell_reminders()
+
     def return_tool(self, call: str, result: str) -> None:
         name = self._calls.pop(call, None)
         if name is None:
@@ -195,6 +209,11 @@ class LiveSession:
     async def aclose(self) -> None:
         self._closed = True
         await self._socket.aclose()
+
+    def _tell_reminders(self) -> None:
+        lines, self._reminders = self._reminders, []
+        for line in lines:
+            self._tell("model" if line.role == "assistant" else "user", line.text, complete=False)
 
     def _tell(self, role: str, text: str, *, complete: bool) -> None:
         turn = {"role": role, "parts": [{"text": text}]}
@@ -302,10 +321,12 @@ class LiveSession:
 
     def _over(self) -> list[EngineEvent]:
         reply, self._reply = self._reply, ""
+        self._tell_reminders()
         return [s2s.ItemVoiced(reply=reply), s2s.ReplyFinished(reply=reply)] if reply else []
 
     def _interrupted(self) -> list[EngineEvent]:
         reply, self._reply = self._reply or f"reply_{self._replies}", ""
+        self._tell_reminders()
         return [s2s.ReplyInterrupted(reply=reply)] if self._replies else []
 
 

@@ -125,6 +125,7 @@ class OpenAIRealtime:
             cancel=True,
             truncate=True,
             instruct=True,
+            remind=True,
             input_transcript=bool(self.transcription_model),
             tools=True,
             continues=not ours,
@@ -272,6 +273,9 @@ class RealtimeSession:
         if "transcription" in heard:
             changed["audio"] = {"input": {"transcription": heard["transcription"]}}
         self._post("session.update", session=changed)
+
+    def remind(self, line: ChatMessage) -> None:
+        self._add(_told(line))
 
     def return_tool(self, call: str, result: str) -> None:
         self._add({"type": "function_call_output", "call_id": call, "output": result})
@@ -472,10 +476,9 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
 
 
 def _told(line: ChatMessage) -> dict[str, Any]:
-    """A line of an earlier session as an item of this one."""
-    ours = line.role == "assistant"
-    content = {"type": "output_text" if ours else "input_text", "text": line.text}
-    return {"type": "message", "role": "assistant" if ours else "user", "content": [content]}
+    """A line of an earlier session, or one that was said without this one, as an item of it."""
+    content = {"type": "output_text" if line.role == "assistant" else "input_text", "text": line.text}
+    return {"type": "message", "role": line.role, "content": [content]}
 
 
 def _used(reply: str, model: str, usage: dict[str, Any]) -> list[EngineEvent]:

@@ -22,7 +22,7 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts import s2s
-from patter_cli.contracts.llm import ToolSpec
+from patter_cli.contracts.llm import ChatMessage, ToolSpec
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadReply, BadSetting
 from patter_cli.providers.http import Server, pooled_client, refusal, start_of, translated
@@ -78,6 +78,7 @@ class Ultravox(VendorRecipe):
             tools=True,
             continues=True,
             instruct=True,
+            remind=True,
             tells_end=False,
         )
 
@@ -177,8 +178,14 @@ class UltravoxSession:
         """It knows by its own clock."""
 
     def instruct(self, setup: EngineSetup) -> None:
-        told = f"(From now on these are your instructions: {setup.system_prompt})"
-        self._post({"type": "user_text_message", "text": told, "urgency": "later"})
+        self._tell(f"(From now on these are your instructions: {setup.system_prompt})")
+
+    def remind(self, line: ChatMessage) -> None:
+        self._tell(s2s.retold(line))
+
+    def _tell(self, text: str) -> None:
+        """What it need not answer."""
+        self._post({"type": "user_text_message", "text": text, "urgency": "later"})
 
     def return_tool(self, call: str, result: str) -> None:
         answer = {"invocationId": call, "result": result, "responseType": "tool-response", "agentReaction": "speaks"}

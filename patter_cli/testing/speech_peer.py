@@ -17,15 +17,23 @@ import numpy as np
 
 from patter_cli.audio.frame import Samples
 from patter_cli.contracts import s2s
+from patter_cli.contracts.llm import ChatMessage
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import ProviderError, Unavailable
 
 TURNS_OURS = EngineAbilities(
-    server_turns=True, commit=True, cancel=True, truncate=True, input_transcript=True, tools=True, instruct=True
+    server_turns=True,
+    commit=True,
+    cancel=True,
+    truncate=True,
+    input_transcript=True,
+    tools=True,
+    instruct=True,
+    remind=True,
 )
 """As OpenAI Realtime: everything but word times."""
 TURNS_THEIRS = EngineAbilities(
-    server_turns=True, greets=True, input_transcript=True, tools=True, continues=True, tells_end=False
+    server_turns=True, greets=True, input_transcript=True, tools=True, continues=True, remind=True, tells_end=False
 )
 """As ElevenLabs' agents: nothing can be cut short, and nothing says where a reply ends."""
 
@@ -112,9 +120,11 @@ class SpeechPeer:
         self.asked: list[str] = []
         """What the caller had said before each of its replies."""
         self.truncated: list[tuple[str, int]] = []
+        """(item, ms heard), in order."""
         self.instructed: list[EngineSetup] = []
         """What sessions were told anew."""
-        """(item, ms heard), in order."""
+        self.reminded: list[ChatMessage] = []
+        """What was said without it."""
         self.cancelled: list[str] = []
         self.returned: dict[str, str] = {}
         """Tool calls and what they were answered."""
@@ -235,6 +245,9 @@ class PeerSession:
 
     def instruct(self, setup: EngineSetup) -> None:
         self._peer.instructed.append(setup)
+
+    def remind(self, line: ChatMessage) -> None:
+        self._peer.reminded.append(line)
 
     def return_tool(self, call: str, result: str) -> None:
         assert call not in self._peer.returned, "a tool call was answered twice"

@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
 from patter_cli.contracts import s2s
-from patter_cli.contracts.llm import ToolSpec
+from patter_cli.contracts.llm import ChatMessage, ToolSpec
 from patter_cli.contracts.s2s import EngineEvent, EngineSession, EngineSetup, SpeechEngine
 from patter_cli.errors import ProviderError
 from patter_cli.providers.elevenlabs_convai import ElevenLabsConvAI
@@ -284,6 +284,31 @@ def test_a_tool_is_called_and_its_answer_is_used(row: Row) -> None:
     held(row, story)
 
 
+@EVERY
+def test_what_was_said_without_it_is_no_reason_to_reply(row: Row) -> None:
+    """It is told what a colleague said, while it speaks and while it does not; what it was saying goes on, and the
+    next turn is answered as ever."""
+
+    async def story(talk: Talk) -> None:
+        assert talk.can.remind
+        if talk.can.commit:
+            talk.ask()
+        else:
+            talk.row.speak(talk.session)
+        while not talk.of(s2s.ReplyOpened):  # noqa: ASYNC110 (time may be virtual)
+            await asyncio.sleep(0.005)
+        talk.session.remind(ChatMessage(role="assistant", text="Come at ten."))
+        await talk.pass_s(5)
+        talk.session.remind(ChatMessage(role="assistant", text="Come at ten."))
+        talk.session.remind(ChatMessage(role="system", text="The caller is yours again."))
+        await talk.pass_s(5)
+        (opened,) = talk.of(s2s.ReplyOpened)
+        assert talk.words(opened.reply) == "We open at nine."
+        assert talk.words(await talk.turn()) == "Let me see."
+
+    held(row, story)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.can.cancel and row.can.commit], ids=lambda row: row.name)
 def test_a_cancelled_reply_ends_at_once(row: Row) -> None:
     """No sound comes any more, its end is told, and the next reply is whole."""
@@ -361,3 +386,65 @@ def test_the_times_of_words_are_told(row: Row) -> None:
             assert sound_ms - 80 <= times.ends_ms[-1] <= sound_ms + 5
 
     held(row, story)
+
+
+RETOLD = "(On your side of this call it was just said: Come at ten.)"
+
+
+def _turn(role: str, text: str) -> dict[str, object]:
+    return {"clientContent": {"turns": [{"role": role, "parts": [{"text": text}]}], "turnComplete": False}}
+
+
+def _later(text: str) -> dict[str, object]:
+    return {"type": "user_text_message", "text": text, "urgency": "later"}
+
+
+@pytest.mark.parametrize(
+    ("peer", "recipe", "told", "expected"),
+    [
+        pytest.param(
+            RealtimeVendor,
+            lambda url: OpenAIRealtime("sk-lab", base_url=f"{url}/v1"),
+            lambda peer: [(each["role"], each["content"]) for each in peer.sessions[0].items],
+            [
+                ("assistant", [{"type": "output_text", "text": "Come at ten."}]),
+                ("system", [{"type": "input_text", "text": "(Yours.)"}]),
+            ],
+            id="openai",
+        ),
+        pytest.param(
+            ConvAIVendor,
+            lambda url: ElevenLabsConvAI("sk-lab", "agent_lab", base_url=url),
+            lambda peer: peer.conversations[0].messages[-2:],
+            [{"type": "contextual_update", "text": RETOLD}, {"type": "contextual_update", "text": "(Yours.)"}],
+            id="elevenlabs",
+        ),
+        pytest.param(
+            GeminiVendor,
+            lambda url: GeminiLive("sk-lab", base_url=url),
+            lambda peer: peer.sessions[0].messages[-2:],
+            [_turn("model", "Come at ten."), _turn("user", "(Yours.)")],
+            id="gemini",
+        ),
+        pytest.param(
+            UltravoxVendor,
+            lambda url: Ultravox("sk-lab", base_url=url),
+            lambda peer: peer.calls[0].messages[-2:],
+            [_later(RETOLD), _later("(Yours.)")],
+            id="ultravox",
+        ),
+    ],
+)
+async def test_each_is_told_in_the_way_its_wire_allows(
+    peer: Callable[[], Any], recipe: Callable[[str], SpeechEngine], told: Callable[[Any], object], expected: object
+) -> None:
+    """Items of the conversation where there are such, of its own side; else a text that asks for no answer."""
+    vendor = peer()
+    async with serve(vendor, path="") as lab:
+        session = await recipe(lab.url).open(SETUP)
+        session.remind(ChatMessage(role="assistant", text="Come at ten."))
+        session.remind(ChatMessage(role="system", text="(Yours.)"))
+        async with asyncio.timeout(3):
+            while told(vendor) != expected:  # noqa: ASYNC110 (it is a socket away)
+                await asyncio.sleep(0.01)
+        await session.aclose()

@@ -7,6 +7,7 @@ heard is read from the line.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from patter_cli import Agent, ElevenLabsConvAI, GeminiLive, OpenAIRealtime, Ultr
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.core import events as fact
+from patter_cli.core.onlooker import UNHEARD
+from patter_cli.core.plan import SystemPhrases
+from patter_cli.engine.dialogue import COLLEAGUE
 from patter_cli.engine.hooks import Hooks
 from patter_cli.testing.speech_peer import Said
 from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
@@ -183,6 +187,41 @@ async def test_a_vendor_that_breaks_off_is_called_again(vendor: Vendor, quiet_lo
         await caller.say(GOODBYE)
         await caller.until_heard("goodbye then.", within_s=12)
         assert caller.longest_wait_ms() < 4000
+
+
+class NoEar:
+    """Somebody who looks on and does not listen."""
+
+    def caller(self, samples: Samples) -> None: ...
+
+    def agent(self, samples: Samples) -> None: ...
+
+    def cut(self) -> None: ...
+
+    def over(self) -> None: ...
+
+
+async def test_a_colleague_has_the_call_for_a_while() -> None:
+    """The engine says nothing meanwhile, is told what was said in its place, and answers when it has the call again."""
+    vendor = VENDORS[0]
+    peer = vendor.peer(["Fine."])
+    async with serve(peer) as lab:
+        made = Agent("Be brief.", GREETING, engine=vendor.engine(lab.url), turns=PATIENT, echo_cancellation=False)
+        async with answering({"engine": (made, Hooks())}) as phone, Caller(phone, "engine") as caller:
+            await caller.until_heard(GREETING)
+            call_id = next(iter(phone.log.calls))
+            colleague = phone.server.let_in(call_id, NoEar(), talks=True)
+            assert colleague is not None
+            await caller.say(QUESTION)
+            await asyncio.sleep(1.2)
+            assert "fine" not in caller.ear.text
+            colleague.leave()
+            await caller.until(lambda: ("assistant", SystemPhrases().anything_else) in caller.transcript())
+            await caller.say(STOP)
+            await caller.until_heard("fine.")
+    told = json.dumps(peer.sessions[0].items)
+    assert told.count(json.dumps(COLLEAGUE + UNHEARD)[1:-1]) == 1
+    assert told.count(SystemPhrases().anything_else) == 1
 
 
 async def test_google_answers_and_runs_a_tool() -> None:

@@ -8,9 +8,12 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.carrier_events import DialRequested
 from patter_cli.core.machine import TurnMachine
+from patter_cli.core.onlooker import UNHEARD, YOURS_AGAIN
 from patter_cli.core.outcome import TransferOutcome
-from patter_cli.core.plan import CallPlan
+from patter_cli.core.plan import CallPlan, EnginePlan
+from patter_cli.engine.dialogue import COLLEAGUE
 from patter_cli.testing import Answer, VirtualCall
+from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
 
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello.")
 
@@ -254,3 +257,65 @@ def test_nothing_is_said_for_the_agent_while_a_colleague_talks() -> None:
     call.run_until(9000)
     assert "One moment." not in [each.text for each in call.history]
     assert len(call.orders(order.PassColleague)) == 2
+
+
+ENGINES = pytest.mark.parametrize("theirs", [False, True], ids=["our turns", "their turns"])
+
+
+def with_engine(*, theirs: bool) -> tuple[VirtualCall, SpeechPeer]:
+    """A call whose agent is an engine, which remembers what it heard and said and nothing else."""
+    peer = SpeechPeer(["Gladly."], abilities=TURNS_THEIRS if theirs else TURNS_OURS)
+    plan = CallPlan(agent="shop", system_prompt="", first_message="Hello.", engine=EnginePlan(server_turns=theirs))
+    return VirtualCall(plan, engine=peer), peer
+
+
+@ENGINES
+def test_an_engine_is_told_what_a_colleague_said(theirs: bool) -> None:
+    """Each line once, in the order in which it was said, also one that is known only when the call is its own again;
+    where it replies when it likes, it is told as well that nobody heard that. It says nothing about any of it."""
+    call, peer = with_engine(theirs=theirs)
+    call.tells(fact.TakeOverRequested(taken=True), at=3000)
+    call.tells(fact.ColleagueSaid(text="Hello, I am Mia."), at=4000)
+    call.says("Can I come at ten?", at=5000)
+    call.tells(fact.ColleagueSaid(text="Come at ten."), at=9000)
+    call.tells(fact.TakeOverRequested(taken=False), at=10_000)
+    call.tells(fact.ColleagueSaid(text="Goodbye."), at=10_500)
+    call.run_until(14_000)
+    told = [(each.role, each.text) for each in peer.reminded]
+    note = [("system", YOURS_AGAIN)] if theirs else []
+    assert told == [
+        ("assistant", f"{COLLEAGUE}Hello, I am Mia."), ("assistant", f"{COLLEAGUE}Come at ten."), *note,
+        ("assistant", f"{COLLEAGUE}Goodbye."),
+    ]  # fmt: skip
+    assert [text for role, text in lines(call) if role == "assistant"] == ["Hello."]
+    call.says("Thank you.", at=14_000)
+    call.run_until(22_000)
+    assert lines(call)[-1] == ("assistant", "Gladly.")
+    assert len(peer.reminded) == len(told)
+
+
+@ENGINES
+def test_an_engine_is_told_what_the_house_voice_said(theirs: bool) -> None:
+    """A line that an onlooker wrote, and what we ask by ourselves: as much of it as was heard. Of its own words it is
+    told nothing."""
+    call, peer = with_engine(theirs=theirs)
+    call.tells(fact.SayRequested(text="A colleague is listening."), at=4000)
+    call.tells(fact.TakeOverRequested(taken=True), at=8000)
+    call.tells(fact.TakeOverRequested(taken=False, lost=True), at=9000)
+    call.run_until(14_000)
+    ours = ["A colleague is listening.", f"{COLLEAGUE}{UNHEARD}", PLAN.lines.anything_else]
+    assert [each.text for each in peer.reminded if each.role == "assistant"] == ours
+    call.says("When do you open?", at=14_000)
+    call.run_until(22_000)
+    assert lines(call)[-1] == ("assistant", "Gladly.")
+    assert [each.text for each in peer.reminded if each.role == "assistant"] == ours
+
+
+def test_a_pipeline_is_told_by_its_history() -> None:
+    """Its model is given all of the conversation each time; nothing is ordered."""
+    call = VirtualCall(PLAN)
+    call.tells(fact.TakeOverRequested(taken=True), at=3000)
+    call.tells(fact.ColleagueSaid(text="Come at ten."), at=4000)
+    call.tells(fact.TakeOverRequested(taken=False), at=5000)
+    call.run_until(9000)
+    assert call.orders(order.RemindEngine) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from patter_cli.core.verdict_gate import LEAD_MS
 from patter_cli.engine.clock import CallAlarm, CallClock
 from patter_cli.engine.converse import (
     ANSWER_S,
+    BACKOFF_S,
     FORGOTTEN_MS,
     LONGEST_WAIT_S,
     OPEN_S,
@@ -35,6 +36,7 @@ from patter_cli.engine.converse import (
     Converse,
     engine_plan,
 )
+from patter_cli.engine.dialogue import COLLEAGUE
 from patter_cli.engine.s2s_replies import KEPT_REPLIES
 from patter_cli.errors import PatterError, RateLimited, Unauthorized, Unavailable
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
@@ -76,6 +78,9 @@ class Session:
     def truncate(self, reply: str, item: str, heard_ms: int) -> None:
         self.asked.append(("truncate", reply, item, heard_ms))
 
+    def remind(self, line: ChatMessage) -> None:
+        self.asked.append(("remind", line.role, line.text))
+
     def return_tool(self, call: str, result: str) -> None:
         self.asked.append(("tool", call, result))
 
@@ -90,6 +95,14 @@ class Session:
         self.due.put_nowait(None)
 
 
+@dataclass
+class Slow:
+    """A session that takes its time to open."""
+
+    session: Session
+    opens_after_s: float
+
+
 class Engine:
     """A recipe that opens these in turn; an exception is raised, None never opens."""
 
@@ -98,7 +111,7 @@ class Engine:
     in_rate_hz = 16_000
     out_rate_hz = 8000
 
-    def __init__(self, *sessions: Session | Exception | None, abilities: EngineAbilities = TURNS_OURS) -> None:
+    def __init__(self, *sessions: Session | Slow | Exception | None, abilities: EngineAbilities = TURNS_OURS) -> None:
         self.sessions = list(sessions)
         self.abilities = abilities
         self.setups: list[EngineSetup] = []
@@ -110,6 +123,9 @@ class Engine:
         session = self.sessions.pop(0)
         if session is None:
             await asyncio.Event().wait()
+        if isinstance(session, Slow):
+            await asyncio.sleep(session.opens_after_s)
+            session = session.session
         if isinstance(session, Exception):
             raise session
         assert session is not None
@@ -475,7 +491,7 @@ def test_where_turns_are_ours_only_voices_go_in() -> None:
 class Running:
     """A Converse that runs in virtual time."""
 
-    def __init__(self, *sessions: Session | Exception | None, abilities: EngineAbilities = TURNS_OURS) -> None:
+    def __init__(self, *sessions: Session | Slow | Exception | None, abilities: EngineAbilities = TURNS_OURS) -> None:
         self.clock = CallClock(asyncio.get_running_loop())
         self.engine = Engine(*sessions, abilities=abilities)
         self.events: list[tuple[Ms, Event]] = []
@@ -503,7 +519,7 @@ class Running:
 
 
 def held(
-    *sessions: Session | Exception | None,
+    *sessions: Session | Slow | Exception | None,
     then: Callable[[Running], Awaitable[None]] | None = None,
     seconds: float = 60.0,
     abilities: EngineAbilities = TURNS_OURS,
@@ -546,6 +562,40 @@ def test_a_session_that_breaks_is_opened_again() -> None:
     failed = next(event for _, event in running.events if isinstance(event, fact.ResponseFailed))
     assert (failed.response_id, failed.provider, failed.message) == (1, "toy", "gone")
     assert second.asked == []
+
+
+def test_what_was_said_without_an_engine_is_told_once() -> None:
+    """To the session that is open; one that is being opened gets what it was not told at the beginning, and one that
+    is opened later begins with all of it."""
+    first, second = Session(), Session()
+    slow = Slow(second, opens_after_s=1.0)
+
+    def said(running: Running, text: str) -> None:
+        running.said = f"{running.said} {text}"
+        running.converse.perform(order.RemindEngine(role="colleague", text=text))
+
+    async def story(running: Running) -> None:
+        await asyncio.sleep(1)
+        said(running, "One.")
+        first.due.put_nowait(Unavailable("gone", provider="toy"))
+        await asyncio.sleep(BACKOFF_S / 2)
+        said(running, "Two.")
+        await asyncio.sleep(BACKOFF_S)
+        said(running, "Three.")
+        await asyncio.sleep(2)
+        said(running, "Four.")
+
+    running = held(first, slow, then=story, seconds=1)
+    assert first.asked == [("remind", "assistant", f"{COLLEAGUE}One.")]
+    assert [each.first_message for each in running.engine.setups] == ["Hello.", "Hello. One. Two."]
+    assert second.asked == [("remind", "assistant", f"{COLLEAGUE}{each}") for each in ("Three.", "Four.")]
+
+
+def test_an_engine_that_cannot_be_told_is_not() -> None:
+    """What was said without it is not asked of it."""
+    rig = Rig(replace(TURNS_OURS, remind=False))
+    rig.told(order.RemindEngine(role="colleague", text="One."))
+    assert rig.session.asked == []
 
 
 SHORT = replace(TURNS_OURS, session_s=10.0)
