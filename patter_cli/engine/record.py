@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Protocol, TypeAlias
 
 from patter_cli.audio.jitter import JitterCounts
@@ -175,6 +176,7 @@ class CallRecorder:
             self._sound.close()
         self._left(self._call.history)
         line = counts or NO_LINE
+        peaks = None if self._sound is None else self._sound.peaks
         self._journal.close(
             {
                 "call_id": info.call_id,
@@ -186,6 +188,7 @@ class CallRecorder:
                 "started_at": self.wall_time,
                 **self.end_facts(),
                 "recording": self._recording,
+                **({} if peaks is None else {"peaks": asdict(peaks)}),
                 "line": {
                     "lost_ms": line.lost_ms,
                     "reordered": line.reordered,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from patter_cli.audio.peaks import WavePeaks
 from patter_cli.audio.wire import WireCodec
 from patter_cli.core.events import Ms
 from patter_cli.core.journal import Entry
@@ -16,6 +17,10 @@ class CallSound(Protocol):
     @property
     def path(self) -> Path | None:
         """Where it is, once something of it is written; None: there is none, or it could not be begun."""
+
+    @property
+    def peaks(self) -> WavePeaks | None:
+        """Its shape, once it is whole; None before, and where it could not be had."""
 
     def begin(self, wire: WireCodec, now: Ms) -> None:
         """There is a line, which speaks this: the recording begins now."""

@@ -3,7 +3,8 @@
 Theory of operation. A call hands over wire audio with its place in call time, and what was cut again; the thread comes
 by every LOOK_S, decodes what has gathered and writes it to the call's WAV: caller left, agent right as it was played.
 The file begins when there is a line, and whatever moment the process dies at, it is a whole WAV of all but the last
-seconds. A disk that is full ends the recording, never the call; one that hangs is waited for as long as memory allows.
+seconds. Once it is whole, the thread makes its shape, too. A disk that is full ends the recording, never the call; one
+that hangs is waited for as long as memory allows.
 
 Where words are struck out, sound is held back until it is known which: the words of whoever speaks come after their
 voice. What is known is silenced and written; what nobody knows after HELD_MS is silent. So nothing that must not be
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from patter_cli.audio.frame import Samples
+from patter_cli.audio.peaks import WavePeaks, peaks_of
 from patter_cli.audio.tape import Tape
 from patter_cli.audio.wire import WireCodec
 from patter_cli.core.events import Ms
@@ -142,6 +144,7 @@ class WrittenSound:
         self._lost = False
         """Memory was full."""
         self.over = False
+        self.peaks: WavePeaks | None = None
         self.settling: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         """Who waits for the end; under the writer's lock."""
         # The thread's own:
@@ -218,10 +221,17 @@ class WrittenSound:
             return False
         if self._tape is not None:
             self._tape.close()
+            self._look_at_shape()
             why = self._tape.failed or ("the disk was too slow" if self._lost else "")
             if why:
                 log.warning("the recording of call %s is not whole: %s", self.call_id, why)
         return True
+
+    def _look_at_shape(self) -> None:
+        try:
+            self.peaks = peaks_of(self._path)
+        except InputError as error:
+            log.warning("the recording of call %s has no shape: %s", self.call_id, error)
 
     def _decoded(self, todo: list[_Todo]) -> list[tuple[int, int, Samples]]:
         """(start, side, samples), what follows without a gap in one of a second at most, so that neither side is far

@@ -21,6 +21,7 @@ from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.simulate.caller import LineCaller
 from patter_cli.simulate.script import Play, hold_conversation
 from patter_cli.stores.sqlite import SqliteStore
+from patter_cli.web.peaks import Peaks
 from tests.e2e.conftest import agent, answering, letters_in, spoken, understood
 
 QUESTION, STOP = "What are your opening hours?", "Stop! Where is your office?"
@@ -63,6 +64,7 @@ async def test_the_recording_has_what_was_heard(tmp_path: Path) -> None:
     (kept,) = tmp_path.rglob("call.wav")
     (record,) = tmp_path.rglob("record.json")
     assert json.loads(record.read_text())["recording_path"] == str(kept)
+    assert Peaks.model_validate(json.loads(record.read_text())["peaks"]).seconds > 3
     assert [each[0] for each in told] == [str(kept)]
     ours, rate_hz = read_channel(kept, 1)
     assert rate_hz == 8000

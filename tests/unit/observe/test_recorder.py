@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from patter_cli.audio.g711 import encode_ulaw
+from patter_cli.audio.peaks import peaks_of
 from patter_cli.audio.wav import read_channel
 from patter_cli.audio.wire import ULAW_8K_WIRE
 from patter_cli.core import commands as order
@@ -68,7 +69,7 @@ async def test_both_sides_on_one_timeline(tmp_path: Path) -> None:
     """The file begins with the line. The caller is silent until they have been told; what was cleared was not heard."""
     writer = SoundWriter()
     sound = writer.open("LB1", tmp_path / "calls" / "day" / "LB1" / "call.wav")
-    assert sound.path is None
+    assert (sound.path, sound.peaks) == (None, None)
     sound.begin(ULAW_8K_WIRE, 5000)
     talk(sound, 5000, 6000)
     sound.told()
@@ -78,6 +79,7 @@ async def test_both_sides_on_one_timeline(tmp_path: Path) -> None:
     assert sound.path == tmp_path / "calls" / "day" / "LB1" / "call.wav"
     assert loud(sound.path, 0) == [(100, 200)]
     assert loud(sound.path, 1) == [(0, 150)]
+    assert sound.peaks == peaks_of(sound.path), "its shape is made with it"
     assert (tmp_path / "calls" / "day").stat().st_mode & 0o077 == 0
 
 
