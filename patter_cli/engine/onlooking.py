@@ -30,9 +30,17 @@ LAST_WORDS_S = 2.0
 class Onlooking:
     """One of them. Made by Onlookers."""
 
-    def __init__(self, call: CallContext, line: OverheardLine, ear: OnlookersEar, words: ColleagueWords | None) -> None:
-        """words: knows what they say, once they have taken the call over; None: they only listen."""
+    def __init__(
+        self,
+        call: CallContext,
+        line: OverheardLine,
+        ear: OnlookersEar,
+        words: ColleagueWords | None,
+        gone: Callable[[Onlooking], None],
+    ) -> None:
+        """words: knows what they say, once they have taken the call over; None: they only listen. gone: is told."""
         self._call = call
+        self._gone = gone
         self._line = line
         self._ear = ear
         self._words = words
@@ -46,13 +54,18 @@ class Onlooking:
             call.spawn(words.run())
             self._look()
 
+    @property
+    def talks(self) -> bool:
+        """They have the call, and nobody else has."""
+        return self._words is not None
+
     def _look(self) -> None:
         if self._loop.time() - self._spoke_s < GONE_S:
             self._looking = self._loop.call_later(LOOK_S, self._look)
         else:
             log.warning("call %s is the agent's again: its colleague sends no sound", self._call.info.call_id)
             self.leave(lost=True)
-            self._ear.over()
+            self._ear.unheard()
 
     def speak(self, samples: Samples) -> None:
         """Their voice, at HEARD_HZ, in real time. Goes nowhere while the call is not theirs."""
@@ -71,6 +84,7 @@ class Onlooking:
                 self._words.close()
                 self._call.post(TakeOverRequested(taken=False, lost=lost))
             self._call.post(ListenedIn(listens=False))
+            self._gone(self)
 
 
 class Onlookers:
@@ -81,14 +95,23 @@ class Onlookers:
         self._line = line
         self._vad = vad
         self._wire = wire
+        self._talker: Onlooking | None = None
+        """Who has taken the call over. The machine hears of it a moment later, and two may ask within that."""
 
     def let_in(self, ear: OnlookersEar, *, talks: bool) -> Onlooking | None:
         """They hear the call from now on. talks: and have it, if nobody else has. None: it is not under way."""
         if self._call.tasks is None or self._call.machine.ended:
             return None
-        takes = talks and not self._call.machine.taken
+        takes = talks and self._talker is None and not self._call.machine.taken
         words = ColleagueWords(self._call.agent.stt, self._vad, self._wire, self._call.post) if takes else None
-        return Onlooking(self._call, self._line, ear, words)
+        onlooking = Onlooking(self._call, self._line, ear, words, self._gone)
+        if takes:
+            self._talker = onlooking
+        return onlooking
+
+    def _gone(self, onlooking: Onlooking) -> None:
+        if self._talker is onlooking:
+            self._talker = None
 
 
 class ColleagueWords:

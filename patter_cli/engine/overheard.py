@@ -27,7 +27,10 @@ class OnlookersEar(Protocol):
         """What of that has not been played is not heard."""
 
     def over(self) -> None:
-        """The call is, or their part in it."""
+        """The call is."""
+
+    def unheard(self) -> None:
+        """They had taken the call over, and no sound came of them: it is the agent's again, and they are let go."""
 
 
 class ToldOfPlayout(Protocol):

@@ -30,7 +30,7 @@ def retell(store: CallStore, call_id: str, level: Redaction = Redaction.OFF) -> 
 
 def tell(record: CallRecord, lines: Iterable[str]) -> CallStory:
     """How a call went, by its journal's lines, or else by its record."""
-    story = CallStory().read(lines)
+    story = CallStory().read(lines, goes_on=record.row.outcome is None)
     if not story.turns:
         _from_record(story, record.facts, record.row.started_at)
     return story

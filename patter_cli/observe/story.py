@@ -90,14 +90,18 @@ class CallStory:
     def __post_init__(self) -> None:
         self.cost = CostFold(self.prices)
 
-    def read(self, lines: Iterable[str]) -> CallStory:
-        """Take a journal's lines; what cannot be read is counted and passed over."""
+    def read(self, lines: Iterable[str], *, goes_on: bool = False) -> CallStory:
+        """Take a journal's lines; what cannot be read is counted and passed over.
+
+        goes_on: the call does, and what was voiced last may still be heard.
+        """
         for line in lines:
             try:
                 self.feed(parse_entry(line))
             except InputError:
                 self.unreadable += 1
-        self._leave_unheard(self.duration_ms)
+        if not goes_on:
+            self._leave_unheard(self.duration_ms)
         return self
 
     def feed(self, entry: Entry) -> None:

@@ -18,6 +18,8 @@ log = logging.getLogger("patter.web")
 
 LOOK_S = 0.2
 """How long something may have happened in another process before it is seen here."""
+GONE_S = 5.0
+"""The same for the end of a call whose process died; it is in no journal."""
 
 
 class SiteAlone:
@@ -52,6 +54,8 @@ class SiteAlone:
     async def _look(self) -> None:
         """Have the feed know what other processes write."""
         follow = await asyncio.to_thread(self._store.follow)
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
         while True:
             for call_id, line in await asyncio.to_thread(lambda: list(follow.lines())):
                 try:
@@ -60,4 +64,14 @@ class SiteAlone:
                     continue  # damaged, or a newer version's
                 for observer in self._site.observers:
                     observer(call_id, entry)
+            if loop.time() - asked_s > GONE_S:
+                asked_s = loop.time()
+                await asyncio.to_thread(self._forget_dead)
             await asyncio.sleep(LOOK_S)
+
+    def _forget_dead(self) -> None:
+        """Calls that have a record are over, whatever their journal says."""
+        for call_id in self._site.feed.live():
+            record = self._store.get(call_id)
+            if record is not None and record.row.outcome is not None:
+                self._site.feed.forget(call_id, record.row.outcome, record.row.reason)

@@ -91,6 +91,14 @@ class LiveFeed:
         for future, loop in waiting.items():
             loop.call_soon_threadsafe(_wake, future)
 
+    def forget(self, call_id: str, outcome: str, reason: str) -> None:
+        """A call that is over without a word of it in its journal: its process died, and another wrote its record."""
+        with self._lock:
+            call = self._calls.pop(call_id, None)
+        if call is not None:
+            over = {"what": "ended", "outcome": outcome, "reason": reason}
+            self._append(call_id, [{"call_id": call_id, "at_ms": call.at_ms, "time": None, **over}])
+
     # --- what is asked -----------------------------------------------------------------------------------------------
 
     def live(self) -> dict[str, dict[str, Any]]:
@@ -110,6 +118,10 @@ class LiveFeed:
         if epoch != self._epoch or not (number.isascii() and number.isdigit()):
             return self._end
         return min(int(number[:15]), self._end)
+
+    def knows(self, after: str) -> bool:
+        """Whether this may be an event's id of ours, and not of a server that was here before."""
+        return after.partition("-")[0] == self._epoch
 
     def take(self, place: int, call_id: str | None = None) -> tuple[bytes, int, int]:
         """(what came from this place on, the next place, how many of it are gone)."""
@@ -186,16 +198,23 @@ class EventStream:
             await send({"type": "http.response.body", "body": body, "more_body": True})
 
         await piece(b"retry: 2000\n\n")
+        if self._after and not self._feed.knows(self._after):
+            await piece(_missed(None))
         while True:
             if not await self._feed.wait(place, self._ping_s):
                 await piece(b": nothing happens\n\n")
                 continue
             body, place, missed = self._feed.take(place, self._call_id)
             if missed:
-                body = f"event: missed\ndata: {json.dumps({'count': missed})}\n\n".encode() + body
+                body = _missed(missed) + body
             if body:
                 await piece(body)
             await asyncio.sleep(self._feed.pace_s)
+
+
+def _missed(count: int | None) -> bytes:
+    """An event that says how many are gone; None: nobody knows, for the server that told the last one is gone."""
+    return f"event: missed\ndata: {json.dumps({'count': count})}\n\n".encode()
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -1,7 +1,9 @@
 """A call as a page hears it, and as somebody talks into it: one WebSocket for whoever looks on, both sides as tracks.
 
     page -> server   {"event":"media","seq":…,"at":…,"payload":"…"}        of whoever has taken the call over
-    server -> page   {"event":"media","track":"caller"|"agent","payload":"…"}   {"event":"clear","track":"agent"}
+    server -> page   {"event":"joined","talks":true}      false: it only listens, for somebody else has the call
+                     {"event":"media","track":"caller"|"agent","payload":"…"}   {"event":"clear","track":"agent"}
+                     {"event":"unheard"}                  it sent no sound, and no longer has the call
 
 16 kHz, low byte first, in base64, as the softphone has it. To be gone, or to send no sound, is to give the call back. A
 page that does not read misses what it would have heard: nothing is kept for it.
@@ -50,6 +52,7 @@ class PageEar:
     def begin(self, wire: Wire, onlooking: Onlooking) -> None:
         """It is open, and the call is heard."""
         self._wire, self._onlooking = wire, onlooking
+        self._send(f'{{"event":"joined","talks":{"true" if onlooking.talks else "false"}}}')
 
     # --- what the call says --------------------------------------------------------------------------------------
 
@@ -65,6 +68,10 @@ class PageEar:
     def over(self) -> None:
         if self._wire is not None:
             self._wire.close(NORMAL, "nothing more is to be heard")
+
+    def unheard(self) -> None:
+        self._send('{"event":"unheard"}')
+        self.over()
 
     # --- what the page says --------------------------------------------------------------------------------------
 

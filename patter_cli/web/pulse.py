@@ -40,6 +40,8 @@ class LiveCall:
         self.caller_speaks = self.muted = self.taken = False
         self._sounding: set[tuple[int, int]] = set()
         """Clauses that are on the line; the next begins there before the one before is known to be over."""
+        self.at_ms = 0
+        """Of the last entry."""
         self.turns = 0
         self.waited_ms: int | None = None
         self.last_caller = self.last_agent = ""
@@ -56,6 +58,7 @@ class LiveCall:
 
     def feed(self, entry: Entry) -> Iterator[dict[str, Any]]:
         """Take one entry; what happened with it, JSON values: {call_id, at_ms, time, what, ...}."""
+        self.at_ms = entry.at
         time = None
         for each in self._happenings.feed(entry):
             self._note(each)

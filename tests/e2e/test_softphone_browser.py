@@ -115,7 +115,7 @@ async def test_an_agent_is_called_from_the_browser(tmp_path: Path) -> None:
             await talk.locator("del.unheard").wait_for()
             await talk.locator(".line.agent:not(.growing):not(:has(del))", has_text="welcome").wait_for(timeout=20_000)
             await seen.page.get_by_role("button", name="5", exact=True).click()
-            await seen.page.get_by_role("button", name="Mute").click()
+            await seen.page.get_by_role("button", name="Mute", exact=True).click()
             await seen.page.get_by_role("button", name="Unmute").wait_for()
             microphone_heard, samples, rate_hz = await recorded(seen)
             await seen.page.get_by_role("button", name="Hang up").click()

@@ -200,6 +200,8 @@ class NoEar:
 
     def over(self) -> None: ...
 
+    def unheard(self) -> None: ...
+
 
 async def test_a_colleague_has_the_call_for_a_while() -> None:
     """The engine says nothing meanwhile, is told what was said in its place, and answers when it has the call again."""

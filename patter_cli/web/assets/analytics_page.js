@@ -1,14 +1,15 @@
 // What many calls come to: how many, how they ended, what callers waited for, what it cost.
 
 import { html, useEffect, useRef } from "./vendor/preact-htm.js";
-import { get, useAnswer } from "./api.js";
+import { Alert, get, useAnswer } from "./api.js";
 import { asked, Filter, go } from "./calls_page.js";
-import { count, duration, milliseconds, money, outcome, percent } from "./format.js";
+import { cost, count, duration, milliseconds, money, outcome, percent } from "./format.js";
 
 const SPANS = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"], ["", "All"]];
 const DAY_S = 86400;
 const FEWEST_DAYS = 5; // that a chart is wide
-const MOST_LABELS = 7;
+const LABEL_PX = 64; // of a day below a chart
+const AXIS_PX = 90; // beside the chart
 const STAGES = { endpointing: "Caller's end", stt: "Words", llm: "Model", clause: "Sentence", tts: "Voice", handover: "Line", total: "Total" };
 
 const dayOf = (daysAgo) => {
@@ -34,7 +35,7 @@ export function Analytics({ query }) {
       })}</div>
     </header>
     <${Filter} query=${query} name="analytics" searches=${false} />
-    ${fault && html`<p class="alert" role="alert">${fault.message}. ${fault.hint}</p>`}
+    <${Alert} fault=${fault} />
     ${data && !data.calls && html`<div class="empty"><p>No calls in this time.</p></div>`}
     ${data?.calls > 0 && html`
       <dl class="tiles">
@@ -42,7 +43,7 @@ export function Analytics({ query }) {
         <div class="tile"><dt>Talked</dt><dd>${duration(data.duration_s)}</dd></div>
         <div class="tile"><dt>Median wait</dt><dd>${waits?.turns ? milliseconds(waits.p50) : "–"}</dd></div>
         <div class="tile"><dt>95 of 100 within</dt><dd>${waits?.turns ? milliseconds(waits.p95) : "–"}</dd></div>
-        <div class="tile"><dt>Cost</dt><dd>${money(data.known_usd, !data.unpriced)}</dd></div>
+        <div class="tile"><dt>Cost</dt><dd>${cost(data.unpriced ? null : data.known_usd, data.known_usd)}</dd></div>
       </dl>
       <div class="halves even">
         <${Chart} title="Calls a day" days=${data.days} series=${[{ label: "Calls", of: (day) => day.calls, kind: "bars" }]} />
@@ -64,6 +65,13 @@ export function Analytics({ query }) {
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/** As many of these times, in order, as are so far from each other. */
+function apart(times, least) {
+  const found = [];
+  for (const at of times) if (!found.length || at - found.at(-1) >= least) found.push(at);
+  return found;
+}
+
 function Chart({ title, days, series, unit = "" }) {
   const box = useRef(null);
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -74,10 +82,9 @@ function Chart({ title, days, series, unit = "" }) {
       const colour = [style("--accent"), style("--second")];
       const axis = { stroke: style("--muted"), grid: { stroke: style("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
       const times = days.map((day) => new Date(`${day.name}T12:00:00`).getTime() / 1000);
-      const bars = window.uPlot.paths.bars({ size: [0.6, 46], radius: 0.2 });
+      const bars = window.uPlot.paths.bars({ size: [0.6, 46, 3], radius: 0.2 });
       const margin = Math.max(0.6, (FEWEST_DAYS - days.length) / 2) * DAY_S;
-      const every = Math.ceil(times.length / MOST_LABELS);
-      const labels = times.filter((_, place) => place % every === 0);
+      const labels = apart(times, ((times.at(-1) - times[0] + 2 * margin) * LABEL_PX) / Math.max(LABEL_PX, box.current.clientWidth - AXIS_PX));
       const plot = {
         width: box.current.clientWidth,
         height: 190,
@@ -131,11 +138,11 @@ function Stages({ stages }) {
 
 function Shares({ title, shares }) {
   if (!shares.length) return null;
-  return html`<section class="card" aria-label=${title}><h2>${title}</h2><div class="scroll" tabindex="0" role="region" aria-label=${title}><table>
+  return html`<section class="card" aria-label=${title}><h2>${title}</h2><div class="scroll tall" tabindex="0" role="region" aria-label=${title}><table>
     <thead><tr><th scope="col">Name</th><th scope="col" class="number">Calls</th><th scope="col" class="number">Talked</th><th scope="col" class="number">Wait p50</th><th scope="col" class="number">p95</th><th scope="col" class="number">Cost</th></tr></thead>
-    <tbody>${shares.map((each) => html`<tr><th scope="row">${each.name || "unknown"}</th><td class="number">${count(each.calls)}</td><td class="number">${duration(each.duration_s)}</td>
+    <tbody>${shares.map((each) => html`<tr><th scope="row"><span class="clamped" dir="auto" title=${each.name}>${each.name || "unknown"}</span></th><td class="number">${count(each.calls)}</td><td class="number">${duration(each.duration_s)}</td>
       <td class="number">${each.waits.turns ? milliseconds(each.waits.p50) : "–"}</td><td class="number">${each.waits.turns ? milliseconds(each.waits.p95) : "–"}</td>
-      <td class="number">${money(each.known_usd, !each.unpriced)}</td></tr>`)}</tbody></table></div></section>`;
+      <td class="number">${cost(each.unpriced ? null : each.known_usd, each.known_usd)}</td></tr>`)}</tbody></table></div></section>`;
 }
 
 function Legs({ legs }) {

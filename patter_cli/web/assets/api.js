@@ -1,8 +1,9 @@
 // What the page asks the server, and what the server tells it by itself.
 
-import { useEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { html, useEffect, useState } from "./vendor/preact-htm.js";
 
 const ROOT = "/api/v1";
+export const AGAIN_MS = 3000; // until a server that did not answer is asked again
 
 /** The server's no: its sentence, and what to do next. */
 export class Fault extends Error {
@@ -21,17 +22,27 @@ export function address(path, query = {}) {
 }
 
 export async function get(path, query = {}, signal = undefined) {
-  return read(await fetch(address(path, query), { signal, headers: { accept: "application/json" } }));
+  return read(await reach(address(path, query), { signal, headers: { accept: "application/json" } }));
 }
 
 export async function getText(path) {
-  const response = await fetch(address(path));
+  const response = await reach(address(path));
   return response.ok ? response.text() : read(response);
 }
 
 export async function post(path, body = {}) {
   const headers = { "content-type": "application/json", "x-patter": "1" };
-  return read(await fetch(address(path), { method: "POST", headers, body: JSON.stringify(body) }));
+  return read(await reach(address(path), { method: "POST", headers, body: JSON.stringify(body) }));
+}
+
+/** Status 0 of a fault: nobody answered. */
+async function reach(url, options = {}) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Fault(0, { message: "the server does not answer", hint: "This page tries again by itself." });
+  }
 }
 
 async function read(response) {
@@ -40,20 +51,30 @@ async function read(response) {
   return told;
 }
 
-/** {data, fault, reload} of a question that is asked again when one of `what` changes. */
+/** {data, fault, waiting, reload} of a question that is asked again when one of `what` changes, or nobody answered. */
 export function useAnswer(ask, what) {
   const [answer, setAnswer] = useState({ data: null, fault: null, waiting: true });
   const [round, setRound] = useState(0);
-  const last = useRef(null);
   useEffect(() => {
     const control = new AbortController();
-    last.current = control;
+    let timer = 0;
     setAnswer((before) => ({ ...before, waiting: true }));
     ask(control.signal).then(
       (data) => setAnswer({ data, fault: null, waiting: false }),
-      (fault) => control.signal.aborted || setAnswer({ data: null, fault, waiting: false }),
+      (fault) => {
+        if (control.signal.aborted) return;
+        setAnswer((before) => ({ data: fault.status ? null : before.data, fault, waiting: false }));
+        if (!fault.status) timer = setTimeout(() => setRound((n) => n + 1), AGAIN_MS);
+      },
     );
-    return () => control.abort();
+    return () => (control.abort(), clearTimeout(timer));
   }, [...what, round]);
   return { ...answer, reload: () => setRound((n) => n + 1) };
+}
+
+/** What went wrong, in words, and what to do. */
+export function Alert({ fault }) {
+  if (!fault) return null;
+  const text = `${fault.message}${fault.hint ? `. ${fault.hint}` : ""}`;
+  return html`<p class="alert" role="alert">${text.charAt(0).toUpperCase()}${text.slice(1)}</p>`;
 }

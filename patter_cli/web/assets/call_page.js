@@ -1,8 +1,8 @@
 // One call: how it went, turn by turn; where the time went; its sound; and, while it lasts, what may be done to it.
 
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
-import { get, getText, useAnswer } from "./api.js";
-import { count, duration, milliseconds, moment, money, outcome, pretty, words } from "./format.js";
+import { Alert, get, getText, useAnswer } from "./api.js";
+import { cost, count, duration, milliseconds, moment, money, outcome, pretty, words } from "./format.js";
 import { useLive } from "./live.js";
 import { Orders } from "./live_page.js";
 import { Operator } from "./operator.js";
@@ -17,19 +17,33 @@ const STAGES = {
   tts: "voice",
   handover: "onto the line",
 };
-const SETTLE_MS = 400;
+const SETTLE_MS = 400; // after something was said, until its figures are asked for
+const SPARE = 10; // a long call's page takes the server a while: it is asked for so much more seldom
 const SPOKEN = new Set(["caller", "agent", "colleague"]);
 
 export function CallPage({ id }) {
   const live = useLive();
   const call = live.calls.get(id);
   const going = Boolean(call && !call.over);
-  const { data, fault, reload } = useAnswer((signal) => get(`/calls/${encodeURIComponent(id)}`, {}, signal), [id]);
-  const said = call?.lines.length ?? 0;
+  const took = useRef(0);
+  const ask = async (signal) => {
+    const began = performance.now();
+    const answer = await get(`/calls/${encodeURIComponent(id)}`, {}, signal);
+    took.current = performance.now() - began;
+    return answer;
+  };
+  const { data, fault, reload } = useAnswer(ask, [id]);
+  const due = useRef(0);
+  const said = call ? `${call.lines.length} ${call.lines.at(-1)?.at_ms}` : "";
   useEffect(() => {
-    const timer = call ? setTimeout(reload, SETTLE_MS) : 0;
+    if (!call || due.current) return;
+    due.current = setTimeout(() => ((due.current = 0), reload()), Math.max(SETTLE_MS, took.current * SPARE));
+  }, [said]);
+  useEffect(() => {
+    const timer = call?.over ? setTimeout(reload, SETTLE_MS) : 0;
     return () => clearTimeout(timer);
-  }, [said, call?.over]);
+  }, [call?.over]);
+  useEffect(() => () => clearTimeout(due.current), []);
   useEffect(() => {
     if (data && going) call.know(begun(data.turns.flatMap(lines)).map(asLive), data.turns.map((each) => each.latency).filter(Boolean));
   }, [data]);
@@ -37,7 +51,7 @@ export function CallPage({ id }) {
   const player = useRef(null);
   if (!data && !call) {
     return html`<header class="top"><h1>Call</h1></header>${fault
-      ? html`<p class="alert" role="alert">${fault.message}. ${fault.hint}</p>`
+      ? html`<${Alert} fault=${fault} />`
       : html`<p class="waiting">Loading …</p>`}`;
   }
   const row = data?.call;
@@ -45,18 +59,18 @@ export function CallPage({ id }) {
   const other = (shown.direction === "outbound" ? shown.callee : shown.caller) || "unknown";
   const seek = (ms) => player.current?.(ms);
   return html`<header class="top">
-      <div><p class="back"><a href="#/calls">Calls</a></p><h1>${other}</h1></div>
+      <div><p class="back"><a href="#/calls">Calls</a></p><h1 dir="auto">${other}</h1></div>
       ${going ? html`<${Phase} phase=${call.phase} muted=${call.muted} />` : html`<span class=${`outcome ${row?.outcome ?? "live"}`}>${outcome(row?.outcome)}</span>`}
     </header>
     <dl class="tiles small">
-      <div class="tile"><dt>Agent</dt><dd>${shown.agent}</dd></div>
+      <div class="tile"><dt>Agent</dt><dd class="clamped" dir="auto" title=${shown.agent}>${shown.agent}</dd></div>
       <div class="tile"><dt>Began</dt><dd>${row ? moment(row.started_at) : "–"}</dd></div>
       <div class="tile"><dt>Length</dt><dd>${duration(going ? call.length : row?.duration_s)}</dd></div>
       <div class="tile"><dt>Median wait</dt><dd>${milliseconds(going ? call.waits.p50_ms : row?.waited_ms)}</dd></div>
-      <div class="tile"><dt>Cost</dt><dd>${going ? money(call.known_usd ?? 0) : row?.usd === null ? money(row.known_usd, false) : money(row?.usd)}</dd></div>
-      ${!going && row?.reason && html`<div class="tile"><dt>Ended by</dt><dd>${words(row.reason)}</dd></div>`}
+      <div class="tile"><dt>Cost</dt><dd>${going ? money(call.known_usd ?? 0) : cost(row?.usd, row?.known_usd)}</dd></div>
+      ${!going && row?.reason && html`<div class="tile"><dt>Ended by</dt><dd class="clamped" title=${words(row.reason)}>${words(row.reason)}</dd></div>`}
     </dl>
-    ${going && html`<section class="card operate" aria-label="This call goes on"><${Operator} call=${call} /><${Orders} call=${call} /></section>`}
+    ${going && live.serving && html`<section class="card operate" aria-label="This call goes on"><${Operator} call=${call} /><${Orders} call=${call} /></section>`}
     ${data?.recording?.here && html`<${Recording} id=${id} turns=${data.turns} onTime=${setAt} seek=${(how) => (player.current = how)} />`}
     ${data?.recording && !data.recording.here && html`<p class="hint">The carrier keeps this call's recording${data.recording.url ? "" : ", and has not said where"}.</p>`}
     <div class="halves">
@@ -87,7 +101,7 @@ function Story({ turns, at, seek }) {
   return html`<ol class="lines story" ref=${list} tabindex="0" aria-label="Conversation">${items.map(
     (each, place) => html`<li class=${`line ${each.who} ${place === now ? "now" : ""}`} key=${place}>
       <span class="who">${each.name}</span>
-      <span class="words">${each.body}</span>
+      <span class="words" dir="auto">${each.body}</span>
       ${seek ? html`<button class="at" aria-label=${`Play from ${duration(each.from / 1000)}`} onClick=${() => seek(each.from)}>${duration(each.from / 1000)}</button>` : html`<span class="at">${duration(each.from / 1000)}</span>`}
     </li>`,
   )}</ol>`;
@@ -130,7 +144,7 @@ function Waterfall({ turns }) {
   return html`<section class="card" aria-label="Latency">
     <h2>Where the time went</h2>
     <ul class="legend">${Object.entries(STAGES).map(([name, text]) => html`<li><i class=${`stage ${name}`} aria-hidden="true"></i>${text}</li>`)}</ul>
-    <table class="waterfall"><thead class="quiet"><tr><th scope="col">Turn</th><th scope="col">Stages</th><th scope="col">Total</th></tr></thead>
+    <div class="scroll tall" tabindex="0" role="region" aria-label="Where the time of each turn went"><table class="waterfall"><thead class="quiet"><tr><th scope="col">Turn</th><th scope="col">Stages</th><th scope="col">Total</th></tr></thead>
       <tbody>${turns.map((turn) => {
         const all = turn.to_ms - turn.from_ms;
         const text = turn.stages.map((each) => `${each.name} ${each.to_ms - each.from_ms} ms`).join(", ");
@@ -139,7 +153,7 @@ function Waterfall({ turns }) {
             (each) => html`<i class=${`stage ${each.name}`} style=${{ width: `${((each.to_ms - each.from_ms) / most) * 100}%` }}></i>`,
           )}</span></td>
           <td class="number">${milliseconds(all)}</td></tr>`;
-      })}</tbody></table>
+      })}</tbody></table></div>
   </section>`;
 }
 
@@ -165,6 +179,7 @@ function Journal({ id }) {
   const [lines, setLines] = useState(null);
   const [fault, setFault] = useState("");
   const [only, setOnly] = useState("");
+  const [most, setMost] = useState(SHOWN_ENTRIES);
   const read = async (event) => {
     if (!event.target.open || lines) return;
     try {
@@ -177,12 +192,13 @@ function Journal({ id }) {
   const wanted = (lines ?? []).filter((each) => !only || JSON.stringify(each).toLowerCase().includes(only.toLowerCase()));
   return html`<details class="card journal" onToggle=${read}><summary><h2>Journal</h2></summary>
     ${fault && html`<p class="alert" role="alert">${fault}</p>`}
-    ${lines && html`<p class="row"><label class="field">Only with<input type="search" value=${only} onInput=${(event) => setOnly(event.target.value)} /></label>
-      <span class="hint">${wanted.length} of ${lines.length} entries</span></p>
+    ${lines && html`<p class="row"><label class="field">Only with<input type="search" value=${only} onInput=${(event) => (setOnly(event.target.value), setMost(SHOWN_ENTRIES))} /></label>
+      <span class="hint">${count(wanted.length)} of ${count(lines.length)} entries</span></p>
       <div class="scroll" tabindex="0" role="region" aria-label="Journal"><table><thead><tr><th scope="col" class="number">At</th><th scope="col">What happened</th><th scope="col">What was ordered</th></tr></thead>
-      <tbody>${wanted.slice(0, SHOWN_ENTRIES).map((each) => html`<tr><td class="number">${(each.at / 1000).toFixed(3)}</td>
+      <tbody>${wanted.slice(0, most).map((each) => html`<tr><td class="number">${(each.at / 1000).toFixed(3)}</td>
         <td><${Entry} value=${each.event} /></td><td>${each.commands.map((order) => html`<${Entry} value=${order} />`)}</td></tr>`)}</tbody></table></div>
-      ${wanted.length > SHOWN_ENTRIES && html`<p class="hint">The first ${SHOWN_ENTRIES} are shown.</p>`}`}
+      ${wanted.length > most && html`<p class="row"><button class="plain" onClick=${() => setMost(most + SHOWN_ENTRIES)}>Show more</button>
+        <span class="hint">The first ${count(most)} are shown.</span></p>`}`}
   </details>`;
 }
 

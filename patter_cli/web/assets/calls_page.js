@@ -1,8 +1,8 @@
 // The calls that are kept: searched, filtered, paged, taken away as a file. What is asked for is in the address.
 
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
-import { address, get, useAnswer } from "./api.js";
-import { duration, milliseconds, moment, money, outcome, OUTCOME_NAMES, when, words } from "./format.js";
+import { address, Alert, get, useAnswer } from "./api.js";
+import { cost, duration, milliseconds, moment, outcome, OUTCOME_NAMES, when, words } from "./format.js";
 
 const PAGE = 50;
 const FIELDS = ["text", "number", "agent", "outcome", "since", "until"];
@@ -46,7 +46,7 @@ export function Calls({ query }) {
       <a class="plain" href=${address("/calls/export", { ...filter, format: "jsonl" })} download="calls.jsonl">JSON</a></span>
     </header>
     <${Filter} query=${query} name="calls" />
-    ${fault && html`<p class="alert" role="alert">${fault.message}. ${fault.hint}</p>`}
+    <${Alert} fault=${fault} />
     <p class="hint" role="status">${waiting ? "Looking …" : `${calls.length} ${calls.length === 1 ? "call" : "calls"}${next ? ", and more" : ""}`}</p>
     ${calls.length > 0 && html`<${Table} calls=${calls} />`}
     ${data && !calls.length && html`<div class="empty"><p>No call fits that.</p></div>`}
@@ -88,14 +88,14 @@ function Table({ calls }) {
     <thead><tr><th scope="col">With</th><th scope="col">When</th><th scope="col">Agent</th><th scope="col">Outcome</th>
       <th scope="col" class="number">Length</th><th scope="col" class="number">Turns</th><th scope="col" class="number">Wait</th><th scope="col" class="number">Cost</th></tr></thead>
     <tbody>${calls.map((call) => html`<tr key=${call.call_id}>
-      <th scope="row"><a href=${`#/calls/${encodeURIComponent(call.call_id)}`}>${(call.direction === "outbound" ? call.callee : call.caller) || "unknown"}</a>
+      <th scope="row"><a class="clamped" href=${`#/calls/${encodeURIComponent(call.call_id)}`} dir="auto">${(call.direction === "outbound" ? call.callee : call.caller) || "unknown"}</a>
         <small>${call.direction === "outbound" ? "outgoing" : "incoming"}</small></th>
-      <td title=${moment(call.started_at)}>${when(call.started_at)}</td>
-      <td>${call.agent}</td>
+      <td class="time" title=${moment(call.started_at)}>${when(call.started_at)}</td>
+      <td><span class="clamped" dir="auto" title=${call.agent}>${call.agent}</span></td>
       <td><span class=${`outcome ${call.outcome ?? "live"}`}>${outcome(call.outcome)}</span> <small>${call.reason === call.outcome ? "" : words(call.reason)}</small></td>
       <td class="number">${duration(call.duration_s)}</td>
       <td class="number">${call.turns}</td>
       <td class="number">${milliseconds(call.waited_ms)}</td>
-      <td class="number">${call.usd === null ? money(call.known_usd || null, false) : money(call.usd)}</td>
+      <td class="number">${cost(call.usd, call.known_usd)}</td>
     </tr>`)}</tbody></table></div>`;
 }

@@ -25,6 +25,9 @@ export function money(usd, isWhole = true) {
   return `${isWhole ? "" : "≥ "}$${usd.toFixed(digits)}`;
 }
 
+/** What something cost; where not all prices are known, what is known of it. */
+export const cost = (usd, known) => (usd === null || usd === undefined ? money(known || null, false) : money(usd));
+
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
 /** When a call was, as short as it is clear. */

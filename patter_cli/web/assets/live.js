@@ -1,7 +1,7 @@
 // Calls while they last: the server's events in, what there is to see out. No clock but the browser's own.
 
 import { useEffect, useReducer } from "./vendor/preact-htm.js";
-import { get } from "./api.js";
+import { AGAIN_MS, get } from "./api.js";
 
 const KINDS = [
   "started", "ringing", "answered", "connected", "said", "tool", "result", "waited", "fault", "ended", "state", "voice",
@@ -77,6 +77,12 @@ export class LiveCall {
     return (this.direction === "outbound" ? this.callee : this.caller) || "unknown";
   }
 
+  /** Whether this is in it, in lower case: who talks, or what was said. */
+  has(text) {
+    const all = [this.caller, this.callee, this.agent, ...this.lines.map((each) => each.text)];
+    return all.some((each) => each?.toLowerCase().includes(text));
+  }
+
   get phase() {
     if (this.over) return "over";
     if (this.state && this.state !== "active") return this.state;
@@ -116,6 +122,18 @@ export class LiveCall {
   know(lines, latencies) {
     if (lines.length > this.lines.length) this.lines = lines;
     if (latencies.length > this.latencies.length) this.latencies = latencies;
+  }
+
+  /** Where it stands now, after something was missed. */
+  renew({ seconds, last_caller, last_agent, ...facts }) {
+    this.replies.clear();
+    this.hearing = null;
+    return Object.assign(this, facts);
+  }
+
+  /** It ended while nobody told us. */
+  lost() {
+    Object.assign(this, { outcome: "ended", reason: "", over: Date.now(), taken: false });
   }
 
   add(line) {
@@ -230,6 +248,7 @@ class Live {
     this.serving = true;
     this.watchers = new Set();
     this.due = 0;
+    this.again = 0;
   }
 
   watch(draw) {
@@ -238,18 +257,26 @@ class Live {
     return () => this.watchers.delete(draw);
   }
 
+  /** Learn what goes on now, and listen from there. Also after a while without a server: it may be another one. */
   async open() {
+    if (this.opening) return;
     this.opening = true;
+    clearTimeout(this.again);
     try {
       const now = await get("/calls/active");
       this.fault = null;
       Object.assign(this, { agents: now.agents, serving: now.serving });
-      const over = [...this.calls].filter(([, call]) => call.over);
-      this.calls = new Map([...now.calls.map((row) => [row.call_id, this.kept(row)]), ...over]);
+      const going = new Map(now.calls.map((row) => [row.call_id, this.kept(row)]));
+      for (const [id, call] of this.calls) {
+        if (going.has(id)) continue;
+        if (!call.over) call.lost();
+        going.set(id, call);
+      }
+      this.calls = going;
       this.listen(now.last_event);
     } catch (error) {
       this.fault = error;
-      setTimeout(() => this.open(), 3000);
+      this.again = setTimeout(() => this.open(), AGAIN_MS);
     }
     this.opening = false;
     this.changed();
@@ -258,7 +285,7 @@ class Live {
   /** A call that is known already keeps what was said. */
   kept(row) {
     const known = this.calls.get(row.call_id);
-    return known && !known.over ? known : new LiveCall(row);
+    return known && !known.over ? known.renew(row) : new LiveCall(row);
   }
 
   listen(after) {
@@ -267,7 +294,9 @@ class Live {
     this.source.onopen = () => this.mark(true);
     this.source.onerror = () => {
       this.mark(false);
-      if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.open(), 3000);
+      if (this.source.readyState !== EventSource.CLOSED) return; // the browser goes on after the last event by itself
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.open(), AGAIN_MS);
     };
     for (const kind of KINDS) this.source.addEventListener(kind, (event) => this.take(kind, JSON.parse(event.data)));
   }

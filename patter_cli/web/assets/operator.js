@@ -5,41 +5,67 @@ import { post } from "./api.js";
 import { CallSocket, Sound } from "./sound.js";
 
 const GATHER_MS = { caller: 80, agent: 20 };
+const TAKES_MS = 4000; // for the server to say that the call is ours
+const APART = { hears: false, talks: false, fault: "", near: 0 };
+
+const SAYS = {
+  theirs: "A colleague has this call. You hear both sides.",
+  refused: "The call cannot be taken over at this moment.",
+  back: "The agent has the call again.",
+  unheard: "No sound came from this page, so the agent has the call again. Is the microphone still there?",
+  cut: "The connection was lost. A call that you had taken over is the agent's again.",
+  gone: "The microphone is gone.",
+};
 
 export function Operator({ call }) {
   const [line, setLine] = useState("");
-  const [state, setState] = useState({ listens: false, talks: false, fault: "" });
-  const held = useRef({});
+  const [state, setState] = useState(APART);
+  const held = useRef({}); // sound, socket; ours: the call has been ours
   const change = (part) => setState((before) => ({ ...before, ...part }));
   const path = `/calls/${encodeURIComponent(call.call_id)}`;
 
-  const leave = () => {
-    held.current.socket?.close();
-    held.current.sound?.close();
+  const leave = (fault = "") => {
+    const { socket, sound } = held.current;
     held.current = {};
-    change({ listens: false, talks: false });
+    socket?.close();
+    sound?.close();
+    setState({ ...APART, fault });
   };
-  useEffect(() => leave, []);
+  useEffect(() => () => leave(), []);
+
+  /** The server says so, at the latest then; and others may end it: who hangs up, or puts the caller through. */
+  useEffect(() => {
+    if (!state.talks) return undefined;
+    if (call.taken) held.current.ours = true;
+    else if (held.current.ours) leave(SAYS.back);
+    const timer = call.taken ? 0 : setTimeout(() => leave(SAYS.refused), TAKES_MS);
+    return () => clearTimeout(timer);
+  }, [state.talks, call.taken]);
 
   const join = async (talks) => {
-    leave();
     try {
       const sound = await Sound.open({
         microphone: talks,
         gatherMs: GATHER_MS,
         onFrame: (pcm) => held.current.socket?.media(pcm),
+        onLevels: ({ near }) => held.current.sound === sound && talks && change({ near }),
+        onGone: () => held.current.sound === sound && leave(SAYS.gone),
       });
+      leave();
+      let unheard = false;
       const socket = new CallSocket(`/dashboard/listen/${encodeURIComponent(call.call_id)}${talks ? "?talk=1" : ""}`, {
         start: call.call_id,
+        onJoined: (ours) => held.current.socket === socket && talks && !ours && change({ talks: false, fault: SAYS.theirs }),
         onMedia: (pcm, track) => sound.play(pcm, track),
         onClear: (track) => sound.clear(track),
-        onEnd: ({ opened }) => {
-          if (held.current.socket === socket) leave();
-          if (!opened) change({ fault: "This call cannot be listened to." });
+        onUnheard: () => (unheard = true),
+        onEnd: ({ opened, clean }) => {
+          if (held.current.socket !== socket) return;
+          leave(!opened ? "This call cannot be listened to." : unheard ? SAYS.unheard : clean ? "" : SAYS.cut);
         },
       });
       held.current = { sound, socket };
-      change({ listens: true, talks, fault: "" });
+      change({ hears: true, talks, fault: "" });
     } catch (error) {
       change({ fault: error.message });
     }
@@ -54,18 +80,21 @@ export function Operator({ call }) {
       change({ fault: error.message });
     }
   };
+  const listens = state.hears && !state.talks;
+  const ours = state.talks && call.taken;
   return html`<div class="operator">
     <div class="row">
-      <button class="plain" aria-pressed=${state.listens && !state.talks} onClick=${() => (state.listens && !state.talks ? leave() : join(false))}>${state.listens && !state.talks ? "Stop listening" : "Listen in"}</button>
-      ${state.talks || call.taken
-        ? html`<button class="plain strong" disabled=${!state.talks} onClick=${leave}>${state.talks ? "Hand back to the agent" : "A colleague has this call"}</button>`
-        : html`<button class="plain" onClick=${() => join(true)}>Take over</button>`}
+      ${!state.talks && html`<button class="plain" aria-pressed=${listens} onClick=${() => (listens ? leave() : join(false))}>${listens ? "Stop listening" : "Listen in"}</button>`}
+      ${state.talks
+        ? html`<button class="plain strong" onClick=${() => leave()}>Hand back to the agent</button>`
+        : html`<button class="plain" disabled=${call.taken} onClick=${() => join(true)}>${call.taken ? "A colleague has this call" : "Take over"}</button>`}
+      ${state.talks && html`<span class="meter near" aria-hidden="true"><i style=${{ width: `${Math.min(100, state.near * 140)}%` }}></i></span>`}
     </div>
     <form class="row say" onSubmit=${say}>
       <input aria-label="A line for the agent to say" placeholder="Have the agent say …" maxlength="500" value=${line} onInput=${(event) => setLine(event.target.value)} />
       <button class="plain" disabled=${!line.trim() || call.taken}>Say it</button>
     </form>
-    ${state.talks && html`<p class="hint" role="status">The caller hears you. The agent is quiet, and is told afterwards what was said.</p>`}
+    ${state.talks && html`<p class="hint" role="status">${ours ? "The caller hears you. The agent is quiet, and is told what was said." : "The agent hands the call over …"}</p>`}
     ${state.fault && html`<p class="fault" role="alert">${state.fault}</p>`}
   </div>`;
 }

@@ -30,12 +30,14 @@ export class Phone {
   /** ticket: makes {path, call} of the call's socket once the microphone is there. */
   async call(ticket) {
     if (this.busy) return;
+    this.leaves = false;
     this.change({ ...START, state: ASKING });
     try {
       this.sound = await Sound.open({
         onFrame: (pcm) => this.socket?.media(pcm),
         onMark: (name) => this.socket?.send({ event: "mark", name }),
-        onLevels: ({ near, far }) => this.change({ near, far }),
+        onLevels: ({ near, far }) => this.busy && this.change({ near, far }),
+        onGone: () => this.change({ fault: "The microphone is gone: the agent hears nothing." }),
       });
       this.change({ state: CALLING });
       const { path, call } = await ticket();
@@ -46,7 +48,10 @@ export class Phone {
         onMark: (name) => this.sound?.mark(name),
         onClear: () => this.sound?.clear(),
         onTold: ({ facts }) => this.read(facts),
-        onEnd: ({ opened, reason }) => this.end(opened ? "" : reason || "The call was refused."),
+        onEnd: ({ opened, clean, reason }) => {
+          if (!opened) this.end(reason || "The call was refused.");
+          else this.end(clean || this.leaves ? "" : "The connection was lost, and the call with it.");
+        },
       });
     } catch (error) {
       this.end(error.message);
@@ -67,6 +72,7 @@ export class Phone {
   }
 
   hangUp() {
+    this.leaves = true;
     if (this.socket) this.socket.close();
     else this.end();
   }

@@ -53,7 +53,7 @@ export function Recording({ id, onTime, seek }) {
     <div class="wave" role="slider" tabindex="0" aria-label="Place in the recording" aria-valuemin="0" aria-valuemax=${Math.round(long)}
       aria-valuenow=${Math.round(at)} aria-valuetext=${`${duration(at)} of ${duration(long)}`} onKeyDown=${press} onPointerDown=${point}>
       ${data && html`<${Shape} tracks=${data.tracks} done=${long ? at / long : 0} />`}
-      ${fault && html`<span class="hint">${fault.message}</span>`}
+      ${fault && html`<span class="hint">No shape: ${fault.message}.</span>`}
     </div>
     <span class="clock">${duration(at)} / ${duration(long)}</span>
     <audio ref=${audio} src=${address(`${path}/recording`)} preload="metadata" onPlay=${() => setPlays(true)} onPause=${() => setPlays(false)}

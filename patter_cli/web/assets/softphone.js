@@ -1,7 +1,7 @@
 // The softphone as it is drawn: a button that calls, then keypad, mute, what is said and what is waited for.
 
 import { html, useEffect, useMemo, useState } from "./vendor/preact-htm.js";
-import { post, useAnswer, get } from "./api.js";
+import { Alert, get, post, useAnswer } from "./api.js";
 import { duration } from "./format.js";
 import { ASKING, CALLING, ENDED, IDLE, Phone, TALKING } from "./phone.js";
 import { LiveLines, Phase, useSeconds, Waits } from "./talk.js";
@@ -41,7 +41,7 @@ export function Handset({ agent, ticket, once = false }) {
   const over = shown.state === ENDED;
   return html`<div class="handset">
     <section class="card dial" aria-label="Softphone">
-      <p class="callee">${agent || "No agent"}</p>
+      <p class="callee" dir="auto">${agent || "No agent"}</p>
       <p class="status" role="status">${shown.fault || (talking && told ? html`<${Phase} phase=${told.phase} />` : SAYS[shown.state])}</p>
       <p class="clock">${talking || over ? duration(seconds) : " "}</p>
       <div class="meters" aria-hidden="true">
@@ -78,16 +78,15 @@ export function Softphone() {
   };
   return html`<header class="top">
       <h1>Softphone</h1>
-      <label class="field">Agent
+      ${agents.length > 0 && html`<label class="field">Agent
         <select value=${agent} onChange=${(event) => setChosen(event.target.value)}>
           ${agents.map((each) => html`<option value=${each}>${each}</option>`)}
         </select>
-      </label>
+      </label>`}
     </header>
-    ${fault && html`<p class="alert" role="alert">${fault.message}</p>`}
-    ${data && !agents.length && html`<p class="empty">No agent is served here. Start one with <code>patter serve AGENT</code>.</p>`}
-    <${Handset} key=${agent} agent=${agent} ticket=${ticket} />
-    <${Invite} agent=${agent} />`;
+    <${Alert} fault=${fault} />
+    ${data && !agents.length && html`<div class="empty"><p>No agent is served here. <code>patter serve AGENT</code> starts one.</p></div>`}
+    ${agents.length > 0 && html`<${Handset} key=${agent} agent=${agent} ticket=${ticket} /><${Invite} agent=${agent} />`}`;
 }
 
 const LIVES = [[15, "15 minutes"], [60, "1 hour"], [24 * 60, "1 day"], [7 * 24 * 60, "7 days"]];

@@ -2,11 +2,18 @@
 
 const FRAME_MS = 20;
 
+const REFUSED = {
+  NotAllowedError: "The microphone was not allowed. The browser's settings for this page can change that.",
+  NotFoundError: "There is no microphone. Plug one in and try again.",
+  NotReadableError: "The microphone cannot be used: another program may have it.",
+  OverconstrainedError: "There is no microphone that fits.",
+};
+
 /** Sound in and out. microphone false: it only plays. */
 export class Sound {
-  static async open({ microphone = true, muted = false, gatherMs = {}, onFrame, onMark, onLevels }) {
+  static async open({ microphone = true, muted = false, gatherMs = {}, onFrame, onMark, onLevels, onGone }) {
     if (!window.AudioWorkletNode || (microphone && !navigator.mediaDevices)) {
-      throw new Error("this browser gives no microphone to a page that came over plain http: use https or localhost");
+      throw new Error("This browser gives no microphone to a page that came over plain http: use https or localhost.");
     }
     const context = new AudioContext({ latencyHint: "interactive" });
     const sound = new Sound(context);
@@ -19,8 +26,9 @@ export class Sound {
       await context.resume();
     } catch (error) {
       await sound.close();
-      throw microphone && error.name === "NotAllowedError" ? new Error("the microphone was not allowed") : error;
+      throw microphone && REFUSED[error.name] ? new Error(REFUSED[error.name]) : error;
     }
+    for (const track of sound.stream?.getTracks() ?? []) track.onended = () => onGone?.();
     const node = new AudioWorkletNode(context, "call-sound", {
       numberOfInputs: 1,
       numberOfOutputs: 1,
@@ -79,7 +87,7 @@ export function encode(pcm) {
 
 /** One call's socket. The wire is that of patter_cli/carriers/browser/stream.py. */
 export class CallSocket {
-  constructor(path, { start, onMedia, onMark, onClear, onTold, onOpen, onEnd }) {
+  constructor(path, { start, onMedia, onMark, onClear, onTold, onJoined, onUnheard, onOpen, onEnd }) {
     const secure = location.protocol === "https:";
     this.socket = new WebSocket(`${secure ? "wss" : "ws"}://${location.host}${path}`);
     this.sequence = 0;
@@ -95,8 +103,10 @@ export class CallSocket {
       else if (message.event === "mark") onMark?.(message.name);
       else if (message.event === "clear") onClear?.(message.track);
       else if (message.event === "told") onTold?.(message);
+      else if (message.event === "joined") onJoined?.(message.talks);
+      else if (message.event === "unheard") onUnheard?.();
     };
-    this.socket.onclose = (event) => onEnd?.({ opened: this.opened, code: event.code, reason: event.reason });
+    this.socket.onclose = ({ wasClean, reason }) => onEnd?.({ opened: this.opened, clean: wasClean, reason });
   }
 
   send(message) {

@@ -5,25 +5,27 @@ import { duration, milliseconds } from "./format.js";
 
 const NAMES = { caller: "Caller", agent: "Agent", tool: "Tool", colleague: "Colleague", error: "Trouble", "": "" };
 const SHOWN_WAITS = 24;
+const NEAR_PX = 60; // of the end: whoever is there wants to see what comes
 
-/** Lines of a live call; the last ones grow while they are spoken. names: in place of "Caller". */
-export function LiveLines({ lines, names = {}, empty = "Nothing has been said yet." }) {
-  const end = useRef(null);
+/** Lines of a live call; the last ones grow while they are spoken. names: in place of "Caller". aloud: for a screen
+ * reader to read out. Who has scrolled up to read is left where they are. */
+export function LiveLines({ lines, names = {}, empty = "Nothing has been said yet.", aloud = true }) {
+  const list = useRef(null);
+  const follows = useRef(true);
   const last = lines.at(-1);
   useEffect(() => {
-    const box = end.current?.parentElement;
-    if (box) box.scrollTop = box.scrollHeight;
+    if (follows.current) list.current.scrollTop = list.current.scrollHeight;
   }, [lines.length, last?.text, last?.unheard]);
-  return html`<ol class="lines" tabindex="0" aria-label="Conversation" aria-live="polite">
+  const scrolled = ({ target }) => (follows.current = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_PX);
+  return html`<ol class="lines" ref=${list} onScroll=${scrolled} tabindex="0" aria-label="Conversation" aria-live=${aloud ? "polite" : "off"}>
     ${lines.length === 0 && html`<li class="line note"><span class="words">${empty}</span></li>`}
     ${lines.map(
-      (line) => html`<li class=${`line ${line.who || "note"} ${line.growing ? "growing" : ""}`} key=${`${line.at_ms}${line.who}`}>
+      (line) => html`<li class=${`line ${line.who || "note"} ${line.growing ? "growing" : ""}`}>
         <span class="who">${names[line.who] ?? NAMES[line.who] ?? line.who}</span>
-        <span class="words">${line.text} <${Unheard} text=${line.unheard} /></span>
+        <span class="words" dir="auto">${line.text} <${Unheard} text=${line.unheard} /></span>
         <span class="at">${duration(line.at_ms / 1000)}</span>
       </li>`,
     )}
-    <li ref=${end} class="end" aria-hidden="true"></li>
   </ol>`;
 }
 
