@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,9 +23,9 @@ DESKTOP = {"width": 1280, "height": 800}
 TELEPHONE = {"width": 390, "height": 844}
 _PLAIN = (
     "--no-sandbox --headless --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --autoplay-policy=no-user-gesture-required --use-fake-ui-for-media-stream "
-    "--use-fake-device-for-media-stream"
+    "--disable-sync --autoplay-policy=no-user-gesture-required --use-fake-device-for-media-stream"
 ).split()
+_ALLOWS = "--use-fake-ui-for-media-stream"
 
 # What comes from the microphone and what goes to the loudspeaker are kept as well, side by side, with their time.
 _RECORD = """
@@ -62,6 +63,57 @@ def chromium() -> str:
         if found := shutil.which(name):
             return found
     pytest.skip("no Chromium on this machine: apt-get install chromium")
+
+
+@dataclass
+class Way:
+    """A way to a port that can be cut, as a network is: what goes through it is gone, and nobody gets through."""
+
+    to: int
+    port: int = 0
+    _pipes: set[asyncio.Task[None]] = field(default_factory=set)
+    _cut: bool = False
+
+    def cut(self) -> None:
+        self._cut = True
+        for each in self._pipes:
+            each.cancel()
+
+    def mend(self) -> None:
+        self._cut = False
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._cut:
+            writer.transport.abort()
+            return
+        theirs, ours = await asyncio.open_connection("127.0.0.1", self.to)
+        for source, sink in ((reader, ours), (theirs, writer)):
+            task = asyncio.create_task(_pump(source, sink))
+            self._pipes.add(task)
+            task.add_done_callback(self._pipes.discard)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+        sink.close()
+    except (OSError, asyncio.CancelledError):
+        sink.transport.abort()
+
+
+@asynccontextmanager
+async def way_to(port: int) -> AsyncIterator[Way]:
+    """One that leads to a port of this machine."""
+    way = Way(port)
+    server = await asyncio.start_server(way.take, "127.0.0.1", 0)
+    way.port = server.sockets[0].getsockname()[1]
+    try:
+        yield way
+    finally:
+        server.close()
+        way.cut()
 
 
 @dataclass
@@ -107,12 +159,14 @@ class Seen:
 
 
 @asynccontextmanager
-async def browsing(microphone: Path | None = None) -> AsyncIterator[Any]:
-    """A browser. microphone: a WAV that it hears once from the moment the microphone is opened."""
+async def browsing(microphone: Path | None = None, *, allows: bool = True) -> AsyncIterator[Any]:
+    """A browser. microphone: a WAV that it hears once from the moment the microphone is opened. allows: every page may
+    have it; else only where the context was given the permission."""
     where = chromium()
     from playwright.async_api import async_playwright
 
     more = [] if microphone is None else [f"--use-file-for-fake-audio-capture={microphone}%noloop"]
+    more += [_ALLOWS] if allows else []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=where, args=[*_PLAIN, *more])
         try:
@@ -122,15 +176,18 @@ async def browsing(microphone: Path | None = None) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def looking(browser: Any, link: str, *, records: bool = False, **options: Any) -> AsyncIterator[Seen]:
-    """A page of a new visitor who opened this link. records: what it hears and plays is kept. options: for the
-    context."""
+async def looking(
+    browser: Any, link: str, *, records: bool = False, before: str = "", **options: Any
+) -> AsyncIterator[Seen]:
+    """A page of a new visitor who opened this link. records: what it hears and plays is kept. before: a script that
+    the page finds there. options: for the context."""
     context = await browser.new_context(viewport=DESKTOP, **options)
     try:
         page = await context.new_page()
         page.set_default_timeout(8000)
-        if records:
-            await page.add_init_script(_RECORD)
+        for script in (_RECORD if records else "", before):
+            if script:
+                await page.add_init_script(script)
         parts = urlsplit(link)
         seen = Seen(page, f"{parts.scheme}://{parts.netloc}")
         page.on("request", lambda request: seen.asked.append(request.url))
@@ -148,13 +205,16 @@ async def looking(browser: Any, link: str, *, records: bool = False, **options: 
         await context.close()
 
 
-async def violations(seen: Seen) -> list[str]:
-    """What axe-core finds against WCAG 2 A and AA, with the elements. It is run past the page's own policy."""
-    await seen.page.evaluate(AXE.read_text())
-    found = await seen.page.evaluate(
-        "axe.run(document, {resultTypes: ['violations'],"
-        "runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
-    )
+_WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+async def violations(seen: Seen, rules: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds against WCAG 2 A and AA, with the elements. It is run past the page's own policy. rules:
+    only these."""
+    if not await seen.page.evaluate("() => Boolean(window.axe)"):
+        await seen.page.evaluate(AXE.read_text())
+    only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": _WCAG}
+    found = await seen.page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], runOnly: {json.dumps(only)}}})")
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:160]} {node['failureSummary'][:200]}"
         for each in found["violations"]

@@ -6,6 +6,7 @@ import { CallSocket, Sound } from "./sound.js";
 
 const GATHER_MS = { caller: 80, agent: 20 };
 const TAKES_MS = 4000; // for the server to say that the call is ours
+const WHY_MS = 500; // for our own socket to say why it no longer is
 const APART = { hears: false, talks: false, fault: "", near: 0 };
 
 const SAYS = {
@@ -36,9 +37,9 @@ export function Operator({ call }) {
   /** The server says so, at the latest then; and others may end it: who hangs up, or puts the caller through. */
   useEffect(() => {
     if (!state.talks) return undefined;
-    if (call.taken) held.current.ours = true;
-    else if (held.current.ours) leave(SAYS.back);
-    const timer = call.taken ? 0 : setTimeout(() => leave(SAYS.refused), TAKES_MS);
+    if (call.taken) return void (held.current.ours = true);
+    const [text, ms] = held.current.ours ? [SAYS.back, WHY_MS] : [SAYS.refused, TAKES_MS];
+    const timer = setTimeout(() => leave(text), ms);
     return () => clearTimeout(timer);
   }, [state.talks, call.taken]);
 
