@@ -20,6 +20,9 @@ from patter_cli.audio.frame import Samples
 
 AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 DESKTOP = {"width": 1280, "height": 800}
+CLOSE_S = 15.0
+LOOK_S = 30.0
+"""For axe to look at a page."""
 TELEPHONE = {"width": 390, "height": 844}
 _PLAIN = (
     "--no-sandbox --headless --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
@@ -172,7 +175,8 @@ async def browsing(microphone: Path | None = None, *, allows: bool = True) -> As
         try:
             yield browser
         finally:
-            await browser.close()
+            async with asyncio.timeout(CLOSE_S):
+                await browser.close()
 
 
 @asynccontextmanager
@@ -214,7 +218,10 @@ async def violations(seen: Seen, rules: Sequence[str] = ()) -> list[str]:
     if not await seen.page.evaluate("() => Boolean(window.axe)"):
         await seen.page.evaluate(AXE.read_text())
     only = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": _WCAG}
-    found = await seen.page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], runOnly: {json.dumps(only)}}})")
+    async with asyncio.timeout(LOOK_S):
+        found = await seen.page.evaluate(
+            f"axe.run(document, {{resultTypes: ['violations'], runOnly: {json.dumps(only)}}})"
+        )
     return [
         f"{each['id']} ({each['impact']}): {node['html'][:160]} {node['failureSummary'][:200]}"
         for each in found["violations"]

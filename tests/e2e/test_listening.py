@@ -19,6 +19,7 @@ from patter_cli.audio.g711 import decode_ulaw
 from patter_cli.audio.resample import Resampler
 from patter_cli.core import events as fact
 from patter_cli.engine.onlooking import GONE_S
+from patter_cli.web.listening import PageEar
 from tests.e2e.conftest import Caller, Phone, letters_in, spoken, understood
 from tests.e2e.test_site_orders import live_call, served
 
@@ -140,6 +141,27 @@ async def test_a_colleague_takes_a_call_over_and_gives_it_back(tmp_path: Path) -
         shown = (await http.get(f"/api/v1/calls/{call['call_id']}")).json()
         said = [line["text"] for turn in shown["turns"] for line in turn["colleague"]]
         assert said == ["Can you put me through?", "okay"]
+
+
+async def test_two_take_a_call_over_within_a_moment(tmp_path: Path) -> None:
+    """The machine has heard of neither yet: one has it all the same, and the other's leaving changes nothing."""
+    async with served(tmp_path) as (phone, http), Caller(phone, "shop") as caller:
+        await caller.until_heard("hello.")
+        call_id = str((await live_call(http))["call_id"])
+        ears = PageEar(), PageEar()
+        first, second = (phone.server.let_in(call_id, each, talks=True) for each in ears)
+        assert first is not None
+        assert second is not None
+        assert (first.talks, second.talks) == (True, False)
+        second.leave()
+        await until(lambda: any(isinstance(each.event, fact.TakeOverRequested) for each in caller.entries))
+        await asyncio.sleep(0.2)
+        requests = [each.event for each in caller.entries if isinstance(each.event, fact.TakeOverRequested)]
+        assert requests == [fact.TakeOverRequested(taken=True)]
+        first.leave()
+        third = phone.server.let_in(call_id, ears[1], talks=True)
+        assert third is not None
+        third.leave()
 
 
 async def test_a_colleague_whose_page_freezes_gives_the_call_back(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.journal import parse_entry, render_entry
-from patter_cli.web import shapes
+from patter_cli.web import alone, shapes
 from patter_cli.web.feed import READERS, ROOM, LiveFeed
 from tests.e2e.conftest import Caller
 from tests.e2e.site import BEARER, Shown, shown
@@ -392,6 +392,29 @@ async def test_who_is_slow_is_told_what_it_missed() -> None:
     assert feed.place(f"{start}-99999999") == place
     only, _, _ = feed.take(place - 10, call_id=f"C{2 * ROOM + 99}")
     assert only.count(b"event: ") == 1
+
+
+async def test_whoever_comes_back_to_another_server_is_told(there: Shown) -> None:
+    """The number of an event means nothing to it: something may have been missed, and nobody knows how much."""
+    async with there.http.stream("GET", "/api/v1/events", params={"after": "another-5"}) as told:
+        lines = told.aiter_lines()
+        async with asyncio.timeout(5):
+            found = [await anext(lines) for _ in range(4)]
+    assert found[2:] == ["event: missed", 'data: {"count": null}']
+
+
+async def test_a_call_whose_process_died_is_over(there: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its journal never says so. Once another process has written its record, whoever looks on is told."""
+    monkeypatch.setattr(alone, "GONE_S", 0.2)
+    call = begin(there.store, "LB1")
+    watching = asyncio.create_task(events_until(there.http, "ended"))
+    async with asyncio.timeout(5):
+        while not (await told(there, "/calls/active"))["calls"]:  # noqa: ASYNC110 - it is read by a thread
+            await asyncio.sleep(0.05)
+        call.end(record("LB1", STARTED, outcome="interrupted", reason="process_died"))
+        over = (await watching)[-1]
+    assert (over["call_id"], over["outcome"], over["reason"]) == ("LB1", "interrupted", "process_died")
+    assert (await told(there, "/calls/active"))["calls"] == []
 
 
 async def test_there_are_not_more_readers_than_may_be(tmp_path: Path) -> None:

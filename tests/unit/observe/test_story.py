@@ -114,3 +114,13 @@ def test_what_a_colleague_said_stands_in_its_turn() -> None:
         (None, ["Mia here."]), ("Hello Mia.", ["Come at ten."])
     ]  # fmt: skip
     assert story.render()["turns"][1]["colleague"] == [{"at_ms": 8000, "text": "Come at ten."}]
+
+
+def test_what_is_being_said_is_not_unheard() -> None:
+    """While a call goes on, the reply under way is still to be heard; of one that was cut off, nobody heard it."""
+    call = VirtualCall(CallPlan(agent="shop", system_prompt="", first_message="Hello."), (LONG,))
+    call.says("When do you open?", at=3000)
+    call.run_until(6000)
+    lines = call.journal.splitlines()
+    assert CallStory().read(lines, goes_on=True).turns[-1].agent == []
+    assert [(each.heard, each.unheard) for each in CallStory().read(lines).turns[-1].agent] == [("", LONG)]
