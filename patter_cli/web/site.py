@@ -317,7 +317,8 @@ def _page(refusal: Refusal) -> Response:
 
 
 def _welcome(refusal: Refusal) -> bytes:
-    said = html.escape(f"{refusal.message}{': ' + refusal.hint if refusal.retry_s else ''}")
+    said = f"{refusal.message}{': ' + refusal.hint if refusal.retry_s else ''}"
+    said = html.escape(said[:1].upper() + said[1:])
     return _WELCOME.replace("SAID", said).encode()
 
 

@@ -130,7 +130,7 @@ async def test_a_call_is_watched_word_by_word(tmp_path: Path, browser: Any) -> N
                 await seen.page.get_by_text("Just ended").wait_for()
                 assert (seen.foreign, seen.wrong) == ([], [])
         async with looking(browser, link) as again:
-            assert "this link has been used" in await again.text()
+            assert "This link has been used" in await again.text()
 
 
 async def test_a_call_is_opened_and_heard(kept: Kept, browser: Any) -> None:

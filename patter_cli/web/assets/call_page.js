@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact-htm.js";
 import { Alert, get, getText, useAnswer } from "./api.js";
-import { cost, count, duration, milliseconds, moment, money, outcome, pretty, words } from "./format.js";
+import { cost, count, duration, ending, milliseconds, moment, money, outcome, pretty, words } from "./format.js";
 import { useLive } from "./live.js";
 import { Orders } from "./live_page.js";
 import { Operator } from "./operator.js";
@@ -68,7 +68,7 @@ export function CallPage({ id }) {
       <div class="tile"><dt>Length</dt><dd>${duration(going ? call.length : row?.duration_s)}</dd></div>
       <div class="tile"><dt>Median wait</dt><dd>${milliseconds(going ? call.waits.p50_ms : row?.waited_ms)}</dd></div>
       <div class="tile"><dt>Cost</dt><dd>${going ? money(call.known_usd ?? 0) : cost(row?.usd, row?.known_usd)}</dd></div>
-      ${!going && row?.reason && html`<div class="tile"><dt>Ended by</dt><dd class="clamped" title=${words(row.reason)}>${words(row.reason)}</dd></div>`}
+      ${!going && row?.reason && html`<div class="tile"><dt>Ending</dt><dd class="clamped" title=${words(row.reason)}>${ending(row.reason)}</dd></div>`}
     </dl>
     ${going && live.serving && html`<section class="card operate" aria-label="This call goes on"><${Operator} call=${call} /><${Orders} call=${call} /></section>`}
     ${data?.recording?.here && html`<${Recording} id=${id} turns=${data.turns} onTime=${setAt} seek=${(how) => (player.current = how)} />`}
@@ -174,6 +174,7 @@ function Legs({ cost }) {
 }
 
 const SHOWN_ENTRIES = 400;
+const SHOWN_CHARS = 300; // of an entry, until it is opened
 
 function Journal({ id }) {
   const [lines, setLines] = useState(null);
@@ -205,5 +206,6 @@ function Journal({ id }) {
 function Entry({ value }) {
   const { type, ...rest } = value;
   const text = JSON.stringify(rest);
-  return html`<div class="entry"><b>${type}</b> ${text !== "{}" && html`<code>${text.length > 300 ? `${text.slice(0, 300)} …` : text}</code>`}</div>`;
+  if (text.length <= SHOWN_CHARS) return html`<div class="entry"><b>${type}</b> ${text !== "{}" && html`<code>${text}</code>`}</div>`;
+  return html`<details class="entry"><summary><b>${type}</b> <code class="clamped">${text.slice(0, SHOWN_CHARS)} …</code></summary><pre>${pretty(text)}</pre></details>`;
 }

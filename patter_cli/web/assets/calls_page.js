@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 import { address, Alert, get, useAnswer } from "./api.js";
-import { cost, duration, milliseconds, moment, outcome, OUTCOME_NAMES, when, words } from "./format.js";
+import { cost, duration, ending, milliseconds, moment, outcome, OUTCOME_NAMES, when } from "./format.js";
 
 const PAGE = 50;
 const FIELDS = ["text", "number", "agent", "outcome", "since", "until"];
@@ -92,7 +92,7 @@ function Table({ calls }) {
         <small>${call.direction === "outbound" ? "outgoing" : "incoming"}</small></th>
       <td class="time" title=${moment(call.started_at)}>${when(call.started_at)}</td>
       <td><span class="clamped" dir="auto" title=${call.agent}>${call.agent}</span></td>
-      <td><span class=${`outcome ${call.outcome ?? "live"}`}>${outcome(call.outcome)}</span> <small>${call.reason === call.outcome ? "" : words(call.reason)}</small></td>
+      <td><span class=${`outcome ${call.outcome ?? "live"}`}>${outcome(call.outcome)}</span> <small>${call.reason === call.outcome ? "" : ending(call.reason)}</small></td>
       <td class="number">${duration(call.duration_s)}</td>
       <td class="number">${call.turns}</td>
       <td class="number">${milliseconds(call.waited_ms)}</td>

@@ -53,6 +53,17 @@ export const OUTCOME_NAMES = Object.keys(OUTCOMES);
 
 export const outcome = (name) => (name ? (OUTCOMES[name] ?? name) : "Live");
 
+const ENDINGS = {
+  carrier_stop: "other side hung up",
+  carrier_close: "other side hung up",
+  agent: "agent hung up",
+  operator: "operator hung up",
+  idle: "nobody spoke",
+};
+
+/** How a call ended, for people: a carrier's stop is somebody who has put the phone down. */
+export const ending = (reason) => ENDINGS[reason] ?? words(reason);
+
 /** drain_goodbye as "drain goodbye". */
 export const words = (name) => String(name ?? "").replaceAll("_", " ");
 

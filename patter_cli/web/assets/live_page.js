@@ -2,7 +2,7 @@
 
 import { html, useState } from "./vendor/preact-htm.js";
 import { Alert, post } from "./api.js";
-import { count, duration, milliseconds, money, outcome, words } from "./format.js";
+import { count, duration, ending, milliseconds, money, outcome } from "./format.js";
 import { useLive } from "./live.js";
 import { LiveLines, Phase } from "./talk.js";
 
@@ -36,7 +36,7 @@ export function LivePage() {
     ${ended.length > 0 && html`<h2>Just ended</h2>
       <ul class="ended">${ended.map((call) => html`<li key=${call.call_id}>
         <a class="clamped" href=${page(call)} dir="auto">${call.other}</a>
-        <span class="clamped" dir="auto">${call.agent}</span><span>${[outcome(call.outcome), words(call.reason)].filter(Boolean).join(", ")}</span><span>${duration(call.length)}</span>
+        <span class="clamped" dir="auto">${call.agent}</span><span>${[outcome(call.outcome), ending(call.reason)].filter(Boolean).join(", ")}</span><span>${duration(call.length)}</span>
       </li>`)}</ul>`}`;
 }
 

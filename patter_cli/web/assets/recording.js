@@ -55,7 +55,7 @@ export function Recording({ id, onTime, seek }) {
       ${data && html`<${Shape} tracks=${data.tracks} done=${long ? at / long : 0} />`}
       ${fault && html`<span class="hint">No shape: ${fault.message}.</span>`}
     </div>
-    <span class="clock">${duration(at)} / ${duration(long)}</span>
+    <span class="clock">${duration(at)} / ${duration(long)} <a href=${address(`${path}/recording`)} download=${id}>Download</a></span>
     <audio ref=${audio} src=${address(`${path}/recording`)} preload="metadata" onPlay=${() => setPlays(true)} onPause=${() => setPlays(false)}
       onEnded=${() => setPlays(false)} onError=${() => setTrouble("The recording cannot be played.")}></audio>
     ${trouble && html`<p class="alert" role="alert">${trouble}</p>`}
