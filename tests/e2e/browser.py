@@ -20,6 +20,8 @@ from patter_cli.audio.frame import Samples
 
 AXE = Path(__file__).parents[1] / "data" / "axe" / "axe.min.js"
 DESKTOP = {"width": 1280, "height": 800}
+CONTRAST = ("color-contrast",)
+"""The one rule of axe's that minds colours."""
 CLOSE_S = 15.0
 LOOK_S = 30.0
 """For axe to look at a page."""

@@ -21,7 +21,7 @@ from patter_cli.core.journal import Entry, parse_entry, render_entry
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.hooks import Hooks
 from patter_cli.stores.sqlite import SqliteStore
-from tests.e2e.browser import DESKTOP, TELEPHONE, browsing, chromium, looking, violations
+from tests.e2e.browser import CONTRAST, DESKTOP, TELEPHONE, browsing, chromium, looking, violations
 from tests.e2e.conftest import Caller, agent, answering, tone
 from tests.e2e.site import Shown, shown
 from tests.e2e.test_site_calls import PAYLOADS, conversation
@@ -39,8 +39,6 @@ pytestmark = [pytest.mark.usefixtures("quiet_log"), pytest.mark.asyncio(loop_sco
 LONG_NAME = "the-agent-" + "x" * 190
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 8
 ARABIC = "متى تفتحون؟ (3) abc"
-CONTRAST = ("color-contrast",)
-"""The one rule to which colours matter."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -131,6 +129,7 @@ async def test_a_call_is_watched_word_by_word(tmp_path: Path, browser: Any) -> N
                 assert (seen.foreign, seen.wrong) == ([], [])
         async with looking(browser, link) as again:
             assert "This link has been used" in await again.text()
+            assert await violations(again) == []
 
 
 async def test_a_call_is_opened_and_heard(kept: Kept, browser: Any) -> None:

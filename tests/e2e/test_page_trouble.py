@@ -15,7 +15,7 @@ from patter_cli import wiring
 from patter_cli.core import events as fact
 from patter_cli.engine.hooks import Hooks
 from patter_cli.server.service import ServiceSettings
-from tests.e2e.browser import Seen, browsing, chromium, looking, way_to
+from tests.e2e.browser import Seen, browsing, chromium, looking, violations, way_to
 from tests.e2e.conftest import LOUDNESS, Caller, Log, Phone, agent
 from tests.e2e.test_site_orders import served, site_over
 
@@ -187,6 +187,7 @@ async def test_there_is_no_microphone(
             await seen.page.get_by_role("button", name="Stop listening").wait_for()
             await seen.page.get_by_role("button", name="Take over").click()
             await seen.page.locator(".operator .fault", has_text=said).wait_for()
+            assert await violations(seen) == []
             assert await seen.page.get_by_role("button", name="Stop listening").count() == 1
             assert taken(caller) == []
             await seen.go("softphone")

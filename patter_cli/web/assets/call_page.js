@@ -18,7 +18,7 @@ const STAGES = {
   handover: "onto the line",
 };
 const SETTLE_MS = 400; // after something was said, until its figures are asked for
-const SPARE = 10; // a long call's page takes the server a while: it is asked for so much more seldom
+const SPARE = 30; // a long call's page takes the server a while: it is asked for so much more seldom
 const SPOKEN = new Set(["caller", "agent", "colleague"]);
 
 export function CallPage({ id }) {
