@@ -85,6 +85,7 @@ async def test_a_server_is_restarted_under_a_page(tmp_path: Path, browser: Any) 
                 await phone.server.cut()
                 phone.server.close()
             await seen.page.get_by_text("Connecting", exact=False).wait_for()
+            await seen.page.get_by_text("The server does not answer. This page tries again by itself.").wait_for()
             await other.page.get_by_label("Said").fill("hello")
             await other.page.get_by_text("The server does not answer").wait_for()
             async with serving(tmp_path, port) as again:
@@ -96,6 +97,23 @@ async def test_a_server_is_restarted_under_a_page(tmp_path: Path, browser: Any) 
                     await caller.until_heard("hello.")
                     await seen.page.locator("article", has_text="+14155550101").wait_for()
                     assert await seen.page.locator("article").count() == 1
+
+
+async def test_a_page_is_signed_out_under_its_reader(tmp_path: Path, browser: Any) -> None:
+    """A server without a token of its own has another one after a restart: the page leads to where one signs in, and
+    goes on once somebody has."""
+    async with served(tmp_path) as (phone, _), looking(browser, phone.server.link()) as seen:
+        await seen.page.get_by_text("Connected", exact=True).wait_for()
+        await seen.page.context.clear_cookies()
+        await seen.page.reload()
+        assert "Nobody has signed in" in await seen.text()
+        await seen.page.goto(phone.server.link())
+        await seen.page.get_by_text("Connected", exact=True).wait_for()
+        await seen.page.context.clear_cookies()
+        await seen.page.evaluate("location.hash = '#/calls'")
+        await seen.page.get_by_text("This browser is signed in no more.").wait_for()
+        await seen.page.locator(".alert a").click()
+        await seen.page.get_by_role("heading", name="Sign in").wait_for()
 
 
 async def test_two_take_a_call_over_at_once(tmp_path: Path, browser: Any) -> None:

@@ -35,13 +35,15 @@ export async function post(path, body = {}) {
   return read(await reach(address(path), { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
-/** Status 0 of a fault: nobody answered. */
+/** Nobody answered. */
+export const unanswered = () => new Fault(0, { message: "the server does not answer", hint: "this page tries again by itself" });
+
 async function reach(url, options = {}) {
   try {
     return await fetch(url, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Fault(0, { message: "the server does not answer", hint: "This page tries again by itself." });
+    throw unanswered();
   }
 }
 
@@ -75,6 +77,8 @@ export function useAnswer(ask, what) {
 /** What went wrong, in words, and what to do. */
 export function Alert({ fault }) {
   if (!fault) return null;
-  const text = `${fault.message}${fault.hint ? `. ${fault.hint}` : ""}`;
-  return html`<p class="alert" role="alert">${text.charAt(0).toUpperCase()}${text.slice(1)}</p>`;
+  if (fault.status === 401) return html`<p class="alert" role="alert">This browser is signed in no more. <a href="/dashboard">Sign in</a></p>`;
+  return html`<p class="alert" role="alert">${[fault.message, fault.hint].filter(Boolean).map(sentence).join(" ")}</p>`;
 }
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

@@ -1,7 +1,7 @@
 // Calls while they last: the server's events in, what there is to see out. No clock but the browser's own.
 
 import { useEffect, useReducer } from "./vendor/preact-htm.js";
-import { AGAIN_MS, get } from "./api.js";
+import { AGAIN_MS, get, unanswered } from "./api.js";
 
 const KINDS = [
   "started", "ringing", "answered", "connected", "said", "tool", "result", "waited", "fault", "ended", "state", "voice",
@@ -9,6 +9,7 @@ const KINDS = [
 ];
 const LINES = 200;
 const KEPT_MS = 60_000; // a call that is over stays in sight for so long
+const SILENT_MS = 1500; // a break that is shorter is nobody's business
 const WORDS_A_SECOND = 2.8; // of a voice that does not say when its words come
 const SPLIT = /\S+\s*/g;
 
@@ -249,6 +250,7 @@ class Live {
     this.watchers = new Set();
     this.due = 0;
     this.again = 0;
+    this.silent = 0;
   }
 
   watch(draw) {
@@ -294,6 +296,7 @@ class Live {
     this.source.onopen = () => this.mark(true);
     this.source.onerror = () => {
       this.mark(false);
+      this.silent ||= setTimeout(() => this.mark(false, unanswered()), SILENT_MS);
       if (this.source.readyState !== EventSource.CLOSED) return; // the browser goes on after the last event by itself
       clearTimeout(this.again);
       this.again = setTimeout(() => this.open(), AGAIN_MS);
@@ -301,8 +304,11 @@ class Live {
     for (const kind of KINDS) this.source.addEventListener(kind, (event) => this.take(kind, JSON.parse(event.data)));
   }
 
-  mark(connected) {
+  mark(connected, fault = null) {
     this.connected = connected;
+    if (connected) clearTimeout(this.silent);
+    if (connected) this.silent = 0;
+    if (connected || fault) this.fault = fault;
     this.changed();
   }
 
