@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,8 @@ from patter_cli.core.outcome import Outcome
 
 CallId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$", description="A call's id.")]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", examples=["+14155550123"])]
+NAME_CHARS: Final = 255
+"""Of an agent's name, which may be its file's."""
 StageName = Literal["endpointing", "stt", "llm", "clause", "tts", "handover"]
 
 
@@ -36,7 +38,7 @@ class Filter(Shape):
 
     since: datetime | None = Field(None, description="Began then or later: ISO 8601, or Unix seconds.")
     until: datetime | None = Field(None, description="Began before then.")
-    agent: str | None = Field(None, max_length=128)
+    agent: str | None = Field(None, max_length=NAME_CHARS)
     outcome: Outcome | None = None
     number: str | None = Field(None, max_length=64, description="Of either side, however it is spaced.")
     text: str | None = Field(None, min_length=1, max_length=200, description="Somebody said this, in whatever case.")
@@ -74,7 +76,7 @@ class NewCall(Shape):
 
     to: E164
     from_number: E164 | None = Field(None, description="One of ours; without it, the one of the settings.")
-    agent: str = Field("", max_length=128, description="Needed where several are served.")
+    agent: str = Field("", max_length=NAME_CHARS, description="Needed where several are served.")
     variables: dict[str, str] = Field({}, max_length=100, description="Filled into prompt and messages.")
     first_message: str = Field("", max_length=2000, description="In place of the agent's.")
     voicemail_message: str = Field("", max_length=2000, description="What a machine is told; it implies detection.")

@@ -16,7 +16,7 @@ from patter_cli.server.softphone import PAGE, Softphone
 from patter_cli.server.tickets import CallTicket
 from patter_cli.web.endpoint import Asked, Endpoint, Facts
 from patter_cli.web.feed import PACE_S, LiveFeed
-from patter_cli.web.shapes import Shape
+from patter_cli.web.shapes import NAME_CHARS, Shape
 
 SHOWN: Final = frozenset(
     {"started", "said", "waited", "ended", "state", "voice", "hearing", "saying", "sounding", "words", "silenced"}
@@ -29,7 +29,7 @@ LOOK_S: Final = 15.0
 class AgentToCall(Shape):
     """Whom the page calls."""
 
-    agent: str = Field(min_length=1, max_length=128)
+    agent: str = Field(min_length=1, max_length=NAME_CHARS)
 
 
 class Guest(AgentToCall):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
@@ -17,7 +18,8 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import InputError, UnknownAgent
 from patter_cli.server.softphone import Invitation
 from tests.e2e.conftest import Phone, agent, answering, letters_in
-from tests.e2e.test_site_orders import served
+from tests.e2e.site import BEARER
+from tests.e2e.test_site_orders import served, site_over
 
 SILENCE = bytes(640)
 ANSWERS = Hooks(on_message=lambda event: "Yes.")
@@ -138,3 +140,18 @@ async def test_a_wish_that_cannot_be_granted(tmp_path: Path, path: str, body: di
         refused = await http.post(f"/api/v1/softphone/{path}", json=body)
         assert refused.status_code == status
         assert refused.json()["message"]
+
+
+async def test_an_agent_with_a_long_name_is_called_too(tmp_path: Path) -> None:
+    """Whatever is served can be called from a page: a name may be as long as a file's."""
+    name = "an-agent-of-" + "x" * 188
+    store, site = site_over(tmp_path)
+    async with answering({name: (agent("Hello."), ANSWERS)}, store=store, site=site) as phone:
+        base = f"http://127.0.0.1:{phone.server.port}/api/v1"
+        async with httpx.AsyncClient(headers={**BEARER, "x-patter": "1"}, trust_env=False) as http:
+            for path in ("softphone/calls", "softphone/invitations"):
+                made = await http.post(f"{base}/{path}", json={"agent": name})
+                assert (made.status_code, made.json().get("agent")) == (201, name)
+            assert (await http.post(f"{base}/softphone/calls", json={"agent": "x" * 256})).status_code == 400
+            assert (await http.get(f"{base}/calls", params={"agent": name})).status_code == 200
+    site.close()

@@ -25,7 +25,7 @@ function Guest() {
       <p>Ask whoever sent it for another link.</p></main>`;
   }
   const path = `/ws/browser/stream/${encodeURIComponent(text)}`;
-  return html`<main><h1>Call ${ticket.agent}</h1>
+  return html`<main><h1 class="clamped" dir="auto" title=${ticket.agent}>Call ${ticket.agent}</h1>
     <p class="hint">You will talk with an automated agent. This link is good for one call.</p>
     <${Handset} agent=${ticket.agent} once ticket=${async () => ({ path, call: ticket.call })} /></main>`;
 }

@@ -41,7 +41,7 @@ export function Handset({ agent, ticket, once = false }) {
   const over = shown.state === ENDED;
   return html`<div class="handset">
     <section class="card dial" aria-label="Softphone">
-      <p class="callee" dir="auto">${agent || "No agent"}</p>
+      <p class="callee clamped" dir="auto" title=${agent}>${agent || "No agent"}</p>
       <p class="status" role="status">${shown.fault || (talking && told ? html`<${Phase} phase=${told.phase} />` : SAYS[shown.state])}</p>
       <p class="clock">${talking || over ? duration(seconds) : " "}</p>
       <div class="meters" aria-hidden="true">
@@ -116,7 +116,7 @@ function Invite({ agent }) {
   };
   return html`<section class="card invite">
     <h2>Let somebody else call</h2>
-    <p>A link that opens the softphone for one call to ${agent || "the agent"}, and nothing else of this page.</p>
+    <p>A link that opens the softphone for one call to this agent, and nothing else of this page.</p>
     <form onSubmit=${make} class="row">
       <label class="field">Good for
         <select value=${minutes} onChange=${(event) => setMinutes(event.target.value)}>
