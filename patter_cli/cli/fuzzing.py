@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from patter_cli.cli.callable_agents import CallableAgents, only_agent
+from patter_cli.cli.fuzz_processes import calls_in_processes, processes_for
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import InputError
@@ -33,6 +35,7 @@ class FuzzRun:
     """One agent, one folder, and what was found."""
 
     spec: str
+    settings: Settings
     fuzzer: Fuzzer
     out: Path
     quiet: bool = False
@@ -44,7 +47,7 @@ class FuzzRun:
     _shown_s: float = 0.0
 
     @classmethod
-    def of(cls, spec: str | None, settings: Settings, out: Path) -> FuzzRun:
+    def of(cls, spec: str | None, settings: Settings, out: Path = Path("fuzz")) -> FuzzRun:
         """An agent that can be called without sound or network. Raises InputError, and what loading it raises."""
         spec = spec or only_agent()
         agents = CallableAgents(settings, text=True)
@@ -54,7 +57,7 @@ class FuzzRun:
             raise InputError(f"{out} is a file, and what fails goes into a folder", hint="--out fuzz")
 
         fuzzer = Fuzzer(fresh=lambda: agents.find(spec)[0], codec=virtual_codec, subject=_subject(ready, path))
-        return cls(spec=spec, fuzzer=fuzzer, out=out)
+        return cls(spec=spec, settings=settings, fuzzer=fuzzer, out=out)
 
     @property
     def findings(self) -> list[Finding]:
@@ -65,11 +68,19 @@ class FuzzRun:
         self.seed = seed
         try:
             with redirect_stdout(sys.stderr):  # what the agent's code prints is no data
-                for each in self.fuzzer.run(seed, minutes, self.found, lambda: self._progress(minutes)):
+                for each in self.finds(seed, minutes, processes_for(minutes)):
                     self._keep(each)
         except KeyboardInterrupt:
             self._tell("stopped")
         self._summary()
+
+    def finds(self, seed: int, minutes: float, processes: int) -> Iterator[Finding]:
+        """Each defect as it is found, however many processes hold the calls. Raises InputError."""
+        if processes == 1:
+            yield from self.fuzzer.run(seed, minutes, self.found, lambda: self._progress(minutes))
+            return
+        with calls_in_processes(self.spec, self.settings, seed, processes) as calls:
+            yield from self.fuzzer.run(seed, minutes, self.found, lambda: self._progress(minutes), calls)
 
     def render(self) -> dict[str, Any]:
         """JSON values; see `patter fuzz --help`."""

@@ -1,20 +1,23 @@
 """How much the fuzzer calls in a minute, and which of twenty planted defects it finds, how soon, and how short.
 
 python -m tests.bench.fuzz              all of it
-python -m tests.bench.fuzz speed        call-minutes a minute, agent by agent
+python -m tests.bench.fuzz speed        call-minutes a minute, agent by agent, as `patter fuzz` holds them
 python -m tests.bench.fuzz plants       the defects of tests/fuzz/plants.py
-python -m tests.bench.fuzz bytes        one seed, a hundred times
+python -m tests.bench.fuzz bytes        one seed, a hundred times, and in processes of their own
 python -m tests.bench.fuzz samples 10   the six sample agents, so many real minutes each
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import os
+import subprocess
 import sys
 import time
-from pathlib import Path
 
+from patter_cli.cli.fuzz_processes import processes_for
 from patter_cli.cli.fuzzing import FuzzRun
 from patter_cli.settings import DEFAULTS
 from patter_cli.simulate.fuzz.generate import generate
@@ -24,6 +27,8 @@ from tests.fuzz.plants import PLANTS, Plant, planted
 SAMPLES = ("receptionist", "orders", "menu", "concierge", "reminder", "survey")
 LIMIT_S = 600.0
 """A defect that is not found by then is not found."""
+SEED = 1_000_007
+"""Of the call that is always the same."""
 LEAP_MINUTES = 20.0
 """Of talk, between two looks at the clock."""
 
@@ -58,20 +63,25 @@ def plants() -> int:
 
 
 def fuzzer_of(name: str) -> Fuzzer:
-    return FuzzRun.of(name, DEFAULTS, Path("fuzz")).fuzzer
+    return FuzzRun.of(name, DEFAULTS).fuzzer
 
 
-def speed(minutes: float = 120.0) -> None:
-    """Prints call-minutes a minute of each sample, by the clock on the wall and by the processor's."""
+def speed(minutes: float = 300.0) -> None:
+    """Prints call-minutes a minute of each sample, by the clock on the wall, and of one process by the processor's."""
     for name in SAMPLES:
-        fuzzer, found = fuzzer_of(name), Found()
-        wall, cpu = time.monotonic(), time.process_time()
-        for _ in fuzzer.run(1, minutes, found):
+        run, processes = FuzzRun.of(name, DEFAULTS), processes_for(minutes)
+        wall = time.monotonic()
+        for _ in run.finds(1, minutes, processes):
             pass
-        wall, cpu = time.monotonic() - wall, time.process_time() - cpu
-        talked = found.talked_ms / 60_000
-        print(f"{name:<14} {talked:.0f} call-minutes: {talked / wall * 60:.0f} a minute, {talked / cpu * 60:.0f} a "
-              f"minute of one core; {len(found.findings)} found", flush=True)  # fmt: skip
+        wall = time.monotonic() - wall
+        alone, found = fuzzer_of(name), Found()
+        cpu = time.process_time()
+        for _ in alone.run(1, minutes / 5, found):
+            pass
+        cpu = time.process_time() - cpu
+        talked, of_one_core = run.found.talked_ms / 60_000, found.talked_ms / cpu / 1000
+        print(f"{name:<14} {talked:.0f} call-minutes: {talked / wall * 60:.0f} a minute in {processes} processes, "
+              f"{of_one_core:.0f} a minute of one core; {len(run.findings)} found", flush=True)  # fmt: skip
 
 
 def digest(fuzzer: Fuzzer, seed: int) -> str:
@@ -80,15 +90,24 @@ def digest(fuzzer: Fuzzer, seed: int) -> str:
     return hashlib.sha256(result.journal.encode()).hexdigest()[:16]
 
 
-def same_bytes(times: int = 100) -> bool:
-    """Prints whether each sample's call is the same so many times."""
+def same_bytes(times: int = 100, processes: int = 4) -> bool:
+    """Prints whether each sample's call is the same so many times, in programs whose sets have other orders too."""
     same = True
+    elsewhere = [printed_elsewhere(order) for order in range(processes)]
     for name in SAMPLES:
         fuzzer = fuzzer_of(name)
-        digests = {digest(fuzzer, 1_000_007) for _ in range(times)}
+        digests = {digest(fuzzer, SEED) for _ in range(times)} | {each[name] for each in elsewhere}
         same = same and len(digests) == 1
-        print(f"{name:<14} {times} times the same call: {sorted(digests)}", flush=True)
+        print(f"{name:<14} {times} times and in {processes} programs the same call: {sorted(digests)}", flush=True)
     return same
+
+
+def printed_elsewhere(order: int) -> dict[str, str]:
+    """Each sample's digest in a program of its own. order: what its hashes of texts depend on."""
+    shell = {**os.environ, "PYTHONHASHSEED": str(order)}
+    command = [sys.executable, "-m", "tests.bench.fuzz", "digests"]
+    printed = subprocess.run(command, env=shell, capture_output=True, text=True, check=True).stdout
+    return dict(json.loads(printed))
 
 
 def samples(minutes: float) -> int:
@@ -118,6 +137,8 @@ if __name__ == "__main__":
         speed()
     if chosen in ("all", "bytes"):
         same_bytes()
+    if chosen == "digests":
+        print(json.dumps({name: digest(fuzzer_of(name), SEED) for name in SAMPLES}))
     if chosen in ("all", "plants"):
         plants()
     if chosen in ("all", "samples"):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Final
 
 from patter_cli.contracts.carrier.stream import StreamCodec
@@ -37,6 +38,15 @@ class Finding:
     @property
     def identity(self) -> tuple[str, str]:
         return self.fault.identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What became of a call."""
+
+    talked_ms: int
+    fault: Fault | None
+    """The first; others are mostly what it led to."""
 
 
 @dataclass(slots=True)
@@ -73,26 +83,39 @@ class Fuzzer:
             )
             return result, always_faults(result, agent)
 
+    def call(self, seed: int, number: int) -> Held:
+        """One call of a run. number: from 1."""
+        result, faults = self.hold(self._case(seed, number))
+        return Held(talked_ms=result.over_ms, fault=faults[0] if faults else None)
+
     def run(
-        self, seed: int, minutes: float, found: Found, on_call: Callable[[], Any] = lambda: None
+        self,
+        seed: int,
+        minutes: float,
+        found: Found,
+        on_call: Callable[[], Any] = lambda: None,
+        calls: Iterator[Held] | None = None,
     ) -> Iterator[Finding]:
         """Calls of so many minutes in all; gives each defect once, as it is found. found: is filled as it goes.
-        on_call: told after each call."""
-        number = 0
-        while found.talked_ms < minutes * 60_000 and len(found.findings) < KINDS:
-            number += 1
-            case = generate(self.subject, seed * SEEDS + number)
-            result, faults = self.hold(case)
+        on_call: told after each call. calls: the run's, in order, if somebody else holds them."""
+        calls = (self.call(seed, number) for number in count(1)) if calls is None else calls
+        for number, held in enumerate(calls, 1):
             found.calls += 1
-            found.talked_ms += result.over_ms
-            for each in faults[:1]:  # the others are mostly what the first one led to
-                known = each.identity in found.again
-                found.again[each.identity] = found.again.get(each.identity, 0) + 1
+            found.talked_ms += held.talked_ms
+            if held.fault is not None:
+                identity = held.fault.identity
+                known = identity in found.again
+                found.again[identity] = found.again.get(identity, 0) + 1
                 if not known:
-                    finding = self._shortest(case, each, number)
+                    finding = self._shortest(self._case(seed, number), held.fault, number)
                     found.findings.append(finding)
                     yield finding
             on_call()
+            if found.talked_ms >= minutes * 60_000 or len(found.findings) >= KINDS:
+                return
+
+    def _case(self, seed: int, number: int) -> FuzzCase:
+        return generate(self.subject, seed * SEEDS + number)
 
     def _shortest(self, case: FuzzCase, fault: Fault, number: int) -> Finding:
         kept = {"fault": fault}
