@@ -164,7 +164,7 @@ def _opening(text: str) -> tuple[str, str]:
     """A page's title, and its first sentence."""
     title, _, rest = text.partition("\n")
     paragraphs = (" ".join(each.split()) for each in rest.split("\n\n"))
-    first = next((each for each in paragraphs if each and each[0] not in "<#|`"), "")
+    first = next((each for each in paragraphs if each and each[0] not in "<#|-" and not each.startswith("```")), "")
     sentence = first.partition(". ")[0].rstrip(".:")
     return title.lstrip("# "), sentence
 

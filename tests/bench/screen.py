@@ -26,6 +26,7 @@ from patter_cli.tui.fold import ScreenFold
 from patter_cli.tui.live import LiveScreen, rendered
 from patter_cli.tui.steer import Steering
 from patter_cli.tui.theme import theme
+from patter_cli.tui.tty import BEGIN
 from tests.unit.tui.stored import DATA
 
 SIZES = ((60, 20), (80, 24), (200, 60))
@@ -65,22 +66,24 @@ class Nowhere:
 
 
 @contextmanager
-def terminal(width: int, height: int) -> Iterator[tuple[TextIO, list[int]]]:
-    """A terminal that is read; what it was sent is counted."""
+def terminal(width: int, height: int) -> Iterator[tuple[TextIO, list[int], list[float]]]:
+    """A terminal that is read: with how many bytes it was sent, and when each update came."""
     reader, writer = pty.openpty()
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-    sent = [0]
+    sent, updates = [0], list[float]()
 
     def read() -> None:
         while True:
             try:
-                sent[0] += len(os.read(reader, 65536))
+                data = os.read(reader, 65536)
             except OSError:
                 return
+            sent[0] += len(data)
+            updates.extend([time.monotonic()] * data.count(BEGIN))
 
     threading.Thread(target=read, daemon=True).start()
     with open(writer, "r+b", buffering=0) as raw:
-        yield _Text(raw.fileno()), sent
+        yield _Text(raw.fileno()), sent, updates
     os.close(reader)
 
 
@@ -132,13 +135,15 @@ def main() -> None:
     bare = cpu_share(lambda: tell(lambda call_id, entry: None, wanted.calls, wanted.seconds))
     print(f"{wanted.calls} calls, no screen: {100 * bare:.2f} % of a core")
     for width, height in SIZES:
-        with terminal(width, height) as (tty, sent):
+        with terminal(width, height) as (tty, sent, updates):
             screen = LiveScreen("patter", stdin=tty, stdout=tty, coloured=True)
             with screen.shown(Nowhere()):
                 share = cpu_share(lambda screen=screen: tell(screen, wanted.calls, wanted.seconds))
         more = 100 * (share - bare)
+        in_a_second = max(sum(at <= each < at + 1 for each in updates) for at in updates)
         print(
-            f"{wanted.calls} calls, {width}x{height}: {more:.2f} % of a core more, {sent[0] / wanted.seconds:.0f} B/s"
+            f"{wanted.calls} calls, {width}x{height}: {more:.2f} % of a core more, {sent[0] / wanted.seconds:.0f} B/s, "
+            f"{len(updates) / wanted.seconds:.1f} updates a second, {in_a_second} at most"
         )
 
 
