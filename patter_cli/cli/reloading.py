@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -20,7 +20,7 @@ from patter_cli.engine.hooks import Hooks
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import PatterError
 from patter_cli.settings import Settings
-from patter_cli.text.printable import printable_lines
+from patter_cli.text.printable import printable
 
 LOOK_S: Final = 0.2
 """Between two looks. A file must be the same twice: an editor may be writing it still."""
@@ -35,8 +35,12 @@ class Changeable(Protocol):
         """Raises PatterError, and then nothing has changed."""
 
 
-async def reload_changed(specs: Mapping[str, str], settings: Settings, server: Changeable) -> None:
-    """Look until cancelled. specs: by an agent's name, as load_agent takes it."""
+async def reload_changed(
+    specs: Mapping[str, str], settings: Settings, server: Changeable, *, notice: Callable[[str], None]
+) -> None:
+    """Look until cancelled. specs: by an agent's name, as load_agent takes it. notice: is told which agents answer as
+    they were before a change that cannot be used, as long as any does; then ""."""
+    broken: list[str] = []
     files = {name: path_of(spec) for name, spec in specs.items()}
     known = _stamps({*files.values(), *imported_files()})
     before = known
@@ -52,18 +56,23 @@ async def reload_changed(specs: Mapping[str, str], settings: Settings, server: C
             forget_imported()
         for name, path in files.items():
             if imported or path in changed:
-                await _reload(specs[name], settings, server)
+                taken = await _reload(specs[name], settings, server)
+                broken = [each for each in broken if each != name] + ([] if taken else [name])
+                notice(f"{', '.join(broken)}: as before a change that cannot be used" if broken else "")
 
 
-async def _reload(spec: str, settings: Settings, server: Changeable) -> None:
+async def _reload(spec: str, settings: Settings, server: Changeable) -> bool:
+    """Whether what the file holds now is taken."""
     try:
         ready = await asyncio.to_thread(_ready, spec, settings)
         await server.change(ready)
     except PatterError as error:
-        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
-        print("  the agent goes on as it was before that change", file=sys.stderr, flush=True)
-    else:
-        print(f"{ready.name} has changed: for new calls, and for live ones from now on", file=sys.stderr, flush=True)
+        # On one line: a screen has room for two.
+        said = printable(" ".join(str(error).split()))
+        print(f"error: {said}; the agent goes on as it was", file=sys.stderr, flush=True)
+        return False
+    print(f"{ready.name} has changed: for new calls, and for live ones from now on", file=sys.stderr, flush=True)
+    return True
 
 
 def _ready(spec: str, settings: Settings) -> ReadyAgent:

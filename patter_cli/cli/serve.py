@@ -198,7 +198,13 @@ async def _serve(
             print(f"warning: {said}", file=sys.stderr)
         print("Ctrl-C lets live calls end, twice cuts them.", file=sys.stderr, flush=True)
 
-    watching = asyncio.create_task(reload_changed(served.specs, settings, service)) if reload else None
+    def notice(text: str) -> None:
+        if screen is not None:
+            screen.notice = text
+
+    watching = None
+    if reload:
+        watching = asyncio.create_task(reload_changed(served.specs, settings, service, notice=notice))
     try:
         await run_until_signal(way.lead_to(service), on_ready=ready, asked=service.asked_to_stop)
     finally:

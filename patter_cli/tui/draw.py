@@ -7,7 +7,7 @@ from 160 on a third column has the tools and what the call cost.
 from __future__ import annotations
 
 from patter_cli.tui import panels
-from patter_cli.tui.paint import Frame, Row, fit, piece, split_row, width_of
+from patter_cli.tui.paint import Frame, Row, fit, piece, short, split_row, width_of
 from patter_cli.tui.steer import Steering
 from patter_cli.tui.theme import Theme
 from patter_cli.tui.view import CallDetail, ScreenView
@@ -130,7 +130,7 @@ def _below(view: ScreenView, steering: Steering, theme: Theme, width: int, heigh
         rows.append(panels.rule(theme, "waits", width, panels.waits_text(view.shown.waits)))
         rows += panels.column(panels.waits(view.shown.turns, theme, width, bars), theme, width, bars)
     if logged:
-        rows += [panels.rule(theme, "log", width), *panels.log(said, theme, width, logged)]
+        rows += [_log_rule(view, theme, width), *panels.log(said, theme, width, logged)]
     return rows
 
 
@@ -163,8 +163,13 @@ def _beside(view: ScreenView, steering: Steering, theme: Theme, width: int, heig
             row += [wall, *more]
         body.append(row)
     if logged:
-        body += [panels.rule(theme, "log", width), *panels.log(said, theme, width, logged)]
+        body += [_log_rule(view, theme, width), *panels.log(said, theme, width, logged)]
     return body
+
+
+def _log_rule(view: ScreenView, theme: Theme, width: int) -> Row:
+    """With what is to be known whatever else is said meanwhile."""
+    return panels.rule(theme, "log", width, short(view.notice, width - 12), right_style=theme.warn)
 
 
 def _progress(view: ScreenView, theme: Theme, width: int, height: int) -> list[Row]:
@@ -190,7 +195,7 @@ def _talk(view: ScreenView, steering: Steering, theme: Theme, width: int, height
         return panels.column([], theme, width, max(0, height))
     detail = view.shown
     if detail is None:
-        rows = [panels.rule(theme, "log", width), *panels.log(view.log, theme, width, height - 1)]
+        rows = [_log_rule(view, theme, width), *panels.log(view.log, theme, width, height - 1)]
         return panels.column(rows, theme, width, height)
     said, scrolled = panels.transcript(detail, theme, width, height - 1, steering.scrolled)
     arrow = theme.signs.there if detail.row.outbound else theme.signs.here

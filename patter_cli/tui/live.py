@@ -24,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Protocol, TextIO
 
 from rich.color import ColorSystem
@@ -115,6 +116,8 @@ class LiveScreen:
         self._lags: deque[tuple[float, float]] = deque()
         self.meter: Callable[[], float] | None = None
         """How loud the microphone has been since it was last asked, in dB below full scale."""
+        self.notice = ""
+        """What is to be seen for as long as it holds."""
         self.later: TextIO = _Later(self)  # type: ignore[assignment]
         """What is written here is printed once the screen is gone, and not shown before."""
 
@@ -276,13 +279,14 @@ class LiveScreen:
             stopping = board is not None and board.stopping
             shown = self._steering.shown(fold.newest)
             level_db = round(self.meter()) if self.meter is not None else None
-            return fold.view(now_s, shown=shown, lag_ms=lag_ms, level_db=level_db, stopping=stopping)
+            view = fold.view(now_s, shown=shown, lag_ms=lag_ms, level_db=level_db, stopping=stopping)
+        return replace(view, notice=self.notice)
 
     def _update(self, now_s: float) -> None:
         """Draw, if there can be anything new: a call that is live has at least a clock."""
         size = self._tty.size()
         board = self._board
-        state = (size, self._steering, board is not None and board.stopping)
+        state = (size, self._steering, board is not None and board.stopping, self.notice)
         wiped, self._wiped = self._wiped, False
         if not (self._changed or wiped or self._fold.live) and state == self._drawn:
             return

@@ -45,10 +45,10 @@ def dollars(money: Money) -> str:
     return known if money.whole else f"{known}+?"
 
 
-def rule(theme: Theme, title: str, width: int, right: str = "") -> Row:
+def rule(theme: Theme, title: str, width: int, right: str = "", *, right_style: Style | None = None) -> Row:
     """A line with a name in it, and something at its end."""
     start = [piece(theme.signs.rule, theme.dim), piece(f" {short(title, max(0, width - 4))} ", theme.title)]
-    end = [piece(f" {right} ", theme.dim), piece(theme.signs.rule, theme.dim)] if right else []
+    end = [piece(f" {right} ", right_style or theme.dim), piece(theme.signs.rule, theme.dim)] if right else []
     gap = width - width_of(start) - width_of(end)
     if gap < 0:
         return fit(start, width, theme.plain)

@@ -175,6 +175,8 @@ class ScreenView:
     """Of whoever rings a list."""
     log: tuple[str, ...] = ()
     """What would have been printed, the last line last."""
+    notice: str = ""
+    """What is to be known for as long as it is so."""
     stopping: bool = False
     """Nobody new is let in."""
 

@@ -33,12 +33,12 @@ live.draw = broken
 
 @asynccontextmanager
 async def served(
-    folder: Path, glass: Glass, *, first: str = "", after: str = "", env: dict[str, str] | None = None
+    folder: Path, glass: Glass, *arguments: str, first: str = "", after: str = "", env: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """A server in front of a terminal, and its address."""
     port = free_port()
     process = await glass.start(
-        *(sys.executable, "-c", first + PROGRAM, "serve", "echo", "--port", port, "--drain-timeout", "0"),
+        *(sys.executable, "-c", first + PROGRAM, "serve", "echo", "--port", port, "--drain-timeout", "0", *arguments),
         cwd=project(folder, after),
         env={"PYTHONPATH": str(ROOT), "PATTER_LOG_DIR": str(folder / "kept"), **(env or {})},
     )
@@ -213,6 +213,21 @@ async def test_a_terminal_that_can_do_nothing_gets_lines(tmp_path: Path, glass: 
         assert await over(process) == 0
     assert "\x1b" not in glass.sent
     assert "agent   You pressed [DTMF: 1]." in glass.sent
+
+
+async def test_a_change_that_cannot_be_used_is_seen_until_it_is_put_right(tmp_path: Path, glass: Glass) -> None:
+    """With --reload: its fault in the log, and above the log, whatever is printed meanwhile, that the old one answers."""
+    async with served(tmp_path, glass, "--reload") as (process, _):
+        await glass.shows("echo answers")
+        file = tmp_path / "agents" / "echo.py"
+        whole = file.read_text()
+        file.write_text(whole + "def broken(:\n")
+        await glass.shows("error: agents/echo.py:", "echo: as before a change that cannot be used")
+        file.write_text(whole + "\n")
+        await glass.shows("echo has changed")
+        await glass.wait(lambda: "as before a change" not in glass.text, what="end of the notice")
+        process.send_signal(signal.SIGTERM)
+        assert await over(process) == 0
 
 
 async def test_no_color_sends_no_colour(tmp_path: Path, glass: Glass) -> None:

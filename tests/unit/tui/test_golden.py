@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,18 @@ from tests.unit.tui.stored import DATA, LISTING, MOMENTS, SIZES, golden, page, s
 def test_a_stored_call_looks_as_it_did(moment: str, width: int, height: int) -> None:
     """While it is held, while words grow, and once it is over; `python -m tests.unit.tui.stored` writes them anew."""
     assert page(MOMENTS[moment], width, height).text() + "\n" == golden(moment, width, height).read_text("utf-8")
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_notice_stays_whatever_is_said(width: int, height: int) -> None:
+    """At each size, with calls and without."""
+    told = "echo: as before a change that cannot be used"
+    for view in (
+        replace(screen_at(MOMENTS["growing"]).view(24.7, shown="C-orders"), notice=told),
+        ScreenView(log=("x",) * 99, notice=told),
+    ):
+        text = draw(view, Steering(), title="", width=width, height=height, theme=theme(coloured=False)).text()
+        assert told in text
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
