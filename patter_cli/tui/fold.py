@@ -357,8 +357,9 @@ class ScreenFold:
         self._log.append(_shown(line))
 
     def go_on(self, listing: ListProgress) -> None:
-        """The list that is rung has come so far."""
-        self._listing = listing
+        """The list that is rung has come so far. Its name and its outcomes are what is in files of somebody's."""
+        outcomes = tuple((_shown(name), count) for name, count in listing.outcomes)
+        self._listing = replace(listing, name=_shown(listing.name), outcomes=outcomes)
 
     @property
     def live(self) -> int:

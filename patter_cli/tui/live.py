@@ -34,6 +34,7 @@ from patter_cli.core.journal import Entry
 from patter_cli.observe.bus import Observer
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.prices import PriceTable
+from patter_cli.text.printable import printable
 from patter_cli.tui.draw import draw
 from patter_cli.tui.fold import ScreenFold
 from patter_cli.tui.paint import Frame
@@ -91,7 +92,7 @@ class LiveScreen:
         otherwise: Observer | None = None,
     ) -> None:
         """title: the command that runs. stdin, stdout: of a terminal."""
-        self._title = title
+        self._title = printable(title)
         self._stdout = stdout
         self._tty = Tty(stdin, stdout)
         self._theme = theme(coloured=coloured, unicode=not plain_signs(stdout))

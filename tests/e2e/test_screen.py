@@ -216,7 +216,7 @@ async def test_a_terminal_that_can_do_nothing_gets_lines(tmp_path: Path, glass: 
 
 
 async def test_a_change_that_cannot_be_used_is_seen_until_it_is_put_right(tmp_path: Path, glass: Glass) -> None:
-    """With --reload: its fault in the log, and above the log, whatever is printed meanwhile, that the old one answers."""
+    """With --reload: its fault in the log, and above it, whatever is printed meanwhile, that the old one answers."""
     async with served(tmp_path, glass, "--reload") as (process, _):
         await glass.shows("echo answers")
         file = tmp_path / "agents" / "echo.py"

@@ -21,7 +21,7 @@ from patter_cli.tui.draw import draw
 from patter_cli.tui.fold import ENDED, LINES, LIVE, LOG, TEXT, CallFold, ScreenFold, waits_of
 from patter_cli.tui.steer import Steering
 from patter_cli.tui.theme import theme
-from patter_cli.tui.view import Phase, Waits, Who
+from patter_cli.tui.view import ListProgress, Phase, Waits, Who
 
 PLAN = CallPlan(agent="shop", system_prompt="", first_message="Hello.")
 ANSWER = "We open at nine in the morning. We close at six in the evening."
@@ -195,7 +195,10 @@ def test_strangers_words_cannot_steer_the_terminal() -> None:
         fold.feed(entry(fact.Tick(), report))
     screen = ScreenFold()
     screen.say(evil)
-    texts = [*(each.text for each in fold.detail().lines), *screen.view(0.0).log]
+    screen.go_on(ListProgress(name=evil, people=1, outcomes=((evil, 1),)))
+    view = screen.view(0.0)
+    assert view.listing is not None
+    texts = [*(each.text for each in fold.detail().lines), *view.log, view.listing.name, view.listing.outcomes[0][0]]
     assert len(texts) >= 5
     assert all(each.isprintable() and "\u202e" not in each for each in texts)
 
