@@ -247,6 +247,23 @@ def test_a_list_is_rung_once_and_gone_on_with(desk: Desk) -> None:
     assert len(desk.rung) == 5
 
 
+def test_a_list_as_json_is_a_line_for_each_call(desk: Desk) -> None:
+    """And nothing else on stdout: forecast and counts are narration."""
+    desk.people("+12125550142", "+12125550143", "+19005550123")
+    code, out, err = desk.patter("call", "--csv", "people.csv", "hum", "--json", "--retries", "1")
+    assert code == 1, err
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [(each["number"], each["attempt"], each["outcome"]) for each in told] == [
+        ("+12125550142", 1, "answered"),
+        ("+12125550143", 1, "busy"),
+        ("+12125550143", 2, "busy"),
+    ]
+    assert told[0]["duration_s"] > 0
+    assert told[0]["call_id"].startswith("C")
+    assert "2 to ring, 0 done before, 1 refused" in err
+    assert "1 answered, 1 busy" in err
+
+
 def test_a_long_list_wants_a_yes(desk: Desk) -> None:
     """Eleven people are more than one rings by mistake."""
     desk.people(*(f"+121255501{number}" for number in range(10, 21)))

@@ -315,3 +315,25 @@ async def test_a_call_of_a_server_that_runs_is_shown_where_it_was_asked_for(tmp_
     finally:
         server.kill()
         server.communicate()
+
+
+async def test_a_list_that_a_running_server_rings_is_shown(tmp_path: Path, glass: Glass) -> None:
+    """How far it is, and the calls that the server holds for it; the one that rings for ever is ended by a key."""
+    desk = Desk(tmp_path)
+    desk.people("+12125550143", "+12125550146", "+13125550143")
+    server = desk.start("serve", "hum")
+    try:
+        await glass.wait(lambda: bool(running(tmp_path / "r" / "patter")), what="server")
+        process = await glass.start(
+            *(sys.executable, "-m", "patter_cli", "call", "--csv", "people.csv", "hum", "--calls-per-second", "20"),
+            cwd=tmp_path,
+            env=desk.environment,
+        )
+        await glass.shows("list people.csv", "hum → +1***0146", "it rings", "1 busy", "1 left")
+        glass.type("hy")
+        async with asyncio.timeout(20):
+            assert await process.wait() == 1
+        await glass.wait(lambda: "2 busy, 1 canceled" in glass.after, 2, "what became of them")
+    finally:
+        server.kill()
+        server.communicate()
