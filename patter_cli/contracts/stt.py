@@ -9,6 +9,10 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from patter_cli.audio.frame import AudioFormat, Samples
 from patter_cli.contracts.provider import Provider
 
+WordSpans: TypeAlias = tuple[tuple[int, int], ...]
+"""When each word of a text was said, from and to in ms of what the session was pushed; words are what blanks separate.
+() where the vendor does not say, or not of all of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partial:
@@ -16,6 +20,7 @@ class Partial:
 
     segment: int
     text: str
+    spans: WordSpans = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +32,7 @@ class Final:
 
     segment: int
     text: str
+    spans: WordSpans = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

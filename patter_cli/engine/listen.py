@@ -10,7 +10,16 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler
 from patter_cli.audio.wire import LineAudio, WireCodec, joined
 from patter_cli.contracts.provider import name_of
-from patter_cli.contracts.stt import EndOfTurn, Final, HearsWire, Recognised, SpeechToText, SttSession, WireSttSession
+from patter_cli.contracts.stt import (
+    EndOfTurn,
+    Final,
+    HearsWire,
+    Recognised,
+    SpeechToText,
+    SttSession,
+    WireSttSession,
+    WordSpans,
+)
 from patter_cli.core.events import (
     EndOfTurnPredicted,
     Event,
@@ -34,6 +43,8 @@ broken one was asked about. Source: RELIABILITY 3."""
 KEPT_MS = 4000
 """Of the line, for that: a vendor may be found dead only after it was asked. Not for recognisers that get speech alone:
 those run here, and do not break."""
+WORD_BEFORE_MS = 100
+"""A word that begins before what is sent again is sent whole, with so much before it."""
 SOON_S = 0.5
 """A session that is opened again within this answers what the broken one was asked; later ones come too late."""
 OPEN_S = 3.0
@@ -75,8 +86,15 @@ class Listener:
         """Where the open segment begins."""
         self._words = ""
         """What the open segment is thought to say."""
+        self._spans: WordSpans = ()
+        """When its words were said, in ms of the line; () if nobody knows."""
         self._carried = ""
         """What of it broken sessions had understood."""
+        self._carried_spans: WordSpans = ()
+        self._carried_whole = False
+        """That ends where the present session begins to hear: no word of it is heard again."""
+        self._origin_samples: int | None = None
+        """The first sample that the present session was sent; None as long as it was sent none."""
         self._sent_samples = 0
         """To the present recipe, not counted in `_audio` yet."""
         self._audio = UseCount()
@@ -113,6 +131,8 @@ class Listener:
                 self._feed(audio.samples)
             self._sent_samples += count
             self._fed_samples = self._heard_samples
+            if self._origin_samples is None:
+                self._origin_samples = self._heard_samples - count
         ring = self._ring
         ring.append(audio)
         self._ring_samples += count
@@ -145,6 +165,7 @@ class Listener:
         self._segment += 1
         self._turn_samples = self._heard_samples
         self._words = self._carried = ""
+        self._spans = self._carried_spans = ()
         if self._session is not None:
             self._session.commit()
 
@@ -182,7 +203,7 @@ class Listener:
                 chain = chain or Chain(self._recipes, EARS, self._breakers, loop.time(), first=self._recipe)
                 why = self._why(error)
                 wait_s = chain.failed(why, loop.time())
-                self._carried = self._words
+                self._carried, self._carried_spans = self._words, self._spans
                 if wait_s is None or wait_s > SOON_S or why is not error:
                     self._settle_owed()
                 if wait_s is None:
@@ -235,10 +256,13 @@ class Listener:
         if isinstance(result, EndOfTurn):
             self._post(EndOfTurnPredicted(segment=segment, probability=result.probability))
             return
-        text = result.text
+        text, spans = result.text, self._on_line(result.spans)
         if segment == self._session_segment and self._carried and segment == self._segment:
-            text = joined_at_overlap(self._carried, text)
-        self._report(text, segment, isinstance(result, Final))
+            if self._carried_whole:
+                text, spans = f"{self._carried} {text}".strip(), (*self._carried_spans, *spans)
+            else:
+                text, spans = joined_at_overlap(self._carried, text), ()
+        self._report(text, segment, isinstance(result, Final), spans)
         if isinstance(result, Final):
             self._await_final()
 
@@ -252,13 +276,36 @@ class Listener:
         self._session_segment = self._segment
         self._resampler = Resampler(self._rate_hz, self._recipe.rate_hz)
         replayed = self._replay_from()
+        self._origin_samples = None
+        self._carried_whole = False
         if replayed <= self._turn_samples:
-            self._carried = ""  # all of the turn is heard again
+            self._carried, self._carried_spans = "", ()  # all of the turn is heard again
+        elif self._carried and len(self._carried_spans) == len(self._carried.split()):
+            replayed = self._cut_carried(replayed)
         if self._gate_open:
             self._let_through(replayed)
         for _ in range(self._owed):
             session.finalize()
         self._await_final()
+
+    def _cut_carried(self, replayed: int) -> int:
+        """Keep the words that are not heard again. Returns from which sample on it is, at the beginning of a word."""
+        spans, at_ms = self._carried_spans, replayed * 1000 // self._rate_hz
+        kept = next((index for index, (_, end_ms) in enumerate(spans) if end_ms > at_ms), len(spans))
+        self._carried = " ".join(self._carried.split()[:kept])
+        self._carried_spans = spans[:kept]
+        self._carried_whole = True
+        if kept < len(spans):
+            begins = (spans[kept][0] - WORD_BEFORE_MS) * self._rate_hz // 1000
+            replayed = max(self._turn_samples, min(replayed, begins))
+        return replayed
+
+    def _on_line(self, spans: WordSpans) -> WordSpans:
+        """A session's spans in ms of the line; () where it was not sent all of that."""
+        if self._origin_samples is None or self._recipe.speech_only:
+            return ()
+        origin_ms = self._origin_samples * 1000 // self._rate_hz
+        return tuple((origin_ms + start_ms, origin_ms + end_ms) for start_ms, end_ms in spans)
 
     def _await_final(self) -> None:
         """Give the session until then, from now on, if it owes anything and somebody could take its place."""
@@ -269,11 +316,11 @@ class Listener:
     def _settle_owed(self) -> None:
         """Nobody will answer these any more, and the machine must not wait for them."""
         while self._owed:
-            self._report(self._words, self._segment, final=True)
+            self._report(self._words, self._segment, True, self._spans)
 
-    def _report(self, text: str, segment: int, final: bool) -> None:
+    def _report(self, text: str, segment: int, final: bool, spans: WordSpans) -> None:
         if segment == self._segment:
-            self._words = text
+            self._words, self._spans = text, spans
         if final:
             self._owed = max(0, self._owed - 1)
             self._post(TranscriptFinal(segment=segment, text=text))
@@ -308,6 +355,8 @@ class Listener:
         if len(kept):
             self._feed(kept)
             self._sent_samples += len(kept)
+            if self._origin_samples is None:
+                self._origin_samples = self._heard_samples - len(kept)
 
     def _feed(self, samples: Samples) -> None:
         if self._to_wire is not None and self._wire is not None:

@@ -12,13 +12,14 @@ from dataclasses import KW_ONLY, dataclass, field
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
+from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
 from patter_cli.providers.vendor_keys import try_address
-from patter_cli.providers.wire_json import number_of, read_object, text_of
+from patter_cli.providers.wire_json import list_of, number_of, read_object, text_of
 
 ASSEMBLYAI = Vendor(name="assemblyai", variable="ASSEMBLYAI_API_KEY", url="https://streaming.assemblyai.com")
 
@@ -124,7 +125,9 @@ class TurnsDialect:
         said = read_object(self._server, message)
         match said.get("type"):
             case "Turn":
-                words = Words(int(number_of(said, "turn_order")), text_of(said, "transcript"))
+                text = text_of(said, "transcript")
+                spans = told_spans(list_of(said, "words"), text, unit_ms=1)
+                words = Words(int(number_of(said, "turn_order")), text, spans=spans)
                 if said.get("end_of_turn") is not True:
                     return [words]
                 pressed, self._pressed = self._pressed, False

@@ -13,8 +13,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
+from patter_cli.contracts.stt import WordSpans
 from patter_cli.errors import BadSetting, ProviderError
 from patter_cli.providers.ears_recipe import LiveEars
+from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.live_voice import Broken, ClauseOver, ContextOver, LiveVoice, Said, Sound, Told, VoiceManner
@@ -22,7 +24,16 @@ from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
 from patter_cli.providers.vendor_keys import try_address
 from patter_cli.providers.voice_recipe import LiveVoices
-from patter_cli.providers.wire_json import number_of, numbers_of, object_of, read_object, sound_of, text_of, texts_of
+from patter_cli.providers.wire_json import (
+    list_of,
+    number_of,
+    numbers_of,
+    object_of,
+    read_object,
+    sound_of,
+    text_of,
+    texts_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +126,8 @@ class InkDialect:
         self._server = server
         self._piece = 0
         self._settled = ""
+        self._spans: WordSpans = ()
+        """Of the words that are settled."""
 
     def opening(self) -> Sequence[Message]:
         return ()
@@ -138,13 +151,15 @@ class InkDialect:
         said = read_object(self._server, message)
         match said.get("type"):
             case "transcript":
-                text = self._settled + text_of(said, "text")
+                added = text_of(said, "text")
+                text = self._settled + added
+                spans = (*self._spans, *told_spans(list_of(said, "words"), added, unit_ms=1000))
                 if said.get("is_final") is True:
-                    self._settled = text
-                return [Words(self._piece, text)]
+                    self._settled, self._spans = text, spans
+                return [Words(self._piece, text, spans=spans)]
             case "flush_done":
                 self._piece += 1
-                self._settled = ""
+                self._settled, self._spans = "", ()
                 return [Flushed()]
             case "error":
                 raise _error(self._server, said)

@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from patter_cli.audio.frame import AudioFormat, Encoding
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
+from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, error_inside
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.socket import Message, connect
@@ -141,7 +142,8 @@ class NovaDialect:
         alternatives = list_of(object_of(said, "channel"), "alternatives")
         text = text_of(alternatives[0], "transcript") if alternatives else ""
         until_s = number_of(said, "start") + number_of(said, "duration")
-        heard: list[Heard] = [Words(self._piece, text)]
+        words = list_of(alternatives[0], "words") if alternatives else []
+        heard: list[Heard] = [Words(self._piece, text, spans=told_spans(words, text, unit_ms=1000))]
         if said.get("is_final") is True:
             self._piece += 1
             heard.append(Flushed(until_s))
@@ -182,8 +184,10 @@ class FluxDialect:
         if said.get("type") != "TurnInfo":
             return []
         event, turn = text_of(said, "event"), int(number_of(said, "turn_index"))
-        heard: list[Heard] = [Words(turn, text_of(said, "transcript"), number_of(said, "audio_window_end"))]
-        self._open = event != "EndOfTurn" and bool(text_of(said, "transcript"))
+        text = text_of(said, "transcript")
+        spans = told_spans(list_of(said, "words"), text, unit_ms=1000)
+        heard: list[Heard] = [Words(turn, text, number_of(said, "audio_window_end"), spans)]
+        self._open = event != "EndOfTurn" and bool(text)
         if event == "EndOfTurn":
             if said.get("trigger") != "manual":
                 heard.append(TurnOver())

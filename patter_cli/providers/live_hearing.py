@@ -26,8 +26,9 @@ import numpy as np
 
 from patter_cli.audio.frame import AudioFormat, Encoding, Samples
 from patter_cli.audio.wire import wire_codec
-from patter_cli.contracts.stt import EndOfTurn, Final, Partial, Recognised
+from patter_cli.contracts.stt import EndOfTurn, Final, Partial, Recognised, WordSpans
 from patter_cli.errors import BadReply, ProviderError, TimedOut
+from patter_cli.providers.heard_words import VendorTime
 from patter_cli.providers.socket import Message, Socket
 
 REACH_S = 0.12
@@ -49,11 +50,13 @@ is eight times as loud: then that one is a voice."""
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a piece says now. until_s: how far it reaches, in seconds of what was sent; None: nobody knows."""
+    """What a piece says now. until_s: how far it reaches, in seconds of what was sent; None: nobody knows. spans: of
+    each word of the text, in ms of what was sent; () where the vendor does not say."""
 
     piece: int
     text: str
     until_s: float | None = None
+    spans: WordSpans = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,14 @@ class HearingDialect(Protocol):
 class _Segment:
     index: int
     pieces: dict[int, str] = field(default_factory=dict)
+    spans: dict[int, WordSpans] = field(default_factory=dict)
+    """Of the words of each piece, on the line."""
+
+    def times(self) -> WordSpans:
+        """Of all its words; () if any are unknown."""
+        known = [self.spans.get(piece, ()) for piece in self.pieces]
+        whole = all(len(spans) == len(text.split()) for spans, text in zip(known, self.pieces.values(), strict=True))
+        return tuple(span for spans in known for span in spans) if whole else ()
 
     def text(self, joint: str) -> str:
         return joint.join(each.strip() if joint else each for each in self.pieces.values() if each.strip()).strip()
@@ -160,6 +171,7 @@ class LiveSession:
         self._loop = asyncio.get_running_loop()
         self._bytes_per_s = format.bytes_per_ms * 1000
         self._codec = wire_codec(format)
+        self._time = VendorTime()
         self._loudest = 0
         """Peak of all slices that were behind so far."""
         self._silence = {Encoding.ULAW: b"\xff", Encoding.ALAW: b"\xd5"}.get(format.encoding, b"\0")
@@ -289,6 +301,7 @@ class LiveSession:
 
     def _made_silence(self, count: int) -> bytes:
         """So many bytes that nobody pushed; the vendor's time goes on with them."""
+        self._time.made(1000 * self._sent_s, 1000 * count / self._bytes_per_s)
         self._pushed += count
         return self._silence * count
 
@@ -308,12 +321,17 @@ class LiveSession:
             self._pacer = self._loop.call_later(size / self._bytes_per_s, self._send_slice)
         elif any(each.unsent for each in self._asked):
             self._send_sound(all_of_it=True)
-        sent_s = (self._pushed - len(self._gathered)) / self._bytes_per_s + 0.001
+        sent_s = self._sent_s + 0.001
         for each in self._asked:
             if each.unsent and each.until_s <= sent_s:
                 each.unsent, each.at_s = False, self._loop.time()
                 self._post(*self._dialect.finalize())
                 self._set_timer()
+
+    @property
+    def _sent_s(self) -> float:
+        """How far the vendor's time has come."""
+        return (self._pushed - len(self._gathered)) / self._bytes_per_s
 
     def _leave_out(self, size: int) -> None:
         """Drop the silent slices at the front of what is behind, but for the last two."""
@@ -326,6 +344,8 @@ class LiveSession:
         left_out = 0
         while left_out + 2 < count and silent[left_out]:
             left_out += 1
+        if left_out:
+            self._time.made(1000 * self._sent_s, -1000 * left_out * size / self._bytes_per_s)
         del self._gathered[: left_out * size]
         self._pushed -= left_out * size  # the vendor's time goes by what it was sent
         for each in self._asked:
@@ -377,8 +397,8 @@ class LiveSession:
 
     def _take(self, heard: Heard) -> None:
         match heard:
-            case Words(piece, text, until_s):
-                self._words(piece, text)
+            case Words(piece, text, until_s, spans):
+                self._words(piece, text, spans)
                 self._reached(until_s)
             case Flushed(until_s):
                 if until_s is None:
@@ -393,18 +413,19 @@ class LiveSession:
                 self._socket.post(*self._waiting)
                 self._waiting.clear()
 
-    def _words(self, piece: int, text: str) -> None:
+    def _words(self, piece: int, text: str, spans: WordSpans) -> None:
         segment = self._asked[0].segment if self._asked else self._segment
         if segment is not self._segment:
             self._committed[piece] = len(text.split())
         elif had := self._committed.get(piece, 0):
-            text = " ".join(text.split()[had:])
+            text, spans = " ".join(text.split()[had:]), spans[had:]
         before = segment.text(self._manner.joint)
         if text or piece in segment.pieces:
             segment.pieces[piece] = text
+            segment.spans[piece] = self._time.on_line(spans)
         now = segment.text(self._manner.joint)
         if now != before:
-            self._deliver(Partial(segment=segment.index, text=now))
+            self._deliver(Partial(segment=segment.index, text=now, spans=segment.times()))
 
     def _reached(self, until_s: float | None) -> None:
         if until_s is not None:
@@ -416,7 +437,7 @@ class LiveSession:
             asked = self._asked.popleft()
             text = asked.segment.text(self._manner.joint)
             if text or not asked.given_up:
-                self._deliver(Final(segment=asked.segment.index, text=text))
+                self._deliver(Final(segment=asked.segment.index, text=text, spans=asked.segment.times()))
         self._set_timer()
 
     def _give_up(self, asked: _Asked) -> None:

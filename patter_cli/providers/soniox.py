@@ -14,6 +14,7 @@ from typing import Any
 from patter_cli.audio.frame import AudioFormat, Encoding
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
+from patter_cli.providers.heard_words import token_spans
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.socket import Message, connect
@@ -85,6 +86,8 @@ class TokensDialect:
         self._config = config
         self._piece = 0
         self._settled = ""
+        self._tokens: list[Any] = []
+        """Those that are settled."""
 
     def opening(self) -> Sequence[Message]:
         return (json.dumps(self._config),)
@@ -112,6 +115,7 @@ class TokensDialect:
             raise refusal(self._server, status if 400 <= status < 600 else 500, {}, json.dumps(body).encode())
         heard: list[Heard] = []
         tail = ""
+        later: list[Any] = []
         until_s = number_of(said, "total_audio_proc_ms") / 1000
         changed = False
         for token in list_of(said, "tokens"):
@@ -119,18 +123,23 @@ class TokensDialect:
                 continue
             text = text_of(token, "text")
             if text in ("<end>", "<fin>"):
-                heard += [Words(self._piece, self._settled), Flushed(until_s)]
+                spans = token_spans(self._tokens)
+                heard += [Words(self._piece, self._settled, spans=spans), Flushed(until_s)]
                 if text == "<end>":
                     heard.append(TurnOver())
                 self._piece += 1
                 self._settled = tail = ""
+                self._tokens, later = [], []
                 changed = False
             elif token.get("is_final") is True:
                 self._settled += text
+                self._tokens.append(token)
                 changed = True
             else:
                 tail += text
+                later.append(token)
                 changed = True
         if changed:
-            heard.append(Words(self._piece, self._settled + tail))
+            spans = token_spans([*self._tokens, *later])
+            heard.append(Words(self._piece, self._settled + tail, spans=spans))
         return heard

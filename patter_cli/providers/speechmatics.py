@@ -8,8 +8,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
+from patter_cli.contracts.stt import WordSpans
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
+from patter_cli.providers.heard_words import spoken_results, told_spans
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, Ready, Words
 from patter_cli.providers.socket import Message, connect
@@ -101,6 +103,8 @@ class UtterancesDialect:
         self._start = start
         self._piece = 0
         self._settled = ""
+        self._spans: WordSpans = ()
+        """Of the words that are settled."""
         self._sent = 0
 
     def opening(self) -> Sequence[Message]:
@@ -125,17 +129,19 @@ class UtterancesDialect:
     def receive(self, message: Message) -> list[Heard]:
         said = read_object(self._server, message)
         text = text_of(object_of(said, "metadata"), "transcript")
+        told = told_spans(spoken_results(said), text, start="start_time", end="end_time", unit_ms=1000)
         match said.get("message"):
             case "RecognitionStarted":
                 return [Ready()]
             case "AddPartialTranscript":
-                return [Words(self._piece, self._settled + text)]
+                return [Words(self._piece, self._settled + text, spans=(*self._spans, *told))]
             case "AddTranscript":
                 self._settled += text
-                return [Words(self._piece, self._settled)]
+                self._spans = (*self._spans, *told)
+                return [Words(self._piece, self._settled, spans=self._spans)]
             case "EndOfUtterance":
                 self._piece += 1
-                self._settled = ""
+                self._settled, self._spans = "", ()
                 return [Flushed()]
             case "Error":
                 status = _KINDS.get(text_of(said, "type"), 400)

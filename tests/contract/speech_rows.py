@@ -38,7 +38,8 @@ KEY = "sk-contract-4711"
 class EarsRow:
     """One recogniser. make: from its twin's address, with more of its fields.
 
-    ends_turns: it says when the caller has finished. dies: its silence after a final was asked for breaks the session.
+    ends_turns: it says when the caller has finished. timed: and when each word was said.
+    dies: its silence after a final was asked for breaks the session.
     keyterms: where they are in what it was asked, given that and what its sessions were told.
     """
 
@@ -46,6 +47,7 @@ class EarsRow:
     vendor: Callable[..., HearingVendor]
     make: Callable[..., SpeechToText]
     ends_turns: bool = False
+    timed: bool = True
     dies: bool = True
     live_pace: bool = False
     mulaw: bool = True
@@ -97,6 +99,7 @@ EARS = (
     ),
     EarsRow(
         name="openai",
+        timed=False,
         vendor=OpenAIHearingVendor,
         make=lambda url, **more: WhisperSTT(KEY, base_url=f"{url}/v1" if url.startswith("http") else url, **more),
         sdk="openai",
@@ -111,6 +114,7 @@ EARS = (
     ),
     EarsRow(
         name="cartesia turns",
+        timed=False,
         vendor=CartesiaHearingVendor,
         make=lambda url, **more: CartesiaSTT(KEY, base_url=url, turns=True, **more),
         ends_turns=True,

@@ -40,9 +40,9 @@ def engine_row(row: test_speech_engines.Row) -> tuple[object, ...]:
 
 
 def ears_row(row: EarsRow) -> tuple[object, ...]:
-    """No word times: the contract has no place for them."""
+    """Tools are the models'."""
     breaks = tried(test_recognisers, test_recognisers.test_a_session_that_breaks_is_told_by_its_results, row)
-    return "stt", row.name, "socket", NONE, NONE, breaks, False, row.mulaw, row.sdk
+    return "stt", row.name, "socket", NONE, NONE, breaks, row.timed, row.mulaw, row.sdk
 
 
 def model_row(row: ModelRow) -> tuple[object, ...]:

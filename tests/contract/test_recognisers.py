@@ -25,7 +25,7 @@ from patter_cli.errors import (
 )
 from patter_cli.testing.vendors.hearing import HearingVendor
 from patter_cli.testing.vendors.speech import Trouble
-from patter_cli.testing.vendors.tones import spoken
+from patter_cli.testing.vendors.tones import GAP_MS, WORD_MS, spoken
 from tests.contract.speech_rows import EARS, KEY, EarsRow, ours, table
 
 PROMPT_S = 1.0
@@ -153,6 +153,24 @@ async def test_a_pause_is_no_end_and_a_turn_that_is_over_begins_another_segment(
         (0, "i want a table"),
         (1, "for two people"),
     ]
+
+
+@EVERY
+async def test_the_times_of_words_are_those_of_the_line(row: EarsRow) -> None:
+    """Each word's, in what was pushed, of all stretches of a turn and of the next; unknown where nobody says."""
+    async with row.vendor(key=KEY) as vendor, calling(row, vendor) as caller:
+        at_ms = 0
+        for text, commit in (("I want", False), ("a table", True), ("for two people", False)):
+            await caller.say(text, live=row.live_pace)
+            final = await caller.final()
+            told = len(final.text.split()) if row.timed else 0
+            assert len(final.spans) == told
+            for index, (start, end) in enumerate(final.spans[-len(text.split()) :]):
+                assert abs(start - (at_ms + index * (WORD_MS + GAP_MS))) <= 25, final
+                assert abs(end - start - WORD_MS) <= 45, final
+            at_ms += len(text.split()) * (WORD_MS + GAP_MS) + PAUSE_MS
+            if commit:
+                caller.session.commit()
 
 
 @EVERY
@@ -369,9 +387,9 @@ async def test_words_that_come_too_late_are_still_those_of_their_question() -> N
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     """pytest -s shows it."""
-    head = ("recogniser", "partials", "finalize", "end of turn", "reconnect", "key terms", "mu-law", "SDK")
+    head = ("recogniser", "partials", "finalize", "end of turn", "word times", "key terms", "mu-law", "SDK")
     rows = [
-        (row.name, True, True, row.ends_turns, "by the engine", row.keyterms is not None, row.mulaw, row.sdk or "-")
+        (row.name, True, True, row.ends_turns, row.timed, row.keyterms is not None, row.mulaw, row.sdk or "-")
         for row in EARS
     ]
     with capsys.disabled():

@@ -13,7 +13,7 @@ from patter_cli.audio.wire import ULAW_8K_WIRE, LineAudio
 from patter_cli.contracts.stt import EndOfTurn, Final, Partial, Recognised
 from patter_cli.core.events import EndOfTurnPredicted, Event, ListenFailed, TranscriptFinal, TranscriptPartial
 from patter_cli.engine.fallback import EARS
-from patter_cli.engine.listen import FINAL_S, OPEN_S, PRE_ROLL_MS, REPLAY_MS, RING_MS, Listener
+from patter_cli.engine.listen import FINAL_S, OPEN_S, PRE_ROLL_MS, REPLAY_MS, RING_MS, WORD_BEFORE_MS, Listener
 from patter_cli.errors import MissingCredential, Unauthorized, Unavailable
 from patter_cli.text.overlap import joined_at_overlap
 from tests.unit.engine.conftest import virtually
@@ -225,6 +225,37 @@ def test_what_was_said_shortly_before_a_break_is_sent_again() -> None:
             third.due.put_nowait(Final(segment=0, text="to book a table."))
             await asyncio.sleep(0.01)
             assert rig.events[-1] == TranscriptFinal(segment=1, text="I want to book a table.")
+
+    virtually(story())
+
+
+def test_what_is_sent_again_begins_with_a_word_where_its_time_is_known() -> None:
+    """No word is cut in half, and none that was understood is heard twice, whatever the next session makes of it."""
+
+    async def story() -> None:
+        first, second, third = Session(answers=False), Session(answers=False), Session(answers=False)
+        async with Rig(first, second, third, speech_only=False) as rig:
+            rig.hear(4000)
+            words = "Ann and Ann and tables for two"
+            starts = (0, 500, 1000, 1500, 1800, 2300, 2600)
+            spans = tuple((start, start + 290) for start in starts)
+            first.due.put_nowait(Partial(segment=0, text=words, spans=spans))
+            await asyncio.sleep(0.01)
+            first.due.put_nowait(Unavailable("gone", provider="x"))
+            await asyncio.sleep(0.5)
+            assert second.samples == (4000 - (1800 - WORD_BEFORE_MS)) * 8, "tables was being said two seconds ago"
+            heard = (("tables", 100), ("for", 600), ("too", 900), ("people", 1300))
+            spans = tuple((start, start + 290) for _, start in heard)
+            second.due.put_nowait(Partial(segment=0, text=" ".join(word for word, _ in heard), spans=spans))
+            await asyncio.sleep(0.01)
+            assert rig.events[-1] == TranscriptPartial(segment=0, text="Ann and Ann and tables for too people")
+            rig.hear(1000)
+            second.due.put_nowait(Unavailable("gone", provider="x"))
+            await asyncio.sleep(0.5)
+            assert third.samples == (5000 - (3000 - WORD_BEFORE_MS)) * 8, "on the line, not of the second session"
+            third.due.put_nowait(Final(segment=0, text="people at nine."))
+            await asyncio.sleep(0.01)
+            assert rig.events[-1] == TranscriptFinal(segment=0, text="Ann and Ann and tables for too people at nine.")
 
     virtually(story())
 
