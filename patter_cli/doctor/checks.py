@@ -77,17 +77,19 @@ def all_checks(settings: Settings, address: str) -> list[Check]:
 
 def secrets_of(settings: Settings) -> list[str]:
     """What must not be shown, wherever it turns up."""
-    rows = [each for kind in ("stt", "llm", "tts", "carrier") for each in registry.rows(kind)]
+    rows = [each for kind in ("engine", "stt", "llm", "tts", "carrier") for each in registry.rows(kind)]
     found = [keys.look_up(each) for row in rows for each in row.keys if each.endswith(("_KEY", "_TOKEN"))]
     return [each for each in (*found, settings.secret_key, settings.webhook_secret) if each]
 
 
 def _vendor_checks(settings: Settings) -> list[Check]:
     found: dict[str, Row] = {}
-    for kind in ("stt", "llm", "tts"):
+    tried: set[str] = set()
+    for kind in ("stt", "llm", "tts", "engine"):
         for row in registry.rows(kind):
-            if row.keys:
+            if row.keys and (kind != "engine" or not tried & set(row.keys)):
                 found.setdefault(row.name, row)
+                tried |= set(row.keys)
     return [_vendor_check(row, settings.variables) for row in found.values()]
 
 

@@ -178,19 +178,22 @@ def test_a_machine_without_an_account_is_well(desk: Desk) -> None:
     assert {"telnyx.account", "number.webhook", "webhook.address", "machine.port", "models.joe", "keys.openai"} < {
         *names
     }
+    assert "keys.ultravox" in names, "an engine whose key is nobody else's has a row too"
 
 
 def test_what_is_half_set_up_is_missing(desk: Desk) -> None:
     """Exit code 1, the variable that lacks and a busy port named, each with what to do; a secret is never shown."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        code, out, err = desk.doctor("--json", TWILIO_AUTH_TOKEN=SECRET, PATTER_PORT=port)
+        nobody = {"ULTRAVOX_API_KEY": SECRET, "ULTRAVOX_BASE_URL": "http://127.0.0.1:9"}
+        code, out, err = desk.doctor("--json", TWILIO_AUTH_TOKEN=SECRET, PATTER_PORT=port, **nobody)
     told = {each["name"]: each for each in json.loads(out)["checks"]}
     assert code == 1, err
     assert json.loads(out)["ok"] is False
     assert told["twilio.account"]["detail"] == "TWILIO_ACCOUNT_SID not set"
     assert told["twilio.account"]["fix"] == "export TWILIO_ACCOUNT_SID=…"
     assert "already in use" in told["machine.port"]["detail"]
+    assert "cannot be reached" in told["keys.ultravox"]["detail"]
     assert told["machine.port"]["status"] == told["twilio.account"]["status"] == "missing"
     assert SECRET not in out + err
 
