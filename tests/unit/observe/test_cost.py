@@ -99,6 +99,16 @@ def test_what_runs_here_is_free_and_that_is_known() -> None:
     assert fold.usd == 0.0
 
 
+def test_an_engine_without_a_price_makes_the_sum_unknown() -> None:
+    """Ultravox charges by the minute, and nobody here knows how much: what is known besides stands beside it."""
+    fold = cost(
+        fact.EngineUsed(provider="ultravox", model="ultravox", session_ms=60_000),
+        fact.VoiceUsed(provider="elevenlabs", model="eleven_flash_v2_5", characters=1000),
+    )
+    assert fold.usd is None
+    assert fold.known_usd > 0
+
+
 @pytest.mark.parametrize(
     ("day", "usd"), [(date(2026, 12, 31), 0.75), (date(2027, 1, 1), 1.50), (date(2027, 6, 1), 1.50)]
 )
