@@ -2,7 +2,9 @@
 
 Theory of operation. Turns are ours unless somebody wants the vendor's: what the detector calls speech goes in,
 `commit` makes it an item, `respond` asks for a reply. Only one reply can be under way at the vendor's, so what is asked
-meanwhile waits for the end of it. A reply says which wish it answers, for the wish travels with it as metadata.
+meanwhile waits for the end of it. A reply says which wish it answers, for the wish travels with it as metadata. One
+that fails before it brought anything, because the vendor is busy or has stumbled, is asked for once more, and is the
+same reply to everybody else.
 
 A session that is refused one field keeps all of its defaults, which on a telephone is noise: nothing is sent and
 nothing heard before it has said that it is what was asked for.
@@ -16,6 +18,7 @@ import asyncio
 import base64
 import json
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import KW_ONLY, dataclass, field
@@ -68,6 +71,12 @@ _FATAL = frozenset(
     )
 )
 """Errors after which a session is of no use."""
+_PASSING = frozenset(("rate_limit_exceeded", "inference_rate_limit_exceeded", "server_error"))
+"""Errors of a reply that may be gone the next time."""
+_AGAIN = re.compile(r"try again in ([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s)\b")
+AGAIN_S = 0.5
+LONGEST_WAIT_S = 2.0
+"""Between a reply that failed and the second try, where the vendor does not say; and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +224,18 @@ class RealtimeSession:
         """What is asked for once the reply under way is over."""
         self._asked: dict[str, int] = {}
         """Our wishes by the id that they were sent under."""
+        self._wish: dict[str, Any] = {}
+        """That was sent last."""
+        self._brought = False
+        """The reply under way has brought something."""
+        self._again = ""
+        """The reply that failed and is tried a second time; "" once that has begun."""
+        self._again_in: asyncio.TimerHandle | None = None
+        """Until then nothing is asked for."""
+        self._unwanted = ""
+        """It, where nobody wants it any more."""
+        self._names: dict[str, str] = {}
+        """What a second try is called, by the vendor's id of it."""
         self._sent = 0
         self._items: dict[str, _Item] = {}
         """Of the caller and of replies, by the vendor's ids."""
@@ -254,9 +275,17 @@ class RealtimeSession:
             self._ask_next()
 
     def cancel(self, reply: str) -> None:
-        if reply == self._reply != self._cancelled:
-            self._cancelled = reply
-            self._post("response.cancel", response_id=reply)
+        if reply and reply == self._again:
+            self._unwanted = reply
+        elif self._reply and reply == self._named(self._reply) and self._reply != self._cancelled:
+            self._cancel_now()
+
+    def _cancel_now(self) -> None:
+        self._cancelled = self._reply
+        self._post("response.cancel", response_id=self._reply)
+
+    def _named(self, reply: str) -> str:
+        return self._names.get(reply, reply)
 
     def truncate(self, reply: str, item: str, heard_ms: int) -> None:
         if heard_ms <= 0:
@@ -286,6 +315,8 @@ class RealtimeSession:
 
     async def aclose(self) -> None:
         self._closed = True
+        if self._again_in is not None:
+            self._again_in.cancel()
         await self._socket.aclose()
 
     def _post(self, kind: str, **fields: Any) -> str:
@@ -302,8 +333,8 @@ class RealtimeSession:
 
     def _ask_next(self) -> None:
         """Ask for the next reply, unless one is under way or coming."""
-        if self._wishes and not self._reply and not self._asking:
-            wish = self._wishes.popleft()
+        if self._wishes and not self._reply and not self._asking and self._again_in is None:
+            wish = self._wish = self._wishes.popleft()
             self._asking = self._post("response.create", response=wish)
             if "metadata" in wish:
                 self._asked[self._asking] = int(wish["metadata"]["asked"])
@@ -361,6 +392,8 @@ class RealtimeSession:
         reply, item = text_of(value, "response_id"), text_of(value, "item_id")
         if reply and reply == self._cancelled:
             return []
+        self._brought = self._brought or (reply == self._reply and kind.startswith(_BRINGS))
+        reply = self._named(reply)
         match kind:
             case "response.created":
                 return self._begin(object_of(value, "response"))
@@ -413,16 +446,28 @@ class RealtimeSession:
 
     def _begin(self, response: dict[str, Any]) -> list[EngineEvent]:
         self._reply = self._heard = text_of(response, "id")
+        self._brought = False
         self._asked.pop(self._asking, None)
         self._asking = ""
         asked = text_of(object_of(response, "metadata"), "asked")
+        if again := self._again:
+            self._again, unwanted, self._unwanted = "", self._unwanted, ""
+            self._names = {self._reply: again}
+            self._heard = again
+            if unwanted:
+                self._cancel_now()
+            return []
         known = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
         return [s2s.ReplyOpened(reply=self._reply, asked=known)]
 
     def _end(self, response: dict[str, Any]) -> list[EngineEvent]:
-        reply = text_of(response, "id")
-        if reply == self._reply:
+        ident = text_of(response, "id")
+        reply = self._named(ident)
+        used = _used(reply, self._recipe.model, object_of(response, "usage"))
+        if ident == self._reply:
             self._reply = ""
+            if self._tries_again(ident, response):
+                return used
         self._ask_next()
         details = object_of(response, "status_details")
         failed = ""
@@ -436,8 +481,24 @@ class RealtimeSession:
                 failed = "the vendor's filter has stopped the reply"
             case _:
                 pass
-        used = _used(reply, self._recipe.model, object_of(response, "usage"))
         return [*used, s2s.ReplyFinished(reply=reply, failed=failed)]
+
+    def _tries_again(self, reply: str, response: dict[str, Any]) -> bool:
+        """Whether the reply that has just ended is asked for once more, which has been seen to then."""
+        error = object_of(object_of(response, "status_details"), "error")
+        wait_s = _again_s(error)
+        mine = "metadata" in self._wish and text_of(object_of(response, "metadata"), "asked") != ""
+        if wait_s is None or not mine or self._brought or reply in self._names or reply == self._cancelled:
+            return False
+        log.warning("%s: %s; asked again in %.1f s", self._server.host, text_of(error, "message")[:300], wait_s)
+        self._again = reply
+        self._wishes.appendleft(self._wish)
+        self._again_in = asyncio.get_running_loop().call_later(wait_s, self._try_again)
+        return True
+
+    def _try_again(self) -> None:
+        self._again_in = None
+        self._ask_next()
 
     def _fail(self, error: dict[str, Any]) -> list[EngineEvent]:
         code, message, event = (text_of(error, name) for name in ("code", "message", "event_id"))
@@ -448,6 +509,10 @@ class RealtimeSession:
             return []
         self._asking = ""
         asked = self._asked.pop(event, None)
+        if again := self._again:
+            self._again = self._unwanted = ""
+            self._ask_next()
+            return [s2s.ReplyFinished(reply=again, failed=message or code)]
         if code == "conversation_already_has_active_response" and asked is not None:
             # One of the vendor's own came first: ours is asked for again when that is over.
             self._wishes.appendleft({"metadata": {"asked": str(asked)}})
@@ -455,6 +520,19 @@ class RealtimeSession:
         self._ask_next()
         refused = f"refused_{event}"
         return [s2s.ReplyOpened(reply=refused, asked=asked), s2s.ReplyFinished(reply=refused, failed=message or code)]
+
+
+_BRINGS = ("response.output_audio", "response.audio", "response.function_call")
+"""How messages begin in which something of a reply comes."""
+
+
+def _again_s(error: dict[str, Any]) -> float | None:
+    """How long to wait before a reply that failed so is asked for again; None: it is not."""
+    if text_of(error, "code") not in _PASSING and text_of(error, "type") not in _PASSING:
+        return None
+    found = _AGAIN.search(text_of(error, "message"))
+    wait_s = AGAIN_S if found is None else float(found[1]) * (0.001 if found[2] == "ms" else 1.0)
+    return wait_s if wait_s <= LONGEST_WAIT_S else None
 
 
 @dataclass(slots=True)

@@ -118,6 +118,8 @@ class RealtimeVendor:
         self.sessions: list[RealtimeTalk] = []
         self.asked: list[str] = []
         """What had been heard before each of its replies."""
+        self.fails: list[tuple[str, str]] = []
+        """(code, message) of the replies that fail before they bring anything, the next one first."""
 
     def __call__(self, request: Request) -> Answer | Talk:
         if request.headers.get("authorization") != f"Bearer {self.key}":
@@ -421,6 +423,13 @@ class RealtimeTalk:
             )
         if unknown := set(asked) - _RESPONSE:
             raise _Refused("unknown_parameter", f"Unknown parameter: 'response.{min(unknown)}'")
+        if self._vendor.fails:
+            code, message = self._vendor.fails.pop(0)
+            failed = _Response(self._name("resp"), asked)
+            await self._send("response.created", response=self._rendered(failed, "in_progress"))
+            error = {"type": "failed", "code": code, "message": message}
+            await self._send("response.done", response=self._rendered(failed, "failed", type="failed", error=error))
+            return
         said = Said(items=(json.loads(asked["instructions"].partition(": ")[2]),)) if "instructions" in asked else None
         if said is None:
             heard, self._answering = self._answering, ""
