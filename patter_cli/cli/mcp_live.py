@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from patter_cli.cli.outgoing import RunningServer, running_server
 from patter_cli.destinations import E164, find
@@ -14,6 +15,9 @@ from patter_cli.server.registration import Registration, default_run_folder, run
 from patter_cli.settings import Settings
 
 Facts = dict[str, Any]
+
+LOOK_S: Final = 3.0
+"""For a server to say which calls it has; one that is stuck holds up no other."""
 
 
 async def placed(
@@ -53,18 +57,32 @@ async def said(call_id: str, text: str) -> Facts:
 
 
 async def _server_of(call_id: str) -> Registration:
-    """Where a call goes on. Raises InputError."""
-    servers = running(default_run_folder())
-    live: list[str] = []
-    for each in reversed(servers):
-        try:
-            calls = [str(call["call_id"]) for call in (await ask(each, Status()))["calls"]]
-        except PatterError:
-            continue  # it stops, or is stuck; the call may be another's
-        if call_id in calls:
-            return each
-        live += calls
+    """Where a call goes on, of all servers of this user. Raises InputError."""
+    servers = await asyncio.to_thread(running, default_run_folder())
     if not servers:
         raise InputError("no server runs here, so no call goes on", hint="patter serve AGENT")
+    asking = [asyncio.create_task(_live_calls(each)) for each in servers]
+    told: list[list[str] | None] = []
+    try:
+        for answer in asyncio.as_completed(asking):
+            calls, server = await answer
+            if calls is not None and call_id in calls:
+                return server
+            told.append(calls)
+    finally:
+        for task in asking:
+            task.cancel()
+    live = [each for calls in told for each in calls or ()]
     known = f"these do: {', '.join(live[:5])}" if live else "none does at the moment"
+    if None in told:
+        known += f"; {told.count(None)} of {len(servers)} servers did not answer"
     raise InputError(f"no call {call_id[:64]!r} goes on", hint=known)
+
+
+async def _live_calls(server: Registration) -> tuple[list[str] | None, Registration]:
+    """The ids; None of a server that stops, or is stuck: the call may be another's."""
+    try:
+        async with asyncio.timeout(LOOK_S):
+            return [str(call["call_id"]) for call in (await ask(server, Status()))["calls"]], server
+    except (PatterError, TimeoutError):
+        return None, server

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+
+from patter_cli.settings import Settings
 
 WAYS: Final = ("stdio", "http")
 ROOT = Path(__file__).parents[2]
@@ -87,6 +90,16 @@ class McpDesk:
             Client(streamable_http_client(url, http_client=http)) as client,
         ):
             yield client
+
+    def in_process(self, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Client:
+        """The official client on a server of this process, in this folder: no pipe, and no second start."""
+        from patter_cli.cli.mcp_server import mcp_server
+        from patter_cli.kept_calls import kept_calls
+
+        monkeypatch.chdir(self.folder)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", self.environment["XDG_RUNTIME_DIR"])
+        settings = Settings(phone_number=OURS, log_dir=self.folder / "kept")
+        return Client(mcp_server(settings, kept_calls(settings)), **more)
 
     def over_stdio(self, **more: Any) -> Client:
         """The official client, on a server that it starts."""

@@ -12,7 +12,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from typer.testing import CliRunner
 
+from patter_cli.cli.app import app
 from patter_cli.stores.sqlite import SqliteStore
 from tests.e2e.mcp_desk import ROOT, WAYS, McpDesk, by_token, data, refusal
 from tests.unit.stores.calls import STARTED, keep
@@ -54,9 +56,9 @@ async def test_what_is_kept_is_read(tmp_path: Path, way: str) -> None:
         assert data(await client.call_tool("explain_call", {"call_id": "LB1"}))["call_id"] == "LB1"
 
 
-async def test_what_goes_wrong_is_a_sentence_and_a_hint(tmp_path: Path) -> None:
+async def test_what_goes_wrong_is_a_sentence_and_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a person reads it, and nothing of Python's."""
-    async with McpDesk(tmp_path).over_stdio() as client:
+    async with McpDesk(tmp_path).in_process(monkeypatch) as client:
         for name, arguments, sentence, hint in (
             ("get_call", {"call_id": "nobody"}, "no calls are kept yet", "\nhint: hold one: patter simulate"),
             ("list_calls", {"outcome": "answred"}, "outcome cannot be 'answred'", "hint: did you mean answered?"),
@@ -107,14 +109,15 @@ async def test_the_page_shows_a_block_that_works(tmp_path: Path) -> None:
         assert documented == {each.name for each in (await client.list_tools()).tools}
 
 
-def test_the_block_is_printed(tmp_path: Path) -> None:
+def test_the_block_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With this folder, or with the address and where the token goes; a folder that there is not is told."""
     desk = McpDesk(tmp_path)
-    code, out, _ = desk.patter("--print-config")
-    entry = json.loads(out)["mcpServers"]["patter"]
-    assert (code, entry["args"][-2:]) == (0, ["--folder", str(tmp_path)])
-    code, out, _ = desk.patter("--print-config", "--http", "--port", "9999")
-    assert json.loads(out)["mcpServers"]["patter"] == {
+    monkeypatch.chdir(tmp_path)
+    printed = CliRunner().invoke(app, ["mcp", "--print-config"])
+    entry = json.loads(printed.stdout)["mcpServers"]["patter"]
+    assert (printed.exit_code, entry["args"][-2:]) == (0, ["--folder", str(tmp_path)])
+    printed = CliRunner().invoke(app, ["mcp", "--print-config", "--http", "--port", "9999"])
+    assert json.loads(printed.stdout)["mcpServers"]["patter"] == {
         "type": "http",
         "url": "http://127.0.0.1:9999/mcp",
         "headers": {"Authorization": "Bearer ${PATTER_DASHBOARD_TOKEN}"},
