@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 import shlex
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 
 from patter_cli.cli.app import app
 from patter_cli.engine.webhook import signed_headers
+from patter_cli.observe import happenings
 from patter_cli.observe.metering import Metering
 from patter_cli.setting_files import ConfigFile
 from patter_cli.settings import ROWS
+from patter_cli.web import pulse
 from tests.e2e.site import TOKEN
 from tests.e2e.test_carriers import company
 from tests.e2e.test_site_orders import site_over
@@ -71,6 +74,15 @@ def test_every_path_is_on_the_page() -> None:
     listing = next(each for path, each in PATHS.items() if path == "/api/v1/calls")["get"]
     for parameter in listing["parameters"]:
         assert f"`{parameter['name']}`" in API
+
+
+def test_every_event_is_on_the_page() -> None:
+    """By its name."""
+    sources = "".join(inspect.getsource(each) for each in (happenings, pulse))
+    told = set(re.findall(r"""yield \(?\s*"(\w+)",""", sources))
+    assert len(told) > 15
+    listed = API.partition("and by `what`:")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == told
 
 
 @pytest.mark.parametrize("line", [line for page in (API, METRICS) for each in blocks(page, "console")

@@ -104,3 +104,21 @@ async def test_a_page_is_refused_as_a_page() -> None:
         "application/json",
         'Bearer realm="patter"',
     )
+
+
+async def test_an_order_without_a_body_needs_no_type() -> None:
+    """From whoever has the token, as curl sends it; a body of another type, and a browser's, are refused."""
+    right = {"authorization": f"Bearer {TOKEN}"}
+    session = {"cookie": f"patter_8000={Access(TOKEN).new_session(NOW_S)}", "x-patter": "1"}
+    for headers, status in (
+        (right, 200),
+        ({**right, "content-length": "0"}, 200),
+        ({**right, "content-length": "2"}, 415),
+        ({**right, "transfer-encoding": "chunked"}, 415),
+        ({**right, "content-length": "0", "content-type": "text/plain"}, 415),
+        ({**right, "content-length": "2", "content-type": "application/json; charset=utf-8"}, 200),
+        (session, 415),
+        ({**session, "content-type": "application/json"}, 200),
+    ):
+        for method in ("POST", "DELETE"):
+            assert (await Asked(method=method, **headers).through(Access(TOKEN))).status == status, headers
