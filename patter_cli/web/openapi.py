@@ -19,7 +19,8 @@ from patter_cli.web.endpoint import API, Endpoint
 
 WHY: Final = {
     400: "Something in the request cannot be.", 401: "Nobody has signed in.", 403: "It must not be done.",
-    404: "It is not there.", 409: "Not in this state.", 416: "There is no such part.",
+    404: "It is not there.", 409: "Not in this state.", 415: "The body is not application/json.",
+    416: "There is no such part.",
     429: "Too many wrong tokens.", 500: "What is kept cannot be read.", 502: "The carrier refused or failed.",
     503: "No room, or the server is stopping.",
 }  # fmt: skip
@@ -61,7 +62,8 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         told["content"] = {"application/json": {"schema": _ref(endpoint.reply)}}
     elif endpoint.gives:
         told["content"] = {endpoint.gives: {"schema": {"type": "string"}}}
-    faults = sorted({400, 401, 403, 429, 500, *endpoint.faults})
+    typed = {415} if endpoint.body is not None else set()
+    faults = sorted({400, 401, 403, 429, 500, *typed, *endpoint.faults})
     fault = {"application/json": {"schema": _ref(shapes.Fault)}}
     operation: dict[str, Any] = {
         "operationId": endpoint.name,

@@ -1,6 +1,7 @@
 """What it takes to find calls again: `python -m tests.bench.store [CALLS [TURNS]]`, 10,000 of 10 turns unless told.
 
-Fills a folder with calls of some minutes, forty lines each, over a year; makes the index; then asks, each question by
+Fills a folder with calls of some minutes, forty lines each, over a year; one of them has a journal of its whole eight
+minutes, and its page is what is asked for. Makes the index; then asks, each question by
 a store of its own, as a command does, which looks first whether index and folders agree. A budget: list and filter
 within 300 ms for 10,000 calls, and statistics as well. Then it asks a store that is in use, as a server's is, what the
 pages of a dashboard ask: each within 200 ms, for 100,000 calls too (`python -m tests.bench.store 100000`, some
@@ -20,10 +21,13 @@ from statistics import median
 from time import perf_counter, process_time
 
 from patter_cli.contracts.store import CallQuery
+from patter_cli.core.events import HangUpRequested
 from patter_cli.core.outcome import Outcome
+from patter_cli.core.plan import CallPlan
 from patter_cli.observe.interrupted import close_abandoned
 from patter_cli.stores.journal import JOURNAL, RECORD
 from patter_cli.stores.sqlite import INDEX, SqliteStore
+from patter_cli.testing import VirtualCall
 from patter_cli.web.endpoint import Asked
 from patter_cli.web.shapes import Filter, ListCalls
 from patter_cli.web.stored import StoredCalls
@@ -84,6 +88,17 @@ def fill(folder: Path, count: int, turns: int) -> None:
         (place / RECORD).write_text(json.dumps(facts))
 
 
+def long_journal() -> str:
+    """Of sixty turns, as a call writes it."""
+    plan = CallPlan(agent="desk", system_prompt=TEXT * 20, first_message="Hello, this is the desk.")
+    call = VirtualCall(plan, [f"{TEXT} {TEXT}"] * 60)
+    for number in range(60):
+        call.says("When do you open?", at=4500 + number * 8000)
+    call.tells(HangUpRequested(), at=60 * 8000 + 5000)
+    call.run()
+    return call.journal
+
+
 def most_ms(work: Callable[[], object]) -> float:
     """The longest of some times this takes of a processor: what other programs take of it does not count."""
     times = []
@@ -97,6 +112,9 @@ def most_ms(work: Callable[[], object]) -> float:
 def pages(store: SqliteStore, kept: list[str]) -> bool:
     """What a dashboard asks a store that is in use; whether each was answered in time."""
     stored = StoredCalls(store)
+    shown = kept[len(kept) // 3]
+    next((store.folder / "calls").glob(f"*/{shown}/{JOURNAL}")).write_text(long_journal())
+    lines = sum(1 for _ in store.journal(shown))
     asked: dict[str, Callable[[], object]] = {
         "list": lambda: stored.list(Asked(path={}, query=ListCalls(limit=50))),
         "list, after nine tenths": lambda: stored.list(
@@ -110,7 +128,7 @@ def pages(store: SqliteStore, kept: list[str]) -> bool:
         "search, what some say": lambda: stored.list(Asked(path={}, query=ListCalls(text="apple510"))),
         "search, a piece of a word": lambda: stored.list(Asked(path={}, query=ListCalls(text="ple51"))),
         "search, what nobody says": lambda: stored.list(Asked(path={}, query=ListCalls(text="zebra crossing"))),
-        "a call's page": lambda: stored.page(Asked(path={"call_id": kept[len(kept) // 3]})),
+        f"a call's page, of {lines} lines": lambda: stored.page(Asked(path={"call_id": shown})),
         "overview": lambda: stored.overview(Asked(path={}, query=Filter())),
         "overview, of an agent": lambda: stored.overview(Asked(path={}, query=Filter(agent="desk"))),
         "overview, of two months": lambda: stored.overview(

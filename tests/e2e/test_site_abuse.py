@@ -33,6 +33,7 @@ IDS = (
     "LB00001%0a", "LB00001/", "//", "LB0000*", "%5c..", "C:%5c", "~", "LB00001%20",
 )  # fmt: skip
 """Of calls that there are not."""
+PATHS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())["paths"]
 TO_RING = {"to": "+12025550142", "from_number": "+12025550100"}
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
@@ -50,9 +51,12 @@ def path_of(endpoint: Endpoint, call_id: str = CALL) -> str:
     return f"/api/v1{endpoint.path}".replace("{call_id}", call_id)
 
 
-def answered(reply: httpx.Response) -> None:
-    """It is no failure of ours, and if it is a refusal then one that says why."""
+def answered(reply: httpx.Response, endpoint: Endpoint | None = None) -> None:
+    """It is no failure of ours, and what is refused is told why; of an endpoint, by a status that is documented."""
     assert reply.status_code < 500, (reply.request.url, reply.request.content, reply.text)
+    if endpoint is not None:
+        documented = PATHS[f"/api/v1{endpoint.path}"][endpoint.method.lower()]["responses"]
+        assert str(reply.status_code) in documented, (reply.request.url, reply.request.content, reply.text)
     if reply.status_code >= 400:
         assert set(reply.json()) == {"code", "message", "hint"}, (reply.request.url, reply.text)
         assert len(reply.content) < 2000
@@ -67,7 +71,7 @@ async def test_odd_values_in_every_field_of_every_question(there: Shown, caplog:
         for name in (*endpoint.query.model_fields, "what"):
             for odd in TEXTS:
                 reply = await there.http.get(path_of(endpoint), params={name: odd}, headers=BEARER)
-                answered(reply)
+                answered(reply, endpoint)
                 assert name != "what" or reply.status_code == 400
         assert (await there.http.get(path_of(endpoint), params={"token": TOKEN})).status_code == 401
     assert not [each for each in caplog.records if each.name == "patter.web"]
@@ -86,7 +90,7 @@ async def test_odd_values_in_every_field_of_every_order(there: Shown, caplog: py
     caplog.set_level(logging.WARNING, "patter.web")
     for endpoint in there.site.endpoints:
         for body in bodies(endpoint) if endpoint.body is not None else ():
-            answered(await there.http.post(path_of(endpoint), content=json.dumps(body), headers=JSON))
+            answered(await there.http.post(path_of(endpoint), content=json.dumps(body), headers=JSON), endpoint)
     assert not [each for each in caplog.records if each.name == "patter.web"]
 
 
