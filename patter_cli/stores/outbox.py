@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -48,17 +49,22 @@ class FolderOutbox:
         self._place = self._others / f"{os.getpid()}-{secrets.token_hex(4)}"
         self._redaction = redaction
         self._now_s = now_s
+        self._lock = threading.Lock()
+        """Of `_held`, which is the folder's descriptor, or -1."""
         self._held = -1
+        self._closed = False
         self._complained = False
 
     def put(self, notice: Mapping[str, Any]) -> None:
-        """Keep it until it is settled."""
+        """Keep it until it is settled; also after the end, for whoever comes next."""
         try:
             self._hold()
             text = json.dumps(_struck(notice, self._redaction), ensure_ascii=False)
             write_whole(self._file(str(notice["id"])), text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             self._complain(error)
+        if self._closed:
+            self.close()
 
     def settle(self, notice_id: str) -> None:
         """It waits no more."""
@@ -94,12 +100,13 @@ class FolderOutbox:
 
     def close(self) -> None:
         """Whoever comes next may have what is left. Twice is fine."""
-        descriptor, self._held = self._held, -1
-        if descriptor >= 0:
-            with suppress(OSError):
-                self._place.rmdir()  # only where nothing is left
-            with suppress(OSError):
-                os.close(descriptor)
+        with self._lock:
+            descriptor, self._held, self._closed = self._held, -1, True
+            if descriptor >= 0:
+                with suppress(OSError):
+                    self._place.rmdir()  # only where nothing is left
+                with suppress(OSError):
+                    os.close(descriptor)
 
     def _file(self, notice_id: str) -> Path:
         call_id, _, kind = notice_id.rpartition(":")
@@ -107,12 +114,13 @@ class FolderOutbox:
 
     def _hold(self) -> None:
         """Make our folder, and be seen to have it. Raises OSError."""
-        if self._held >= 0:
-            return
-        for folder in (*reversed(self._place.parents[:3]), self._place):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held = os.open(self._place, os.O_RDONLY)
-        _lock(self._held)
+        with self._lock:
+            if self._held >= 0:
+                return
+            for folder in (*reversed(self._place.parents[:3]), self._place):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._held = os.open(self._place, os.O_RDONLY)
+            _lock(self._held)
 
     def _left(self) -> list[Path]:
         """The files of processes that are gone, in our folder by now."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,25 @@ def test_what_a_killed_process_left_is_taken_and_a_live_ones_is_not(tmp_path: Pa
         process.kill()
         process.wait(10)
         process.stdout.close()  # type: ignore[union-attr]
+
+
+def test_what_comes_after_the_end_is_for_the_next(tmp_path: Path) -> None:
+    """A server that stops while it still reads what another had left: the next one in the same process has it."""
+    first = outbox(tmp_path)
+    first.close()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(first.put, [notice(f"C{number}") for number in range(20)]))
+    assert sorted(left(tmp_path)) == sorted(f"C{number}:ended" for number in range(20))
+
+
+def test_many_threads_put_at_once(tmp_path: Path) -> None:
+    """And nothing of it is held once it is closed."""
+    first = outbox(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(first.put, [notice(f"C{number}") for number in range(100)]))
+    assert left(tmp_path) == []
+    first.close()
+    assert len(left(tmp_path)) == 100
 
 
 def test_events_for_another_address_are_left_alone(tmp_path: Path) -> None:
