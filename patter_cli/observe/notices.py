@@ -63,6 +63,7 @@ class Notices:
         # Usage is told after the end, the line's last of all.
         if self._ended is not None and (isinstance(event, fact.LineUsed) or self._began_ms is None):
             ended, self._ended, self.over = self._ended, None, True
+            self._said.clear()
             cost = self._cost.render()
             yield self._notice("ended", ended.pop("at_ms"), {**ended, **{k: cost[k] for k in ("usd", "known_usd")}})
 

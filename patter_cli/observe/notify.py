@@ -46,6 +46,8 @@ LONGEST_PAUSE_S: Final = 600.0
 AT_ONCE: Final = 8
 """Tries at the same time."""
 CALLS: Final = 10_000
+OVER: Final = 1000
+"""Calls that are over and of which it is remembered whose they were: a carrier's recording is ready in a minute."""
 _PATIENT: Final = frozenset({408, 425, 429})
 
 
@@ -94,6 +96,8 @@ class Notifier:
         self._first_pause_s = first_pause_s
         self._outbox = outbox
         self._calls: OrderedDict[str, Notices] = OrderedDict()
+        self._over: OrderedDict[str, Notices] = OrderedDict()
+        """Calls whose recording may still come."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tries = asyncio.Semaphore(AT_ONCE)
         self._waiting: set[str] = set()
@@ -107,7 +111,7 @@ class Notifier:
 
     def __call__(self, call_id: str, entry: Entry) -> None:
         """Take what the bus tells."""
-        call = self._calls.get(call_id)
+        call = self._calls.get(call_id) or self._over.get(call_id)
         if call is None:
             call = Notices(call_id, self._prices)
             if begins(entry):
@@ -115,8 +119,10 @@ class Notifier:
                 while len(self._calls) > CALLS:
                     self._calls.popitem(last=False)
         self._feed(call, entry)
-        if call.over:
-            self._calls.pop(call_id, None)
+        if call.over and self._calls.pop(call_id, None) is not None:
+            self._over[call_id] = call
+            while len(self._over) > OVER:
+                self._over.popitem(last=False)
 
     def take_up(self, interrupted: Iterable[tuple[str, Iterable[Entry]]] = ()) -> None:
         """Send what servers before this one could not, in a thread of its own.

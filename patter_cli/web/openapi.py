@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from patter_cli.version import VERSION
-from patter_cli.web import shapes
+from patter_cli.web import call_events, shapes
 from patter_cli.web.endpoint import API, Endpoint
 
 WHY: Final = {
@@ -33,6 +33,7 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     models: list[type[BaseModel]] = [shapes.Fault]
     for each in endpoints:
         models += [model for model in (each.query, each.body, each.reply) if model is not None]
+    models += call_events.EVENTS.values()
     _, defined = models_json_schema([(each, "validation") for each in dict.fromkeys(models)], ref_template=_REF)
     schemas: dict[str, Any] = defined["$defs"]
     paths: dict[str, Any] = {}
@@ -46,6 +47,7 @@ def openapi(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "servers": [{"url": "http://127.0.0.1:8000"}],
         "security": [{"token": []}, {"session": []}],
         "paths": paths,
+        "webhooks": {name: {"post": _posted(name, model)} for name, model in call_events.EVENTS.items()},
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {
@@ -77,6 +79,21 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     if endpoint.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(endpoint.body)}}}
     return operation
+
+
+def _posted(name: str, model: type[call_events.CallEvent]) -> dict[str, Any]:
+    """One call event, as `[serve] notify_url` gets it."""
+    return {
+        "operationId": f"on{name.partition('.')[2].capitalize()}",
+        "summary": (model.__doc__ or "").partition("\n")[0],
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
+            for name, said in call_events.SENT_ALONG.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(model)}}},
+        "responses": {status: {"description": said} for status, said in call_events.TAKEN.items()},
+    }
 
 
 def _ref(model: type[BaseModel]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from patter_cli.observe.notify import Notifier, NotifySettings
 from patter_cli.server.service import ServiceSettings
 from patter_cli.settings import Settings
 from patter_cli.testing import FarEnd, VirtualCall
+from patter_cli.web.call_events import EVENTS
 from tests.e2e.conftest import LOUDNESS, Caller, Log, Phone, agent
 from tests.e2e.test_webhook_tools import BackEnd, answer, back_end
 
@@ -147,9 +148,18 @@ async def test_every_kind_of_event() -> None:
         for entry in [*entries(call), Entry(at=call.now, event=recorded, commands=())]:
             telling("C1", entry)
         bodies = {each["event"]: each for each in await told(peer, 5)}
-        assert set(bodies) == {f"call.{each}" for each in KINDS}
+        assert set(bodies) == {f"call.{each}" for each in KINDS} == set(EVENTS)
+        for name, body in bodies.items():
+            EVENTS[name].model_validate(body, strict=True)  # as docs/openapi.json says
+            assert (body["call"]["agent"], body["call"]["call_id"]) == ("shop", "C1")
+            assert body["time"] is not None
         assert bodies["call.transferred"]["number"] == "+15550142"
         assert bodies["call.recorded"]["url"] == "https://carrier.example/R1"
+        peer.asked.clear()
+        telling("C0", Entry(at=1000, event=recorded, commands=()))  # of a call that another process held
+        (body,) = await told(peer, 1)
+        assert (body["call"], body["time"], body["url"]) == ({"call_id": "C0"}, None, "https://carrier.example/R1")
+        EVENTS["call.recorded"].model_validate(body, strict=True)
         peer.asked.clear()
         nobody = VirtualCall(PLAN, far_end=FarEnd(answers_ms=None, ring_timeout_ms=5000))
         nobody.run()
@@ -157,6 +167,7 @@ async def test_every_kind_of_event() -> None:
             telling("C2", Entry(at=at, event=event, commands=commands))
         bodies = {each["event"]: each for each in await told(peer, 2)}
         assert (bodies["call.ended"]["outcome"], bodies["call.ended"]["duration_s"]) == ("no_answer", 0.0)
+        assert all(EVENTS[name].model_validate(body) for name, body in bodies.items())
         await asyncio.to_thread(telling.close, 2.0)
 
 
