@@ -121,7 +121,6 @@ def service(
     """Agents on the phone. store None: nothing is kept. voice None: the built-in detector. carried_by None: every
     carrier there is. site: what is to be seen of it; None: nothing. notifier: tells somebody's server of
     calls. telemetry: sends traces and logs. Raises BadSetting, MissingExtra."""
-    from patter_cli.observe.interrupted import with_its_end
     from patter_cli.providers.inference import POOL
     from patter_cli.server.service import Service, ServiceSettings
 
@@ -146,9 +145,7 @@ def service(
         logging.getLogger().addHandler(telemetry.handler)
         service.closing += [lambda: logging.getLogger().removeHandler(telemetry.handler), telemetry.close]
     if notifier is not None:
-        service.opening.append(
-            lambda left_open: notifier.take_up((each, with_its_end(kept.journal(each))) for each in left_open)
-        )
+        service.opening.append(lambda: notifier.take_up(kept.journal))
         service.closing.append(lambda: notifier.close(SENT_S))
         if site is not None:
             site.metering.more.append(notifier.sent)

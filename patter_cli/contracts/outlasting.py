@@ -22,9 +22,25 @@ class Waiting:
     """Since it was put there."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """What processes that are gone left for an address."""
+
+    waiting: tuple[Waiting, ...]
+    """The oldest first, at most MOST_KEPT."""
+    calls: tuple[str, ...]
+    """Ids of calls of which not everything was told."""
+
+
 class Outbox(Protocol):
     """Where one server's call events for one address wait. Any thread may ask; it may block, and never raises: what
     cannot be written is said once, and lives no longer than its process."""
+
+    def begin(self, call_id: str) -> None:
+        """This call goes on, and its events are for this address."""
+
+    def end(self, call_id: str) -> None:
+        """Its last event was put, or there is none; one that did not begin is fine."""
 
     def put(self, notice: Mapping[str, Any]) -> None:
         """Keep it until it is settled, also beyond this process. The same id again changes nothing."""
@@ -32,9 +48,8 @@ class Outbox(Protocol):
     def settle(self, notice_id: str) -> None:
         """It was taken, or nobody will ever take it; one that is not there is fine."""
 
-    def take_over(self) -> list[Waiting]:
-        """What processes that are gone left for this address, the oldest first, at most MOST_KEPT; it is ours from now
-        on."""
+    def take_over(self) -> LeftBehind:
+        """What processes that are gone left for this address; it is ours from now on."""
 
     def close(self) -> None:
         """Whoever comes next may have what is left."""

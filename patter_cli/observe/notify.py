@@ -9,8 +9,8 @@
 2 s, 4 s, up to 10 minutes, for a day. Events of one call may overtake each other, so each has its time.
 
 Where calls are kept, an event is kept too until it is settled, so that a server that stops, or is killed, loses none:
-the next one for the same address sends it. A call that was live when its server was killed is told again from its
-journal, and that it was interrupted: under the same ids, so whoever has taken some of it can tell.
+the next one for the same address sends it. A call of which that server had not told the end is told again from its
+journal, as interrupted where it was: under the same ids, so whoever has taken some of it can tell.
 
 It has a thread and a loop of its own: a TLS handshake takes milliseconds, and calls have the other loop.
 """
@@ -23,7 +23,7 @@ import logging
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from patter_cli.engine.webhook import TryAgain, guarded, post, signed_headers, t
 from patter_cli.errors import BadSetting, InputError, PatterError, reason
 from patter_cli.observe.cost import LIST_PRICES
 from patter_cli.observe.exposition import Counter
+from patter_cli.observe.interrupted import with_its_end
 from patter_cli.observe.notices import KINDS, Notices, begins
 from patter_cli.observe.prices import PriceTable
 
@@ -116,20 +117,25 @@ class Notifier:
             call = Notices(call_id, self._prices)
             if begins(entry):
                 self._calls[call_id] = call
+                if self._outbox is not None:
+                    self._outbox.begin(call_id)
                 while len(self._calls) > CALLS:
                     self._calls.popitem(last=False)
         self._feed(call, entry)
         if call.over and self._calls.pop(call_id, None) is not None:
+            if self._outbox is not None:
+                self._outbox.end(call_id)
             self._over[call_id] = call
             while len(self._over) > OVER:
                 self._over.popitem(last=False)
 
-    def take_up(self, interrupted: Iterable[tuple[str, Iterable[Entry]]] = ()) -> None:
-        """Send what servers before this one could not, in a thread of its own.
-
-        interrupted: calls that were live when their server was killed, with all that happened on each.
-        """
-        threading.Thread(target=self._take_up, args=(interrupted,), daemon=True, name="patter-notify-left").start()
+    def take_up(self, journal: Callable[[str], Iterable[str]]) -> None:
+        """Send what servers before this one could not, in a thread of its own. journal: a call's lines, by its id."""
+        if self._outbox is not None:
+            work = threading.Thread(
+                target=self._take_up, args=(self._outbox, journal), daemon=True, name="patter-notify-left"
+            )
+            work.start()
 
     def close(self, within_s: float) -> int:
         """Wait for what is under way, not for longer than this; how many events nobody took. Twice is fine."""
@@ -155,19 +161,21 @@ class Notifier:
                     self._outbox.put(notice)
                 self._send(notice)
 
-    def _take_up(self, interrupted: Iterable[tuple[str, Iterable[Entry]]]) -> None:
-        left = self._outbox.take_over() if self._outbox is not None else []
-        if left:
-            log.info("%d call events that a server before this one left are sent", len(left))
-        for each in left:
+    def _take_up(self, outbox: Outbox, journal: Callable[[str], Iterable[str]]) -> None:
+        left = outbox.take_over()
+        if left.waiting or left.calls:
+            log.info("%d call events and %d calls that a server left are told", len(left.waiting), len(left.calls))
+        for each in left.waiting:
             self._send(each.notice, each.age_s)
-        for call_id, entries in interrupted:
+        for call_id in left.calls:
             call = Notices(call_id, self._prices)
             try:
-                for entry in entries:
+                for entry in with_its_end(journal(call_id)):
                     self._feed(call, entry)
             except (OSError, PatterError) as error:
-                log.warning("that call %s was interrupted is not told: %s", call_id, reason(error))
+                log.warning("what came of call %s is not told: %s", call_id, reason(error))
+            else:
+                outbox.end(call_id)
 
     # --- sending -----------------------------------------------------------------------------------------------------
 

@@ -257,8 +257,8 @@ class Service:
         self.on_page_call: Callable[[CallTicket, Sender], None] | None = None
         """Is told of each call from a browser, and may send its page what is said."""
         self._warm = False
-        self.opening: list[Callable[[tuple[str, ...]], object]] = []
-        """What is to begin with us: each is told which calls a killed process left open. None may block."""
+        self.opening: list[Callable[[], object]] = []
+        """What is to begin once the calls that a killed process left open are closed. None may block."""
         self.closing: list[Callable[[], object]] = []
         """What is to end once observers were told everything. Each may block, and be called twice."""
         self.asked_to_stop = asyncio.Event()
@@ -299,9 +299,8 @@ class Service:
     async def warm(self) -> None:
         """Load models and greetings. Raises PatterError; `start` is then quick."""
         await self._calls.warm()
-        left_open = tuple(each.call_id for each in self._calls.interrupted)
         for each in self.opening:
-            each(left_open)
+            each()
         if self._admission.measures:
             for agent, work_s in (await self._calls.awaited_work_s()).items():
                 self._admission.learn(agent, work_s)

@@ -1,6 +1,7 @@
 """Call events that nobody has taken yet, as files: they outlive the process, however it ends.
 
-    unsent/<whose they are for>/<a process>/<call id>.<kind>.json
+    unsent/<whose they are for>/<a process>/<call id>.<kind>.json     an event
+                                            <call id>.live            a call of which more is to be told
 
 A process holds a lock on its folder as long as it lives, which the operating system takes back when it dies. So a
 folder that can be locked is nobody's, and whoever sends to the same address next moves its files into its own. Events
@@ -22,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from patter_cli.contracts.outlasting import KEPT_S, MOST_KEPT, Waiting
+from patter_cli.contracts.outlasting import KEPT_S, MOST_KEPT, LeftBehind, Waiting
 from patter_cli.errors import reason
 from patter_cli.stores.journal import write_whole
 from patter_cli.text.redact import Redaction
@@ -31,6 +32,7 @@ from patter_cli.text.redacted import redacted_record
 log = logging.getLogger(__name__)
 
 UNSENT: Final = "unsent"
+LIVE: Final = ".live"
 NEW_S: Final = 60.0
 """A folder without files may be one that is being made."""
 _FIXED: Final = frozenset({"id", "event"})
@@ -55,6 +57,18 @@ class FolderOutbox:
         self._closed = False
         self._complained = False
 
+    def begin(self, call_id: str) -> None:
+        """More is to be told of this call."""
+        try:
+            self._hold()
+            os.close(os.open(self._place / f"{call_id}{LIVE}", os.O_WRONLY | os.O_CREAT, 0o600))
+        except OSError as error:
+            self._complain(error)
+
+    def end(self, call_id: str) -> None:
+        """Nothing more is."""
+        self._remove(self._place / f"{call_id}{LIVE}")
+
     def put(self, notice: Mapping[str, Any]) -> None:
         """Keep it until it is settled; also after the end, for whoever comes next."""
         try:
@@ -68,19 +82,19 @@ class FolderOutbox:
 
     def settle(self, notice_id: str) -> None:
         """It waits no more."""
-        if self._held >= 0:
-            try:
-                self._file(notice_id).unlink(missing_ok=True)
-            except OSError as error:
-                self._complain(error)
+        self._remove(self._file(notice_id))
 
-    def take_over(self) -> list[Waiting]:
-        """What dead processes left, the oldest first."""
+    def take_over(self) -> LeftBehind:
+        """What dead processes left."""
         found = []
+        calls = []
         now_s = self._now_s()
         for path in self._left():
             try:
                 age_s = now_s - path.stat().st_mtime
+                if path.suffix == LIVE and age_s < KEPT_S:
+                    calls.append(path.stem)
+                    continue
                 notice = json.loads(path.read_bytes())
                 whole = isinstance(notice["id"], str) and isinstance(notice["event"], str)
             except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -96,7 +110,7 @@ class FolderOutbox:
                 path.unlink()
         if len(found) > MOST_KEPT:
             log.warning("%d call events more than %d waited, and are given up", len(found) - MOST_KEPT, MOST_KEPT)
-        return [each for _, each in found[-MOST_KEPT:]]
+        return LeftBehind(waiting=tuple(each for _, each in found[-MOST_KEPT:]), calls=tuple(calls))
 
     def close(self) -> None:
         """Whoever comes next may have what is left. Twice is fine."""
@@ -107,6 +121,13 @@ class FolderOutbox:
                     self._place.rmdir()  # only where nothing is left
                 with suppress(OSError):
                     os.close(descriptor)
+
+    def _remove(self, path: Path) -> None:
+        if self._held >= 0:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                self._complain(error)
 
     def _file(self, notice_id: str) -> Path:
         call_id, _, kind = notice_id.rpartition(":")
@@ -132,7 +153,7 @@ class FolderOutbox:
                 if not free:
                     continue
                 try:
-                    files = sorted(place.glob("*.json"))
+                    files = sorted(_kept_in(place))
                     if not files and self._now_s() - place.stat().st_mtime < NEW_S:
                         continue
                     for path in files:
@@ -154,7 +175,7 @@ class FolderOutbox:
 def forget_call(folder: Path, call_id: str) -> None:
     """A call was deleted: what waits of it goes too. Never raises. folder: of everything that is kept."""
     for path in _files(folder):
-        if path.name.rsplit(".", 2)[0] == call_id:
+        if (path.stem if path.suffix == LIVE else path.stem.rpartition(".")[0]) == call_id:
             with suppress(OSError):
                 path.unlink()
 
@@ -170,8 +191,15 @@ def forget_unsent(folder: Path, now_s: float) -> None:
 def _files(folder: Path) -> Iterator[Path]:
     for address in _folders(folder / UNSENT):
         for place in _folders(address):
-            with suppress(OSError):
-                yield from place.glob("*.json")
+            yield from _kept_in(place)
+
+
+def _kept_in(place: Path) -> list[Path]:
+    """A process's files that are whole."""
+    try:
+        return [each for each in place.iterdir() if each.suffix in (".json", LIVE)]
+    except OSError:
+        return []
 
 
 def _folders(folder: Path) -> list[Path]:

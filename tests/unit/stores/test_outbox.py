@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from patter_cli.contracts.outlasting import KEPT_S, MOST_KEPT
+from patter_cli.contracts.outlasting import KEPT_S, MOST_KEPT, LeftBehind
 from patter_cli.stores.nothing import NoStore
 from patter_cli.stores.outbox import UNSENT, FolderOutbox
 from patter_cli.stores.sqlite import SqliteStore
@@ -47,9 +47,9 @@ def outbox(folder: Path, url: str = URL) -> FolderOutbox:
 def left(folder: Path, url: str = URL) -> list[str]:
     """The ids that a new process finds; it takes none of them along."""
     there = outbox(folder, url)
-    found = [each.notice["id"] for each in there.take_over()]
+    found = there.take_over()
     there.close()
-    return found
+    return [each.notice["id"] for each in found.waiting] + [f"{each} goes on" for each in found.calls]
 
 
 def files(folder: Path) -> list[Path]:
@@ -67,7 +67,7 @@ def test_what_nobody_took_is_there_for_the_next(tmp_path: Path) -> None:
     first.close()
     first.close()
     second = outbox(tmp_path)
-    found = second.take_over()
+    found = second.take_over().waiting
     assert [each.notice for each in found] == [notice("C1"), notice("C2")]
     assert all(0 <= each.age_s < 60 for each in found)
     assert all(each.stat().st_mode & 0o777 == 0o600 for each in files(tmp_path))
@@ -113,6 +113,23 @@ def test_many_threads_put_at_once(tmp_path: Path) -> None:
     assert left(tmp_path) == []
     first.close()
     assert len(left(tmp_path)) == 100
+
+
+def test_a_call_that_went_on_is_told_of_until_its_end(tmp_path: Path) -> None:
+    """One that is over, or was deleted, or began more than a day ago, is not."""
+    first = outbox(tmp_path)
+    for call_id in ("C1", "C2", "C.3", "C4"):
+        first.begin(call_id)
+    first.end("C1")
+    first.end("C9")
+    (old,) = (tmp_path / UNSENT).rglob("C4.live")
+    long_ago_s = time.time() - KEPT_S - 1
+    os.utime(old, (long_ago_s, long_ago_s))
+    first.close()
+    assert left(tmp_path) == ["C.3 goes on", "C2 goes on"]
+    keep(SqliteStore(tmp_path), "C.3", STARTED)
+    assert SqliteStore(tmp_path).delete("C.3")
+    assert left(tmp_path) == ["C2 goes on"]
 
 
 def test_events_for_another_address_are_left_alone(tmp_path: Path) -> None:
@@ -162,7 +179,7 @@ def test_what_must_not_be_kept_is_struck_out(tmp_path: Path) -> None:
     said = [{"who": "caller", "text": "My card is 4111 1111 1111 1111", "at_ms": 1, "interrupted": False}]
     there.put(notice(transcript=said, outcome="answered"))
     there.close()
-    (kept,) = outbox(tmp_path).take_over()
+    (kept,) = outbox(tmp_path).take_over().waiting
     assert (kept.notice["id"], kept.notice["event"], kept.notice["outcome"]) == ("C1:ended", "call.ended", "answered")
     (line,) = kept.notice["transcript"]
     assert (line["who"], line["at_ms"]) == ("caller", 1)
@@ -188,7 +205,9 @@ def test_a_folder_that_takes_nothing_is_said_once(tmp_path: Path, caplog: pytest
     there.put(notice("C1"))
     there.put(notice("C2"))
     there.settle("C1:ended")
-    assert there.take_over() == []
+    there.begin("C3")
+    there.end("C3")
+    assert there.take_over() == LeftBehind(waiting=(), calls=())
     there.close()
     assert [each.getMessage() for each in caplog.records if "are not kept beyond" in each.getMessage()] == [
         caplog.records[0].getMessage()
