@@ -48,6 +48,9 @@ class Outbox(Protocol):
     def settle(self, notice_id: str) -> None:
         """It was taken, or nobody will ever take it; one that is not there is fine."""
 
+    def is_forgotten(self, notice_id: str) -> bool:
+        """It was put, and somebody has deleted its call meanwhile."""
+
     def take_over(self) -> LeftBehind:
         """What processes that are gone left for this address; it is ours from now on."""
 

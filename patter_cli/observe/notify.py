@@ -108,7 +108,7 @@ class Notifier:
         self._idle.set()
         self._closed = False
         self.sent = Counter("patter_notices_total", "Call events that were sent.", ("event", "result"))
-        """result: taken, refused, dropped or given_up."""
+        """result: taken, refused, dropped, given_up, or forgotten with its call."""
 
     def __call__(self, call_id: str, entry: Entry) -> None:
         """Take what the bus tells."""
@@ -228,6 +228,8 @@ class Notifier:
             wait_s = max(pause_s * (0.5 + random.random()), after_s or 0.0)
             log.warning("call event %s: %s; tried again in %.0f s", notice["id"], why, wait_s)
             await asyncio.sleep(wait_s)
+            if self._outbox is not None and self._outbox.is_forgotten(notice["id"]):
+                return "forgotten"
             attempt, pause_s = attempt + 1, min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _try(self, notice: Mapping[str, Any], attempt: int) -> tuple[str, float | None]:

@@ -55,6 +55,8 @@ class FolderOutbox:
         """Of `_held`, which is the folder's descriptor, or -1."""
         self._held = -1
         self._closed = False
+        self._written: set[str] = set()
+        """The ids whose files are there, unless somebody has deleted them."""
         self._complained = False
 
     def begin(self, call_id: str) -> None:
@@ -75,6 +77,7 @@ class FolderOutbox:
             self._hold()
             text = json.dumps(_struck(notice, self._redaction), ensure_ascii=False)
             write_whole(self._file(str(notice["id"])), text.encode("utf-8", "backslashreplace"))
+            self._written.add(str(notice["id"]))
         except OSError as error:
             self._complain(error)
         if self._closed:
@@ -82,7 +85,12 @@ class FolderOutbox:
 
     def settle(self, notice_id: str) -> None:
         """It waits no more."""
+        self._written.discard(notice_id)
         self._remove(self._file(notice_id))
+
+    def is_forgotten(self, notice_id: str) -> bool:
+        """Its file was there, and is gone."""
+        return notice_id in self._written and self._held >= 0 and not self._file(notice_id).exists()
 
     def take_over(self) -> LeftBehind:
         """What dead processes left."""
@@ -110,7 +118,9 @@ class FolderOutbox:
                 path.unlink()
         if len(found) > MOST_KEPT:
             log.warning("%d call events more than %d waited, and are given up", len(found) - MOST_KEPT, MOST_KEPT)
-        return LeftBehind(waiting=tuple(each for _, each in found[-MOST_KEPT:]), calls=tuple(calls))
+        waiting = tuple(each for _, each in found[-MOST_KEPT:])
+        self._written |= {each.notice["id"] for each in waiting}
+        return LeftBehind(waiting=waiting, calls=tuple(calls))
 
     def close(self) -> None:
         """Whoever comes next may have what is left. Twice is fine."""

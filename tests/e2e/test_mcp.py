@@ -156,6 +156,7 @@ async def test_over_http_only_who_has_the_token_is_served(tmp_path: Path) -> Non
             hello = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
             assert (await http.post(url, json=hello, headers={"Origin": "https://evil.example"})).status_code == 403
             assert (await http.post(url, json=hello, headers={"Host": "evil.example"})).status_code == 421
+            assert (await http.post(url, json=hello, headers={"CF-Ray": "8a-FRA"})).status_code == 404
             assert (await http.post(url, content=b"{", headers={"Content-Type": "application/json"})).status_code < 500
         async with httpx2.AsyncClient(timeout=30) as http:
             assert (await http.post(url, json=hello)).status_code == 401

@@ -18,6 +18,7 @@ from tests.e2e.test_notify import SECRET, held, told
 from tests.e2e.test_serve import free_port, project, serving
 from tests.e2e.test_webhook_tools import BackEnd, answer, back_end
 from tests.lab import until
+from tests.unit.stores.calls import STARTED, keep
 
 pytestmark = pytest.mark.usefixtures("quiet_log")
 
@@ -144,6 +145,21 @@ async def test_calls_of_another_project_are_not_told(tmp_path: Path) -> None:
         assert await asyncio.to_thread(telling.close, 1.0) == 0
         assert not ours.asked
         assert len(kept(tmp_path)) == 2
+
+
+async def test_a_call_that_is_deleted_is_not_told_any_more(tmp_path: Path) -> None:
+    """Whoever had it forgotten does not want its words sent an hour later."""
+    store = SqliteStore(tmp_path)
+    keep(store, "C1", STARTED)
+    async with back_end(answer(503)) as peer:
+        telling = notifier(peer, tmp_path, first_pause_s=0.3)
+        for entry in held():
+            telling("C1", entry)
+        await told(peer, 2)
+        assert store.delete("C1")
+        assert await asyncio.to_thread(telling.close, 5.0) == 0
+        assert len(peer.asked) == 2
+        assert 'patter_notices_total{event="call.ended",result="forgotten"} 1' in list(telling.sent.lines())
 
 
 async def test_kill_9_loses_no_event(tmp_path: Path) -> None:
