@@ -26,7 +26,7 @@ def test_a_language_model_loads_no_numpy() -> None:
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("deepgram", ("providers.live_voice", "audio.resample", "audio.wire")),
+        ("deepgram", ("providers.live_voice", "audio.resample")),
         ("elevenlabs", ("providers.live_hearing",)),
         ("elevenlabs_convai", ("providers.live_hearing", "providers.live_voice")),
         ("gemini_live", ("providers.google", "providers.live_voice")),
