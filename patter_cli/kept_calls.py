@@ -39,8 +39,11 @@ def call_store(
 
 def kept_calls(settings: Settings) -> CallStore:
     """What keeps calls where and as the settings say. Raises ConfigError."""
+    folder = settings.log_dir or default_folder()
+    if folder.exists() and not folder.is_dir():
+        check_folder(folder)  # says so
     return call_store(
-        settings.log_dir or default_folder(),
+        folder,
         redaction=settings.redact,
         keep_days=settings.keep_days,
         store=settings.store,

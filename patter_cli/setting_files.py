@@ -144,7 +144,7 @@ def read_env_file(path: Path | None) -> EnvFile:
     place = path or Path(".env")
     hint = "mend it, or name another file with --env-file"
     content = _content_of(
-        place, required=path is not None, missing="name a file that exists with --env-file", hint=hint
+        place, required=path is not None, missing="leave --env-file out, or name a file that exists", hint=hint
     )
     if content is None:
         return EnvFile()

@@ -176,7 +176,7 @@ def check_token(token: str) -> None:
     if token and len(token) < MIN_TOKEN_CHARS:
         raise BadSetting(
             f"the dashboard's token is too short: {MIN_TOKEN_CHARS} characters at least",
-            hint="openssl rand -hex 32 makes a good one; without any, one is made at each start",
+            hint="without any, one is made; a good one: export PATTER_DASHBOARD_TOKEN=$(openssl rand -hex 32)",
         )
 
 
@@ -239,13 +239,21 @@ def fixed_address(host: str) -> Tunnel:
     return cast(Tunnel, registry.find("tunnel", "fixed").load()(host))
 
 
+def carrier_keys_hint() -> str:
+    """What to type to have a carrier."""
+    wanted = {each.name: " ".join(f"{key}=…" for key in each.keys) for each in registry.rows("carrier") if each.keys}
+    return ", or ".join(
+        f"export {keys} ({name})" for name, keys in sorted(wanted.items(), key=lambda each: len(each[1]))
+    )
+
+
 def number_setup(carried_by: Mapping[str, Carrier], number: str) -> NumberSetup:
     """What points a number at a server. Raises InputError, ConfigError where it is not clear whose number it is."""
     from patter_cli.server.number_setup import NumberSetup
 
     found = [each for each in carried_by.values() if not each.local]
     if not found:
-        raise ConfigError("no carrier's keys are set", hint="export those of your carrier, then: patter doctor")
+        raise ConfigError("no carrier's keys are set", hint=carrier_keys_hint())
     if len(found) > 1:
         raise ConfigError(
             f"the keys of {' and '.join(each.name for each in found)} are set: whose is {number}?",

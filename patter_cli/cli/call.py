@@ -95,8 +95,13 @@ def call(
 
     if csv is not None and number is not None and agent is None:
         number, agent = None, number  # patter call --csv FILE AGENT
-    if (number is None) is (csv is None):
+    if number is None and csv is None:
         raise InputError("whom shall it ring?", hint="patter call +14155550123 AGENT, or --csv FILE AGENT")
+    if number is not None and csv is not None:
+        raise InputError("--csv rings whom the file names, and no other number", hint=f"leave {number} out")
+    lone = {"--concurrency": concurrency != 1, "--calls-per-second": calls_per_second != 1, "--retries": retries != "0"}
+    if csv is None and (unused := [flag for flag, given in lone.items() if given]):
+        raise InputError(f"{unused[0]} is for a list of people", hint=f"leave {unused[0]} out, or ring a list")
     lab = is_lab(carrier)
     if number is not None:
         find(number)  # what is no number is told before what else is missing

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from patter_cli.cli.callable_agents import CallableAgents, only_agent
 from patter_cli.cli.fuzz_processes import calls_in_processes, processes_for
 from patter_cli.engine.answer_service import AnswerService
 from patter_cli.engine.ready import ReadyAgent
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, reason
 from patter_cli.settings import Settings
 from patter_cli.simulate.fuzz.case import Fault, FuzzCase
 from patter_cli.simulate.fuzz.generate import Subject, phrases_in, words_in
@@ -53,9 +54,7 @@ class FuzzRun:
         agents = CallableAgents(settings, text=True)
         ready, path = agents.find(spec)
         _check(ready)
-        if out.exists() and not out.is_dir():
-            raise InputError(f"{out} is a file, and what fails goes into a folder", hint="--out fuzz")
-
+        _check_out(out)
         fuzzer = Fuzzer(fresh=lambda: agents.find(spec)[0], codec=virtual_codec, subject=_subject(ready, path))
         return cls(spec=spec, settings=settings, fuzzer=fuzzer, out=out)
 
@@ -107,13 +106,13 @@ class FuzzRun:
 
     def _keep(self, finding: Finding) -> None:
         path = self._path(finding.fault)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(scenario_text(finding.case, self.spec, finding.fault, str(path)), encoding="utf-8")
-        self.files[finding.identity] = str(path)
         self._clear()
         self._tell(f"FAILED {finding.fault.rule}: {finding.fault.what}")
         for step in finding.case.steps:
             self._tell(f"       {describe(step)[:100]}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(scenario_text(finding.case, self.spec, finding.fault, str(path)), encoding="utf-8")
+        self.files[finding.identity] = str(path)
         self._tell(f"       again: patter simulate --scenario {path}")
 
     def _path(self, fault: Fault) -> Path:
@@ -157,6 +156,23 @@ def fuzz_case(scenario_path: Path) -> FuzzCase:
     world = scenario.virtual
     steps = tuple(each.does for each in scenario.steps)
     return FuzzCase(steps=steps, pace=world.pace, humans=scenario.humans, seed=world.seed)
+
+
+def _check_out(out: Path) -> None:
+    """Raises InputError where nothing could be written, before hours of calls. No folder is left behind."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file, and what fails goes into a folder", hint="--out fuzz")
+    new = [each for each in (out, *out.parents) if not each.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write into {out}: {reason(error)}", hint="name another folder: --out fuzz") from error
+    finally:
+        for each in new:
+            with suppress(OSError):
+                each.rmdir()
 
 
 def _check(ready: ReadyAgent) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 
 from patter_cli import keys
-from patter_cli.cli.mistyped import WANTS_JSON, wanted
+from patter_cli.cli.mistyped import WORDS, wanted
 from patter_cli.cli.told import tell
 from patter_cli.errors import BadSetting, ConfigError, InputError, PatterError, reason
 from patter_cli.number_routes import SECTION as NUMBERS
@@ -36,7 +36,7 @@ def _use_config(context: typer.Context, path: Path | None) -> Path | None:
             config.refuse_unknown(_sections(context.find_root().command))
             context.default_map = _written(context, config)
         except PatterError as error:
-            _end(error, debug=False, as_json=_wants_json(context))
+            _end(error, context, debug=False)
     return path
 
 
@@ -188,7 +188,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(context: typer.Context, **arguments: Any) -> None:
-        debug, as_json = arguments["debug"], _wants_json(context)
+        debug = arguments["debug"]
         try:
             _check_folder()
             settings = _set_up(context, arguments)
@@ -196,19 +196,19 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             arguments = {name: value for name, value in arguments.items() if name not in _GENERAL}
             function(**arguments, **({"settings": settings} if wants_settings else {}))
         except PatterError as error:
-            _end(error, debug=debug, as_json=as_json, blamed=_blamed(error, context))
+            _end(error, context, debug=debug, blamed=_blamed(error, context))
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except (typer.Exit, typer.Abort, BrokenPipeError):  # the last: whoever read us has seen enough
             raise
         except OSError as error:
             if error.filename is None:
-                _end_as_bug(error, debug=debug, as_json=as_json)
+                _end_as_bug(error, context, debug=debug)
             # A file or folder that somebody named, or stands in: whose it is and what it is, they decide.
             refused = InputError(f"{error.filename} cannot be used: {reason(error)}")
-            _end(refused, debug=debug, as_json=as_json, blamed=_blamed(refused, context))
+            _end(refused, context, debug=debug, blamed=_blamed(refused, context))
         except Exception as error:  # noqa: BLE001 - where a command ends, and it may be anything
-            _end_as_bug(error, debug=debug, as_json=as_json)
+            _end_as_bug(error, context, debug=debug)
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     own = [
@@ -288,27 +288,29 @@ def _blamed(error: PatterError, context: typer.Context) -> str:
     return ""
 
 
-def _wants_json(context: typer.Context) -> bool:
-    """Whether --json stands on the line, also where the line is wrong."""
-    return bool(context.meta.get(WANTS_JSON))
-
-
-def _end(error: PatterError, *, debug: bool, as_json: bool, blamed: str = "") -> NoReturn:
+def _end(error: PatterError, context: typer.Context, *, debug: bool, blamed: str = "") -> NoReturn:
     if debug:
         traceback.print_exception(error)
     if blamed and isinstance(error, InputError):
         # What nobody typed is a setting, whatever it is the value of.
         error = BadSetting(str(error), hint=error.hint)
-    tell(error, as_json=as_json, blamed=blamed)
+    _tell(error, context, blamed)
     raise typer.Exit(error.exit_code) from None
 
 
-def _end_as_bug(error: Exception, *, debug: bool, as_json: bool) -> NoReturn:
+def _end_as_bug(error: Exception, context: typer.Context, *, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exception(error)
     again = "report it" if debug else "run it again with --debug and report what it prints"
-    tell(PatterError(f"this is a bug of ours: {error!r}", hint=again), as_json=as_json)
+    _tell(PatterError(f"this is a bug of ours: {error!r}", hint=again), context)
     raise typer.Exit(PatterError.exit_code) from None
+
+
+def _tell(error: PatterError, context: typer.Context, blamed: str = "") -> None:
+    from patter_cli.cli.next_command import typed_line
+
+    words = context.meta.get(WORDS, ())
+    tell(error, as_json="--json" in words, blamed=blamed, typed=typed_line(context.find_root().command, words))
 
 
 def warn(sentences: Iterable[str]) -> None:

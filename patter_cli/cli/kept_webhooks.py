@@ -38,7 +38,9 @@ def read_webhooks(path: Path, carrier: str) -> list[tuple[str, WrittenWebhook]]:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise InputError(f"cannot read {path}: {reason(error)}") from error
+        raise InputError(
+            f"cannot read {path}: {reason(error)}", hint="name a file with webhooks: --replay webhooks.jsonl"
+        ) from error
     if len(content) > MOST_BYTES:
         raise InputError(f"{path} is larger than {MOST_BYTES >> 20} MB", hint="cut out the webhooks that are wanted")
     found = [_webhook(each, carrier, where) for where, each in _values(content.decode("utf-8", "replace"), path)]

@@ -57,6 +57,10 @@ def _struck(record: CallRecord) -> CallRecord:
     )
 
 
+def _elsewhere(out: Path) -> str:
+    return f"mkdir -p {out.parent}" if not out.parent.exists() else "name another file: --out calls.jsonl"
+
+
 def write_out(pieces: Iterable[str], out: Path | None) -> None:
     """To standard output, or to a file, whole or not at all, for our eyes only. Raises InputError."""
     if out is None:
@@ -71,7 +75,7 @@ def write_out(pieces: Iterable[str], out: Path | None) -> None:
             with out.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(pieces)
         except OSError as error:
-            raise InputError(f"cannot write {out}: {reason(error)}", hint="name another file") from error
+            raise InputError(f"cannot write {out}: {reason(error)}", hint=_elsewhere(out)) from error
         return
     part = out.with_name(f"{out.name}.part")
     try:
@@ -81,4 +85,4 @@ def write_out(pieces: Iterable[str], out: Path | None) -> None:
         os.replace(part, out)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise InputError(f"cannot write {out}: {reason(error)}", hint="name another file") from error
+        raise InputError(f"cannot write {out}: {reason(error)}", hint=_elsewhere(out)) from error

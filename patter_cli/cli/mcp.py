@@ -24,7 +24,11 @@ def _go_to(folder: Path | None) -> Path | None:
         try:
             os.chdir(folder)
         except OSError as error:
-            raise typer.BadParameter(f"{folder} cannot be used: {error.strerror}") from error
+            from patter_cli.errors import InputError, reason
+
+            raise InputError(
+                f"--folder cannot be {str(folder)!r}: {reason(error)}", hint="name the one where agents/ is: --folder ."
+            ) from error
     return folder
 
 
@@ -57,6 +61,10 @@ def mcp(
     server that runs: patter serve. What rings or speaks asks the user first.
     """
     typed = settings.origin("port").source == "flag"
+    if typed and not http:
+        from patter_cli.errors import InputError
+
+        raise InputError("--port is for --http; without it a client starts this command itself", hint="--http")
     if print_config:
         print(json.dumps(client_config(port if typed else HTTP_PORT) if http else client_config(None), indent=2))
         return

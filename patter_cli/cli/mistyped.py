@@ -14,7 +14,7 @@ import typer
 import typer.core
 
 from patter_cli.cli.told import tell
-from patter_cli.errors import InputError
+from patter_cli.errors import InputError, PatterError
 
 _UsageError = cast(type[Exception], typer.BadParameter.__mro__[1])
 """The root of what Typer finds wrong with words on a command line; it is not exported."""
@@ -31,22 +31,22 @@ _NUMBERS = (
 """What is said of a value that cannot be, and what is meant. Sources: pydantic's error messages, click.types."""
 
 
-WANTS_JSON = "patter_cli.json"
-"""Where it is kept whether --json stands on the line: what goes wrong is then told as an object, too."""
+WORDS = "patter_cli.words"
+"""Where the words of the line are kept: with --json among them what goes wrong is told as an object, too."""
 
 
 class Commands(typer.core.TyperGroup):
     """The root of all commands: what was mistyped on their line is told by us."""
 
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        as_json = "--json" in args
-        with _told(as_json=as_json):
+        words = tuple(args)  # what is read is taken from the list
+        with _told(self, words):
             context = super().make_context(info_name, args, parent, **extra)
-        context.meta[WANTS_JSON] = as_json
+        context.meta[WORDS] = words
         return context
 
     def invoke(self, ctx: Any) -> Any:
-        with _told(as_json=ctx.meta[WANTS_JSON]):
+        with _told(self, ctx.meta[WORDS]):
             return super().invoke(ctx)
 
 
@@ -58,14 +58,20 @@ def wanted(error: Exception) -> str:
 
 
 @contextmanager
-def _told(*, as_json: bool) -> Iterator[None]:
+def _told(root: Any, words: Sequence[str]) -> Iterator[None]:
+    from patter_cli.cli.next_command import typed_line
+
+    as_json = "--json" in words
     try:
         yield
+    except PatterError as error:  # of a flag that is looked at before the command begins
+        tell(error, as_json=as_json, typed=typed_line(root, words))
+        raise typer.Exit(error.exit_code) from None
     except _UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             raise
         refused = mistyped(error)
-        tell(refused, as_json=as_json)
+        tell(refused, as_json=as_json, typed=typed_line(root, words))
         raise typer.Exit(refused.exit_code) from None
 
 

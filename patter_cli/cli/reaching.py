@@ -56,12 +56,12 @@ def way_in(
     to an agent, routed, or else the one of the settings. Raises InputError, ConfigError."""
     names = tuple(each.name for each in carriers.values() if not each.local)
     if tunnel and settings.origin("public_host").source == "flag":
-        raise InputError("a tunnel has an address of its own", hint="--tunnel, or --webhook-url HOST")
+        raise InputError("a tunnel has an address of its own", hint="leave --webhook-url out, or the tunnel")
     invites = settings.dashboard and any(isinstance(each, BringsTickets) for each in carriers.values())
     if tunnel and not names and not invites:
         raise ConfigError(
             "no carrier's keys are set, so nobody could call through a tunnel",
-            hint="export those of your carrier, then: patter doctor",
+            hint=wiring.carrier_keys_hint(),
         )
     if number and routed and number not in routed:
         raise InputError(f"no agent answers {number}", hint=f'[numbers] in patter.toml: "{number}" = "AGENT"')

@@ -36,6 +36,8 @@ def write_new(out: Path, text: str) -> None:
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise InputError(f"{out} is there already", hint="name another file, or remove it") from error
+        other = out.with_stem(f"{out.stem}-2")
+        raise InputError(f"{out} is there already", hint=f"name another file: --out {other}") from error
     except OSError as error:
-        raise InputError(f"cannot write {out}: {reason(error)}", hint="name a file in a folder of yours") from error
+        hint = "name another file: --out agents/call.toml" if out.parent.exists() else f"mkdir -p {out.parent}"
+        raise InputError(f"cannot write {out}: {reason(error)}", hint=hint) from error

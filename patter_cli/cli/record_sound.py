@@ -94,7 +94,7 @@ def check_format(format_name: str) -> None:
     """Raises InputError for a format that cannot be written here."""
     chosen(format_name, FORMATS, "--format")
     if format_name == "mp3" and shutil.which("ffmpeg") is None:
-        raise InputError("mp3 needs ffmpeg, which is not on this machine", hint="install ffmpeg, or --format wav")
+        raise InputError("mp3 needs ffmpeg, which is not on this machine", hint="install it, or: --format wav")
 
 
 def write_sound(samples: Samples, rate_hz: int, out: Path, format_name: str) -> None:
@@ -115,7 +115,7 @@ def write_sound(samples: Samples, rate_hz: int, out: Path, format_name: str) -> 
     except InputError as error:
         raise InputError(str(error).replace(str(part), str(out), 1), hint=error.hint) from error
     except OSError as error:
-        raise InputError(f"cannot write {out}: {reason(error)}", hint="name another file") from error
+        raise InputError(f"cannot write {out}: {reason(error)}", hint="name another file: --out call.wav") from error
     finally:
         if not device:
             with suppress(OSError):
@@ -138,7 +138,8 @@ def export_all(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write into {folder}: {reason(error)}", hint="name another folder") from error
+        hint = "name another: patter record export recordings"
+        raise InputError(f"cannot write into {folder}: {reason(error)}", hint=hint) from error
     for record in store.export(query):
         if (carriers_facts(record) if find is not None else local_path(store, record)) is None:
             continue

@@ -90,7 +90,7 @@ def new_agent(name: str, chosen: str, project: Path) -> list[Path]:
         own[Path("tests", f"test_{name}.py")] = _TEST.format(name=name)
     for path in own:
         if (project / path).exists():
-            raise InputError(f"{path} is there already", hint=f"choose another name, or remove it: rm {path}")
+            raise InputError(f"{path} is there already", hint=f"choose another name: patter agents new {name}2")
     around = {} if (project / "patter.toml").exists() else _project(name)
     made = {**own, **{path: text for path, text in around.items() if not (project / path).exists()}}
     try:
@@ -98,7 +98,9 @@ def new_agent(name: str, chosen: str, project: Path) -> list[Path]:
             (project / path).parent.mkdir(parents=True, exist_ok=True)
             (project / path).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write into {project}: {reason(error)}") from error
+        raise InputError(
+            f"cannot write into {project}: {reason(error)}", hint="choose another folder: patter init phone"
+        ) from error
     return list(made)
 
 

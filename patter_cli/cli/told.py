@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from typing import Final
+from typing import TYPE_CHECKING
 
 from patter_cli.errors import PatterError
 from patter_cli.text.printable import printable_lines
 
-_BEGINS: Final = re.compile(r"(?:^|(?<=[\s:(]))(?:patter|export|pip install)(?= [^\s:])")
-_WORDS: Final = {"serve", "call", "simulate", "tunnel", "doctor", "explain", "trigger", "agents", "logs", "record"} | {
-    *("dashboard", "fuzz", "init", "mcp", "list", "show", "check", "new", "reindex", "backup", "tail", "stats", "last")
-}
-"""What stands behind `patter`, and is no other word of a sentence."""
-_ARGUMENT: Final = re.compile(r"-.*|.*[A-Z_=/.\[\d+<'\"].*")
-"""What else belongs to a command: flags, paths, names in capitals, NAME=value, what is quoted."""
+if TYPE_CHECKING:
+    from patter_cli.cli.next_command import Typed
 
 
-def tell(error: PatterError, *, as_json: bool, blamed: str = "") -> None:
+def tell(error: PatterError, *, as_json: bool, blamed: str = "", typed: Typed | None = None) -> None:
     """Say it on stderr; as_json: standard output gets {"error": {code, message, hint, command, exit_code}} as a line.
 
-    blamed: where the value stands that is wrong.
+    blamed: where the value stands that is wrong. typed: the line that it came of, from which the next one is made.
     """
+    from patter_cli.cli.next_command import line_of, next_command
+
     message = printable_lines((blamed + ": " if blamed else "") + str(error))
     hint = printable_lines(error.hint)
     print(f"error: {message}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
+    command = printable_lines(next_command(error, typed, blamed))
+    if command and command not in hint:
+        again = typed is not None and command == line_of(typed.words)
+        print(f"{'then' if again else 'try'}: {command}", file=sys.stderr)
     if as_json:
-        told = {"code": error.code, "message": message, "hint": hint, "command": command_in(hint)}
+        told = {"code": error.code, "message": message, "hint": hint, "command": command}
         print(json.dumps({"error": told | {"exit_code": error.exit_code}}, ensure_ascii=False), flush=True)
-
-
-def command_in(hint: str) -> str:
-    """The first command that a hint tells one to type; "" if it tells none."""
-    found = _BEGINS.search(hint)
-    if found is None:
-        return ""
-    words: list[str] = []
-    for word in hint[found.end() :].split():
-        bare = word.rstrip(",;:)")
-        if not (bare in _WORDS or _ARGUMENT.fullmatch(bare) or (found[0] != "patter" and not words)):
-            break
-        words.append(bare)
-        if bare != word:
-            break
-    return " ".join((found[0], *words)) if words else ""

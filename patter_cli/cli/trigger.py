@@ -73,7 +73,7 @@ def trigger(
     values = _values(set_ or [])
     if replay is not None:
         if values:
-            raise InputError("--set changes what is written, and --replay sends what was kept", hint="leave one out")
+            raise InputError("--set changes what is written, and --replay sends what was kept", hint="leave --set out")
         from patter_cli.cli.kept_webhooks import read_webhooks
 
         found = read_webhooks(replay, carrier)

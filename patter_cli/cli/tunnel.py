@@ -41,6 +41,10 @@ def tunnel(
     from patter_cli.server.run import run, run_until_signal
     from patter_cli.server.secret import kept_path, signing_secret
 
+    if carrier and attach is None:
+        from patter_cli.errors import InputError
+
+        raise InputError("--carrier is for the number of --attach", hint="leave --carrier out")
     opened = wiring.fixed_address(settings.public_host) if provider == "fixed" else wiring.tunnel(provider)
     numbers = []
     if attach is not None:

@@ -14,9 +14,18 @@ def check_target(folder: Path, target: Path) -> None:
     """Raises InputError for a place that a copy of this folder cannot be in."""
     ours, theirs = folder.resolve(), target.resolve()
     if theirs == ours or ours in theirs.parents or theirs in ours.parents:
-        raise InputError(f"{target} is where the calls are", hint="name a folder of its own, on another disk")
+        raise InputError(
+            f"{target} is where the calls are",
+            hint="name a folder of its own, best on another disk: patter logs backup ../backup",
+        )
     if target.exists() and not target.is_dir():
-        raise InputError(f"{target} is no folder", hint="name a folder")
+        raise InputError(f"{target} is no folder", hint="name one: patter logs backup backup")
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"no copy can be made in {target}: {reason(error)}", hint="name another folder: patter logs backup backup"
+        ) from error
 
 
 def copy_call(source: Path, target: Path) -> bool:

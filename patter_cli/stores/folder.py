@@ -24,6 +24,7 @@ from patter_cli.text.redacted import redacted_record
 if TYPE_CHECKING:
     from patter_cli.stores.following import FolderFollow
 
+_ELSEWHERE = "name another folder: export PATTER_LOG_DIR=calls"
 UNKNOWN = "unknown"
 """The outcome of a call whose record cannot be read."""
 
@@ -35,9 +36,9 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except FileExistsError as error:
-        raise BadSetting(f"calls cannot be kept in {folder}: it is no folder", hint="name a folder") from error
+        raise BadSetting(f"calls cannot be kept in {folder}: it is no folder", hint=_ELSEWHERE) from error
     except OSError as error:
-        hint = "free some space, or name another folder" if error.errno == errno.ENOSPC else "name another folder"
+        hint = f"free some space, or {_ELSEWHERE}" if error.errno == errno.ENOSPC else _ELSEWHERE
         raise BadSetting(f"calls cannot be kept in {folder}: {reason(error)}", hint=hint) from error
 
 

@@ -60,7 +60,10 @@ class NgrokTunnel:
         """Run it. Raises TunnelDown, ConfigError."""
         program = shutil.which("ngrok")
         if program is None:
-            raise ConfigError("there is no ngrok on this machine", hint="get it at https://ngrok.com/download")
+            raise ConfigError(
+                "there is no ngrok on this machine",
+                hint="get it at https://ngrok.com/download, or take another: --provider cloudflared",
+            )
         command = [program, "http", f"127.0.0.1:{port}", "--log", "stdout", "--log-format", "json"]
         child = Child(command, read=read_line, shown=shown)
         try:

@@ -82,8 +82,9 @@ def _run(raised: BaseException, *arguments: str) -> tuple[int, str, str]:
     ],
 )
 def test_an_error_is_a_sentence_a_hint_and_its_code(error: InputError, code: int) -> None:
-    """On stderr, nothing else anywhere."""
-    assert _run(error) == (code, "", f"error: {error}\nhint: {error.hint}\n")
+    """On stderr, with what to type next where the hint does not say it; nothing else anywhere."""
+    told = f"error: {error}\nhint: {error.hint}\n"
+    assert _run(error) == (code, "", told if code == 2 else f"{told}try: patter doctor\n")
 
 
 def test_ctrl_c_is_130() -> None:
@@ -289,14 +290,14 @@ def test_a_bug_is_70_and_its_traceback_is_for_debug() -> None:
     code, _, err = _run(InputError("no", hint="yes"), "--debug")
     assert code == 2
     assert err.startswith("Traceback")
-    assert err.endswith("error: no\nhint: yes\n")
+    assert err.endswith("error: no\nhint: yes\ntry: patter --help\n")
 
 
 def test_files_that_were_named_and_are_not_there_are_2(patter: Patter) -> None:
     """For --env-file and --config alike."""
     assert patter("serve", "x", "--env-file", "no.env") == (
         2,
-        "error: there is no no.env\nhint: name a file that exists with --env-file\n",
+        "error: there is no no.env\nhint: leave --env-file out, or name a file that exists\ntry: patter serve x\n",
     )
     code, said = patter("serve", "x", "--config=no.toml")
     assert code == 2

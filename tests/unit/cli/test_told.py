@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from patter_cli.cli.app import app
-from patter_cli.cli.told import command_in
+from patter_cli.cli.next_command import command_in
 
 
 @pytest.mark.parametrize(
@@ -19,18 +19,18 @@ from patter_cli.cli.told import command_in
         ("agents show nobody --json", "bad_input", 2, "patter agents new NAME"),
         ("simulate nobody --json", "bad_input", 2, "patter agents new NAME"),
         ("agents show --json", "bad_input", 2, "patter agents show AGENT"),
-        ("logs list --json --limit some", "bad_input", 2, ""),
-        ("logs lst --json", "bad_input", 2, ""),
-        ("call 911 --json", "destination_refused", 2, ""),
-        ("doctor --json --env-file no.env", "bad_input", 2, ""),
-        ("doctor --json --config odd.toml", "bad_setting", 3, ""),
-        ("doctor --json --config wrong.toml", "bad_setting", 3, ""),
+        ("logs list --json --limit some", "bad_input", 2, "patter logs list --json --limit 50"),
+        ("logs lst --json", "bad_input", 2, "patter logs list --json"),
+        ("call 911 --json", "destination_refused", 2, "patter call --help"),
+        ("doctor --json --env-file no.env", "bad_input", 2, "patter doctor --json"),
+        ("doctor --json --config odd.toml", "bad_setting", 3, "patter doctor --json --config odd.toml"),
+        ("doctor --json --config wrong.toml", "bad_setting", 3, "patter doctor --json --config wrong.toml"),
     ],
 )
 def test_an_error_is_an_object(
     typed: str, code: str, exit_code: int, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its code, its words as on standard error, and the command to try, where the hint has one."""
+    """Its code, its words as on standard error, and the command to type next."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATTER_LOG_DIR", str(tmp_path / "kept"))
     Path("odd.toml").write_text("[doctor]\nprot = 3\n")
@@ -41,8 +41,9 @@ def test_an_error_is_an_object(
     assert set(told) == {"code", "message", "hint", "command", "exit_code"}
     assert (told["code"], told["exit_code"], told["command"]) == (code, exit_code, command)
     assert done.exit_code == exit_code
-    hint = f"hint: {told['hint']}\n" if told["hint"] else ""
-    assert done.stderr == f"error: {told['message']}\n{hint}"
+    lines = done.stderr.splitlines()
+    assert lines[:2] == [f"error: {told['message']}", f"hint: {told['hint']}"]
+    assert lines[2:] in ([], [f"try: {command}"], [f"then: {command}"])
 
 
 def test_without_json_nothing_is_on_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from patter_cli.contracts.store import CallQuery
-from patter_cli.errors import InputError, StoreError
+from patter_cli.errors import InputError
 from patter_cli.stores.sqlite import INDEX, SqliteStore
 from tests.unit.stores.calls import DAY_S, STARTED, begin, fill, keep
 
@@ -95,6 +95,6 @@ def test_a_place_that_no_copy_can_be_in(tmp_path: Path) -> None:
     for target in (tmp_path / "calls", tmp_path / "calls" / "calls" / "x", tmp_path, tmp_path / "file"):
         with pytest.raises(InputError):
             store.backup(target)
-    with pytest.raises(StoreError):
+    with pytest.raises(InputError):
         store.backup(tmp_path / "file" / "below")
     assert ids(store) == ["LB1"]
