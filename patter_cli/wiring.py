@@ -241,10 +241,9 @@ def fixed_address(host: str) -> Tunnel:
 
 def carrier_keys_hint() -> str:
     """What to type to have a carrier."""
-    wanted = {each.name: " ".join(f"{key}=…" for key in each.keys) for each in registry.rows("carrier") if each.keys}
-    return ", or ".join(
-        f"export {keys} ({name})" for name, keys in sorted(wanted.items(), key=lambda each: len(each[1]))
-    )
+    rows = sorted((each for each in registry.rows("carrier") if each.keys), key=lambda each: len(each.keys))
+    exports = (f"export {' '.join(f'{key}=…' for key in each.keys)} ({each.name})" for each in rows)
+    return f"{', or '.join(exports)}; then patter doctor"
 
 
 def number_setup(carried_by: Mapping[str, Carrier], number: str) -> NumberSetup:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from patter_cli import wiring
 from patter_cli.agent import PIPELINE
+from patter_cli.cli.choosing import choose, somebody_here
 from patter_cli.cli.discovery import find_agents, load_agent
 from patter_cli.cli.general import warn
 from patter_cli.cli.templates import DEMO, template, template_files
@@ -75,8 +76,10 @@ class CallableAgents:
         )
 
 
-def only_agent() -> str:
-    """Who is meant where nobody was named. Raises InputError."""
+def only_agent(command: str = "patter simulate") -> str:
+    """Who is meant where nobody was named; at a terminal one of several is chosen. command: what to type with a name.
+    Raises InputError.
+    """
     files = find_agents(Path.cwd())
     found = [each.name for each in files if each.error is None]
     if not found and not Path("agents").is_dir() and DEMO in template_files():
@@ -90,7 +93,10 @@ def only_agent() -> str:
     if not found:
         raise InputError("there is no agent in agents/", hint="make one: patter agents new NAME")
     if len(found) > 1:
-        raise InputError(f"which agent? there are {', '.join(found)}", hint=f"patter simulate {found[0]}")
+        otherwise = f"{command} {found[0]}"
+        if not somebody_here():
+            raise InputError(f"which agent? there are {', '.join(found)}", hint=otherwise)
+        return choose({each.name: each.summary for each in files if each.name in found}, otherwise=otherwise)
     return found[0]
 
 

@@ -45,7 +45,9 @@ def explain_call(store: CallStore, written: str, turn: int | None) -> ExplainedC
     turns = explain(entries, turn=turn, before=_before(store, call_id, began_by(entries)))
     if turn is not None and not turns:
         there = [str(each.number) for each in explain(entries)]
-        hint = f"answered were {', '.join(there)}: patter explain {call_id} {there[0]}" if there else f"none was; patter logs show {call_id} tells how it went"
+        hint = f"none was; patter logs show {call_id} tells how it went"
+        if there:
+            hint = f"answered were {', '.join(there)}: patter explain {call_id} {there[0]}"
         raise InputError(f"call {call_id} has no turn {turn} that was answered aloud", hint=hint)
     return ExplainedCall(call_id=call_id, turns=tuple(turns), unreadable=unreadable)
 

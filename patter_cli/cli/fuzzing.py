@@ -50,7 +50,7 @@ class FuzzRun:
     @classmethod
     def of(cls, spec: str | None, settings: Settings, out: Path = Path("fuzz")) -> FuzzRun:
         """An agent that can be called without sound or network. Raises InputError, and what loading it raises."""
-        spec = spec or only_agent()
+        spec = spec or only_agent("patter fuzz")
         agents = CallableAgents(settings, text=True)
         ready, path = agents.find(spec)
         _check(ready)

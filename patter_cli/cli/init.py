@@ -31,10 +31,11 @@ def init(
 
     Nothing that exists is overwritten. On a terminal without --template you are asked what the agent starts from.
     """
+    from patter_cli.cli.choosing import somebody_here
     from patter_cli.cli.templates import STARTER, new_agent
 
     if template is None:
-        template = _asked() if sys.stdin.isatty() and sys.stderr.isatty() else STARTER
+        template = _asked() if somebody_here() else STARTER
     name = agent or ("front_desk" if template == STARTER else template)
     for path in new_agent(name, template, folder):
         print(folder / path)
@@ -44,18 +45,12 @@ def init(
 
 
 def _asked() -> str:
-    """The template that somebody chooses, by its number or its name."""
+    """The template that somebody chooses."""
+    from patter_cli.cli.choosing import choose
     from patter_cli.cli.discovery import summary_of
-    from patter_cli.cli.templates import STARTER, template, template_files
+    from patter_cli.cli.templates import STARTER, template_files
 
     there = template_files()
-    names = [STARTER, *(each for each in there if each != STARTER)]
-    width = max(map(len, names))
-    for number, name in enumerate(names, 1):
-        told = "answers the phone, says when it is open" if name == STARTER else summary_of(there[name])
-        print(f"{number:3}  {name:<{width}}  {told}", file=sys.stderr)
-    print("Which one? [1] ", end="", file=sys.stderr, flush=True)
-    given = sys.stdin.readline().strip() or "1"
-    chosen = names[int(given) - 1] if given.isdecimal() and 0 < int(given) <= len(names) else given
-    template(chosen)  # raises for one that there is not
-    return chosen
+    options = {STARTER: "answers the phone, says when it is open"}
+    options |= {name: summary_of(path) for name, path in there.items() if name != STARTER}
+    return choose(options, otherwise=f"patter init --template {STARTER}")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from patter_cli import wiring
 from patter_cli.call_result import CallResult, read_result
+from patter_cli.cli.choosing import choose, somebody_here
 from patter_cli.cli.discovery import find_agents, load_agent
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError, InputError, PatterError
@@ -106,10 +107,13 @@ def chosen_agent(agent: str | None) -> str:
     """Which agent to load. Raises InputError where nobody said and there is not exactly one."""
     if agent is not None:
         return agent
-    names = [each.name for each in find_agents(Path.cwd()) if each.error is None]
-    if len(names) != 1:
-        raise InputError("which agent shall talk?", hint=f"patter call NUMBER {names[0] if names else 'AGENT'}")
-    return names[0]
+    found = {each.name: each.summary for each in find_agents(Path.cwd()) if each.error is None}
+    if len(found) == 1:
+        return next(iter(found))
+    otherwise = f"patter call NUMBER {next(iter(found), 'AGENT')}"
+    if not found or not somebody_here():
+        raise InputError("which agent shall talk?", hint=otherwise)
+    return choose(found, otherwise=otherwise)
 
 
 def new_service(
@@ -125,7 +129,7 @@ def new_service(
     public host later. Raises PatterError."""
     carriers = {name: each for name, each in wiring.carriers().items() if each.local or carrier in ("", name)}
     if all(each.local for each in carriers.values()):
-        hint = f"export those of {carrier or 'your carrier'}, then: patter doctor; or without any: --carrier lab"
+        hint = f"{wiring.carrier_keys_hint()}; on this machine, without any: --carrier lab"
         raise ConfigError(f"no {carrier or 'carrier'} keys are set", hint=hint)
     if not settings.public_host and not tunnel:
         raise ConfigError("the carrier cannot reach this machine", hint="--tunnel, or --webhook-url HOST (WEBHOOK_URL)")

@@ -19,7 +19,7 @@ from patter_cli.simulate.score import describe
 from patter_cli.simulate.spread import spread
 from patter_cli.testbench.held import HeldCall, not_held
 from patter_cli.testbench.spoken import Serve, SpokenCall, served_here
-from patter_cli.testbench.trials import Trial, hold_all, junit_of, render_trials
+from patter_cli.testbench.trials import STOPPED, Trial, hold_all, junit_of, render_trials
 from patter_cli.text.printable import printable, printable_json
 
 _INDENT: Final = " " * 8
@@ -55,6 +55,12 @@ class SeveralCalls:
         finally:
             self.took_s = time.monotonic() - began_s
 
+    def stopped(self) -> None:
+        """Ctrl-C came: what was not held to its end counts as skipped."""
+        for trial in self.trials:
+            missing = self.times - len(trial.calls)
+            trial.calls += [not_held(trial.scenario, STOPPED) for _ in range(missing)]
+
     def hold_virtually(self) -> None:
         """The same by text, on virtual time, one call after the other: it is over before anybody asks how far it is.
         Not from a running event loop."""
@@ -62,21 +68,23 @@ class SeveralCalls:
 
         began_s = time.monotonic()
         self._trials()
-        for plan, trial in zip(self.planned, self.trials, strict=True):
-            trial.began_at = time.time()
-            for number in range(1, self.times + 1):
-                scenario = replace(plan.scenario, seed=plan.scenario.seed + number - 1)
-                try:
-                    agent = plan.agent if number == 1 else plan.again()
-                    assert agent is not None  # --url and --text do not go together
-                    held = self._unplayable(plan) or hold_virtually(
-                        agent, scenario, model=plan.model, max_ttfa_ms=self.max_ttfa_ms
-                    )
-                    held.error = held.own_failure()
-                except PatterError as error:
-                    held = not_held(scenario, error=error)
-                trial.calls.append(held)
-        self.took_s = time.monotonic() - began_s
+        try:
+            for plan, trial in zip(self.planned, self.trials, strict=True):
+                trial.began_at = time.time()
+                for number in range(1, self.times + 1):
+                    scenario = replace(plan.scenario, seed=plan.scenario.seed + number - 1)
+                    try:
+                        agent = plan.agent if number == 1 else plan.again()
+                        assert agent is not None  # --url and --text do not go together
+                        held = self._unplayable(plan) or hold_virtually(
+                            agent, scenario, model=plan.model, max_ttfa_ms=self.max_ttfa_ms
+                        )
+                        held.error = held.own_failure()
+                    except PatterError as error:
+                        held = not_held(scenario, error=error)
+                    trial.calls.append(held)
+        finally:
+            self.took_s = time.monotonic() - began_s
 
     @property
     def passed(self) -> bool:
@@ -150,9 +158,11 @@ def lines_of(trial: Trial) -> list[str]:
     """What came of one scenario."""
     if trial.skipped:
         return [f"{'skipped':<8}{_name(trial)}: {trial.skipped}"]
-    runs = len(trial.calls)
+    runs = trial.held
     mark = "ok" if not trial.failed else "FAILED"
-    figures = [f"{trial.passed} of {runs} passed"] if runs > 1 else []
+    figures = [f"{trial.passed} of {runs} passed"] if len(trial.calls) > 1 else []
+    if lost := len(trial.calls) - runs:
+        figures.append(f"{lost} not held to the end")
     if waits := spread(trial.waits_ms):
         figures.append(f"waited {waits.p50} ms (p50), {waits.min} to {waits.max}")
     lines = [f"{mark:<8}{_name(trial)}{': ' if figures else ''}{', '.join(figures)}"]

@@ -96,7 +96,8 @@ def simulate(
 
     Several scenarios, or one with -n, are held side by side; a line for each says what came of it, and below it what
     was wanted and what was heard. With --text they are played without sound, ten minutes in a second. Exits with 1 if
-    one of them failed. docs/scenarios.md has what one may say.
+    one of them failed. After Ctrl-C, --junit and --json have what was held until then. docs/scenarios.md has what one
+    may say.
 
     --json: {call_id, agent, outcome, reason, duration_ms, turns: [{caller, agent, interrupted, tools: [{name,
     arguments, result}], latency}], cost: {usd, known_usd, legs, prices}, caller_waited_ms, notes, expectations: [{step,
@@ -244,17 +245,24 @@ def _hold_several(planned: list[Planned], flags: SimulateFlags, settings: Settin
         max_ttfa_ms=flags.max_ttfa_ms,
         quiet=flags.json,
     )
-    with redirect_stdout(sys.stderr):  # what the agents' code prints is no data
-        if flags.virtual or all(each.scenario.virtual is not None for each in planned):
-            calls.hold_virtually()
-        else:
-            run(calls.hold())
+    stopped = False
+    try:
+        with redirect_stdout(sys.stderr):  # what the agents' code prints is no data
+            if flags.virtual or all(each.scenario.virtual is not None for each in planned):
+                calls.hold_virtually()
+            else:
+                run(calls.hold())
+    except KeyboardInterrupt:
+        stopped = True
+        calls.stopped()
     if flags.junit is not None:
         calls.write_junit(flags.junit)
     if flags.json:
         calls.print_json()
     else:
         calls.print_lines()
+    if stopped:
+        raise typer.Exit(130)
     if not calls.passed:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from patter_cli.errors import PatterError
 from patter_cli.simulate.judgement import transcript
@@ -17,6 +17,9 @@ from patter_cli.simulate.score import Verdict, describe
 from patter_cli.simulate.spread import spread
 from patter_cli.simulate.written import Scenario
 from patter_cli.testbench.held import HeldCall
+
+STOPPED: Final = "it was not held to its end: the run was stopped"
+"""What is said of a call that Ctrl-C took away."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,8 +34,13 @@ class Trial:
 
     @property
     def skipped(self) -> str:
-        """Why nobody could hold it; "" if somebody could."""
-        return self.calls[0].skipped if self.calls else ""
+        """Why none of its calls was held; "" if one was."""
+        return self.calls[0].skipped if self.calls and all(each.skipped for each in self.calls) else ""
+
+    @property
+    def held(self) -> int:
+        """Calls that were held to their end, however they ended."""
+        return sum(not each.skipped for each in self.calls)
 
     @property
     def passed(self) -> int:
@@ -41,7 +49,7 @@ class Trial:
 
     @property
     def failed(self) -> int:
-        return 0 if self.skipped else len(self.calls) - self.passed
+        return self.held - self.passed
 
     def faults(self) -> list[tuple[Verdict, int]]:
         """Each expectation that failed, with how many calls it failed in; the first of them says what was heard."""
@@ -108,7 +116,7 @@ async def hold_all(
 
     async with asyncio.TaskGroup() as tasks:
         for trial in trials:
-            trial.calls = [HeldCall(scenario=trial.scenario, skipped="it was not held") for _ in range(times)]
+            trial.calls = [HeldCall(scenario=trial.scenario, skipped=STOPPED) for _ in range(times)]
             for place in range(times):
                 tasks.create_task(one(trial, place + 1, place))
 
