@@ -59,19 +59,15 @@ def wanted(error: Exception) -> str:
 
 @contextmanager
 def _told(root: Any, words: Sequence[str]) -> Iterator[None]:
-    from patter_cli.cli.next_command import typed_line
-
-    as_json = "--json" in words
     try:
         yield
-    except PatterError as error:  # of a flag that is looked at before the command begins
-        tell(error, as_json=as_json, typed=typed_line(root, words))
-        raise typer.Exit(error.exit_code) from None
-    except _UsageError as error:
+    except (PatterError, _UsageError) as error:  # the first of a flag that is looked at before the command begins
+        from patter_cli.cli.next_command import typed_line
+
         if type(error).__name__ == "NoArgsIsHelpError":
             raise
-        refused = mistyped(error)
-        tell(refused, as_json=as_json, typed=typed_line(root, words))
+        refused = error if isinstance(error, PatterError) else mistyped(error)
+        tell(refused, as_json="--json" in words, typed=typed_line(root, words))
         raise typer.Exit(refused.exit_code) from None
 
 
