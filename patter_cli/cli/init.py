@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,8 @@ def init(
     for path in new_agent(name, template, folder):
         print(folder / path)
     steps = [f"cd {folder}"] if folder != Path() else []
-    steps += [f"patter simulate {name}", f"patter serve {name} --reload", "python -m pytest"]
+    steps += [f"patter simulate {name}", f"patter serve {name} --reload"]
+    steps += ["python -m pytest"] if find_spec("pytest") else ["pip install pytest", "python -m pytest"]
     print("Next:\n" + "\n".join(f"  {each}" for each in steps), file=sys.stderr)
 
 

@@ -36,14 +36,15 @@ class Changeable(Protocol):
 
 
 async def reload_changed(
-    specs: Mapping[str, str], settings: Settings, server: Changeable, *, notice: Callable[[str], None]
+    specs: Mapping[str, str], settings: Settings, server: Changeable, *, since_ns: int, notice: Callable[[str], None]
 ) -> None:
-    """Look until cancelled. specs: by an agent's name, as load_agent takes it. notice: is told which agents answer as
-    they were before a change that cannot be used, as long as any does; then ""."""
+    """Look until cancelled. specs: by an agent's name, as load_agent takes it. since_ns: Unix time at which they began
+    to be loaded; who edits while the server starts is not overlooked. notice: is told which agents answer as they were
+    before a change that cannot be used, as long as any does; then ""."""
     broken: list[str] = []
     files = {name: path_of(spec) for name, spec in specs.items()}
-    known = _stamps({*files.values(), *imported_files()})
-    before = known
+    before = _stamps({*files.values(), *imported_files()})
+    known = {path: None if stamp is not None and stamp[0] > since_ns else stamp for path, stamp in before.items()}
     while True:
         await asyncio.sleep(LOOK_S)
         now = _stamps({*files.values(), *imported_files()})

@@ -204,7 +204,9 @@ async def _serve(
 
     watching = None
     if reload:
-        watching = asyncio.create_task(reload_changed(served.specs, settings, service, notice=notice))
+        watching = asyncio.create_task(
+            reload_changed(served.specs, settings, service, since_ns=served.since_ns, notice=notice)
+        )
     try:
         await run_until_signal(way.lead_to(service), on_ready=ready, asked=service.asked_to_stop)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ class ServedAgents:
     """As each was named, by its name."""
     numbers: Mapping[str, str] = field(default_factory=dict)
     """E.164 -> agent."""
+    since_ns: int = 0
+    """Unix time at which their files began to be read."""
 
     def numbers_of(self, agent: str) -> list[str]:
         """Those that lead to the agent."""
@@ -40,9 +43,10 @@ class ServedAgents:
 def load_agents(spec: str | None, settings: Settings) -> ServedAgents:
     """Run the agents' files. spec: the one that was named; None: all in agents/, and those that cannot be read are left
     out with a warning, unless a number leads to them. Raises PatterError."""
+    since_ns = time.time_ns()
     if spec is not None:
         name, ready = _load(spec, settings)
-        return ServedAgents(agents={name: ready}, specs={name: spec})
+        return ServedAgents(agents={name: ready}, specs={name: spec}, since_ns=since_ns)
     found = find_agents(Path.cwd())
     broken = {
         each.name: f"agents/{each.name}.py cannot be read: {each.error}" for each in found if each.error is not None
@@ -60,7 +64,7 @@ def load_agents(spec: str | None, settings: Settings) -> ServedAgents:
     numbers = by_number(settings.numbers, names)
     warn(f"{said}, so it is left out" for said in broken.values())
     agents = dict(_load(each, settings) for each in names)
-    return ServedAgents(agents=agents, specs={each: each for each in names}, numbers=numbers)
+    return ServedAgents(agents=agents, specs={each: each for each in names}, numbers=numbers, since_ns=since_ns)
 
 
 def _load(spec: str, settings: Settings) -> tuple[str, ReadyAgent]:

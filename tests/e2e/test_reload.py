@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
@@ -13,7 +14,10 @@ import pytest
 
 from patter_cli.audio.frame import Samples
 from patter_cli.carriers.twilio.stream import TwilioLine
+from patter_cli.cli.reloading import reload_changed
 from patter_cli.core.journal import parse_journal, render_entry, replay
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.settings import Settings
 from patter_cli.simulate.caller import LineCaller
 from tests.e2e.conftest import Earpiece, letter_in
 from tests.e2e.test_serve import Serving, free_port, serving
@@ -139,3 +143,26 @@ async def test_a_module_beside_the_agent_counts_too(tmp_path: Path) -> None:
         async with second:
             second.press("5")
             assert await second.wait_for(lambda: "new" in second_ear.text, 10)
+
+
+async def test_an_edit_while_it_starts_is_not_overlooked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came after the file was read; one from before is no change."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    written(tmp_path, '"first"')
+    changed: list[str] = []
+
+    class Server:
+        async def change(self, agent: ReadyAgent) -> None:
+            changed.append(agent.name)
+
+    edited_ns = (tmp_path / "agents" / "echo.py").stat().st_mtime_ns
+    for since_ns in (edited_ns + 1, edited_ns - 1):
+        work = reload_changed({"echo": "echo"}, Settings(), Server(), since_ns=since_ns, notice=lambda text: None)
+        looking = asyncio.create_task(work)
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if changed:
+                break
+        looking.cancel()
+        assert changed == ([] if since_ns > edited_ns else ["echo"])
