@@ -88,6 +88,8 @@ def show(settings: Settings, agent: Named, json: AsJson = False) -> None:
         for problem in portrait.problems:
             kind = "error" if problem.exit_code else "warning"
             print(f"{kind}: {printable_lines(problem.message)}", file=sys.stderr)
+            if problem.hint:
+                print(f"hint: {printable_lines(problem.hint)}", file=sys.stderr)
 
 
 def check(settings: Settings, agent: Named, json: AsJson = False) -> None:
