@@ -238,7 +238,9 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except OSError as error:
-        raise InputError(f"the folder you are in cannot be used: {reason(error)}", hint="cd to your project") from error
+        raise InputError(
+            f"the folder you are in cannot be used: {reason(error)}", hint="go into your project: cd PROJECT"
+        ) from error
 
 
 def _set_up(context: typer.Context, arguments: Mapping[str, Any]) -> Settings:

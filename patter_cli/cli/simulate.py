@@ -213,6 +213,7 @@ def _hold_one(plan: Planned, flags: SimulateFlags, settings: Settings) -> None:
 def _end_one(simulation: Simulation, flags: SimulateFlags) -> None:
     """What comes after the call: its object, and the exit code."""
     from patter_cli.cli.told import tell
+    from patter_cli.errors import StoreError
 
     if flags.json:
         simulation.print_json()
@@ -222,6 +223,14 @@ def _end_one(simulation: Simulation, flags: SimulateFlags) -> None:
         raise typer.Exit(failure.exit_code)
     if failure is not None:
         raise failure
+    if not simulation.held.kept:
+        tell(
+            StoreError(
+                "not all of the call could be written down",
+                hint="make room, or name a folder that has some: export PATTER_LOG_DIR=calls",
+            ),
+            as_json=False,
+        )
     if simulation.held.failed or not simulation.held.kept:
         raise typer.Exit(1)
 

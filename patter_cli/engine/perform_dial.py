@@ -14,7 +14,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.outcome import Outcome
 from patter_cli.engine.context import CallContext
 from patter_cli.engine.perform_carrier import HANG_UP_S
-from patter_cli.errors import AnswerLost, CarrierError, NotReachable, PatterError
+from patter_cli.errors import AnswerLost, CarrierError, ConfigError, NotReachable, PatterError
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class DialPerformer:
                 carrier_call_id = await self._carrier.place(self._request)
         except (AnswerLost, TimeoutError, OSError) as error:
             self._nobody_knows(error)
-        except CarrierError as error:
+        except (CarrierError, ConfigError) as error:  # the second before anything was sent
             log.warning("call %s was refused: %s", self._call.info.call_id, error)
             self._call.post(DialFailed(outcome=Outcome.FAILED, reason="rejected"))
             if not self.placed.done():

@@ -44,7 +44,10 @@ def copy_call(source: Path, target: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StoreError(f"call {source.name} cannot be copied to {target}: {reason(error)}") from error
+        raise StoreError(
+            f"call {source.name} cannot be copied to {target}: {reason(error)}",
+            hint="make room there, or name another folder: patter logs backup backup",
+        ) from error
     return True
 
 

@@ -166,7 +166,7 @@ class HeldCall:
         return ProviderError(
             f"{'the call failed' if gave_up else 'nothing was answered'}: {self.folds.fault or summary.reason}",
             provider="agent",
-            hint="mend what is named, or see what the agent is made of: patter agents show",
+            hint=f"mend what is named, or see what the agent is made of: patter agents show {summary.agent or 'AGENT'}",
         )
 
     @property

@@ -196,6 +196,16 @@ def test_without_a_carrier_or_an_address(desk: Desk) -> None:
         assert (code, word in err) == (3, True), err
 
 
+def test_keys_that_can_be_nobodys_end_it_at_once(desk: Desk) -> None:
+    """Nothing was sent, so nobody waits for a call that may ring: the setting is named, and what it should be."""
+    keys = {"TWILIO_ACCOUNT_SID": "AC0", "TWILIO_AUTH_TOKEN": "made-up-0123456789", "ACME_KEY": ""}
+    began_s = time.monotonic()
+    code, _, err = desk.patter("call", "+12125550142", "hum", **keys)
+    assert (code, "TWILIO_ACCOUNT_SID is no account's id" in err) == (3, True), err
+    assert "hint: it is AC and 32 hexadecimal digits" in err
+    assert time.monotonic() - began_s < 15.0
+
+
 def test_a_server_that_runs_makes_the_call(desk: Desk) -> None:
     """It is found and asked; detached, the command only prints the call's id; Ctrl-C calls off what rings."""
     server = desk.start("serve", "hum")

@@ -25,11 +25,12 @@ from urllib.parse import quote, urlencode
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from patter_cli.carriers.telnyx.stream import CALL_ID
-from patter_cli.errors import AnswerLost, CallRejected, CarrierError
+from patter_cli.errors import AnswerLost, CallRejected, CarrierError, reason
 
 BASE_URL: Final = "https://api.telnyx.com/v2"
 DIAL_ADDRESS: Final = "/calls"
 
+UNREACHABLE: Final = "see whether this machine is on the network: patter doctor"
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 4.0
 COMMAND_S: Final = 1.2
@@ -150,12 +151,12 @@ class Account:
                 reply, wait_s = await self._exchange(method, address, body, answer_s)
             except _NotSent as error:
                 if not left:
-                    raise CarrierError(f"Telnyx cannot be reached: {error}") from error
+                    raise CarrierError(f"Telnyx cannot be reached: {error}", hint=UNREACHABLE) from error
             except _NoAnswer as error:
                 if not repeatable:
                     raise AnswerLost(f"Telnyx may or may not have done it: {error}") from error
                 if not left:
-                    raise CarrierError(f"Telnyx does not answer: {error}") from error
+                    raise CarrierError(f"Telnyx does not answer: {error}", hint=UNREACHABLE) from error
             else:
                 if reply.status != 429 or not left or wait_s > LONGEST_PAUSE_S:
                     return reply
@@ -189,9 +190,9 @@ class Account:
                 reply = _read(response.status_code, bytes(said), _date(response.headers.get("date", "")))
                 return reply, _seconds(response.headers.get("x-ratelimit-reset"))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _NotSent(str(error) or type(error).__name__) from error
+            raise _NotSent(reason(error)) from error
         except (httpx.HTTPError, OSError, TimeoutError) as error:
-            raise _NoAnswer(str(error) or type(error).__name__) from error
+            raise _NoAnswer(reason(error)) from error
 
 
 class _NotSent(Exception):

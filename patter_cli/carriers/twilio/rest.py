@@ -21,10 +21,11 @@ from math import isfinite
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from patter_cli.errors import AnswerLost, CallRejected, CarrierError
+from patter_cli.errors import AnswerLost, CallRejected, CarrierError, reason
 
 BASE_URL: Final = "https://api.twilio.com"
 VERSION: Final = "2010-04-01"
+UNREACHABLE: Final = "see whether this machine is on the network: patter doctor"
 
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 4.0
@@ -136,13 +137,13 @@ class Account:
                 reply, retry_after_s = await self._exchange(method, url, content)
             except _NotSent as error:
                 if last:
-                    raise CarrierError(f"Twilio cannot be reached: {error}") from error
+                    raise CarrierError(f"Twilio cannot be reached: {error}", hint=UNREACHABLE) from error
                 retry_after_s = None
             except _NoAnswer as error:
                 if not repeatable:
                     raise AnswerLost(f"Twilio may or may not have done it: {error}") from error
                 if last:
-                    raise CarrierError(f"Twilio does not answer: {error}") from error
+                    raise CarrierError(f"Twilio does not answer: {error}", hint=UNREACHABLE) from error
                 retry_after_s = None
             else:
                 if reply.status != 429 or last:
@@ -171,9 +172,9 @@ class Account:
                     if len(body) > REPLY_BYTES:
                         raise _NoAnswer(f"{response.status_code} with a body that has no end")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, ssl.SSLError) as error:
-            raise _NotSent(str(error) or type(error).__name__) from error
+            raise _NotSent(reason(error)) from error
         except (httpx.HTTPError, OSError) as error:
-            raise _NoAnswer(str(error) or type(error).__name__) from error
+            raise _NoAnswer(reason(error)) from error
         status = response.status_code
         read = _object(bytes(body))
         if status >= 500 or 300 <= status < 400 or status < 200:
