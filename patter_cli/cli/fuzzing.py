@@ -54,7 +54,6 @@ class FuzzRun:
         agents = CallableAgents(settings, text=True)
         ready, path = agents.find(spec)
         _check(ready)
-        _check_out(out)
         fuzzer = Fuzzer(fresh=lambda: agents.find(spec)[0], codec=virtual_codec, subject=_subject(ready, path))
         return cls(spec=spec, settings=settings, fuzzer=fuzzer, out=out)
 
@@ -63,8 +62,9 @@ class FuzzRun:
         return self.found.findings
 
     def hold(self, seed: int, minutes: float) -> None:
-        """Call until so much was talked, or Ctrl-C; what was found so far is told either way."""
+        """Call until so much was talked, or Ctrl-C; what was found so far is told either way. Raises InputError."""
         self.seed = seed
+        _check_out(self.out)
         try:
             with redirect_stdout(sys.stderr):  # what the agent's code prints is no data
                 for each in self.finds(seed, minutes, processes_for(minutes)):
