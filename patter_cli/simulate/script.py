@@ -110,6 +110,8 @@ async def hold_conversation(
                     for each in more:
                         played.append(await script_run.play(each, await _sound(each, voice)))
                         on_done(played[-1])
+                if played and isinstance(played[-1].step, HangUp):
+                    break
                 script_run.settle_ms = max(settle_ms, PARTING_MS)
             played.append(await script_run.play(step, sound))
             on_done(played[-1])

@@ -14,8 +14,10 @@ from patter_cli.contracts.llm import LanguageModel
 from patter_cli.providers.openai import OpenAILLM
 from patter_cli.simulate.judgement import ask
 from patter_cli.simulate.persona import spoken_line
+from patter_cli.simulate.scenario import load_scenario
 from patter_cli.testbench.held import HeldCall
 from patter_cli.testbench.models import configured_model
+from patter_cli.testbench.spoken import SpokenCall
 from patter_cli.testing.vendors.llm.chat import ChatVendor
 from patter_cli.testing.vendors.llm.said import Said
 from patter_cli.testing.vendors.server import serve
@@ -53,6 +55,28 @@ async def test_a_caller_is_played_until_they_have_what_they_want(tmp_path: Path)
     assert "Your table is booked for Friday." in str(asked[-1])
     assert "Anna, in a hurry" in str(asked[0])
     assert "a table for four" in str(asked[0])
+
+
+@pytest.mark.slow
+async def test_a_caller_is_played_on_a_line_with_sound(tmp_path: Path) -> None:
+    """Their lines are spoken and recognised, and the model reads what was heard of the answers."""
+    lines = [Said("A table for four, please."), Said("Thank you, that is all. HANG UP"), Said("HANG UP")]
+    expect = '[expect]\ntool = {name = "book", arguments = {people = 4}}\noutcome = "answered"\nsays = "booked"\n'
+    path = tmp_path / "played.toml"
+    path.write_text(f'agent = "shop"\n[line]\nquality = "mobile"\n{CALLER}{expect}')
+    vendor = ChatVendor(lines, key=KEY)
+    async with serve(vendor, path="") as lab:
+        model = OpenAILLM(KEY, base_url=lab.url)
+        call = await SpokenCall(agent=shop(), scenario=load_scenario(path), model=model).by_script()
+    assert vendor.refused == []
+    assert call.passed, call.failed
+    assert [each.step for each in call.steps] == [
+        Say("A table for four, please."),
+        Say("Thank you, that is all."),
+        HangUp(),
+    ]
+    assert "Your table is booked for Friday." in str(vendor.prompts[-1])
+    assert all(each is not None and each > 0 for each in call.waits_ms[:1])
 
 
 async def test_a_caller_who_never_has_enough_hangs_up(tmp_path: Path) -> None:
