@@ -24,6 +24,7 @@ from patter_cli.simulate.fuzz.keep import scenario_text
 from patter_cli.simulate.fuzz.run import Finding, Found, Fuzzer, phrases_of, silent_ms
 from patter_cli.simulate.scenario import load_scenario
 from patter_cli.simulate.score import describe
+from patter_cli.testbench.logged import errors_logged
 from patter_cli.testbench.virtual import virtual_codec
 from patter_cli.text.printable import printable
 
@@ -110,10 +111,19 @@ class FuzzRun:
         self._tell(f"FAILED {finding.fault.rule}: {finding.fault.what}")
         for step in finding.case.steps:
             self._tell(f"       {describe(step)[:100]}")
+        for line in self._logged(finding.case):
+            self._tell(f"       log: {line}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(scenario_text(finding.case, self.spec, finding.fault, str(path)), encoding="utf-8")
         self.files[finding.identity] = str(path)
         self._tell(f"       again: patter simulate --scenario {path}")
+
+    def _logged(self, case: FuzzCase) -> list[str]:
+        """What the log says of the agent's own code in that call: where it raised, and what."""
+        errors: list[str] = []
+        with errors_logged(errors):
+            self.fuzzer.hold(case)
+        return list(dict.fromkeys(errors))
 
     def _path(self, fault: Fault) -> Path:
         """A name that says what it is, and is nobody else's of this run."""
