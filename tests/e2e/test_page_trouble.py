@@ -30,6 +30,13 @@ MediaDevices.prototype.getUserMedia = async function (...wanted) {
   return stream;
 };
 """
+SLOW = """
+const ask = MediaDevices.prototype.getUserMedia;
+MediaDevices.prototype.getUserMedia = async function (...wanted) {
+  await new Promise((next) => setTimeout(next, 700));
+  return ask.apply(this, wanted);
+};
+"""
 NONE = """
 MediaDevices.prototype.getUserMedia = () => Promise.reject(new DOMException("none", "NotFoundError"));
 """
@@ -185,6 +192,27 @@ async def test_a_network_is_cut_in_the_middle(tmp_path: Path, browser: Any) -> N
                 way.mend()
                 await seen.page.get_by_role("button", name="Call again").click()
                 await seen.page.locator(".talk .line.agent", has_text="Hello").wait_for()
+
+
+async def test_somebody_changes_their_mind_while_the_browser_asks(tmp_path: Path, browser: Any) -> None:
+    """Who hangs up before the microphone is there has called nobody, and who leaves the page has taken nothing over;
+    a second press is no second wish."""
+    async with served(tmp_path) as (phone, _), Caller(phone, "shop") as caller:
+        await caller.until_heard("hello.")
+        async with looking(browser, phone.server.link(), before=SLOW, **ALLOWED) as seen:
+            await open_call(seen)
+            await seen.page.get_by_role("button", name="Take over").click()
+            assert await seen.page.get_by_role("button", name="Take over").is_disabled()
+            await seen.go("softphone")
+            await seen.page.get_by_role("button", name="Call", exact=True).click()
+            await seen.page.get_by_role("button", name="Hang up").click()
+            await seen.page.get_by_text("The call is over").wait_for()
+            await asyncio.sleep(1.2)
+            assert taken(caller) == []
+            assert len(phone.log.calls) == 1
+            await seen.page.get_by_role("button", name="Call again").click()
+            await seen.page.locator(".talk .line.agent", has_text="Hello").wait_for()
+            assert len(phone.log.calls) == 2
 
 
 @pytest.mark.parametrize(

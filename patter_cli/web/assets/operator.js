@@ -7,7 +7,7 @@ import { CallSocket, Sound } from "./sound.js";
 const GATHER_MS = { caller: 80, agent: 20 };
 const TAKES_MS = 4000; // for the server to say that the call is ours
 const WHY_MS = 500; // for our own socket to say why it no longer is
-const APART = { hears: false, talks: false, fault: "", near: 0 };
+const APART = { asks: false, hears: false, talks: false, granted: false, fault: "", near: 0 };
 
 const SAYS = {
   theirs: "A colleague has this call. You hear both sides.",
@@ -21,29 +21,36 @@ const SAYS = {
 export function Operator({ call }) {
   const [line, setLine] = useState("");
   const [state, setState] = useState(APART);
-  const held = useRef({}); // sound, socket; ours: the call has been ours
+  const held = useRef({}); // sound, socket
+  const had = useRef(false); // the call has been ours
+  const latest = useRef(null); // what was pressed last; whoever has left since wants it no more
   const change = (part) => setState((before) => ({ ...before, ...part }));
   const path = `/calls/${encodeURIComponent(call.call_id)}`;
 
   const leave = (fault = "") => {
     const { socket, sound } = held.current;
     held.current = {};
+    had.current = false;
+    latest.current = null;
     socket?.close();
     sound?.close();
     setState({ ...APART, fault });
   };
   useEffect(() => () => leave(), []);
 
-  /** The server says so, at the latest then; and others may end it: who hangs up, or puts the caller through. */
+  /** It takes a moment until the call is ours; and others may end it: who hangs up, or puts the caller through. */
+  const ours = state.talks && state.granted && call.taken;
   useEffect(() => {
     if (!state.talks) return undefined;
-    if (call.taken) return void (held.current.ours = true);
-    const [text, ms] = held.current.ours ? [SAYS.back, WHY_MS] : [SAYS.refused, TAKES_MS];
+    if (ours) return void (had.current = true);
+    const [text, ms] = had.current ? [SAYS.back, WHY_MS] : [SAYS.refused, TAKES_MS];
     const timer = setTimeout(() => leave(text), ms);
     return () => clearTimeout(timer);
-  }, [state.talks, call.taken]);
+  }, [state.talks, ours]);
 
   const join = async (talks) => {
+    const pressed = (latest.current = {});
+    change({ asks: true, fault: "" });
     try {
       const sound = await Sound.open({
         microphone: talks,
@@ -52,11 +59,12 @@ export function Operator({ call }) {
         onLevels: ({ near }) => held.current.sound === sound && talks && change({ near }),
         onGone: () => held.current.sound === sound && leave(SAYS.gone),
       });
+      if (latest.current !== pressed) return void sound.close();
       leave();
       let unheard = false;
       const socket = new CallSocket(`/dashboard/listen/${encodeURIComponent(call.call_id)}${talks ? "?talk=1" : ""}`, {
         start: call.call_id,
-        onJoined: (ours) => held.current.socket === socket && talks && !ours && change({ talks: false, fault: SAYS.theirs }),
+        onJoined: (granted) => held.current.socket === socket && talks && change(granted ? { granted } : { talks: false, fault: SAYS.theirs }),
         onMedia: (pcm, track) => sound.play(pcm, track),
         onClear: (track) => sound.clear(track),
         onUnheard: () => (unheard = true),
@@ -66,9 +74,9 @@ export function Operator({ call }) {
         },
       });
       held.current = { sound, socket };
-      change({ hears: true, talks, fault: "" });
+      change({ hears: true, talks });
     } catch (error) {
-      change({ fault: error.message });
+      if (latest.current === pressed) change({ asks: false, fault: error.message });
     }
   };
   const say = async (event) => {
@@ -82,13 +90,12 @@ export function Operator({ call }) {
     }
   };
   const listens = state.hears && !state.talks;
-  const ours = state.talks && call.taken;
   return html`<div class="operator">
     <div class="row">
-      ${!state.talks && html`<button class="plain" aria-pressed=${listens} onClick=${() => (listens ? leave() : join(false))}>${listens ? "Stop listening" : "Listen in"}</button>`}
+      ${!state.talks && html`<button class="plain" disabled=${state.asks} aria-pressed=${listens} onClick=${() => (listens ? leave() : join(false))}>${listens ? "Stop listening" : "Listen in"}</button>`}
       ${state.talks
         ? html`<button class="plain strong" onClick=${() => leave()}>Hand back to the agent</button>`
-        : html`<button class="plain" disabled=${call.taken} onClick=${() => join(true)}>${call.taken ? "A colleague has this call" : "Take over"}</button>`}
+        : html`<button class="plain" disabled=${call.taken || state.asks} onClick=${() => join(true)}>${call.taken ? "A colleague has this call" : "Take over"}</button>`}
       ${state.talks && html`<span class="meter near" aria-hidden="true"><i style=${{ width: `${Math.min(100, state.near * 140)}%` }}></i></span>`}
     </div>
     <form class="row say" onSubmit=${say}>

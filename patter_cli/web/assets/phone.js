@@ -30,19 +30,23 @@ export class Phone {
   /** ticket: makes {path, call} of the call's socket once the microphone is there. */
   async call(ticket) {
     if (this.busy) return;
+    const call = (this.latest = {}); // whoever hangs up while we wait has ended this one
     this.leaves = false;
     this.change({ ...START, state: ASKING });
     try {
-      this.sound = await Sound.open({
+      const sound = await Sound.open({
         onFrame: (pcm) => this.socket?.media(pcm),
         onMark: (name) => this.socket?.send({ event: "mark", name }),
         onLevels: ({ near, far }) => this.busy && this.change({ near, far }),
         onGone: () => this.change({ fault: "The microphone is gone: the agent hears nothing." }),
       });
+      if (this.latest !== call) return void sound.close();
+      this.sound = sound;
       this.change({ state: CALLING });
-      const { path, call } = await ticket();
-      this.socket = new CallSocket(path, {
-        start: call,
+      const made = await ticket();
+      if (this.latest !== call) return;
+      this.socket = new CallSocket(made.path, {
+        start: made.call,
         onOpen: () => this.change({ state: TALKING, began: Date.now() }),
         onMedia: (pcm) => this.sound?.play(pcm),
         onMark: (name) => this.sound?.mark(name),
@@ -54,7 +58,7 @@ export class Phone {
         },
       });
     } catch (error) {
-      this.end(error.message);
+      if (this.latest === call) this.end(error.message);
     }
   }
 
@@ -66,6 +70,7 @@ export class Phone {
   }
 
   end(fault = "") {
+    this.latest = null;
     this.sound?.close();
     this.sound = this.socket = null;
     this.change({ state: ENDED, fault, near: 0, far: 0 });
