@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import wave
@@ -296,6 +297,38 @@ async def test_many_calls_go_on_at_once(tmp_path: Path, browser: Any) -> None:
             assert await seen.page.locator("article").count() == 1
             assert await violations(seen) == []
             assert seen.wrong == []
+
+
+HIDES = """
+Object.defineProperty(document, 'hidden', { get: () => Boolean(window.away) });
+window.leave = (away) => { window.away = away; document.dispatchEvent(new Event('visibilitychange')); };
+const wait = window.setTimeout;
+window.setTimeout = (act, ms, ...rest) => wait(act, ms === 5000 ? 50 : ms, ...rest);
+"""
+"""A tab that can be put into the background, where it waits less long."""
+
+
+async def test_any_number_of_tabs(tmp_path: Path, browser: Any) -> None:
+    """A browser has six connections to a server. Tabs that nobody looks at hold none, and know all when they are
+    looked at again."""
+    async with shown(tmp_path) as there, looking(browser, there.site.link("127.0.0.1"), before=HIDES) as seen:
+        fill(there.store, 3)
+        await seen.page.get_by_text("Connected", exact=True).wait_for()
+        tabs = [seen.page]
+        for _ in range(8):
+            await tabs[-1].evaluate("window.leave(true)")
+            tab = await seen.page.context.new_page()
+            await tab.add_init_script(HIDES)
+            await tab.goto(f"{seen.base}/dashboard#/calls", timeout=8000)
+            await tab.locator(".calls tbody tr").first.wait_for(timeout=8000)
+            tabs.append(tab)
+        there.site.feed("LB9", parse_entry(first_line("LB9", STARTED, caller="+14155550109")))
+        await asyncio.sleep(0.3)
+        assert await seen.page.locator("article", has_text="+14155550109").count() == 0, "nobody looks"
+        await seen.page.evaluate("window.leave(false)")
+        await seen.page.locator("article", has_text="+14155550109").wait_for()
+        for tab in tabs[1:]:
+            await tab.close()
 
 
 async def test_the_calls_can_be_taken_away(kept: Kept, browser: Any) -> None:

@@ -40,6 +40,9 @@ export function CallPage({ id }) {
     due.current = setTimeout(() => ((due.current = 0), reload()), Math.max(SETTLE_MS, took.current * SPARE));
   }, [said]);
   useEffect(() => {
+    if (call?.renewed) reload();
+  }, [call?.renewed]);
+  useEffect(() => {
     const timer = call?.over ? setTimeout(reload, SETTLE_MS) : 0;
     return () => clearTimeout(timer);
   }, [call?.over]);

@@ -10,6 +10,7 @@ const KINDS = [
 const LINES = 200;
 const KEPT_MS = 60_000; // a call that is over stays in sight for so long
 const SILENT_MS = 1500; // a break that is shorter is nobody's business
+const UNSEEN_MS = 5000; // that a tab is in the background before it lets go of its stream
 const WORDS_A_SECOND = 2.8; // of a voice that does not say when its words come
 const SPLIT = /\S+\s*/g;
 
@@ -70,6 +71,7 @@ export class LiveCall {
     this.taken ??= false;
     this.outcome = "";
     this.over = 0;
+    this.renewed = 0; // how often something was missed
     if (row.last_caller) this.lines.push({ who: "caller", text: row.last_caller, at_ms: 0 });
     if (row.last_agent) this.lines.push({ who: "agent", text: row.last_agent, at_ms: 0 });
   }
@@ -129,6 +131,7 @@ export class LiveCall {
   renew({ seconds, last_caller, last_agent, ...facts }) {
     this.replies.clear();
     this.hearing = null;
+    this.renewed += 1;
     return Object.assign(this, facts);
   }
 
@@ -239,7 +242,10 @@ function after(whole, heard) {
   return (whole.match(SPLIT) ?? []).slice(count).join("").trim();
 }
 
-/** All calls of the server. One stream for the whole page; who draws asks `useLive` to be told. */
+/** All calls of the server. One stream for the whole page; who draws asks `useLive` to be told.
+ *
+ * A browser has six connections to a server, whatever its tabs: one that nobody looks at lets go of its stream, or the
+ * seventh tab would load nothing. It goes on after the last event when somebody looks again. */
 class Live {
   constructor() {
     this.calls = new Map();
@@ -250,6 +256,25 @@ class Live {
     this.watchers = new Set();
     this.due = 0;
     this.again = 0;
+    this.silent = 0;
+    this.last = ""; // event's id
+    this.unseen = 0;
+    this.rests = false;
+    document.addEventListener("visibilitychange", () => this.look());
+  }
+
+  look() {
+    clearTimeout(this.unseen);
+    if (!this.source) return;
+    if (document.hidden) this.unseen = setTimeout(() => this.rest(), UNSEEN_MS);
+    else if (this.rests) this.listen(this.last);
+  }
+
+  rest() {
+    this.rests = true;
+    this.source.close();
+    clearTimeout(this.again);
+    clearTimeout(this.silent);
     this.silent = 0;
   }
 
@@ -292,6 +317,9 @@ class Live {
 
   listen(after) {
     this.source?.close();
+    this.last = after;
+    this.rests = false;
+    if (document.hidden) this.look();
     this.source = new EventSource(`/api/v1/events?after=${encodeURIComponent(after)}`);
     this.source.onopen = () => this.mark(true);
     this.source.onerror = () => {
@@ -301,7 +329,12 @@ class Live {
       clearTimeout(this.again);
       this.again = setTimeout(() => this.open(), AGAIN_MS);
     };
-    for (const kind of KINDS) this.source.addEventListener(kind, (event) => this.take(kind, JSON.parse(event.data)));
+    for (const kind of KINDS) {
+      this.source.addEventListener(kind, (event) => {
+        this.last = event.lastEventId || this.last;
+        this.take(kind, JSON.parse(event.data));
+      });
+    }
   }
 
   mark(connected, fault = null) {
