@@ -315,7 +315,7 @@ async def test_any_number_of_tabs(tmp_path: Path, browser: Any) -> None:
         fill(there.store, 3)
         await seen.page.get_by_text("Connected", exact=True).wait_for()
         tabs = [seen.page]
-        for _ in range(8):
+        for _ in range(6):
             await tabs[-1].evaluate("window.leave(true)")
             tab = await seen.page.context.new_page()
             await tab.add_init_script(HIDES)

@@ -1,6 +1,6 @@
 // The softphone's call: one at a time, from the press of the button to the end. It knows nothing of what is drawn.
 
-import { LiveCall } from "./live.js";
+import { LiveCall } from "./live_call.js";
 import { CallSocket, Sound } from "./sound.js";
 
 export const IDLE = "idle";
