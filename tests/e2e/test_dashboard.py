@@ -279,6 +279,27 @@ async def test_a_call_that_is_too_long_for_any_page(kept: Kept, browser: Any) ->
         assert seen.wrong == []
 
 
+async def test_a_long_call_is_watched(tmp_path: Path, browser: Any) -> None:
+    """Of 500 turns and more the last lines are there, and the page draws no more than those while they grow."""
+    async with shown(tmp_path) as there:
+        call = KeptCall(there.store, "LBLIVE")
+        call.write(first_line("LBLIVE", STARTED))
+        lines = [json.loads(each) for each in conversation("Yes?", "We open at nine.", "hours", "{}", "[]")]
+        for turn in range(500):
+            for told in lines:
+                call.write(json.dumps({**told, "at": told["at"] + turn * 7000}))
+        async with looking(browser, there.site.link("127.0.0.1")) as seen:
+            await seen.page.locator("article").wait_for()
+            await seen.go("calls/LBLIVE")
+            await seen.until("document.querySelectorAll('.lines .line').length === 200")
+            said = order.ReportTranscript(role="user", text="And on Sunday?", interrupted=False, at_ms=9)
+            there.site.feed("LBLIVE", Entry(at=3_600_000, event=fact.SpeechEnded(at_ms=9), commands=(said,)))
+            await seen.page.locator(".line.caller", has_text="And on Sunday?").wait_for()
+            assert await seen.page.locator(".lines .line").count() == 200
+            assert seen.wrong == []
+        call.end(record("LBLIVE", STARTED))
+
+
 async def test_many_calls_go_on_at_once(tmp_path: Path, browser: Any) -> None:
     """200: the page stays quick, twelve have a card, the rest is a list, and one is found by what was said."""
     async with shown(tmp_path) as there:

@@ -53,6 +53,7 @@ export class LiveCall {
     Object.assign(this, { agent: "", caller: "", callee: "", direction: "", carrier: "" }, facts);
     this.began = Date.now() - seconds * 1000;
     this.lines = [];
+    this.count = 0; // of all its lines; the last are kept
     this.hearing = null;
     this.replies = new Map();
     this.latencies = [];
@@ -113,7 +114,10 @@ export class LiveCall {
 
   /** What was said before this page looked, once it is known. */
   know(lines, latencies) {
-    if (lines.length > this.lines.length) this.lines = lines;
+    if (lines.length > this.count) {
+      this.lines = lines.slice(-LINES);
+      this.count = lines.length;
+    }
     if (latencies.length > this.latencies.length) this.latencies = latencies;
   }
 
@@ -131,6 +135,7 @@ export class LiveCall {
   }
 
   add(line) {
+    this.count += 1;
     this.lines = [...this.lines.slice(1 - LINES), line];
   }
 
