@@ -2,6 +2,7 @@
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const past = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const whole = new Intl.NumberFormat(undefined);
 
@@ -33,8 +34,9 @@ export const percent = (share) => `${Math.round(share * 100)} %`;
 /** When a call was, as short as it is clear. */
 export function when(unixSeconds) {
   const date = new Date(unixSeconds * 1000);
-  const today = new Date().toDateString() === date.toDateString();
-  return today ? clock.format(date) : `${day.format(date)}, ${clock.format(date)}`;
+  const now = new Date();
+  if (now.toDateString() === date.toDateString()) return clock.format(date);
+  return now.getFullYear() === date.getFullYear() ? `${day.format(date)}, ${clock.format(date)}` : past.format(date);
 }
 
 export const moment = (unixSeconds) => full.format(new Date(unixSeconds * 1000));
