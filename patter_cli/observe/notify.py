@@ -23,7 +23,7 @@ import logging
 import random
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -154,9 +154,10 @@ class Notifier:
             self._outbox.close()
         return left
 
-    def _feed(self, call: Notices, entry: Entry) -> None:
+    def _feed(self, call: Notices, entry: Entry, but: Collection[str] = ()) -> None:
+        """but: ids of events that are under way, or were."""
         for notice in call.feed(entry):
-            if notice["event"].removeprefix("call.") in self._settings.events:
+            if notice["event"].removeprefix("call.") in self._settings.events and notice["id"] not in but:
                 if self._outbox is not None:
                     self._outbox.put(notice)
                 self._send(notice)
@@ -165,13 +166,14 @@ class Notifier:
         left = outbox.take_over()
         if left.waiting or left.calls:
             log.info("%d call events and %d calls that a server left are told", len(left.waiting), len(left.calls))
+        waited = {each.notice["id"] for each in left.waiting}
         for each in left.waiting:
             self._send(each.notice, each.age_s)
         for call_id in left.calls:
             call = Notices(call_id, self._prices)
             try:
                 for entry in with_its_end(journal(call_id)):
-                    self._feed(call, entry)
+                    self._feed(call, entry, waited)
             except (OSError, PatterError) as error:
                 log.warning("what came of call %s is not told: %s", call_id, reason(error))
             else:

@@ -61,11 +61,7 @@ class FolderOutbox:
 
     def begin(self, call_id: str) -> None:
         """More is to be told of this call."""
-        try:
-            self._hold()
-            os.close(os.open(self._place / f"{call_id}{LIVE}", os.O_WRONLY | os.O_CREAT, 0o600))
-        except OSError as error:
-            self._complain(error)
+        self._write(self._place / f"{call_id}{LIVE}", b"")
 
     def end(self, call_id: str) -> None:
         """Nothing more is."""
@@ -73,15 +69,9 @@ class FolderOutbox:
 
     def put(self, notice: Mapping[str, Any]) -> None:
         """Keep it until it is settled; also after the end, for whoever comes next."""
-        try:
-            self._hold()
-            text = json.dumps(_struck(notice, self._redaction), ensure_ascii=False)
-            write_whole(self._file(str(notice["id"])), text.encode("utf-8", "backslashreplace"))
+        text = json.dumps(_struck(notice, self._redaction), ensure_ascii=False)
+        if self._write(self._file(str(notice["id"])), text.encode("utf-8", "backslashreplace")):
             self._written.add(str(notice["id"]))
-        except OSError as error:
-            self._complain(error)
-        if self._closed:
-            self.close()
 
     def settle(self, notice_id: str) -> None:
         """It waits no more."""
@@ -142,6 +132,19 @@ class FolderOutbox:
     def _file(self, notice_id: str) -> Path:
         call_id, _, kind = notice_id.rpartition(":")
         return self._place / f"{call_id}.{kind}.json"
+
+    def _write(self, path: Path, data: bytes) -> bool:
+        """A file of our folder, which is let go of again after the end; False where the disk refuses."""
+        try:
+            self._hold()
+            write_whole(path, data)
+        except OSError as error:
+            self._complain(error)
+            return False
+        finally:
+            if self._closed:
+                self.close()
+        return True
 
     def _hold(self) -> None:
         """Make our folder, and be seen to have it. Raises OSError."""

@@ -102,7 +102,8 @@ def test_what_comes_after_the_end_is_for_the_next(tmp_path: Path) -> None:
     first.close()
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(first.put, [notice(f"C{number}") for number in range(20)]))
-    assert sorted(left(tmp_path)) == sorted(f"C{number}:ended" for number in range(20))
+    first.begin("D")
+    assert sorted(left(tmp_path)) == sorted([*(f"C{number}:ended" for number in range(20)), "D goes on"])
 
 
 def test_many_threads_put_at_once(tmp_path: Path) -> None:
