@@ -18,7 +18,7 @@ from patter_cli.simulate.caller import LineCaller
 from tests.e2e.conftest import Earpiece
 from tests.e2e.glass import Glass
 from tests.e2e.test_call_command import Desk
-from tests.e2e.test_serve import PROGRAM, ROOT, free_port, project
+from tests.e2e.test_serve import AGENT, PROGRAM, ROOT, free_port, project
 from tests.e2e.test_unread import ANSWERED_S, listening, waits
 
 BROKEN = """
@@ -297,43 +297,31 @@ async def test_a_list_is_shown_while_it_is_rung(tmp_path: Path, glass: Glass) ->
     assert "1 busy" in glass.after
 
 
-async def test_a_call_of_a_server_that_runs_is_shown_where_it_was_asked_for(tmp_path: Path, glass: Glass) -> None:
-    """From its first ring, though another process has it; h ends it there."""
+async def test_what_a_running_server_holds_is_shown_where_it_was_asked_for(tmp_path: Path) -> None:
+    """A call from its first ring, though another process has it, and a list with its calls; h ends one there."""
     desk = Desk(tmp_path)
-    server = desk.start("serve", "hum")
-    try:
-        await glass.wait(lambda: bool(running(tmp_path / "r" / "patter")), what="server")
-        process = await glass.start(
-            *(sys.executable, "-m", "patter_cli", "call", "+12125550146", "hum"), cwd=tmp_path, env=desk.environment
-        )
-        await glass.shows("patter call hum", "1 live", "hum → +1***0146", "it rings")
-        glass.type("hy")
-        async with asyncio.timeout(20):
-            assert await process.wait() == 1
-        await glass.wait(lambda: "canceled after" in glass.after, 2, "result")
-        assert glass.restored
-    finally:
-        server.kill()
-        server.communicate()
-
-
-async def test_a_list_that_a_running_server_rings_is_shown(tmp_path: Path, glass: Glass) -> None:
-    """How far it is, and the calls that the server holds for it; the one that rings for ever is ended by a key."""
-    desk = Desk(tmp_path)
+    (tmp_path / "agents" / "hum.py").write_text(AGENT)  # the quick one: nobody talks here
     desk.people("+12125550143", "+12125550146", "+13125550143")
     server = desk.start("serve", "hum")
+    patter = (sys.executable, "-m", "patter_cli", "call")
+    one, many = Glass(), Glass()
     try:
-        await glass.wait(lambda: bool(running(tmp_path / "r" / "patter")), what="server")
-        process = await glass.start(
-            *(sys.executable, "-m", "patter_cli", "call", "--csv", "people.csv", "hum", "--calls-per-second", "20"),
-            cwd=tmp_path,
-            env=desk.environment,
-        )
-        await glass.shows("list people.csv", "hum → +1***0146", "it rings", "1 busy", "1 left")
-        glass.type("hy")
+        await one.wait(lambda: bool(running(tmp_path / "r" / "patter")), what="server")
+        calling = await one.start(*patter, "+12125550146", "hum", cwd=tmp_path, env=desk.environment)
+        flags = ("--csv", "people.csv", "hum", "--calls-per-second", "20")
+        listed = await many.start(*patter, *flags, cwd=tmp_path, env=desk.environment)
+        await one.shows("patter call hum", "1 live", "hum → +1***0146", "it rings")
+        one.type("hy")
+        await many.shows("list people.csv", "1 live", "hum → +1***0146", "it rings", "1 busy", "1 left")
+        many.type("hy")
         async with asyncio.timeout(20):
-            assert await process.wait() == 1
-        await glass.wait(lambda: "2 busy, 1 canceled" in glass.after, 2, "what became of them")
+            assert (await calling.wait(), await listed.wait()) == (1, 1)
+        await one.wait(lambda: "canceled after" in one.after, 2, "result")
+        await many.wait(lambda: "2 busy, 1 canceled" in many.after, 2, "what became of them")
+        assert one.restored
+        assert many.restored
     finally:
         server.kill()
         server.communicate()
+        one.close()
+        many.close()
