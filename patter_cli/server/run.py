@@ -283,6 +283,8 @@ async def _to_the_end(main: Coroutine[Any, Any, Result]) -> Result:
     try:
         return await main
     finally:
+        if threading.current_thread() is threading.main_thread() and _hangs_up():
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a shell tells it after the terminal did, and it ends already
         await settle_author_code(_TAKE_DOWN_S)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:

@@ -135,9 +135,10 @@ def test_help_names_every_key() -> None:
 
 
 def test_the_page_about_the_screen_shows_what_it_shows() -> None:
-    """Each row of its picture is a row of the stored calls' screen."""
+    """Each row of its pictures is a row of the stored calls' screen."""
     page_of_docs = (DATA.parents[2] / "docs" / "screen.md").read_text(encoding="utf-8")
-    picture = page_of_docs.split("```")[1].strip("\n").splitlines()
-    shown = page(MOMENTS["growing"], 80, 24).text().splitlines()
-    assert len(picture) > 8
-    assert [each for each in picture if each not in shown] == []
+    pictures = [each.strip("\n").splitlines() for each in page_of_docs.split("```")[1::2]]
+    shown = [page(MOMENTS["growing"], 80, 24, listing=each).text().splitlines() for each in (None, LISTING)]
+    assert [len(each) > 8 for each in pictures] == [True, True]
+    for picture, screen in zip(pictures, shown, strict=True):
+        assert [each for each in picture if each not in screen] == []
