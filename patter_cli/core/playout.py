@@ -15,6 +15,8 @@ from patter_cli.core.silence import Silence
 from patter_cli.core.transfers import Transfers
 from patter_cli.core.turns import Turns
 
+MARK_WAY_MS = 300
+"""How long a mark may be on its way, with what is sent ahead; a later one does not say when the line fell quiet."""
 REWIND_MS = 200
 """How far before the break a held reply resumes, so that no word is lost. The pacer's figure."""
 
@@ -80,10 +82,12 @@ class Playout:
 
     def mark_reached(self, event: fact.MarkReached) -> None:
         call, reply = self._call, self._call.current(event.response_id)
-        if reply is None or reply.ledger.get(event.clause) is None:
+        clause = reply.ledger.get(event.clause) if reply is not None else None
+        if reply is None or clause is None:
             return
         reply.ledger.confirm(event.clause)
-        call.quiet_since = call.now
+        over_by = call.now if clause.started_at is None else clause.started_at + clause.duration_ms + MARK_WAY_MS
+        call.quiet_since = max(call.quiet_since, min(call.now, over_by))
         self._note_filler(reply)
         self._note_notice(reply)
         self._silence.watch()

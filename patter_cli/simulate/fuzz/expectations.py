@@ -15,6 +15,7 @@ from typing import Final
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.barge_in import Verdict, judge
+from patter_cli.core.caller_turn import ENDLESS_VOICE_MS
 from patter_cli.core.events import Ms
 from patter_cli.core.tool_calls import END_CALL, PRESS_KEYS, TRANSFER_CALL
 from patter_cli.engine.ready import ReadyAgent
@@ -128,11 +129,22 @@ class Watched:
         sounds = [each for each in self.result.sounds if each.start < said.end]
         if not sounds or sounds[-1].end > said.start - 400 or not self.is_last(sounds[-1]):
             return False
+        if self._still_made(sounds[-1], said.start):
+            return False
         replies = order.StartResponse, order.AdoptResponse, order.ReadOut
         if any(isinstance(each, replies) and sounds[-1].start < at <= said.start for at, each in self._orders):
             return False  # something is being answered already
         others = [each.end for each in self.result.utterances if each.start < said.start]
         return all(at < sounds[-1].end for at in (*others, *(key for key in self.result.keys if key < said.end)))
+
+    def _still_made(self, sound: Sound, at_ms: Ms) -> bool:
+        """Whether more of the reply that a sound is of was to come at a moment."""
+        its = self._clause_of(sound)
+        finished = fact.ResponseFinished, fact.ResponseFailed
+        return its is not None and any(
+            isinstance(each.event, finished) and each.event.response_id == its[0] and each.at > at_ms
+            for each in self.result.entries
+        )
 
     @cached_property
     def instances(self) -> list[Sound]:
@@ -178,6 +190,8 @@ def dead_air(call: Watched) -> Iterator[Fault]:
         owes = True if any(map(str.isalnum, words)) and not deaf else None
         if call.troubled(frozenset({Trouble.EARS_EMPTY, Trouble.EARS_FAIL}), said.start - 2000, said.end + 3000):
             owes = None
+        if said.end - said.start > ENDLESS_VOICE_MS and call.troubled(EARS, said.start, said.end):
+            owes = None  # without a word it is a noise
         stretches.append((said.start, said.end, owes, f"the caller's {words[:40]!r}"))
     for sound in result.sounds:
         stretches.append((sound.start, sound.end, not call.is_last(sound), f"{sound.text[:40]!r}"))
@@ -272,11 +286,22 @@ def it_stops_when_talked_over(call: Watched) -> Iterator[Fault]:
     threshold = call.agent.plan.pace.barge_in_threshold_ms
     if not threshold or call.ordered(order.KeepFloor):
         return
+    lines = call.agent.plan.lines
+    last = (
+        lines.trouble,
+        lines.goodbye,
+        lines.idle_goodbye,
+        lines.drain_goodbye,
+        lines.time_goodbye,
+        lines.cost_goodbye,
+    )
     for said in call.result.utterances:
         if not _wants_floor(said) or said.end >= call.last_words_ms:
             continue
         silent_from = said.start + threshold + STOPS_MS
         for sound in call.result.sounds:
+            if any(sound.text in each for each in last):
+                continue  # who hangs up before the end of it has not heard that nobody can stop it
             if sound.number != MUSIC and sound.start < said.start and sound.end > max(silent_from, sound.start + 1):
                 over_ms = min(sound.end, said.end) - said.start
                 if sound.end > silent_from and over_ms > threshold + STOPS_MS:
@@ -298,7 +323,10 @@ def no_words_are_lost(call: Watched) -> Iterator[Fault]:
         for word in normalised_words(line["text"])
     ]  # fmt: skip
     for said in call.result.utterances:
-        words = normalised_words(" ".join(word for _, word in said.words))
+        spoken = " ".join(word for _, word in said.words)
+        words = normalised_words(spoken)
+        if any(spoken in line["text"] for line in call.result.history if line["role"] == "user"):
+            continue  # what words with signs become depends on what stands beside them
         if len(words) < 2 or not (_wants_floor(said) or call.floor_was_free(said)):
             continue
         if call.troubled(EARS, said.start - 3000, said.end + 6000):

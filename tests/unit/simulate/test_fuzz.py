@@ -259,3 +259,39 @@ def test_a_clause_that_two_replies_begin_with_is_heard_twice(steps: Any, model_m
     clauses = Watched(result, fuzzed.fresh()).instances
     assert len([each for each in clauses if each.text.startswith("I can tell")]) > 1
     assert not faults
+
+
+def test_a_mark_that_comes_late_does_not_lengthen_the_silence() -> None:
+    """A voice that hangs after its first clause: four seconds count from when the caller heard it end."""
+    steps = Break(Trouble.VOICE_HANGS), Say("Goodbye."), Wait(11_000)
+    fuzzed = fuzzer(ruled(lambda turn: "Thank you for calling. You have been very kind to us."))
+    result, faults = fuzzed.hold(FuzzCase(steps=steps, pace=Pace(mark_ms=600)))
+    heard = [each for each in result.sounds if each.text == "Thank you for calling."]
+    after = next(each for each in result.sounds if each.start > heard[0].end)
+    assert after.start - heard[0].end < 4000
+    assert not faults
+
+
+HELLO = "Hello, can you hear me over there?"
+
+
+@pytest.mark.parametrize(
+    ("steps", "pace"),
+    [
+        pytest.param((Break(Trouble.EARS_HANG), Say(" ".join(["word"] * 120))), Pace(), id="a voice without end"),
+        pytest.param((Say("<b>bold</b>"), Blurt("Hello.")), Pace(), id="signs that are read by their neighbours"),
+        pytest.param(
+            (Say("Hello."), Break(Trouble.MODEL_FAILS), Say("talk to")), Pace(model_ms=2600), id="a word into a wait"
+        ),
+        pytest.param(
+            (Press("*"), Break(Trouble.VOICE_FAILS), Press("4"), Interrupt(HELLO, after_ms=800), Leave()),
+            Pace(),
+            id="over a goodbye of ours, hung up on",
+        ),
+    ],
+)
+def test_what_is_no_defect_is_not_found(steps: Any, pace: Pace) -> None:
+    """Each was taken for one: thirty seconds without a word are a noise; what is said while an answer is on its way
+    came at no free floor; words with signs are compared as they were said; nobody can stop our last words."""
+    fuzzed = fuzzer(ruled(lambda turn: "You can ask where an order is, or change its address."))
+    assert not fuzzed.hold(FuzzCase(steps=steps, pace=pace))[1]
