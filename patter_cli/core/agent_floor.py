@@ -119,8 +119,8 @@ class AgentFloor:
             return
         if reply.silenced_at is None:
             reply.silenced_at = call.now
-        if reply.audible:
-            call.quiet_since = max(call.quiet_since, reply.silenced_at)
+        if reply.audible:  # what was heard of it may have been over long before
+            call.quiet_since = max(call.quiet_since, min(reply.silenced_at, reply.ledger.sounds_until()))
         self.leave(yielded=True)
         call.broken_off = True
         call.issue(order.ClearPlayback(response_id=reply.id))

@@ -4,7 +4,7 @@ python -m tests.bench.fuzz              all of it
 python -m tests.bench.fuzz speed        call-minutes a minute, agent by agent, as `patter fuzz` holds them
 python -m tests.bench.fuzz plants       the defects of tests/fuzz/plants.py
 python -m tests.bench.fuzz bytes        one seed, a hundred times, and in processes of their own
-python -m tests.bench.fuzz samples 10   the six sample agents, so many real minutes each
+python -m tests.bench.fuzz samples 10   the six sample agents, so many real minutes each; then the first seed
 """
 
 from __future__ import annotations
@@ -110,11 +110,11 @@ def printed_elsewhere(order: int) -> dict[str, str]:
     return dict(json.loads(printed))
 
 
-def samples(minutes: float) -> int:
-    """Calls each sample for so many real minutes. Returns how much was found."""
+def samples(minutes: float, first_seed: int) -> int:
+    """Calls each sample for so many real minutes, seed after seed. Returns how much was found."""
     count, talked_ms = 0, 0
     for name in SAMPLES:
-        fuzzer, ends_at, seed, calls, mine_ms = fuzzer_of(name), time.monotonic() + minutes * 60, 100, 0, 0
+        fuzzer, ends_at, seed, calls, mine_ms = fuzzer_of(name), time.monotonic() + minutes * 60, first_seed, 0, 0
         while time.monotonic() < ends_at:
             found = Found()
             for each in fuzzer.run(seed, LEAP_MINUTES, found):
@@ -142,4 +142,5 @@ if __name__ == "__main__":
     if chosen in ("all", "plants"):
         plants()
     if chosen in ("all", "samples"):
-        samples(float(sys.argv[2]) if len(sys.argv) > 2 else 10.0)
+        minutes, first, *_ = (*sys.argv[2:], *("10", "100")[max(0, len(sys.argv) - 2) :])
+        samples(float(minutes), int(first))

@@ -295,3 +295,24 @@ def test_what_is_no_defect_is_not_found(steps: Any, pace: Pace) -> None:
     came at no free floor; words with signs are compared as they were said; nobody can stop our last words."""
     fuzzed = fuzzer(ruled(lambda turn: "You can ask where an order is, or change its address."))
     assert not fuzzed.hold(FuzzCase(steps=steps, pace=pace))[1]
+
+
+def test_a_reply_that_is_taken_back_before_it_sounds_does_not_lengthen_the_silence() -> None:
+    """Words that come three seconds late take back a reply of which "one moment" was heard: the wait goes on from the
+    caller's last word, not from the moment when nothing was taken back."""
+
+    @tool
+    def weather() -> str:
+        """Look at the weather."""
+        return "sunny"
+
+    def rules(turn: Turn) -> Any:
+        asks = "umbrella" in turn.text and not turn.results
+        return call_tool("weather") if asks else "It will be sunny, and the house is open all day."
+
+    fuzzed = fuzzer(ruled(rules, tools=[weather]))
+    steps = Break(Trouble.EARS_LATE), Say("umbrella"), Wait(300), Blurt("Hello."), Say("Hello.")
+    result, faults = fuzzed.hold(FuzzCase(steps=steps, pace=Pace(model_ms=2600, voice_ms=900)))
+    said = result.utterances[-1]
+    assert next(each.start for each in result.sounds if each.start > said.end) - said.end < 4000
+    assert not faults
