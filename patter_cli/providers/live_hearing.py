@@ -25,7 +25,6 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from patter_cli.audio.frame import AudioFormat, Encoding, Samples
-from patter_cli.audio.wire import wire_codec
 from patter_cli.contracts.stt import EndOfTurn, Final, Partial, Recognised, WordSpans
 from patter_cli.errors import BadReply, ProviderError, TimedOut
 from patter_cli.providers.heard_words import VendorTime
@@ -170,7 +169,7 @@ class LiveSession:
         self._provider = provider
         self._loop = asyncio.get_running_loop()
         self._bytes_per_s = format.bytes_per_ms * 1000
-        self._codec = wire_codec(format)
+        self._format = format
         self._time = VendorTime()
         self._loudest = 0
         """Peak of all slices that were behind so far."""
@@ -336,7 +335,7 @@ class LiveSession:
     def _leave_out(self, size: int) -> None:
         """Drop the silent slices at the front of what is behind, but for the last two."""
         count = len(self._gathered) // size
-        samples = self._codec.decode(bytes(self._gathered[: count * size]))
+        samples = _decoded(self._format, bytes(self._gathered[: count * size]))
         peaks = np.abs(samples.astype(np.int32)).reshape(count, -1).max(axis=1) if count else np.zeros(0, np.int32)
         self._loudest = max(self._loudest, int(peaks.max(initial=0)))
         noise = min(_NOISE_FACTOR * int(peaks.min(initial=self._loudest)), self._loudest // _VOICE_FACTOR)
@@ -502,3 +501,10 @@ class LiveSession:
                 timer.cancel()
         self._asked.clear()
         self._changed.set()
+
+
+def _decoded(format: AudioFormat, payload: bytes) -> Samples:
+    """Only a session that catches up looks into its sound: nobody else waits for this import."""
+    from patter_cli.audio.wire import wire_codec
+
+    return wire_codec(format).decode(payload)
