@@ -283,14 +283,14 @@ def backup(
     from patter_cli.kept_calls import kept_calls
 
     copied = kept_calls(settings).backup(folder)
-    print(f"{copied} calls that {folder} had not were copied into it", file=sys.stderr)
+    print(f"calls copied into {folder}, which it had not: {copied}", file=sys.stderr)
 
 
 def reindex(settings: Settings) -> None:
     """Make the index anew from the folders of the calls; nothing of a call is changed."""
     from patter_cli.kept_calls import kept_calls
 
-    print(f"{kept_calls(settings).reindex()} calls are in the index", file=sys.stderr)
+    print(f"calls in the index: {kept_calls(settings).reindex()}", file=sys.stderr)
 
 
 def _tell_none(store: CallStore, settings: Settings) -> None:

@@ -217,7 +217,8 @@ def export(
 
         print(printable_json({"written": written, "failed": failed}))
     else:
-        print(f"{len(written)} recordings are in {folder}", file=sys.stderr)
+        many = "1 recording is" if len(written) == 1 else f"{len(written)} recordings are"
+        print(f"{many} in {folder}", file=sys.stderr)
     if failed:
         raise typer.Exit(1)
 

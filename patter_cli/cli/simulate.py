@@ -92,7 +92,8 @@ def simulate(
     """Hold a call with the agent on this machine: no account, no key.
 
     Without --say, --wav, --scenario, --mic or --text you talk to it yourself if there is a terminal and a microphone;
-    otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml.
+    otherwise a second voice plays the scenario beside the agent: agents/receptionist.toml. Without AGENT one of several
+    is chosen at the terminal; in a folder without any a sample agent answers.
 
     Several scenarios, or one with -n, are held side by side; a line for each says what came of it, and below it what
     was wanted and what was heard. With --text they are played without sound, ten minutes in a second. Exits with 1 if

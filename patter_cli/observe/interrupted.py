@@ -123,7 +123,7 @@ def close_abandoned(
         except OSError as error:
             log.warning("the record of call %s cannot be written: %s", call.call_id, reason(error))
     if closed:
-        log.warning("%d calls of a process that was killed were closed as interrupted", closed)
+        log.warning("calls that were live when their process was killed, now closed as interrupted: %d", closed)
     return closed
 
 
