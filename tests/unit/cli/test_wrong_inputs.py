@@ -81,6 +81,7 @@ def test_what_is_typed_wrong(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     done = CliRunner().invoke(app, typed)
+    assert "error: " in done.stderr, (done.output, done.exc_info)
     told = done.stderr[done.stderr.index("error: ") :].splitlines()
     said = {kind: words for kind, _, words in (each.partition(": ") for each in told)}
     assert (done.exit_code, said["error"]) == (code, error)
