@@ -69,7 +69,7 @@ async def test_a_carrier_that_does_not_answer() -> None:
         (found,) = await findings(account_check(api.carrier, []))
         assert found.status is Status.MISSING
         assert "Twilio does not answer" in found.detail
-        assert found.fix == "look at the network, then run it again"
+        assert found.fix == "see whether this machine is on the network: patter doctor"
 
 
 @pytest.mark.parametrize(("ahead_s", "word"), [(400, "ahead"), (-400, "behind")])
