@@ -124,7 +124,7 @@ def test_the_block_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     }
     code, _, err = desk.patter("--folder", "nowhere")
     assert code == 2
-    assert "nowhere cannot be used" in err
+    assert "there is no such file or folder" in err
     code, _, err = desk.patter("--http", "--port", "0", PATTER_DASHBOARD_TOKEN="short")
     assert code == 3
     assert "token is too short" in err
