@@ -205,6 +205,9 @@ class CallerTurn:
             if unread and waits and not self._history.conversation.unanswered():
                 self._turns.ask_again()  # all had been said when they spoke, and nobody knows what they said
             return
+        if (stop_by := self._history.stop_by) is not None:
+            call.deadlines.set(Timer.TRANSCRIPT, stop_by)  # these words come after what was heard of the reply they cut
+            return
         words = call.said.words.strip()
         ours = self._echo.is_ours(words, self._voice_since)
         if ours:
@@ -224,6 +227,17 @@ class CallerTurn:
             self._turns.ask_again()
         else:
             self._turns.floor_is_free()
+
+    def playback_stopped(self, event: fact.PlaybackStopped) -> None:
+        """The line says where it stopped: a turn that took the floor there closes, or its answer is begun."""
+        call = self._call
+        self._turns.playback_stopped(event)
+        if call.caller.now is not CallerState.PAUSED or self._finals_due or self._history.stop_by is not None:
+            return
+        if call.deadlines.running(Timer.TRANSCRIPT):
+            self.close()
+        else:
+            self._drafting.begin()
 
     def _settle_overlap(self) -> bool:
         """True if that was the end of the turn: it was spoken over a reply, and came to nothing."""

@@ -29,6 +29,7 @@ class Timer(Enum):
     TRANSFER = "transfer"
     SCREENING = "screening"
     BEEP = "beep"
+    STOP = "stop"
 
 
 class Deadlines:

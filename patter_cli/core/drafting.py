@@ -51,7 +51,7 @@ class Drafting:
         text = f"{call.said.turns} {call.said.words}".strip()
         words = draft_words(text)
         idle = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and not call.taken
-        if not (call.plan.drafts and words and idle) or call.said.keys:
+        if not (call.plan.drafts and words and idle) or call.said.keys or self._history.stop_by is not None:
             return
         if self._draft is not None and self._draft.words == words:
             return

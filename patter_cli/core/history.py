@@ -1,8 +1,8 @@
 """What happened on a call, as the model and the log see it: the caller's words, what was heard, what tools answered.
 
 A reply enters the history when it has left the floor, as the words that were heard. If it was broken off, only the
-line knows where; so it waits for PlaybackStopped, and the next line of the conversation takes the clock's word if that
-did not come.
+line knows where; so it waits for PlaybackStopped, and whoever goes on waits with it until `stop_by`. After that the
+next line of the conversation takes the clock's word.
 
 An engine that hears and speaks by itself may know the words later than the sound: of the caller's turn, and of its own
 reply. Such a line has its place from the beginning, and is reported once its words are known. It remembers what it has
@@ -17,7 +17,11 @@ from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.call import Call
 from patter_cli.core.conversation import Conversation, Message, ToolUse
+from patter_cli.core.events import Ms
 from patter_cli.core.reply import Reply
+
+STOP_MS = 100
+"""How long the line may take to say where it stopped. It knows at once, and the fact waits behind earlier ones."""
 
 
 class History:
@@ -141,6 +145,15 @@ class History:
         if reply is not None:
             reply.ledger.assume_played(self._call.now if reply.silenced_at is None else reply.silenced_at)
             self.add_broken_off(reply)
+
+    @property
+    def stop_by(self) -> Ms | None:
+        """By when the line will have said where it stopped; None: nothing of a reply sounded, or nobody will say it."""
+        reply = self._stopping
+        if reply is None or reply.silenced_at is None or not reply.ledger.sounding:
+            return None
+        by = reply.silenced_at + STOP_MS
+        return by if by > self._call.now else None
 
     # --- tools -----------------------------------------------------------------------------------------------
 

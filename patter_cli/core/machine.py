@@ -152,7 +152,8 @@ class TurnMachine:
         """Nothing is under way: the next word is the caller's. True as well once the call is over."""
         call = self._call
         waits = call.state.now is CallState.ACTIVE and call.agent.now is AgentState.IDLE and call.parting is None
-        return self.ended or (waits and call.caller.now is CallerState.SILENT and not call.said.keys)
+        due = call.said.keys or call.deadlines.running(Timer.STOP)
+        return self.ended or (waits and call.caller.now is CallerState.SILENT and not due)
 
     @property
     def taken(self) -> bool:
@@ -274,7 +275,7 @@ _on(fact.VoiceLate, Playout, Playout.voice_late)
 _on(fact.SpeakFailed, Playout, Playout.speak_failed)
 _on(fact.PlayoutStarted, Playout, Playout.playout_started)
 _on(fact.MarkReached, Playout, Playout.mark_reached)
-_on(fact.PlaybackStopped, AgentFloor, AgentFloor.playback_stopped)
+_on(fact.PlaybackStopped, CallerTurn, CallerTurn.playback_stopped)
 _on(fact.EchoFound, LineEcho, LineEcho.found)
 _on(fact.ListenFailed, Dialling, Dialling.listen_failed)
 _on(fact.TransferFinished, Transfers, Transfers.finished)
@@ -297,6 +298,7 @@ _when(Timer.PREPARE, Opening, Opening.prepare_due)
 _when(Timer.ENDPOINT, CallerTurn, CallerTurn.endpoint_due)
 _when(Timer.TRANSCRIPT, CallerTurn, CallerTurn.close)
 _when(Timer.VOICE, CallerTurn, CallerTurn.voice_due)
+_when(Timer.STOP, Turns, Turns.stop_due)
 _when(Timer.KEYS, CallerTurn, CallerTurn.keys_due)
 _when(Timer.BARGE_IN, BargeIn, BargeIn.barge_in_due)
 _when(Timer.HOLD, BargeIn, BargeIn.hold_due)
@@ -314,6 +316,7 @@ _on_engine(fact.SpeechEnded, EngineCaller, EngineCaller.speech_ended)
 _on_engine(fact.EndOfTurnPredicted, EngineCaller, EngineCaller.end_of_turn_predicted)
 _on_engine(fact.TranscriptPartial, Call, _not_ours)
 _on_engine(fact.TranscriptFinal, Call, _not_ours)
+_on_engine(fact.PlaybackStopped, Turns, Turns.playback_stopped)
 _on_engine(fact.EngineTurnTaken, EngineCaller, EngineCaller.turn_taken)
 _on_engine(fact.EngineTranscript, EngineCaller, EngineCaller.transcript)
 _on_engine(fact.EngineLost, EngineCaller, EngineCaller.lost)

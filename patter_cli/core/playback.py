@@ -159,6 +159,11 @@ class PlaybackLedger:
         """Something of the reply itself was heard, not only what fillers the wait for it."""
         return any(each.confirmed and not each.filler for each in self.spans)
 
+    @property
+    def sounding(self) -> bool:
+        """Something has started of which it is not known that it was heard to its end."""
+        return any(c.started_at is not None and not (c.confirmed or c.failed) for c in self.spans)
+
     def sounds_until(self) -> Ms:
         """When what has started will be over by the clock, lengths guessed where not known; 0 if nothing has."""
         return max((c.started_at + c.duration_ms for c in self.spans if c.started_at is not None), default=0)

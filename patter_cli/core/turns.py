@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from patter_cli.core import commands as order
+from patter_cli.core import events as fact
 from patter_cli.core.agent_floor import AgentFloor
 from patter_cli.core.call import Call, Parting
 from patter_cli.core.deadlines import Timer
 from patter_cli.core.drafting import Drafting
 from patter_cli.core.endings import Endings
 from patter_cli.core.farewell import IDLE, keeps_call
-from patter_cli.core.floor import CallerState, CallState
+from patter_cli.core.floor import AgentState, CallerState, CallState
 from patter_cli.core.history import History
 from patter_cli.core.reply import Purpose, Reply
 
@@ -42,11 +43,14 @@ class Turns:
         call = self._call
         if call.state.now is not CallState.ACTIVE or call.caller.now is not CallerState.SILENT:
             return
+        if call.to_say and not call.taken:
+            self._floor.read_out(call.to_say.pop(0), Purpose.LINE).by_onlooker = True
+            return
+        if (stop_by := self._history.stop_by) is not None:
+            call.deadlines.set(Timer.STOP, stop_by)
+            return
         if call.taken:
             self._listen()
-            return
-        if call.to_say:
-            self._floor.read_out(call.to_say.pop(0), Purpose.LINE).by_onlooker = True
             return
         if call.parting is not None:
             if call.said.spoken and not call.said.heard:
@@ -64,6 +68,18 @@ class Turns:
             self._floor.tell_recording()  # there was no greeting, or they talked over it
         else:
             call.deadlines.set(Timer.IDLE, call.now + call.plan.pace.idle_ms)
+
+    def playback_stopped(self, event: fact.PlaybackStopped) -> None:
+        """The line says where it stopped; what waited for that goes on."""
+        self._floor.playback_stopped(event)
+        if self._call.deadlines.running(Timer.STOP) and self._history.stop_by is None:
+            self.stop_due()
+
+    def stop_due(self) -> None:
+        """What was heard of the reply that lost the floor is known, or will be told by nobody."""
+        self._call.deadlines.cancel(Timer.STOP)
+        if self._call.agent.now is AgentState.IDLE:
+            self.floor_is_free()
 
     def _listen(self) -> None:
         """A colleague talks with the caller: what the caller says is written down, and answered by nobody else."""

@@ -87,7 +87,7 @@ AGENT_WAITS: dict[AgentState, Waiting] = {
     AgentState.HELD: frozenset({Timer.HOLD, Timer.ENDPOINT, Timer.TRANSCRIPT}),
 }
 CALLER_WAITS: dict[CallerState, Waiting] = {
-    CallerState.SILENT: frozenset({Timer.IDLE, Timer.KEYS, Timer.GOODBYE}),
+    CallerState.SILENT: frozenset({Timer.IDLE, Timer.KEYS, Timer.GOODBYE, Timer.STOP}),
     CallerState.SPEAKING: frozenset({Timer.VOICE}),
     CallerState.PAUSED: frozenset({Timer.ENDPOINT, Timer.TRANSCRIPT}),
 }
