@@ -8,6 +8,7 @@ from typing import Any
 from patter_cli.core import commands as order
 from patter_cli.core import events as fact
 from patter_cli.core.events import Event, Ms
+from patter_cli.core.history import STOP_MS
 from patter_cli.core.journal import Entry
 from patter_cli.observe.cost import LIST_PRICES, CostFold
 from patter_cli.observe.prices import PriceTable
@@ -73,6 +74,8 @@ class LatencyFold:
         self._turn_voiced_until: Ms = 0
         self._ended_by_words_after: Ms | None = None
         self._endpoint_at: Ms = 0
+        self._words_by: Ms = 0
+        """Until then the line says where a reply stopped that the caller's words have cut, and the turn ends there."""
         self._response_id: int | None = None
         self._marks: list[Ms] = []
 
@@ -82,6 +85,8 @@ class LatencyFold:
             case fact.SpeechEnded(at_ms=at_ms):
                 self._voiced_until = at_ms
                 self._endpoint_at = entry.at
+            case fact.TranscriptFinal():
+                self._words_by = entry.at + STOP_MS
             case fact.DtmfReceived():
                 self._voiced_until = None  # what is answered now was not said
             case fact.FirstToken(response_id=response_id) if response_id == self._response_id:
@@ -103,7 +108,8 @@ class LatencyFold:
                     self._response_id = response_id
                     self._turn_voiced_until = self._voiced_until
                     self._marks = [entry.at]
-                    late = isinstance(entry.event, fact.TranscriptFinal)
+                    cut = isinstance(entry.event, fact.PlaybackStopped) and entry.at <= self._words_by
+                    late = cut or isinstance(entry.event, fact.TranscriptFinal)
                     self._ended_by_words_after = self._endpoint_at if late else None
                 case (
                     order.StartResponse()
