@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("patter_cli", "agents", "pyproject.toml", "README.md", "LICENSE")
+PARTS = ("patter_cli", "agents", "docs", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,8 @@ def patter(installed: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess
         return _run([str(installed), *arguments], empty, stdin, PATTER_LOG_DIR=str(kept))
 
     yield run
-    assert {each.name for each in empty.iterdir()} <= {"agents"}
+    made = {"agents", "tests", "patter.toml", ".env.example", ".gitignore", ".github"}
+    assert {each.name for each in empty.iterdir()} <= made
 
 
 def _run(command: list[str], folder: Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -94,6 +95,6 @@ def test_by_keyboard_too(patter: Callable[..., subprocess.CompletedProcess[str]]
 def test_a_new_agent_passes(patter: Callable[..., subprocess.CompletedProcess[str]], template: str) -> None:
     """`check` finds nothing wrong with it, and its own scenario holds, whoever it was made from."""
     made = patter("agents", "new", "mine", "--template", template)
-    assert made.stdout.splitlines() == ["agents/mine.py", "agents/mine.toml"]
+    assert made.stdout.splitlines()[:3] == ["agents/mine.py", "agents/mine.toml", "tests/test_mine.py"]
     assert "mine: ok" in patter("agents", "check", "mine").stdout
     assert "ok     the whole call" in patter("simulate", "mine").stderr
