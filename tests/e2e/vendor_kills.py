@@ -299,7 +299,10 @@ def _text(message: str | bytes) -> str:
     """A message that is written; "" for sound. Some vendors write in bytes."""
     if isinstance(message, str):
         return message
-    return message.decode() if message.startswith(b"{") else ""
+    try:
+        return message.decode() if message.startswith(b"{") and isinstance(json.loads(message), dict) else ""
+    except ValueError:
+        return ""  # sound whose first sample looks like the beginning of an object
 
 
 def _kind(message: str | bytes) -> str:
