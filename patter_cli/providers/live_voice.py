@@ -6,7 +6,7 @@ messages. Where the vendor has contexts, the clauses of one reply go into one, s
 another reply, or one that was cut off, gets another, and what still comes for the old one is dropped.
 
 A clause is over when the vendor says so; of one that does not, when all its letters have been told and all its sound is
-there, or after a silence.
+there, or after a silence, which is longer while there are letters to come.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ QUIET_S = 0.5
 """Of a vendor that tells no end: so long after the last sound a clause is over."""
 TAIL_S = 0.12
 """The same once all its letters have been told."""
+STALL_S = 1.5
+"""The same while some of its letters have been, and others are still to come: it has not finished, it is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,4 +374,5 @@ class LiveVoice:
         if words.told and clause.sound.taken_ms >= words.end_ms - 1:
             clause.end()
         elif not clause.over:
-            clause.timer = self._loop.call_later(TAIL_S if words.complete else QUIET_S, clause.end)
+            quiet_s = TAIL_S if words.complete else STALL_S if words.begun else QUIET_S
+            clause.timer = self._loop.call_later(quiet_s, clause.end)

@@ -39,6 +39,11 @@ class SaidWords:
         return not self._lost and self._seen >= len(self._whole)
 
     @property
+    def begun(self) -> bool:
+        """Whether letters have been said, each as it is written."""
+        return not self._lost and self._seen > 0
+
+    @property
     def told(self) -> bool:
         """Whether every sign of the text has been told, marks too."""
         return self.complete and self._signs <= 0

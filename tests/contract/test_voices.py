@@ -164,6 +164,18 @@ async def test_a_clause_that_is_broken_off_is_not_heard_in_the_next(row: VoiceRo
         await session.aclose()
 
 
+async def test_a_vendor_that_stalls_within_a_clause_has_not_finished_it() -> None:
+    """One that tells no end, but the letters: as long as some are to come, so is their sound."""
+    row = next(each for each in VOICES if each.name == "elevenlabs socket")
+    async with row.vendor(key=KEY) as vendor:
+        session, rate_hz = await opened(row, row.make(vendor.url))
+        vendor.gap_s, vendor.piece_bytes = 0.8, 1800
+        assert await (await speak(session, rate_hz, "We open at nine.")).words() == "we open at nine"
+        vendor.gap_s = 0.0
+        assert await (await speak(session, rate_hz, "Say that again.")).words() == "say that again"
+        await session.aclose()
+
+
 @EVERY
 @pytest.mark.parametrize("after_s", [0.0, 0.002, 0.01, 0.05])
 async def test_a_clause_can_be_given_up_at_any_moment(row: VoiceRow, after_s: float) -> None:
