@@ -17,7 +17,7 @@ import base64
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +38,7 @@ from patter_cli.providers.socket import Socket, connect
 from patter_cli.providers.spoken_letters import SpokenLetters
 from patter_cli.providers.vendor import socket_url
 from patter_cli.providers.vendor_keys import try_address
-from patter_cli.providers.wire_json import number_of, object_of, read_object, sound_of, text_of
+from patter_cli.providers.wire_json import number_of, numbers_of, object_of, read_object, sound_of, text_of, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -313,7 +313,7 @@ class ConvAISession:
             return []
         sound = self._decode(sound_of(self._server, event, "audio_base_64"))
         opened = self._opened()
-        self._letters.sound(len(sound) * 1000 / self._out_hz, object_of(event, "alignment"))
+        self._letters.sound(len(sound) * 1000 / self._out_hz, _letters_of(event))
         return [*opened, s2s.ReplyAudio(reply=self._reply, samples=self._to_us.process(sound)), *self._timed()]
 
     def _words(self, text: str) -> list[EngineEvent]:
@@ -394,3 +394,10 @@ def _encode_pcm(samples: Samples) -> bytes:
 
 def _decode_pcm(sound: bytes) -> Samples:
     return np.frombuffer(sound[: len(sound) // 2 * 2], "<i2").astype(np.int16)
+
+
+def _letters_of(event: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Each letter of a piece of sound with its beginning in it and its length, in ms; none where nothing is told."""
+    told = object_of(event, "alignment")
+    starts, lengths = numbers_of(told, "char_start_times_ms"), numbers_of(told, "char_durations_ms")
+    return zip(texts_of(told, "chars"), starts, lengths, strict=False)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from patter_cli.contracts.stt import WordSpans
-from patter_cli.providers.wire_json import list_of, number_of, text_of
+from patter_cli.providers.wire_json import number_of
 
 _KEPT = 256
 """Moments at which vendor and line drifted apart; nobody asks about words from before so many."""
@@ -21,35 +21,13 @@ def told_spans(words: Sequence[Any], text: str, *, start: str = "start", end: st
     """Of the words of a text, from a vendor's list of them; () if it does not have one for each."""
     if not words or len(words) != len(text.split()):
         return ()
-    return _whole([(number_of(each, start, -1) * unit_ms, number_of(each, end, -1) * unit_ms) for each in words])
+    return whole_spans([(number_of(each, start, -1) * unit_ms, number_of(each, end, -1) * unit_ms) for each in words])
 
 
-def token_spans(tokens: Sequence[Any]) -> WordSpans:
-    """Of words that come as tokens, each with its text and its times in ms; a blank before one begins a word."""
-    found: list[tuple[float, float]] = []
-    open_word = False
-    for token in tokens:
-        text = text_of(token, "text")
-        span = number_of(token, "start_ms", -1), number_of(token, "end_ms", -1)
-        if not text.strip():
-            open_word = False
-        elif open_word and not text[0].isspace():
-            found[-1] = found[-1][0], max(found[-1][1], span[1])
-        else:
-            found.append(span)
-            open_word = True
-    return _whole(found)
-
-
-def _whole(spans: Sequence[tuple[float, float]]) -> WordSpans:
-    """() if one of them is unknown."""
+def whole_spans(spans: Sequence[tuple[float, float]]) -> WordSpans:
+    """In ms, from and to; () if one of them is unknown, which is less than 0."""
     known = all(start >= 0 and end >= 0 for start, end in spans)
     return tuple((round(start), round(end)) for start, end in spans) if known else ()
-
-
-def spoken_results(said: Any) -> list[Any]:
-    """Speechmatics' results that are words, and not marks that stand at one."""
-    return [each for each in list_of(said, "results") if text_of(each, "type") != "punctuation"]
 
 
 class VendorTime:

@@ -12,9 +12,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
+from patter_cli.contracts.stt import WordSpans
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
-from patter_cli.providers.heard_words import token_spans
+from patter_cli.providers.heard_words import whole_spans
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.socket import Message, connect
@@ -123,7 +124,7 @@ class TokensDialect:
                 continue
             text = text_of(token, "text")
             if text in ("<end>", "<fin>"):
-                spans = token_spans(self._tokens)
+                spans = _spans(self._tokens)
                 heard += [Words(self._piece, self._settled, spans=spans), Flushed(until_s)]
                 if text == "<end>":
                     heard.append(TurnOver())
@@ -140,6 +141,23 @@ class TokensDialect:
                 later.append(token)
                 changed = True
         if changed:
-            spans = token_spans([*self._tokens, *later])
+            spans = _spans([*self._tokens, *later])
             heard.append(Words(self._piece, self._settled + tail, spans=spans))
         return heard
+
+
+def _spans(tokens: Sequence[Any]) -> WordSpans:
+    """Of words that come as tokens, each with its text and its times in ms; a blank before one begins a word."""
+    found: list[tuple[float, float]] = []
+    open_word = False
+    for token in tokens:
+        text = text_of(token, "text")
+        span = number_of(token, "start_ms", -1), number_of(token, "end_ms", -1)
+        if not text.strip():
+            open_word = False
+        elif open_word and not text[0].isspace():
+            found[-1] = found[-1][0], max(found[-1][1], span[1])
+        else:
+            found.append(span)
+            open_word = True
+    return whole_spans(found)

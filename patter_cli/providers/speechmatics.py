@@ -11,13 +11,13 @@ from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
 from patter_cli.contracts.stt import WordSpans
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
-from patter_cli.providers.heard_words import spoken_results, told_spans
+from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, Ready, Words
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
-from patter_cli.providers.wire_json import object_of, read_object, text_of
+from patter_cli.providers.wire_json import list_of, object_of, read_object, text_of
 
 SPEECHMATICS = Vendor(name="speechmatics", variable="SPEECHMATICS_API_KEY", url="https://eu2.rt.speechmatics.com")
 
@@ -129,7 +129,7 @@ class UtterancesDialect:
     def receive(self, message: Message) -> list[Heard]:
         said = read_object(self._server, message)
         text = text_of(object_of(said, "metadata"), "transcript")
-        told = told_spans(spoken_results(said), text, start="start_time", end="end_time", unit_ms=1000)
+        told = told_spans(_spoken(said), text, start="start_time", end="end_time", unit_ms=1000)
         match said.get("message"):
             case "RecognitionStarted":
                 return [Ready()]
@@ -148,3 +148,8 @@ class UtterancesDialect:
                 raise refusal(self._server, status, {}, json.dumps({"message": text_of(said, "reason")}).encode())
             case _:
                 return []
+
+
+def _spoken(said: Any) -> list[Any]:
+    """Its results that are words, and not marks that stand at one."""
+    return [each for each in list_of(said, "results") if text_of(each, "type") != "punctuation"]

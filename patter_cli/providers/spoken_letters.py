@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from patter_cli.providers.said_words import SaidWords
-from patter_cli.providers.wire_json import numbers_of, texts_of
 
 MOST_LETTERS = 20_000
 """That wait for a text."""
@@ -27,12 +26,10 @@ class SpokenLetters:
         for letter, start_ms, end_ms in self._waiting:
             self._words.add(letter, start_ms, end_ms)
 
-    def sound(self, length_ms: float, alignment: dict[str, Any]) -> None:
-        """Its next sound. alignment: `chars` with their `char_start_times_ms` and `char_durations_ms` from the first
-        sample of this piece; {} where nothing is told."""
-        starts = numbers_of(alignment, "char_start_times_ms")
-        lengths = numbers_of(alignment, "char_durations_ms")
-        for letter, start_ms, ms in zip(texts_of(alignment, "chars"), starts, lengths, strict=False):
+    def sound(self, length_ms: float, letters: Iterable[tuple[str, float, float]]) -> None:
+        """Its next sound, and what of it is told: letters, each with its beginning, in ms from the first sample of this
+        piece, and its length."""
+        for letter, start_ms, ms in letters:
             told = letter, self._sound_ms + start_ms, self._sound_ms + start_ms + ms
             if self._words is not None:
                 self._words.add(*told)
