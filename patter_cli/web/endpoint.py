@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from asyncio import AbstractEventLoop, get_running_loop
+from asyncio import AbstractEventLoop, get_running_loop, sleep
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -39,6 +39,8 @@ log = logging.getLogger("patter.web")
 
 READERS: Final = 2
 """Questions to the store at the same time. Each takes the interpreter from the calls for half a millisecond at most."""
+BEGINS_S: Final = 0.4
+"""So long a call that was told of may not be written down yet; a busy machine's journals are behind."""
 API: Final = "/api/v1"
 
 STATUS: Final[tuple[tuple[type[PatterError], int], ...]] = (
@@ -103,6 +105,9 @@ class Endpoint:
     """Beside 400, 401 and 429."""
     read: Blocking | None = None
     act: Prompt | None = None
+    young: bool = False
+    """What is read may be of a call that has begun this moment and is still on its way to the disk: what is not found
+    is looked for once more."""
 
 
 class Threads:
@@ -135,6 +140,12 @@ def route(endpoint: Endpoint, threads: Threads) -> Route:
                 return _response(await endpoint.act(asked), endpoint.status)
             read = endpoint.read
             assert read is not None
+            try:
+                return await threads.run(lambda: _response(read(asked), endpoint.status))
+            except NotFound:
+                if not endpoint.young:
+                    raise
+            await sleep(BEGINS_S)  # in nobody's way: the threads are few
             return await threads.run(lambda: _response(read(asked), endpoint.status))
         except PatterError as error:
             if status_of(error) >= 500:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -22,9 +21,6 @@ from patter_cli.web.endpoint import Asked, Conflict, Endpoint, Facts, NotFound, 
 from patter_cli.web.sound import sound_response
 
 STAGES: tuple[shapes.StageName, ...] = ("endpointing", "stt", "llm", "clause", "tts", "handover")
-BEGINS_S = 0.5
-"""So long a call that was told of may not be written down yet; a busy machine's journals are behind."""
-LOOK_S = 0.02
 
 
 class StoredCalls:
@@ -48,18 +44,18 @@ class StoredCalls:
             Endpoint(
                 method="GET", path="/calls/{call_id}", name="getCall",
                 summary="One call as it went, turn by turn, with its waterfall, costs and record.",
-                reply=shapes.CallPage, faults=(404,), read=self.page,
+                reply=shapes.CallPage, faults=(404,), read=self.page, young=True,
             ),
             Endpoint(
                 method="GET", path="/calls/{call_id}/journal", name="getJournal",
                 summary="Everything that happened in a call and was ordered because of it, a JSON line each.",
-                gives="application/x-ndjson", faults=(404,), read=self.journal,
+                gives="application/x-ndjson", faults=(404,), read=self.journal, young=True,
             ),
             Endpoint(
                 method="GET", path="/calls/{call_id}/recording", name="getRecording",
                 summary="The sound of a call that was recorded here, WAV.",
                 gives="audio/wav", headers={"Range": "bytes=FROM-TO: a part of it."}, faults=(404, 416),
-                read=self.recording,
+                read=self.recording, young=True,
             ),
             Endpoint(
                 method="DELETE", path="/calls/{call_id}", name="deleteCall",
@@ -110,12 +106,10 @@ class StoredCalls:
         }
 
     def _record(self, call_id: str) -> CallRecord:
-        """Of a call that has begun this moment it may still be on its way to the disk. Raises NotFound."""
-        until_s = time.monotonic() + BEGINS_S
-        while (record := self._store.get(call_id)) is None:
-            if time.monotonic() >= until_s:
-                raise _unknown(call_id)
-            time.sleep(LOOK_S)
+        """Raises NotFound."""
+        record = self._store.get(call_id)
+        if record is None:
+            raise _unknown(call_id)
         return record
 
     def journal(self, asked: Asked) -> Response:
