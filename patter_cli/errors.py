@@ -169,6 +169,18 @@ class NoRoom(CallRejected):
     code = "no_room"
 
 
+class VendorsDown(NoRoom):
+    """Whoever should hear, think or speak on a call has failed for others, and it is not time to try again."""
+
+    code = "vendors_down"
+
+
+class KeyRefused(VendorsDown):
+    """It does not accept our key, which no waiting mends."""
+
+    code = "key_refused"
+
+
 class Stopping(CallRejected):
     """The server begins no call any more."""
 

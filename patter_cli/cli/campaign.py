@@ -24,13 +24,14 @@ from patter_cli.cli.outgoing import Outgoing
 from patter_cli.cli.people import DIALLING, NOT_RUNG, RINGS, UNKNOWN, Entry, People, Results
 from patter_cli.contracts.store import CallQuery, CallStore
 from patter_cli.destinations import DialRules, check
-from patter_cli.errors import InputError, NetworkError, NoRoom, PatterError, ServerGone, Stopping
+from patter_cli.errors import InputError, KeyRefused, NetworkError, NoRoom, PatterError, ServerGone, Stopping
 from patter_cli.server.control_messages import PlaceCall
 
 AGAIN: Final = ("busy", "no_answer", "failed")
 """What may be worth another try. Never a call of which nobody knows whether it rang."""
 USUALLY: Final = ("busy", "no_answer")
 GO_ON: Final = "the same command, with a server, goes on where it was"
+WITH_KEY: Final = "the same command goes on where it was"
 RESUMES: Final = "the same command goes on with them"
 ROOM_S: Final = 1.0
 """Between two looks whether a server that was full takes another call."""
@@ -59,6 +60,8 @@ async def _taken(dialling: asyncio.Task[str]) -> str | None:
     """The call's id; None where there is no room for it now. Raises PatterError."""
     try:
         return await asyncio.shield(dialling)
+    except KeyRefused:
+        raise
     except NoRoom:
         return None
 
@@ -208,6 +211,9 @@ class Campaign:
                 dialling = asyncio.create_task(outgoing.dial(wanted))
             self._write(number, RINGS, call_id=call_id)
             await self._see_end(outgoing, number, call_id)
+        except KeyRefused as error:  # whoever else was rung would hear an apology
+            self._failed(number, error)
+            raise KeyRefused(str(error), hint=f"patter doctor; then {WITH_KEY}") from error
         except (ServerGone, Stopping) as error:  # then there is nobody to ask for the others
             self._failed(number, error)
             raise type(error)(str(error), hint=GO_ON) from error

@@ -170,6 +170,7 @@ def build_line(
             wire=wire,
             committed=turns.commit if turns is not None else lambda: None,
             quiet=lambda: call.machine.quiet,
+            breakers=agent.breakers,
         )
     else:
         hearing = listener = Listener(

@@ -33,6 +33,7 @@ from patter_cli.core.commands import Command
 from patter_cli.core.events import Event, Ms
 from patter_cli.core.plan import CallPlan, EnginePlan
 from patter_cli.engine.dialogue import told_line
+from patter_cli.engine.fallback import Breakers
 from patter_cli.engine.s2s_replies import Alarm, Playback, SpeechReplies
 from patter_cli.errors import PatterError, ProviderError, TimedOut, Unavailable
 
@@ -89,10 +90,11 @@ class Converse:
         wire: WireCodec = ULAW_8K_WIRE,
         committed: Callable[[], None] = lambda: None,
         quiet: Callable[[], bool] = lambda: True,
+        breakers: Breakers | None = None,
     ) -> None:
         """setup: what a session is to be, asked when one is opened. plan: the call's, as it is now. committed: is
         called with every commit, for whoever counts the caller's segments. quiet: whether nobody has the floor, and
-        nothing is under way."""
+        nothing is under way. breakers: told how it goes, for calls that have not begun."""
         self._engine = engine
         self._name = name_of(engine)
         self._can = engine.abilities
@@ -102,6 +104,7 @@ class Converse:
         self._wire = wire
         self._committed = committed
         self._quiet = quiet
+        self._breakers = breakers or Breakers()
         self._next: EngineSession | None = None
         """Has taken the place of the one whose events are still read."""
         self._wanted = asyncio.Event()
@@ -313,7 +316,7 @@ class Converse:
     async def run(self) -> None:
         """Hold a session until cancelled, or until the engine has left or is gone for good."""
         await self._wanted.wait()
-        failures = 0
+        failures, answered = 0, False
         session: EngineSession | None = None
         adopted = False
         """Whether it has taken the place of another already."""
@@ -330,7 +333,9 @@ class Converse:
                         if not adopted:
                             self.adopt(session)
                         async for event in session.events():
-                            failures = 0
+                            if failures or not answered:
+                                failures, answered = 0, True
+                                self._breakers.succeeded(self._engine)
                             self.take(event)
                             self._await_reply()
                             if isinstance(event, s2s.EngineLeft):
@@ -352,6 +357,7 @@ class Converse:
                 failures += 1
                 why = str(error) or type(error).__name__
                 log.warning("%s failed (%d of %d): %s", self._name, failures, REOPENS + 1, why)
+                self._breakers.failed(self._engine, error, asyncio.get_running_loop().time())
                 self.lost(why)
                 final = isinstance(error, PatterError) and not (isinstance(error, ProviderError) and error.retryable)
                 if failures > REOPENS or final:

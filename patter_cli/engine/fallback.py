@@ -7,17 +7,18 @@ itself.
 
 Beside it, the Breakers remember across calls. A provider that has failed OPEN_AFTER times running is asked last, so
 that callers do not all wait for it; every PROBE_S one request tries it in its place again, and the first success ends
-the matter. Nobody is ever left out: where all have failed, or there is but one, it is asked.
+the matter. Nobody is ever left out: where all have failed, or there is but one, it is asked. A call that has not begun
+is another matter: while a vendor that it cannot do without is in trouble, it need not begin, but for one every PROBE_S.
 """
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from patter_cli.contracts.provider import name_of
 from patter_cli.errors import ConfigError, PatterError, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
@@ -51,6 +52,10 @@ class Fault(Enum):
     """Answered with what it should not have."""
     BUG = "bug"
     """Its code raised something that we have no name for."""
+
+
+VENDORS: Final = frozenset({Fault.REFUSED, Fault.BUSY, Fault.DOWN, Fault.LATE})
+"""What the next call would find as this one did. A wrong answer, or a bug of an author's, may be this call's own."""
 
 
 def fault_of(error: BaseException) -> Fault:
@@ -96,6 +101,21 @@ class _Trouble:
     failures: int = 0
     until_s: float = 0.0
     """When the next request may try it first again; it counts once failures has reached OPEN_AFTER."""
+    fault: Fault = Fault.BUG
+    """What the last one was."""
+    why: str = ""
+
+    @property
+    def is_vendors(self) -> bool:
+        return self.failures >= OPEN_AFTER and self.fault in VENDORS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hindrance:
+    """Why a call should not begin. refused: nothing that passes by itself."""
+
+    why: str
+    refused: bool
 
 
 class Breakers:
@@ -124,15 +144,37 @@ class Breakers:
         trouble = self._of(recipe)
         return trouble is not None and trouble.failures >= OPEN_AFTER and now_s < trouble.until_s
 
+    def hindrance(self, stages: Iterable[Sequence[object]], now_s: float) -> Hindrance | None:
+        """Why a call would find nobody to hear, think or speak for it; None if it may begin.
+
+        stages: for each those who stand in for one another. Once their time has come one call may find out for all.
+        """
+        due: list[_Trouble] = []
+        for recipes in stages:
+            known = [self._of(each) for each in recipes]
+            troubles = [each for each in known if each is not None and each.is_vendors]
+            if not troubles or len(troubles) < len(known):
+                continue
+            if all(now_s < each.until_s for each in troubles):
+                refused = all(each.fault is Fault.REFUSED for each in troubles)
+                how = "refuses us" if refused else "fails"
+                return Hindrance(why=f"{name_of(recipes[0])} {how}: {troubles[0].why}", refused=refused)
+            due += [each for each in troubles if now_s >= each.until_s]
+        for each in due:
+            each.until_s = now_s + PROBE_S
+        return None
+
     def succeeded(self, recipe: object) -> None:
         """It has answered, and all is forgotten."""
         self._trouble.pop(_key(recipe), None)
 
-    def failed(self, recipe: object, fault: Fault, now_s: float, come_back_s: float | None = None) -> None:
-        """It has not. come_back_s: when it says that it can be asked again."""
+    def failed(self, recipe: object, error: BaseException, now_s: float) -> None:
+        """It has not."""
         _, trouble = self._trouble.setdefault(_key(recipe), (recipe, _Trouble()))
         trouble.failures += 1
-        if fault is Fault.REFUSED or (come_back_s or 0.0) > LONGEST_WAIT_S:
+        trouble.fault, trouble.why = fault_of(error), str(error) or repr(error)
+        come_back_s = error.retry_after_s if isinstance(error, ProviderError) else None
+        if trouble.fault is Fault.REFUSED or (come_back_s or 0.0) > LONGEST_WAIT_S:
             trouble.failures = max(trouble.failures, OPEN_AFTER)
         if trouble.failures >= OPEN_AFTER:
             trouble.until_s = now_s + max(PROBE_S, come_back_s or 0.0)
@@ -201,7 +243,7 @@ class Chain(Generic[Recipe]):
         """
         fault, recipe = fault_of(error), self.recipe
         come_back_s = error.retry_after_s if isinstance(error, ProviderError) else None
-        self._breakers.failed(recipe, fault, now_s, come_back_s)
+        self._breakers.failed(recipe, error, now_s)
         wait_s = None if begun else self._wait_s(fault, come_back_s)
         attempt = self._attempt
         if wait_s is not None:

@@ -15,7 +15,7 @@ from patter_cli.contracts.tts import TextToSpeech
 from patter_cli.core.conversation import Message
 from patter_cli.core.outcome import Direction, TransferOutcome
 from patter_cli.core.plan import CallPlan
-from patter_cli.engine.fallback import Breakers
+from patter_cli.engine.fallback import Breakers, Hindrance
 from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import ConfigError
 from patter_cli.tools import Tool
@@ -122,6 +122,12 @@ class ReadyAgent:
         """Whoever may speak in a call, in any language."""
         others = (each for spoken in self.spoken.values() for each in spoken.voices)
         return (self.tts, *self.tts_fallbacks, *others)
+
+    def hindrance(self, now_s: float) -> Hindrance | None:
+        """Why a call that begins now would find nobody to hear, think or speak for it; None if it may begin. now_s: the
+        event loop's."""
+        pipeline = (self.ears, self.models, (self.tts, *self.tts_fallbacks))
+        return self.breakers.hindrance(pipeline if self.engine is None else ((self.engine,),), now_s)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for two that would both answer."""

@@ -16,7 +16,8 @@ from patter_cli.core.events import Event
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.onlooking import Onlooking
 from patter_cli.engine.overheard import OnlookersEar
-from patter_cli.errors import NoRoom, Stopping
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import KeyRefused, NoRoom, Stopping, VendorsDown
 from patter_cli.server.admission import Admission
 from patter_cli.server.limits import Limits
 from patter_cli.server.tickets import CallTicket
@@ -300,6 +301,13 @@ class CallRegistry:
         if why:
             self._tell(why, now_s)
             raise NoRoom(why)
+
+    def check_vendors(self, agent: ReadyAgent) -> None:
+        """Raises VendorsDown, or KeyRefused, while a new call would find nobody to hear, think or speak for it."""
+        now_s = asyncio.get_running_loop().time()
+        if (found := agent.hindrance(now_s)) is not None:
+            self._tell(found.why, now_s)
+            raise (KeyRefused if found.refused else VendorsDown)(found.why, hint="patter doctor asks every vendor")
 
     def _tell(self, why: str, now_s: float) -> None:
         """A line in the log, and not one for each of a crowd."""

@@ -14,6 +14,7 @@ from patter_cli.contracts.carrier.carrier import AnswerPlan, AnswersByCommand, C
 from patter_cli.contracts.carrier.direct import DirectCarrier
 from patter_cli.contracts.carrier.stream import StreamStarted
 from patter_cli.core.outcome import Direction, TransferOutcome
+from patter_cli.engine.ready import ReadyAgent
 from patter_cli.errors import BadSignature, CallRejected, NoRoom, PatterError, UnknownAgent
 from patter_cli.observe.interrupted import InterruptedCall
 from patter_cli.server.addresses import Addresses
@@ -43,7 +44,7 @@ class Reception:
     def __init__(
         self,
         *,
-        agents: Mapping[str, object],
+        agents: Mapping[str, ReadyAgent],
         numbers: Mapping[str, str],
         carriers: Mapping[str, Carrier],
         live: CallRegistry,
@@ -190,6 +191,7 @@ class Reception:
         agent = self._agent_for(plan.callee)
         self._live.check_room(agent)
         self._spending.check(time.time())
+        self._live.check_vendors(self._agents[agent])
         self._ring(agent)
         return new_ticket(
             carrier=carrier,

@@ -18,6 +18,8 @@ from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.carriers.twilio.webhook import canonical, signature
 from patter_cli.destinations import DialRules
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import ReadyAgent
+from patter_cli.errors import Unavailable
 from patter_cli.server.service import Service, ServiceSettings
 from patter_cli.simulate.caller import LineCaller
 from tests.contract.twilio_api import ACCOUNT, TOKEN
@@ -35,9 +37,12 @@ class CountedEars(ToneEars):
     """Ears that are a vendor's: each call that begins asks it for a session."""
 
     opened = 0
+    down = False
 
     async def open(self) -> ToneSession:
         self.opened += 1
+        if self.down:
+            raise Unavailable("nobody there", provider="ears")
         return await super().open()
 
 
@@ -54,17 +59,20 @@ class CountedVoice(LetterVoice):
 class Front:
     """The server's public side. Requests are written byte by byte: what a client would put right must arrive wrong."""
 
-    def __init__(self, service: Service, api: TelnyxApi, log: Log, ears: CountedEars, voice: CountedVoice) -> None:
+    def __init__(self, service: Service, api: TelnyxApi, log: Log, shop: ReadyAgent) -> None:
         self.service = service
+        self.agent = shop
         self.telnyx_api = api
         self.log = log
-        self._ears, self._voice = ears, voice
-        self._warmed = voice.opened
+        self.ears, self._voice = shop.stt, shop.tts
+        assert isinstance(self.ears, CountedEars)
+        assert isinstance(self._voice, CountedVoice)
+        self._warmed = self._voice.opened
 
     @property
     def contacts(self) -> tuple[int, int]:
         """How often a vendor of ears, and of voices, was asked for a session since the server was up."""
-        return self._ears.opened, self._voice.opened - self._warmed
+        return self.ears.opened, self._voice.opened - self._warmed
 
     async def raw(self, request: bytes) -> tuple[int, bytes]:
         """Send bytes; returns the status and the body. 0: the connection ended without an answer."""
@@ -198,7 +206,7 @@ async def front(**settings: Any) -> AsyncIterator[Front]:
         try:
             lines, *_ = service._tasks  # they are spoken by the counted voice
             await asyncio.wait_for(asyncio.shield(lines), 20)
-            yield Front(service, api, log, ears, voice)
+            yield Front(service, api, log, shop)
         finally:
             await service.cut()
             service.close()

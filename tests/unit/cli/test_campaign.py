@@ -21,7 +21,16 @@ from patter_cli.contracts.store import AbandonedCall, CallQuery, CallRecord, Cal
 from patter_cli.core.outcome import Outcome
 from patter_cli.destinations import DialRules
 from patter_cli.dial_quota import DialLimits, DialQuota
-from patter_cli.errors import CallRejected, InputError, NoRoom, NotReachable, PatterError, ServerGone, Stopping
+from patter_cli.errors import (
+    CallRejected,
+    InputError,
+    KeyRefused,
+    NoRoom,
+    NotReachable,
+    PatterError,
+    ServerGone,
+    Stopping,
+)
 from patter_cli.server.control_messages import PlaceCall
 from patter_cli.stores.nothing import NoStore
 from patter_cli.tui.view import ListProgress
@@ -434,6 +443,18 @@ async def test_without_its_server_a_run_stops(tmp_path: Path, gone: PatterError)
     assert await campaign(path, concurrency=3).run(company) == 0
     assert sorted(company.rung) == numbers
     assert set(outcomes(path).values()) == {"answered"}
+
+
+async def test_a_vendor_that_refuses_our_key_stops_a_run(tmp_path: Path) -> None:
+    """One that is down is waited for; this one would have everybody rung for an apology."""
+    path, company = listed(tmp_path, number(1, "2"), number(2, "2"), number(3, "2")), Company()
+    company.gone, company.gone_at = KeyRefused("deepgram refuses us: the key is not valid"), 1
+    with pytest.raises(KeyRefused, match="deepgram") as stopped:
+        await campaign(path).run(company)
+    assert stopped.value.hint == "patter doctor; then the same command goes on where it was"
+    company.gone = None
+    assert await campaign(path).run(company) == 0
+    assert company.rung == [number(1, "2"), number(2, "2"), number(3, "2")]
 
 
 async def test_a_server_that_is_full_is_waited_for(tmp_path: Path) -> None:

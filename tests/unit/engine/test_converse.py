@@ -37,6 +37,7 @@ from patter_cli.engine.converse import (
     engine_plan,
 )
 from patter_cli.engine.dialogue import COLLEAGUE
+from patter_cli.engine.fallback import OPEN_AFTER, Breakers
 from patter_cli.engine.s2s_replies import KEPT_REPLIES
 from patter_cli.errors import PatterError, RateLimited, Unauthorized, Unavailable
 from patter_cli.testing.speech_peer import TURNS_OURS, TURNS_THEIRS, SpeechPeer
@@ -497,6 +498,7 @@ class Running:
         self.events: list[tuple[Ms, Event]] = []
         self.quiet = True
         self.said = "Hello."
+        self.breakers = Breakers()
         self.converse = Converse(
             self.engine,
             setup=lambda: EngineSetup(system_prompt="", first_message=self.said),
@@ -506,6 +508,7 @@ class Running:
             post=lambda event: self.events.append((self.clock.now(), event)),
             now=self.clock.now,
             alarm=CallAlarm(self.clock),
+            breakers=self.breakers,
         )
 
     def play(self, response_id: int, clause: int, payload: bytes) -> None: ...
@@ -559,6 +562,7 @@ def test_a_session_that_breaks_is_opened_again() -> None:
     running = held(first, second, then=breaks)
     assert first.closed
     assert len(running.engine.setups) == 2
+    assert not running.breakers.hindrance([(running.engine,)], 0.0)
     failed = next(event for _, event in running.events if isinstance(event, fact.ResponseFailed))
     assert (failed.response_id, failed.provider, failed.message) == (1, "toy", "gone")
     assert second.asked == []
@@ -740,6 +744,7 @@ def test_an_engine_that_cannot_be_reached_is_given_up(failure: Exception | None)
     assert running.kinds == [fact.ListenFailed]
     assert len(running.engine.setups) == REOPENS + 1
     assert running.events[0][0] <= 1000 + (OPEN_S * 1000 + 700) * (REOPENS + 1)
+    assert running.breakers.hindrance([(running.engine,)], 0.0), "a call that has not begun need not find out, too"
 
 
 @pytest.mark.parametrize("failure", [Unauthorized("bad key", provider="toy"), PatterError("odd")], ids=repr)
@@ -748,6 +753,22 @@ def test_what_cannot_help_is_not_tried_again(failure: Exception) -> None:
     running = held(failure, Session())
     assert running.kinds == [fact.ListenFailed]
     assert len(running.engine.setups) == 1
+
+
+def test_an_engine_that_answers_is_well_again() -> None:
+    """For all calls; a session that was opened, and has said nothing yet, tells no more than that."""
+    down, session = Unavailable("down", provider="toy"), Session()
+
+    async def answers(running: Running) -> None:
+        for _ in range(OPEN_AFTER - 1):
+            running.breakers.failed(running.engine, down, 0.0)
+        await asyncio.sleep(1)
+        assert running.breakers.hindrance([(running.engine,)], 0.0)
+        session.due.put_nowait(s2s.TurnTaken(item="c1"))
+        await asyncio.sleep(0.1)
+        assert not running.breakers.hindrance([(running.engine,)], 0.0)
+
+    held(down, session, then=answers, seconds=1)
 
 
 def test_an_engine_that_falls_silent_is_taken_for_dead() -> None:

@@ -18,6 +18,7 @@ from patter_cli.engine.fallback import (
     Breakers,
     Chain,
     Fault,
+    Hindrance,
     Policy,
     fault_of,
 )
@@ -126,14 +127,14 @@ def test_one_in_trouble_is_asked_last_and_then_tried_again() -> None:
     """After some failures running, of any call; every PROBE_S by one request; a success ends it."""
     breakers = Breakers()
     for _ in range(OPEN_AFTER - 1):
-        breakers.failed(A, Fault.DOWN, 100.0)
+        breakers.failed(A, DOWN, 100.0)
     assert breakers.ordered([A, B], 100.0) == [A, B]
-    breakers.failed(A, Fault.DOWN, 100.0)
+    breakers.failed(A, DOWN, 100.0)
     assert breakers.ordered([A, B], 100.0 + PROBE_S - 0.1) == [B, A]
     assert breakers.is_open(A, 101.0)
     assert breakers.ordered([A, B], 100.0 + PROBE_S) == [A, B]
     assert breakers.ordered([A, B], 100.0 + PROBE_S) == [B, A], "one request is enough to find out"
-    breakers.failed(A, Fault.DOWN, 116.0)
+    breakers.failed(A, DOWN, 116.0)
     assert breakers.ordered([A, B], 116.0 + PROBE_S - 0.1) == [B, A]
     breakers.succeeded(A)
     assert breakers.ordered([A, B], 117.0) == [A, B]
@@ -143,7 +144,7 @@ def test_a_probe_that_never_ends_is_followed_by_another() -> None:
     """The request that tried it was cut off by its caller: nobody knows more."""
     breakers = Breakers()
     for _ in range(OPEN_AFTER):
-        breakers.failed(A, Fault.DOWN, 0.0)
+        breakers.failed(A, DOWN, 0.0)
     assert breakers.ordered([A, B], PROBE_S) == [A, B]
     assert breakers.ordered([A, B], 2 * PROBE_S - 0.1) == [B, A]
     assert breakers.ordered([A, B], 2 * PROBE_S) == [A, B]
@@ -152,9 +153,9 @@ def test_a_probe_that_never_ends_is_followed_by_another() -> None:
 def test_some_failures_say_enough_at_once() -> None:
     """A refused key will be refused in the next call too, and a vendor's own word for when is taken."""
     breakers = Breakers()
-    breakers.failed(A, Fault.REFUSED, 0.0)
-    breakers.failed(B, Fault.BUSY, 0.0, come_back_s=60.0)
-    breakers.failed(C, Fault.BUSY, 0.0, come_back_s=0.5)
+    breakers.failed(A, REFUSED, 0.0)
+    breakers.failed(B, RateLimited("later", provider="x", retry_after_s=60.0), 0.0)
+    breakers.failed(C, RateLimited("soon", provider="x", retry_after_s=0.5), 0.0)
     assert breakers.ordered([A, B, C], 1.0) == [C, A, B]
     assert breakers.ordered([A, B, C], PROBE_S) == [A, C, B]
     assert breakers.ordered([B], 59.0) == [B], "somebody must be asked"
@@ -167,26 +168,74 @@ def test_whoever_answered_goes_on_unless_in_trouble() -> None:
     breakers = Breakers()
     assert Chain([A, B], VOICE, breakers, 0.0, first=B).recipe == B
     for _ in range(OPEN_AFTER):
-        breakers.failed(B, Fault.DOWN, 0.0)
+        breakers.failed(B, DOWN, 0.0)
     assert Chain([A, B], VOICE, breakers, 1.0, first=B).recipe == A
 
 
 def test_equal_recipes_are_one_vendor() -> None:
     """on_call_start may make one for each call, which would find out anew; one that has no hash is known as itself."""
     breakers = Breakers()
-    breakers.failed(Vendor("a"), Fault.REFUSED, 0.0)
+    breakers.failed(Vendor("a"), REFUSED, 0.0)
     assert breakers.is_open(Vendor("a"), 1.0)
     own: list[str] = []
-    breakers.failed(own, Fault.REFUSED, 0.0)
+    breakers.failed(own, REFUSED, 0.0)
     assert breakers.is_open(own, 1.0)
     assert not breakers.is_open([], 1.0)
+
+
+def failing(vendor: Vendor, error: Exception = DOWN, now_s: float = 0.0) -> Breakers:
+    breakers = Breakers()
+    for _ in range(OPEN_AFTER):
+        breakers.failed(vendor, error, now_s)
+    return breakers
+
+
+def test_a_call_need_not_begin_where_nobody_could_hear_it() -> None:
+    """While all who stand in for one another are in trouble; then one call finds out for all, and a success opens."""
+    breakers = failing(A)
+    assert breakers.hindrance([(B,), (A, C)], 1.0) is None, "another stands in"
+    assert breakers.hindrance([(), (B,), (A,)], 1.0) == Hindrance(why="Vendor fails: down", refused=False)
+    assert breakers.hindrance([(A,)], PROBE_S - 0.1)
+    assert not breakers.hindrance([(A,)], PROBE_S), "one may try"
+    assert breakers.hindrance([(A,)], PROBE_S), "and one is enough"
+    assert not breakers.hindrance([(A,)], 2 * PROBE_S), "it was never heard of again"
+    breakers.succeeded(A)
+    assert not breakers.hindrance([(A,)], 2 * PROBE_S)
+
+
+def test_nobody_tries_for_a_call_that_cannot_begin() -> None:
+    """The time of one stage has come, that of another has not: the first is there for the call that may."""
+    breakers = failing(A)
+    for _ in range(OPEN_AFTER):
+        breakers.failed(B, DOWN, 10.0)
+    assert breakers.hindrance([(A,), (B,)], PROBE_S)
+    assert not breakers.hindrance([(A,)], PROBE_S)
+
+
+@pytest.mark.parametrize(
+    ("error", "hinders"),
+    [
+        (DOWN, True),
+        (LATE, True),
+        (REFUSED, True),
+        (RateLimited("later", provider="x"), True),
+        (TimeoutError(), True),
+        (WRONG, False),
+        (ZeroDivisionError(), False),
+    ],
+)
+def test_only_what_the_next_call_would_find_as_well_hinders_it(error: Exception, hinders: bool) -> None:
+    """An answer that was wrong, or a bug, may be that one call's."""
+    found = failing(A, error).hindrance([(A,)], 1.0)
+    assert (found is not None) == hinders
+    assert found is None or found.refused == (error is REFUSED)
 
 
 def test_trouble_is_remembered_within_bounds() -> None:
     """An agent that makes a new provider for each call does not fill the memory."""
     breakers = Breakers()
     for _ in range(2000):
-        breakers.failed(object(), Fault.DOWN, 0.0)
+        breakers.failed(object(), DOWN, 0.0)
     assert len(breakers._trouble) <= 256
 
 
