@@ -87,8 +87,10 @@ class VendorModel:
         )
 
     def address(self) -> str:
-        """The base address with its version, which somebody's own may leave out. Raises BadSetting."""
-        given = checked_url(self.base_url or self.account.url, "base_url")
+        """The base address with its version, which somebody's own may leave out: what the recipe was given, or the
+        variable beside the key's, as ANTHROPIC_BASE_URL. Raises BadSetting."""
+        beside = keys.look_up(self.key_variable.replace("_API_KEY", "_BASE_URL"))
+        given = checked_url(self.base_url or beside or self.account.url, "base_url")
         return given if re.search(r"/v[0-9]+[a-z0-9]*$", given) else f"{given}/{self.account.version}"
 
     def _check_settings(self, temperature: float | None, max_output_tokens: int) -> None:

@@ -1,9 +1,9 @@
-"""The vendors of speech on this machine, and a command that takes them for the real ones.
+"""The vendors on this machine, and a command that takes them for the real ones.
 
 python -m patter_cli.testing.vendors deepgram elevenlabs -- patter simulate receptionist --say "When do you open?"
 
-Their ears and voice are the built-in ones. Without a command they serve until Ctrl-C; what tells a command where they
-are, and that their keys are good, is printed for your shell.
+Their ears and voice are the built-in ones; their minds repeat what they were told. Without a command they serve until
+Ctrl-C; what tells a command where they are, and that their keys are good, is printed for your shell.
 """
 
 from __future__ import annotations
@@ -12,61 +12,92 @@ import asyncio
 import os
 import sys
 import threading
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from patter_cli import registry
-from patter_cli.testing.vendors.built_in import BuiltInEars, BuiltInVoice
-from patter_cli.testing.vendors.catalogue import HEARING, SPEAKING
-from patter_cli.testing.vendors.speech import SpeechVendor
+from patter_cli.testing.vendors.built_in import (
+    BuiltInEars,
+    BuiltInVoice,
+    heard_by_built_in_ears,
+    repeats,
+    repeats_the_caller,
+)
+from patter_cli.testing.vendors.catalogue import ENGINES, HEARING, SPEAKING, THINKING
+from patter_cli.testing.vendors.server import serve
 
 KEY = "sk-lab-0123456789"
+NAMES = sorted({**HEARING, **SPEAKING, **THINKING, **ENGINES})
 
 
 async def main(arguments: list[str]) -> int:
     """What the command ends with; 0 without one."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     names, command = arguments[:at], arguments[at + 1 :]
-    unknown = [each for each in names if each not in {**HEARING, **SPEAKING}]
-    if unknown or not names:
-        print(f"which of {', '.join(sorted({**HEARING, **SPEAKING}))}?", file=sys.stderr)
+    if not names or not set(names) <= set(NAMES):
+        print(f"which of {', '.join(NAMES)}?", file=sys.stderr)
         return 2
-    variables: dict[str, str] = {}
     await asyncio.gather(*(registry.keyless(kind).load()().warm() for kind in ("stt", "tts")))
-    async with AsyncExitStack() as stack:
-        for name in names:
-            vendor = _made(name)
-            if name in SPEAKING:
-                await asyncio.to_thread(_serve_elsewhere, vendor)
-            else:
-                await stack.enter_async_context(vendor)
-            variables[f"{vendor.name.upper()}_API_KEY"] = KEY
-            variables[f"{vendor.name.upper()}_BASE_URL"] = vendor.url
-        if not command:
-            print("\n".join(f"export {name}={value}" for name, value in variables.items()), flush=True)
-            await asyncio.Event().wait()
-        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
-        return await process.wait()
+    variables: dict[str, str] = {}
+    for name in names:
+        made = _made(name)
+        address = made.key_variable.replace("_API_KEY", "_BASE_URL")
+        if address in variables:
+            print(f"{name} has the same {address} as another: one of them at a time", file=sys.stderr)
+            return 2
+        url = await asyncio.to_thread(_serve_elsewhere, made.script)
+        variables |= {made.key_variable: KEY, address: url, **made.variables}
+    if not command:
+        print("\n".join(f"export {name}={value}" for name, value in variables.items()), flush=True)
+        await asyncio.Event().wait()
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
+    return await process.wait()
 
 
-def _serve_elsewhere(vendor: SpeechVendor) -> None:
-    """In a thread of its own until the end: a voice blocks while it speaks, and ears must go on meanwhile."""
+def _serve_elsewhere(vendor: Any) -> str:
+    """In a thread of its own until the end: a voice blocks while it speaks, and ears must go on meanwhile. Returns its
+    address."""
     listening = threading.Event()
+    addresses: list[str] = []
 
-    async def serve() -> None:
-        async with vendor:
+    async def hold() -> None:
+        async with serve(vendor, path="") as lab:
+            addresses.append(lab.url)
             listening.set()
             await asyncio.Event().wait()
 
-    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+    threading.Thread(target=lambda: asyncio.run(hold()), daemon=True).start()
     listening.wait()
+    return addresses[0]
 
 
-def _made(name: str) -> SpeechVendor:
-    ears, voice = HEARING.get(name), SPEAKING.get(name)
-    if ears is not None:
-        return ears(key=KEY, ears=BuiltInEars)
-    assert voice is not None
-    return voice(key=KEY, voice=BuiltInVoice())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A vendor that can be served. variables: what is set beside its key and address."""
+
+    script: Any
+    key_variable: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def _made(name: str) -> Made:
+    if name in ENGINES:
+        row = ENGINES[name]
+        engine = row.make(KEY, repeats, heard_by_built_in_ears, _say)
+        return Made(script=engine, key_variable=row.key_variable, variables=row.variables)
+    if name in THINKING:
+        thinks = THINKING[name](repeats_the_caller, key=KEY)
+        variable = "GEMINI_API_KEY" if name == "google" else f"{thinks.name.upper()}_API_KEY"
+        return Made(script=thinks, key_variable=variable)
+    speech = (
+        HEARING[name](key=KEY, ears=BuiltInEars) if name in HEARING else SPEAKING[name](key=KEY, voice=BuiltInVoice())
+    )
+    return Made(script=speech, key_variable=f"{speech.name.upper()}_API_KEY")
+
+
+def _say(text: str) -> Any:
+    return BuiltInVoice().say(text, 8000)[0]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Ears and voices of the lab's vendors that really hear and speak: the built-in ones of this machine.
+"""Ears and voices of the lab's vendors that really hear and speak: the built-in ones of this machine. And a mind that
+proves that it was asked.
 
 They take this machine's time, and block while they do: for a lab that has a process of its own.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from patter_cli.audio.frame import Samples
 from patter_cli.audio.resample import Resampler, resample_all
 from patter_cli.contracts.stt import Final, SpeechToText, SttSession
 from patter_cli.contracts.tts import TextToSpeech, whole_clause
+from patter_cli.testing.vendors.llm.said import Said
 from patter_cli.testing.vendors.tones import SpokenWord
 
 LOUD = 250.0
@@ -105,3 +108,29 @@ class BuiltInVoice:
         spans = zip(text.split(), times.starts_ms, times.ends_ms, strict=False)
         words = [SpokenWord(word, start_ms / 1000, end_ms / 1000) for word, start_ms, end_ms in spans]
         return resample_all(samples, voice.rate_hz, rate_hz), words
+
+
+def heard_by_built_in_ears(sound: Samples) -> str:
+    """What was said in a sound at 8 kHz. Blocks."""
+
+    async def read() -> str:
+        ears = BuiltInEars(8000)
+        ears.push(sound)
+        await ears.settle()
+        return " ".join(each.text for each in ears.take())
+
+    return _WORKER.submit(lambda: asyncio.run(read())).result()
+
+
+def repeats(heard: str) -> str:
+    """An engine's mind."""
+    return f"You said: {heard}"
+
+
+def repeats_the_caller(request: Any) -> Said:
+    """A language model's: it finds the caller's last words in the body of any vendor's request."""
+    turns = next(request[each] for each in ("messages", "contents", "input") if each in request)
+    last: dict[str, Any] = next((each for each in reversed(turns) if each.get("role") == "user"), {})
+    parts = last.get("content") or last.get("parts") or ""
+    words = parts if isinstance(parts, str) else " ".join(str(each.get("text", "")) for each in parts)
+    return Said(repeats(words.strip() or "nothing."))

@@ -1,18 +1,32 @@
-"""The lab's vendors of speech by name."""
+"""The lab's vendors by name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from patter_cli.audio.frame import Samples
+from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
 from patter_cli.testing.vendors.assemblyai import AssemblyAIVendor
 from patter_cli.testing.vendors.cartesia import CartesiaHearingVendor, CartesiaSpeakingVendor
 from patter_cli.testing.vendors.deepgram import DeepgramVendor
 from patter_cli.testing.vendors.elevenlabs import ElevenLabsVendor
+from patter_cli.testing.vendors.elevenlabs_convai import ConvAIVendor
+from patter_cli.testing.vendors.gemini_live import GeminiVendor
 from patter_cli.testing.vendors.hearing import HearingVendor
+from patter_cli.testing.vendors.llm.anthropic import AnthropicVendor
+from patter_cli.testing.vendors.llm.chat import CerebrasVendor, ChatVendor, GroqVendor
+from patter_cli.testing.vendors.llm.google import GoogleVendor
+from patter_cli.testing.vendors.llm.vendor import LanguageVendor
 from patter_cli.testing.vendors.lmnt import LMNTVendor
+from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.openai_speech import OpenAIHearingVendor, OpenAISpeakingVendor
 from patter_cli.testing.vendors.rime import RimeVendor
 from patter_cli.testing.vendors.soniox import SonioxVendor
 from patter_cli.testing.vendors.speaking import SpeakingVendor
 from patter_cli.testing.vendors.speechmatics import SpeechmaticsVendor
+from patter_cli.testing.vendors.ultravox import UltravoxVendor
 
 HEARING: dict[str, type[HearingVendor]] = {
     "assemblyai": AssemblyAIVendor,
@@ -30,3 +44,50 @@ SPEAKING: dict[str, type[SpeakingVendor]] = {
     "rime": RimeVendor,
 }
 """A vendor that does both has an address for each, so one of them can be had in a process."""
+
+THINKING: dict[str, type[LanguageVendor]] = {
+    "anthropic": AnthropicVendor,
+    "cerebras": CerebrasVendor,
+    "google": GoogleVendor,
+    "groq": GroqVendor,
+    "openai": ChatVendor,
+}
+"""Over Chat Completions, as long as it does not think: OpenAI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRow:
+    """A vendor that hears, thinks and speaks in one.
+
+    make: from its key, its mind, and its ears and voice at 8 kHz. variables: what is set beside its key and address.
+    """
+
+    key_variable: str
+    make: Callable[[str, Callable[[str], str], Callable[[Samples], str], Callable[[str], Samples]], Any]
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+ENGINES: dict[str, EngineRow] = {
+    "elevenlabs-agents": EngineRow(
+        key_variable="ELEVENLABS_API_KEY",
+        make=lambda key, mind, ears, voice: ConvAIVendor(mind, hears=ears, voice=voice, key=key),
+        variables={"ELEVENLABS_AGENT_ID": "agent_lab"},
+    ),
+    "gemini-live": EngineRow(
+        key_variable="GEMINI_API_KEY",
+        make=lambda key, mind, ears, voice: GeminiVendor(mind, hears=ears, voice=voice, key=key),
+    ),
+    "openai-realtime": EngineRow(
+        key_variable="OPENAI_API_KEY",
+        make=lambda key, mind, ears, voice: RealtimeVendor(
+            mind,
+            hears=lambda sound: ears(decode_ulaw(sound)),
+            voice=lambda text: encode_ulaw(voice(text)),
+            key=key,
+        ),
+    ),
+    "ultravox": EngineRow(
+        key_variable="ULTRAVOX_API_KEY",
+        make=lambda key, mind, ears, voice: UltravoxVendor(mind, hears=ears, voice=voice, key=key),
+    ),
+}

@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 
 from patter_cli import (
+    AnthropicLLM,
     AssemblyAISTT,
     CartesiaSTT,
     CartesiaTTS,
+    CerebrasLLM,
     DeepgramSTT,
     ElevenLabsTTS,
+    GeminiLive,
+    GoogleLLM,
+    GroqLLM,
+    OpenAILLM,
     OpenAITTS,
     Patter,
     RimeTTS,
@@ -54,6 +60,27 @@ def test_an_address_beside_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPGRAM_BASE_URL", "http://127.0.0.1:9")
     assert DeepgramSTT("k").server().base_url == "http://127.0.0.1:9"
     assert DeepgramSTT("k", base_url="http://127.0.0.1:8").server().base_url == "http://127.0.0.1:8"
+
+
+@pytest.mark.parametrize(
+    ("make", "variable", "version"),
+    [
+        (AnthropicLLM, "ANTHROPIC_BASE_URL", "/v1"),
+        (CerebrasLLM, "CEREBRAS_BASE_URL", "/v1"),
+        (GeminiLive, "GEMINI_BASE_URL", "/v1beta"),
+        (GoogleLLM, "GEMINI_BASE_URL", "/v1beta"),
+        (GroqLLM, "GROQ_BASE_URL", "/openai/v1"),
+        (OpenAILLM, "OPENAI_BASE_URL", "/v1"),
+    ],
+)
+def test_so_have_models(make: Any, variable: str, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version of its interface may be left out."""
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert make("k").server().base_url == f"http://127.0.0.1:9{version}"
+    assert make("k", base_url="http://127.0.0.1:8").server().base_url == f"http://127.0.0.1:8{version}"
+    monkeypatch.setenv(variable, "nowhere")
+    with pytest.raises(BadSetting):
+        make("k")
 
 
 @pytest.mark.parametrize(
