@@ -221,6 +221,18 @@ class Unauthorized(ProviderError):
     code = "provider_unauthorized"
 
 
+class NoCredit(ProviderError):
+    """The vendor's account has nothing left."""
+
+    code = "provider_no_credit"
+
+
+class NotOffered(ProviderError):
+    """The vendor has no such model, voice or address."""
+
+    code = "provider_not_offered"
+
+
 class RateLimited(ProviderError):
     """Too many requests."""
 

@@ -111,6 +111,8 @@ class Campaign:
             calls_per_s=pace.calls_per_s,
         )
         self._next_s = 0.0
+        self._refused: KeyRefused | None = None
+        """Why nobody else is rung."""
 
     def forecast(self) -> Forecast:
         """Whom a run rings now. Raises BadSetting where that cannot be known."""
@@ -156,8 +158,7 @@ class Campaign:
             try:
                 return await self._run(outgoing)
             except asyncio.CancelledError:
-                left = self._count.left
-                self._told.end(f"{self._summary()}{f'; {left} left: {RESUMES}' if left else ''}")
+                self._told.end(self._left_over())
                 raise
             except ExceptionGroup as errors:
                 ours, bugs = errors.split(PatterError)
@@ -174,12 +175,15 @@ class Campaign:
                 break
 
             async def work(left: list[tuple[str, Mapping[str, str]]] = left) -> None:
-                while left:
+                while left and self._refused is None:
                     await self._ring(outgoing, *left.pop())
 
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(min(self._pace.concurrency, len(left))):
                     tasks.create_task(work())
+            if self._refused is not None:
+                self._told.end(self._left_over())
+                raise KeyRefused(str(self._refused), hint=f"patter doctor; then {WITH_KEY}") from self._refused
             forecast = self._begin_round()
         self._told.end(self._summary())
         missed = any(why != TWICE for _, why in forecast.refused)
@@ -194,6 +198,10 @@ class Campaign:
     def _last(self) -> dict[str, str]:
         """The last outcome of everybody who was ever rung."""
         return {number: each.outcome for number, each in self._results.last.items()}
+
+    def _left_over(self) -> str:
+        left = self._count.left
+        return f"{self._summary()}{f'; {left} left: {RESUMES}' if left else ''}"
 
     def _summary(self) -> str:
         counts = Counter(self._last().values()).most_common()
@@ -211,9 +219,9 @@ class Campaign:
                 dialling = asyncio.create_task(outgoing.dial(wanted))
             self._write(number, RINGS, call_id=call_id)
             await self._see_end(outgoing, number, call_id)
-        except KeyRefused as error:  # whoever else was rung would hear an apology
+        except KeyRefused as error:  # whoever else was rung would hear an apology; who is on the line may go on
             self._failed(number, error)
-            raise KeyRefused(str(error), hint=f"patter doctor; then {WITH_KEY}") from error
+            self._refused = error
         except (ServerGone, Stopping) as error:  # then there is nobody to ask for the others
             self._failed(number, error)
             raise type(error)(str(error), hint=GO_ON) from error

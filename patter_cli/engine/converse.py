@@ -333,8 +333,9 @@ class Converse:
                         if not adopted:
                             self.adopt(session)
                         async for event in session.events():
-                            if failures or not answered:
-                                failures, answered = 0, True
+                            failures = 0
+                            if isinstance(event, s2s.ReplyAudio | s2s.ToolCalled) and not answered:
+                                answered = True
                                 self._breakers.succeeded(self._engine)
                             self.take(event)
                             self._await_reply()
@@ -357,7 +358,10 @@ class Converse:
                 failures += 1
                 why = str(error) or type(error).__name__
                 log.warning("%s failed (%d of %d): %s", self._name, failures, REOPENS + 1, why)
-                self._breakers.failed(self._engine, error, asyncio.get_running_loop().time())
+                late = isinstance(error, TimeoutError) and not isinstance(error, PatterError)
+                known = TimedOut(f"no session was opened within {OPEN_S:g} s", provider=self._name) if late else error
+                self._breakers.failed(self._engine, known, asyncio.get_running_loop().time())
+                answered = False
                 self.lost(why)
                 final = isinstance(error, PatterError) and not (isinstance(error, ProviderError) and error.retryable)
                 if failures > REOPENS or final:

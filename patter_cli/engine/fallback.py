@@ -7,8 +7,11 @@ itself.
 
 Beside it, the Breakers remember across calls. A provider that has failed OPEN_AFTER times running is asked last, so
 that callers do not all wait for it; every PROBE_S one request tries it in its place again, and the first success ends
-the matter. Nobody is ever left out: where all have failed, or there is but one, it is asked. A call that has not begun
-is another matter: while a vendor that it cannot do without is in trouble, it need not begin, but for one every PROBE_S.
+the matter. Nobody is ever left out: where all have failed, or there is but one, it is asked.
+
+A call that has not begun is another matter: it need not begin while a vendor that it cannot do without is in trouble.
+Of callers one in PROBE_S is let in to find out, and all of them once nothing has failed for a while. Whom we would ring
+waits twice as long after each time that it was in vain: they did not ask for the call.
 """
 
 from __future__ import annotations
@@ -21,7 +24,17 @@ from enum import Enum
 from typing import Final, Generic, TypeVar
 
 from patter_cli.contracts.provider import name_of
-from patter_cli.errors import ConfigError, PatterError, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
+from patter_cli.errors import (
+    ConfigError,
+    NoCredit,
+    NotOffered,
+    PatterError,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +42,10 @@ OPEN_AFTER = 3
 """Failures running, of any call, after which a provider is asked last."""
 PROBE_S = 15.0
 """So often one that is asked last gets another chance. Source: RELIABILITY 3.1."""
+FORGOTTEN_S = 60.0
+"""After so long without another failure callers are let in as ever."""
+LONGEST_REST_S = 600.0
+"""So long at most nobody is rung after it was in vain."""
 LONGEST_WAIT_S = 2.0
 """What a vendor's "come back later" may cost the caller; a longer one sends us to the next provider."""
 _REMEMBERED = 256
@@ -41,7 +58,7 @@ class Fault(Enum):
     """What kind of failure it was, which is what may help."""
 
     REFUSED = "refused"
-    """Our key or our set-up is not accepted: nothing helps."""
+    """Our key, our account or our set-up is not accepted: nothing helps."""
     BUSY = "busy"
     """Too many requests: later."""
     DOWN = "down"
@@ -61,7 +78,7 @@ VENDORS: Final = frozenset({Fault.REFUSED, Fault.BUSY, Fault.DOWN, Fault.LATE})
 def fault_of(error: BaseException) -> Fault:
     """The kind of a failure."""
     match error:
-        case Unauthorized() | ConfigError():
+        case Unauthorized() | NoCredit() | NotOffered() | ConfigError():
             return Fault.REFUSED
         case RateLimited():
             return Fault.BUSY
@@ -99,15 +116,34 @@ VOICE = Policy(stage="the voice", tries=2, backoff_s=0.1, stubborn=True)
 @dataclass(slots=True)
 class _Trouble:
     failures: int = 0
+    """Running."""
     until_s: float = 0.0
-    """When the next request may try it first again; it counts once failures has reached OPEN_AFTER."""
+    """When the next request may try it first again; it counts once `is_open`."""
+    is_open: bool = False
+    """It is asked last."""
     fault: Fault = Fault.BUG
-    """What the last one was."""
     why: str = ""
+    named: bool = False
+    """It has a name of ours: an author's own code may raise anything, for reasons of that one call's."""
+    failed_s: float = 0.0
+    tried_s: float = 0.0
+    """When it last failed, or a call was let through to find out."""
+    in_vain: int = 0
+    """How often a call that was let through has failed as well."""
 
     @property
-    def is_vendors(self) -> bool:
-        return self.failures >= OPEN_AFTER and self.fault in VENDORS
+    def would_last(self) -> bool:
+        """Whether the next call would find it so."""
+        enough = self.failures >= OPEN_AFTER or self.fault is Fault.REFUSED
+        return enough and self.fault in VENDORS and self.named
+
+    def keeps_out(self, now_s: float, *, rung: bool) -> bool:
+        """Whether a call need not begin. rung: it is one that we make."""
+        if not self.would_last:
+            return False
+        if rung:
+            return now_s < self.tried_s + min(PROBE_S * (1 << min(self.in_vain, 8)), LONGEST_REST_S)
+        return now_s < min(self.tried_s + PROBE_S, self.failed_s + FORGOTTEN_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +166,7 @@ class Breakers:
         well, ill = [], []
         for each in recipes:
             trouble = self._of(each)
-            if trouble is None or trouble.failures < OPEN_AFTER:
+            if trouble is None or not trouble.is_open:
                 well.append(each)
             elif now_s >= trouble.until_s:
                 trouble.until_s = now_s + PROBE_S
@@ -142,26 +178,26 @@ class Breakers:
     def is_open(self, recipe: object, now_s: float) -> bool:
         """Whether this one is asked last at present."""
         trouble = self._of(recipe)
-        return trouble is not None and trouble.failures >= OPEN_AFTER and now_s < trouble.until_s
+        return trouble is not None and trouble.is_open and now_s < trouble.until_s
 
-    def hindrance(self, stages: Iterable[Sequence[object]], now_s: float) -> Hindrance | None:
+    def hindrance(self, stages: Iterable[Sequence[object]], now_s: float, *, rung: bool) -> Hindrance | None:
         """Why a call would find nobody to hear, think or speak for it; None if it may begin.
 
-        stages: for each those who stand in for one another. Once their time has come one call may find out for all.
+        stages: for each those who stand in for one another. rung: we make the call.
         """
         due: list[_Trouble] = []
         for recipes in stages:
             known = [self._of(each) for each in recipes]
-            troubles = [each for each in known if each is not None and each.is_vendors]
+            troubles = [each for each in known if each is not None and each.would_last]
             if not troubles or len(troubles) < len(known):
                 continue
-            if all(now_s < each.until_s for each in troubles):
+            if all(each.keeps_out(now_s, rung=rung) for each in troubles):
                 refused = all(each.fault is Fault.REFUSED for each in troubles)
                 how = "refuses us" if refused else "fails"
                 return Hindrance(why=f"{name_of(recipes[0])} {how}: {troubles[0].why}", refused=refused)
-            due += [each for each in troubles if now_s >= each.until_s]
+            due += [each for each in troubles if not each.keeps_out(now_s, rung=rung)]
         for each in due:
-            each.until_s = now_s + PROBE_S
+            each.tried_s = now_s
         return None
 
     def succeeded(self, recipe: object) -> None:
@@ -171,13 +207,16 @@ class Breakers:
     def failed(self, recipe: object, error: BaseException, now_s: float) -> None:
         """It has not."""
         _, trouble = self._trouble.setdefault(_key(recipe), (recipe, _Trouble()))
+        fault = fault_of(error)
+        come_back_s = (error.retry_after_s if isinstance(error, ProviderError) else None) or 0.0
+        trouble.in_vain += trouble.failures >= OPEN_AFTER and now_s >= trouble.failed_s + PROBE_S
         trouble.failures += 1
-        trouble.fault, trouble.why = fault_of(error), str(error) or repr(error)
-        come_back_s = error.retry_after_s if isinstance(error, ProviderError) else None
-        if trouble.fault is Fault.REFUSED or (come_back_s or 0.0) > LONGEST_WAIT_S:
-            trouble.failures = max(trouble.failures, OPEN_AFTER)
-        if trouble.failures >= OPEN_AFTER:
-            trouble.until_s = now_s + max(PROBE_S, come_back_s or 0.0)
+        trouble.fault, trouble.named = fault, isinstance(error, PatterError)
+        trouble.why = str(error) or repr(error)
+        trouble.failed_s = trouble.tried_s = now_s
+        trouble.is_open |= trouble.failures >= OPEN_AFTER or fault is Fault.REFUSED or come_back_s > LONGEST_WAIT_S
+        if trouble.is_open:
+            trouble.until_s = now_s + max(PROBE_S, come_back_s)
         while len(self._trouble) > _REMEMBERED:
             del self._trouble[next(iter(self._trouble))]
 
@@ -187,6 +226,11 @@ class Breakers:
 
 
 def _key(recipe: object) -> object:
+    """What tells one vendor's service from another. A vendor's recipe is the same one in another voice, or with other
+    words to listen for, as on_call_start may make it for each call."""
+    if getattr(recipe, "key_variable", ""):
+        given = (getattr(recipe, name, None) for name in ("api_key", "base_url", "model"))
+        return type(recipe), *given
     try:
         hash(recipe)
     except TypeError:  # an author's own may hold a list

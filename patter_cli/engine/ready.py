@@ -123,11 +123,11 @@ class ReadyAgent:
         others = (each for spoken in self.spoken.values() for each in spoken.voices)
         return (self.tts, *self.tts_fallbacks, *others)
 
-    def hindrance(self, now_s: float) -> Hindrance | None:
+    def hindrance(self, now_s: float, *, rung: bool = False) -> Hindrance | None:
         """Why a call that begins now would find nobody to hear, think or speak for it; None if it may begin. now_s: the
-        event loop's."""
+        event loop's. rung: we make the call."""
         pipeline = (self.ears, self.models, (self.tts, *self.tts_fallbacks))
-        return self.breakers.hindrance(pipeline if self.engine is None else ((self.engine,),), now_s)
+        return self.breakers.hindrance(pipeline if self.engine is None else ((self.engine,),), now_s, rung=rung)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for two that would both answer."""

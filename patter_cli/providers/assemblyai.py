@@ -6,6 +6,7 @@ What it is sent must come in pieces of 50 to 1000 ms and no faster than it was s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
@@ -30,7 +31,7 @@ _GONE = {
 }
 """Source: AssemblyAI, models, 2026-09-02."""
 VERSION = "2025-05-12"
-_STATUSES = {1008: 403, 3005: 503, 3006: 400, 3007: 400, 3008: 503, 3009: 429, 1013: 503}
+_STATUSES = {3005: 503, 3006: 400, 3007: 400, 3008: 503, 3009: 429, 1013: 503}
 """Source: AssemblyAI, common errors of streaming."""
 NEVER_S = 1e9
 """Farther than any question reaches: a turn that is over answers all of them."""
@@ -85,8 +86,17 @@ class AssemblyAISTT(LiveEars):
             "language_codes": json.dumps([language]) if universal_3 and language not in ("", "en") else "",
             "max_turn_silence": "" if self.max_turn_silence_ms is None else str(self.max_turn_silence_ms),
         }
-        socket = await connect(server, socket_url(server, "/v3/ws", query), _headers(server), statuses=_STATUSES)
+        socket = await connect(server, socket_url(server, "/v3/ws", query), _headers(server), statuses=_status_of)
         return LiveSession(socket, TurnsDialect(server), format, provider=self.provider)
+
+
+def _status_of(code: int, words: str) -> int | None:
+    """1008 is for the key, the balance and too many new sessions alike; only its words tell."""
+    if code != 1008:
+        return _STATUSES.get(code)
+    if re.search("concurrent|too many|rate", words, re.IGNORECASE):
+        return 429
+    return 402 if re.search("balance|credit|fund", words, re.IGNORECASE) else 403
 
 
 def _headers(server: Server) -> dict[str, str]:
@@ -133,7 +143,7 @@ class TurnsDialect:
                 pressed, self._pressed = self._pressed, False
                 return [words, Flushed(NEVER_S)] if pressed else [words, TurnOver(), Flushed(NEVER_S)]
             case "Error":
-                status = _STATUSES.get(int(number_of(said, "error_code")), 500)
+                status = _status_of(int(number_of(said, "error_code")), text_of(said, "error")) or 500
                 raise refusal(self._server, status, {}, json.dumps({"message": text_of(said, "error")}).encode())
             case _:
                 return []

@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 from patter_cli.errors import (
     BadReply,
     BadSetting,
+    NoCredit,
+    NotOffered,
     ProviderError,
     RateLimited,
     TimedOut,
@@ -147,11 +149,11 @@ def refusal(server: Server, status: int, headers: Mapping[str, str], body: bytes
     kind, words = _reason(body, server.key)
     provider = server.provider
     said = f"{server.host} answered {status}" + (f": {words}" if words else "")
+    if status == 402 or (status == 429 and "insufficient_quota" in kind) or (status < 404 and "quota_exceeded" in kind):
+        return NoCredit(f"{said} (no credit left)", provider=provider, hint="add credit to the vendor's account")
     if status in (401, 403) or "API_KEY_INVALID" in kind:
         refused = f"{server.host} does not accept the key in {server.key_name} ({status})"
         return Unauthorized(refused + (f": {words}" if words else ""), provider=provider, hint=server.key_hint)
-    if status == 402 or (status == 429 and "insufficient_quota" in kind):
-        return ProviderError(f"{said} (no credit left)", provider=provider, hint="add credit to the vendor's account")
     come_back_s = retry_after_s(headers, now_s=time.time())
     come_back_s = _retry_info_s(body) if come_back_s is None else come_back_s
     if status == 429:
@@ -162,7 +164,7 @@ def refusal(server: Server, status: int, headers: Mapping[str, str], body: bytes
         # 498 is Groq's "no capacity"; and a tool call that its model wrote badly may be written well the next time.
         return Unavailable(said, provider=provider, retry_after_s=come_back_s)
     if status == 404:
-        return ProviderError(said, provider=provider, hint="check the model's name, and the base_url if you gave one")
+        return NotOffered(said, provider=provider, hint="check the model's name, and the base_url if you gave one")
     if 300 <= status < 400:
         return BadReply(said, provider=provider, hint="base_url must name the last address of the redirects")
     return BadReply(said, provider=provider)
@@ -190,6 +192,7 @@ _STATUS_OF_KIND = (
     ("authentication", 401),
     ("invalid_api_key", 401),
     ("permission", 403),
+    ("deactivated", 403),
     ("billing", 402),
     ("not_found", 404),
     ("timeout", 504),

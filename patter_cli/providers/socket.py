@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Message: TypeAlias = str | bytes
+StatusOf: TypeAlias = Callable[[int, str], int | None]
+"""Which HTTP status a close code stands for, with these words; None: none."""
 
 PING_S = 5.0
 """So often a vendor is asked whether it is there, and so long it may take to say so."""
@@ -39,10 +41,10 @@ MESSAGE_BYTES = 4 << 20
 class Socket:
     """One open connection. Used from one event loop only."""
 
-    def __init__(self, server: Server, connection: ClientConnection, statuses: Mapping[int, int]) -> None:
+    def __init__(self, server: Server, connection: ClientConnection, status_of: StatusOf) -> None:
         self._server = server
         self._connection = connection
-        self._statuses = statuses
+        self._status_of = status_of
         self._queue: deque[Message] = deque()
         self._queued_bytes = 0
         self._more = asyncio.Event()
@@ -125,7 +127,7 @@ class Socket:
             if error.sent is not None and error.sent.code in (1002, 1007, 1009):
                 return BadReply(f"{server.host} does not speak WebSocket: {why}", provider=server.provider)
             return Unavailable(f"{server.host} broke the connection", provider=server.provider)
-        status = self._statuses.get(closing.code)
+        status = self._status_of(closing.code, closing.reason)
         if status is not None:
             return refusal(server, status, {}, json.dumps({"message": closing.reason}).encode())
         words = f"{closing.code} {closing.reason}".strip().replace(server.key or "\0", "****")
@@ -137,7 +139,7 @@ async def connect(
     url: str,
     headers: Mapping[str, str],
     *,
-    statuses: Mapping[int, int] | None = None,
+    statuses: Mapping[int, int] | StatusOf | None = None,
 ) -> Socket:
     """Open one. statuses: which HTTP status a close code of it stands for. Raises ProviderError, BadSetting."""
     websockets, tls = await _ready(url)
@@ -168,7 +170,8 @@ async def connect(
         ) from error
     except (OSError, EOFError) as error:
         raise Unavailable(f"{server.host} cannot be reached: {reason(error)}", provider=server.provider) from error
-    return Socket(server, connection, statuses or {})
+    known = statuses or {}
+    return Socket(server, connection, known if callable(known) else lambda code, _: known.get(code))
 
 
 async def _ready(url: str) -> tuple[Any, Any]:

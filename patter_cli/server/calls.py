@@ -302,10 +302,11 @@ class CallRegistry:
             self._tell(why, now_s)
             raise NoRoom(why)
 
-    def check_vendors(self, agent: ReadyAgent) -> None:
-        """Raises VendorsDown, or KeyRefused, while a new call would find nobody to hear, think or speak for it."""
+    def check_vendors(self, agent: ReadyAgent, *, rung: bool) -> None:
+        """Raises VendorsDown, or KeyRefused, while a new call would find nobody to hear, think or speak for it. rung:
+        we make it."""
         now_s = asyncio.get_running_loop().time()
-        if (found := agent.hindrance(now_s)) is not None:
+        if (found := agent.hindrance(now_s, rung=rung)) is not None:
             self._tell(found.why, now_s)
             raise (KeyRefused if found.refused else VendorsDown)(found.why, hint="patter doctor asks every vendor")
 

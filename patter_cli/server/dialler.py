@@ -83,7 +83,7 @@ class Dialler:
         ready, ticket, request = self.prepare(wanted, agent)
         self._live.check_room(ticket.agent)
         self._spending.check(time.time())
-        self._live.check_vendors(ready)
+        self._live.check_vendors(ready, rung=True)
         if self._rules.quota is not None:
             self._rules.quota.take(wanted.to, time.time())
         return self._ring(ticket, ready, request)

@@ -191,7 +191,7 @@ class Reception:
         agent = self._agent_for(plan.callee)
         self._live.check_room(agent)
         self._spending.check(time.time())
-        self._live.check_vendors(self._agents[agent])
+        self._live.check_vendors(self._agents[agent], rung=False)
         self._ring(agent)
         return new_ticket(
             carrier=carrier,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from patter_cli.contracts.llm import LanguageModel
-from patter_cli.errors import ProviderError, RateLimited
+from patter_cli.errors import NoCredit, ProviderError, RateLimited
 from patter_cli.providers.anthropic import AnthropicLLM
 from patter_cli.providers.cerebras import CerebrasLLM
 from patter_cli.providers.compatible import OpenAICompatibleLLM
@@ -38,7 +38,7 @@ class ModelRow:
     asks_at: str = "/v1/chat/completions"
     seals: bool = False
     afterwards: bool = True
-    no_credit: type[ProviderError] = ProviderError
+    no_credit: type[ProviderError] = NoCredit
     cache: str = "automatic"
     sdk: str = ""
 

@@ -11,7 +11,16 @@ from dataclasses import replace
 import pytest
 
 from patter_cli.contracts.llm import ChatMessage, Delta, LanguageModel, Text, ToolCall, ToolSpec, Usage
-from patter_cli.errors import BadReply, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
+from patter_cli.errors import (
+    BadReply,
+    NoCredit,
+    NotOffered,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
 from patter_cli.testing.vendors.server import Answer, Await, Cut, LabServer, Request, Script, in_json, serve, streamed
 from tests.contract.rows import KEY, MODELS, ModelRow
 
@@ -162,9 +171,9 @@ async def test_warming_a_dead_vendor_is_quiet(row: ModelRow) -> None:
     [
         (400, BadReply, False),
         (401, Unauthorized, False),
-        (402, ProviderError, False),
+        (402, NoCredit, False),
         (403, Unauthorized, False),
-        (404, ProviderError, False),
+        (404, NotOffered, False),
         (408, TimedOut, True),
         (409, Unavailable, True),
         (413, BadReply, False),

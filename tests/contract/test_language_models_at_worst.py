@@ -11,7 +11,7 @@ from contextlib import aclosing
 import pytest
 
 from patter_cli.contracts.llm import Delta, Text, ToolCall, Usage
-from patter_cli.errors import BadReply, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
+from patter_cli.errors import BadReply, NotOffered, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
 from patter_cli.testing.vendors.faults import SLOW_S, Fault, Faulty
 from patter_cli.testing.vendors.llm.said import Over, Said, pieces
 from patter_cli.testing.vendors.server import Answer, Await, serve, streamed
@@ -83,7 +83,7 @@ async def test_it_can_be_left_at_any_moment(row: ModelRow) -> None:
     [
         (Fault.KEY_REFUSED, Unauthorized),
         (Fault.NO_CREDIT, None),
-        (Fault.NOT_FOUND, ProviderError),
+        (Fault.NOT_FOUND, NotOffered),
         (Fault.INVALID, BadReply),
         (Fault.RATE_LIMITED, RateLimited),
         (Fault.OVERLOADED, Unavailable),

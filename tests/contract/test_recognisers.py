@@ -17,6 +17,8 @@ from patter_cli.errors import (
     BadReply,
     ConfigError,
     MissingCredential,
+    NoCredit,
+    NotOffered,
     ProviderError,
     RateLimited,
     TimedOut,
@@ -226,10 +228,10 @@ async def test_key_terms_and_language_reach_the_vendor(row: EarsRow) -> None:
 
 REFUSALS: dict[Trouble, type[ProviderError]] = {
     Trouble.BAD_KEY: Unauthorized,
-    Trouble.NO_CREDIT: ProviderError,
+    Trouble.NO_CREDIT: NoCredit,
     Trouble.BUSY: RateLimited,
     Trouble.DOWN: Unavailable,
-    Trouble.NO_MODEL: ProviderError,
+    Trouble.NO_MODEL: NotOffered,
 }
 
 

@@ -16,6 +16,8 @@ from patter_cli.errors import (
     BadReply,
     ConfigError,
     MissingCredential,
+    NoCredit,
+    NotOffered,
     ProviderError,
     RateLimited,
     Unauthorized,
@@ -194,10 +196,10 @@ async def test_a_clause_can_be_given_up_at_any_moment(row: VoiceRow, after_s: fl
 
 REFUSALS: dict[Trouble, type[ProviderError]] = {
     Trouble.BAD_KEY: Unauthorized,
-    Trouble.NO_CREDIT: ProviderError,
+    Trouble.NO_CREDIT: NoCredit,
     Trouble.BUSY: RateLimited,
     Trouble.DOWN: Unavailable,
-    Trouble.NO_MODEL: ProviderError,
+    Trouble.NO_MODEL: NotOffered,
 }
 
 

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from patter_cli.callers import CallerRules
+from patter_cli.engine.fallback import PROBE_S
 from patter_cli.errors import VendorsDown
 from patter_cli.server.control_messages import PlaceCall
 from tests.e2e.conftest import SENTENCES, spoken
@@ -51,7 +52,7 @@ async def test_one_call_finds_out_for_all(caplog: pytest.LogCaptureFixture) -> N
 
         clock = asyncio.get_running_loop().time
         for trouble in (each for _, each in here.agent.breakers._trouble.values()):
-            trouble.until_s = clock()
+            trouble.tried_s -= PROBE_S
         here.ears.down = False
         path = await here.twilio_stream(4)
         assert await heard_at_the_door(here, 5) == [("Say", WORDS), ("Hangup", None)], "one is enough to find out"

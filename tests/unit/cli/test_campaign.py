@@ -446,15 +446,21 @@ async def test_without_its_server_a_run_stops(tmp_path: Path, gone: PatterError)
 
 
 async def test_a_vendor_that_refuses_our_key_stops_a_run(tmp_path: Path) -> None:
-    """One that is down is waited for; this one would have everybody rung for an apology."""
-    path, company = listed(tmp_path, number(1, "2"), number(2, "2"), number(3, "2")), Company()
-    company.gone, company.gone_at = KeyRefused("deepgram refuses us: the key is not valid"), 1
+    """One that is down is waited for; this one would have everybody rung for an apology. Who is talking may go on."""
+    numbers = [number(1, "2"), number(2, "6"), number(3, "2"), number(4, "2")]
+    path, company = listed(tmp_path, *numbers), Company()
+    company.gone, company.gone_at = KeyRefused("deepgram refuses us: the key is not valid"), 2
+    run = asyncio.create_task(campaign(path, concurrency=2).run(company))
+    await asyncio.sleep(0.2)
+    assert company.rung == numbers[:2]
+    assert not run.done(), "one is on the line still"
+    next(iter(company.off[each] for each in company.off if each.endswith("6"))).set()
     with pytest.raises(KeyRefused, match="deepgram") as stopped:
-        await campaign(path).run(company)
+        await run
     assert stopped.value.hint == "patter doctor; then the same command goes on where it was"
     company.gone = None
-    assert await campaign(path).run(company) == 0
-    assert company.rung == [number(1, "2"), number(2, "2"), number(3, "2")]
+    await campaign(path).run(company)
+    assert sorted(company.rung) == numbers
 
 
 async def test_a_server_that_is_full_is_waited_for(tmp_path: Path) -> None:

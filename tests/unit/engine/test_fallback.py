@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from patter_cli import DeepgramSTT
 from patter_cli.contracts.provider import Keyless, missing_members, name_of
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.engine.fallback import (
     EARS,
+    FORGOTTEN_S,
+    LONGEST_REST_S,
     LONGEST_WAIT_S,
     MIND,
     OPEN_AFTER,
@@ -25,6 +28,8 @@ from patter_cli.engine.fallback import (
 from patter_cli.errors import (
     BadReply,
     MissingCredential,
+    NoCredit,
+    NotOffered,
     ProviderError,
     RateLimited,
     TimedOut,
@@ -72,7 +77,9 @@ def asked(policy: Policy, error: Exception) -> str:
         (DOWN, Fault.DOWN),
         (ConnectionResetError(), Fault.DOWN),
         (WRONG, Fault.WRONG),
-        (ProviderError("no credit", provider="x"), Fault.WRONG),
+        (NoCredit("nothing left", provider="x"), Fault.REFUSED),
+        (NotOffered("no such model", provider="x"), Fault.REFUSED),
+        (ProviderError("odd", provider="x"), Fault.WRONG),
         (ZeroDivisionError(), Fault.BUG),
     ],
 )
@@ -173,8 +180,13 @@ def test_whoever_answered_goes_on_unless_in_trouble() -> None:
 
 
 def test_equal_recipes_are_one_vendor() -> None:
-    """on_call_start may make one for each call, which would find out anew; one that has no hash is known as itself."""
+    """on_call_start may make one for each call, which would find out anew, also with other words to listen for or in
+    another voice; another model is another service. One that has no hash is known as itself."""
     breakers = Breakers()
+    breakers.failed(DeepgramSTT("k", keyterms=("Ada",)), REFUSED, 0.0)
+    assert breakers.is_open(DeepgramSTT("k", keyterms=("Bob",), language="es"), 1.0)
+    assert not breakers.is_open(DeepgramSTT("k2"), 1.0)
+    assert not breakers.is_open(DeepgramSTT("k", model="flux-general-en"), 1.0)
     breakers.failed(Vendor("a"), REFUSED, 0.0)
     assert breakers.is_open(Vendor("a"), 1.0)
     own: list[str] = []
@@ -193,14 +205,50 @@ def failing(vendor: Vendor, error: Exception = DOWN, now_s: float = 0.0) -> Brea
 def test_a_call_need_not_begin_where_nobody_could_hear_it() -> None:
     """While all who stand in for one another are in trouble; then one call finds out for all, and a success opens."""
     breakers = failing(A)
-    assert breakers.hindrance([(B,), (A, C)], 1.0) is None, "another stands in"
-    assert breakers.hindrance([(), (B,), (A,)], 1.0) == Hindrance(why="Vendor fails: down", refused=False)
-    assert breakers.hindrance([(A,)], PROBE_S - 0.1)
-    assert not breakers.hindrance([(A,)], PROBE_S), "one may try"
-    assert breakers.hindrance([(A,)], PROBE_S), "and one is enough"
-    assert not breakers.hindrance([(A,)], 2 * PROBE_S), "it was never heard of again"
+    assert breakers.hindrance([(B,), (A, C)], 1.0, rung=False) is None, "another stands in"
+    assert breakers.hindrance([(), (B,), (A,)], 1.0, rung=False) == Hindrance(why="Vendor fails: down", refused=False)
+    assert breakers.hindrance([(A,)], PROBE_S - 0.1, rung=False)
+    assert not breakers.hindrance([(A,)], PROBE_S, rung=False), "one may try"
+    assert breakers.hindrance([(A,)], PROBE_S, rung=False), "and one is enough"
+    assert not breakers.hindrance([(A,)], 2 * PROBE_S, rung=False), "it was never heard of again"
     breakers.succeeded(A)
-    assert not breakers.hindrance([(A,)], 2 * PROBE_S)
+    assert not breakers.hindrance([(A,)], 2 * PROBE_S, rung=False)
+
+
+def test_trouble_that_is_long_ago_keeps_nobody_out() -> None:
+    """Whoever calls hours later is let in, and so is everybody after them, though nothing has answered since."""
+    breakers = failing(A)
+    for at in (FORGOTTEN_S, FORGOTTEN_S, 6 * 3600.0, 6 * 3600.0):
+        assert not breakers.hindrance([(A,)], at, rung=False)
+
+
+def test_whom_we_would_ring_waits_longer_each_time() -> None:
+    """A list finds out once in 15, 30, 60 s, at last in ten minutes, and not once for every 15 s of an outage."""
+    breakers, now_s, waited = failing(A), 0.0, []
+    for _ in range(9):
+        since_s = now_s
+        while breakers.hindrance([(A,)], now_s, rung=True):
+            now_s += 1.0
+        waited.append(now_s - since_s)
+        assert breakers.hindrance([(A,)], now_s, rung=True), "one finds out for all"
+        breakers.failed(A, DOWN, now_s)
+        breakers.failed(A, DOWN, now_s + 0.3)
+    assert waited[:5] == pytest.approx([15, 30, 60, 120, 240], abs=2)
+    assert waited[-1] == pytest.approx(LONGEST_REST_S, abs=2)
+    breakers.succeeded(A)
+    assert not breakers.hindrance([(A,)], now_s, rung=True)
+
+
+def test_a_vendors_word_for_when_keeps_nobody_out_for_a_day() -> None:
+    """It is asked last for so long; but only three failures close a door, and never for longer than we say."""
+    breakers = Breakers()
+    breakers.failed(A, Unavailable("closed", provider="x", retry_after_s=86400.0), 0.0)
+    assert breakers.is_open(A, 3600.0)
+    assert not breakers.hindrance([(A,)], 1.0, rung=False)
+    for _ in range(OPEN_AFTER):
+        breakers.failed(A, Unavailable("closed", provider="x", retry_after_s=86400.0), 1.0)
+    assert breakers.hindrance([(A,)], 2.0, rung=False)
+    assert not breakers.hindrance([(A,)], 1.0 + FORGOTTEN_S, rung=False)
 
 
 def test_nobody_tries_for_a_call_that_cannot_begin() -> None:
@@ -208,8 +256,8 @@ def test_nobody_tries_for_a_call_that_cannot_begin() -> None:
     breakers = failing(A)
     for _ in range(OPEN_AFTER):
         breakers.failed(B, DOWN, 10.0)
-    assert breakers.hindrance([(A,), (B,)], PROBE_S)
-    assert not breakers.hindrance([(A,)], PROBE_S)
+    assert breakers.hindrance([(A,), (B,)], PROBE_S, rung=False)
+    assert not breakers.hindrance([(A,)], PROBE_S, rung=False)
 
 
 @pytest.mark.parametrize(
@@ -219,16 +267,19 @@ def test_nobody_tries_for_a_call_that_cannot_begin() -> None:
         (LATE, True),
         (REFUSED, True),
         (RateLimited("later", provider="x"), True),
-        (TimeoutError(), True),
+        (TimeoutError(), False),
+        (NoCredit("nothing left", provider="x"), True),
+        (NotOffered("no such model", provider="x"), True),
         (WRONG, False),
         (ZeroDivisionError(), False),
+        (FileNotFoundError(), False),
     ],
 )
 def test_only_what_the_next_call_would_find_as_well_hinders_it(error: Exception, hinders: bool) -> None:
     """An answer that was wrong, or a bug, may be that one call's."""
-    found = failing(A, error).hindrance([(A,)], 1.0)
+    found = failing(A, error).hindrance([(A,)], 1.0, rung=False)
     assert (found is not None) == hinders
-    assert found is None or found.refused == (error is REFUSED)
+    assert found is None or found.refused == (fault_of(error) is Fault.REFUSED)
 
 
 def test_trouble_is_remembered_within_bounds() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import httpx
 import pytest
 
-from patter_cli.errors import BadReply, BadSetting, ProviderError, RateLimited, TimedOut, Unauthorized, Unavailable
+from patter_cli.errors import (
+    BadReply,
+    BadSetting,
+    NoCredit,
+    NotOffered,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
 from patter_cli.providers import http
 from patter_cli.providers.http import checked_url, error_inside, pooled_client, refusal, retry_after_s, translated
 
@@ -87,6 +97,16 @@ def test_a_piece_of_a_key_is_a_key(before: int) -> None:
     assert "sk-" not in str(refused(400, {"error": {"message": "x" * before + "sk-secret"}}))
 
 
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_an_empty_account_is_no_bad_key(status: int) -> None:
+    """ElevenLabs says it with a 401, whose body names it."""
+    body = {"detail": {"status": "quota_exceeded", "message": "3 credits left, 40 needed"}}
+    error = refused(status, body)
+    assert isinstance(error, NoCredit)
+    assert "3 credits left" in str(error)
+    assert "ACME_API_KEY" not in f"{error}{error.hint}"
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
     """A key is not sent where nobody told us to."""
@@ -103,9 +123,12 @@ def test_a_redirect_is_not_followed(status: int) -> None:
         ({"code": 504}, TimedOut),
         ({"code": 429}, RateLimited),
         ({"code": "rate_limit_exceeded"}, RateLimited),
-        ({"type": "insufficient_quota"}, ProviderError),
+        ({"type": "insufficient_quota"}, NoCredit),
         ({"type": "invalid_request_error"}, BadReply),
         ({"code": "invalid_api_key"}, Unauthorized),
+        ({"code": "account_deactivated"}, Unauthorized),
+        ({"code": "billing_hard_limit_reached"}, NoCredit),
+        ({"code": "model_not_found"}, NotOffered),
         ({"code": 7}, Unavailable),
         (7, Unavailable),
         (["x"], Unavailable),

@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from patter_cli import AnthropicLLM, CerebrasLLM, GoogleLLM, GroqLLM, OpenAILLM, registry
+from patter_cli import AnthropicLLM, AssemblyAISTT, CerebrasLLM, GoogleLLM, GroqLLM, OpenAILLM, registry
 from patter_cli.contracts.llm import ChatMessage, LanguageModel, ToolCall, ToolSpec
-from patter_cli.errors import BadSetting, MissingCredential, ProviderError, RateLimited, Unauthorized, Unavailable
+from patter_cli.errors import (
+    BadSetting,
+    MissingCredential,
+    NoCredit,
+    ProviderError,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+)
 from patter_cli.providers.account import family
 from patter_cli.providers.alternating import CONNECTED, SILENT, alternating
 from patter_cli.providers.google import UNSIGNED
@@ -20,6 +28,7 @@ from patter_cli.providers.http import Server, refusal
 from patter_cli.providers.schemas import plain_schema
 from patter_cli.providers.tool_calls import SEAL_CHARS, ToolCalls, sealed, unsealed
 from patter_cli.testing.vendors.server import Request, in_json, serve
+from patter_cli.testing.vendors.sockets import LabSocket
 
 SYSTEM = ChatMessage(role="system", text="Be kind.")
 GREETING = ChatMessage(role="assistant", text="Hello.")
@@ -178,7 +187,7 @@ async def test_openai_is_asked_where_it_lets_its_models_call() -> None:
         (498, {"message": "capacity exceeded"}, Unavailable, None),
         (400, {"code": "tool_use_failed", "failed_generation": "<x>"}, Unavailable, None),
         (529, {"type": "overloaded_error"}, Unavailable, None),
-        (402, {"type": "billing_error"}, ProviderError, None),
+        (402, {"type": "billing_error"}, NoCredit, None),
     ],
 )
 def test_a_vendors_own_refusal_has_its_class(
@@ -188,6 +197,30 @@ def test_a_vendors_own_refusal_has_its_class(
     for body in ({"error": error}, [{"error": error}]):
         found = refusal(ACME, status, {}, json.dumps(body).encode())
         assert (type(found), found.retry_after_s) == (kind, come_back_s)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Too many concurrent sessions", RateLimited),
+        ("Insufficient account balance", NoCredit),
+        ("Unauthorized connection", Unauthorized),
+        ("", Unauthorized),
+    ],
+)
+async def test_assemblyai_closes_alike_for_three_reasons(words: str, kind: type[ProviderError]) -> None:
+    """1008 with other words: one session too many is no bad key."""
+
+    async def closes(socket: LabSocket) -> None:
+        await socket.close(1008, words)
+
+    async with serve(lambda request: closes, path="") as lab:
+        session = await AssemblyAISTT("k", base_url=lab.url).open()
+        with pytest.raises(kind) as raised:
+            async for _ in session.results():
+                pass
+        await session.aclose()
+    assert type(raised.value) is kind
 
 
 def test_a_seal_is_its_vendors_alone() -> None:
