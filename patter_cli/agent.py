@@ -90,6 +90,7 @@ class TurnPolicy:
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 0):
                 raise InputError(f"TurnPolicy: {name} cannot be {value!r}", hint=f"{name}=600, whole and not negative")
+        _check_made("end_of_turn", self.end_of_turn)
 
 
 PIPELINE = "pipeline"
@@ -188,6 +189,13 @@ class Agent:
             raise InputError(
                 f"echo_cancellation cannot be {echo!r}", hint='None, True, False, "webrtc", or NlmsEchoCanceller(…)'
             )
+        for name in ("engine", "stt", "llm", "tts"):
+            _check_made(name, getattr(self, name))
+        if isinstance(self.engine, list | tuple):
+            raise InputError(
+                "engine is a list, and one engine holds a whole call",
+                hint=f"engine={_written(self.engine[0])}" if self.engine else "leave engine out",
+            )
         self._choose_engine()
         beside = [name for name in ("stt", "llm", "tts") if self.engine is not None and getattr(self, name) is not None]
         if beside:
@@ -254,6 +262,23 @@ class Agent:
         """Names in braces in prompt, greeting and voicemail that `variables` does not fill."""
         found = _PLACEHOLDER.findall(self.system_prompt + self.first_message + voicemail_message)
         return sorted(set(found) - set(self.variables))
+
+
+def _check_made(name: str, given: Any) -> None:
+    """Find a class whose parentheses were forgotten, alone or in a list. Raises InputError."""
+    several = isinstance(given, list | tuple)
+    for each in given if several else (given,):
+        if isinstance(each, type):
+            made = f"{each.__name__}()"
+            raise InputError(
+                f"{name} {'has' if several else 'is'} the class {each.__name__}, not one that was made",
+                hint=f"{name}=[{made}, …]" if several else f"{name}={made}",
+            )
+
+
+def _written(provider: Any) -> str:
+    """A provider as an author writes it, without what its parentheses hold."""
+    return f'"{provider}"' if isinstance(provider, str) else f"{type(provider).__name__}(…)"
 
 
 def _as_guardrail(value: Any) -> Guardrail:

@@ -99,6 +99,7 @@ def ready_agent(
     recipes.check(name, "stt", recipes.several(agent.stt))
     recipes.check(name, "tts", recipes.several(agent.tts))
     recipes.check(name, "llm", models)
+    recipes.check(name, "eou", recipes.several(agent.turns.end_of_turn))
     if agent.engine is not None:
         open_stt: tuple[SpeechToText, ...] = (registry.keyless("stt").load()(),)  # whom nobody asks
         open_tts: tuple[TextToSpeech, ...] = (registry.keyless("tts").load()(),)  # for lines that are ours

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from patter_cli import registry
 from patter_cli.agent import Agent
+from patter_cli.contracts.eou import EndOfTurnModel
 from patter_cli.contracts.llm import LanguageModel
 from patter_cli.contracts.provider import Provider, missing_members
 from patter_cli.contracts.s2s import SpeechEngine
@@ -23,7 +24,13 @@ MAX_KEYTERMS = 100
 """What the vendors take at most. Source: Deepgram, AssemblyAI, Cartesia, 2026-11."""
 _NAME = re.compile(r"[^\W\d_a-z][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3}")
 """A value that is a name: it begins with a capital, and is four words at most."""
-_CONTRACTS = {"engine": SpeechEngine, "stt": SpeechToText, "tts": TextToSpeech, "llm": LanguageModel}
+_CONTRACTS: dict[registry.Kind, type] = {
+    "engine": SpeechEngine,
+    "stt": SpeechToText,
+    "tts": TextToSpeech,
+    "llm": LanguageModel,
+    "eou": EndOfTurnModel,
+}
 
 
 def with_providers(agent: Agent) -> Agent:
@@ -149,13 +156,19 @@ def check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
     """Find out before the first ring what would fail on it. Raises InputError, ConfigError."""
     for each in recipes:
         if missing := missing_members(each, _CONTRACTS[kind]):
+            part = "end-of-turn model" if kind == "eou" else kind
             raise InputError(
-                f"agent {name}: {a_kind(each)} cannot be its {kind}, for it lacks {', '.join(missing)}",
+                f"agent {name}: {a_kind(each)} cannot be its {part}, for it lacks {', '.join(missing)}",
                 hint=f"keep what patter_cli/contracts/{kind}.py asks for, or name one of: "
                 + ", ".join(row.name for row in registry.rows(kind)),
             )
         if isinstance(each, Provider):
             each.check()
+
+
+def is_one(recipe: object, kind: registry.Kind) -> bool:
+    """Whether this keeps the contract of its kind."""
+    return not missing_members(recipe, _CONTRACTS[kind])
 
 
 def heard_by(agent: Agent, stt: SpeechToText) -> SpeechToText:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -121,7 +121,7 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         wiring.check_packages(ready)
     except PatterError as error:
         problems.append(problem_of(error))
-    plan = ready.plan if ready else plan_of(loaded.name, agent, {}, tools)
+    plan = ready.plan if ready else plan_of(loaded.name, _that_plans(agent), {}, tools)
     problems += (
         Problem(code="misspelt_callback", message=f"nobody calls {name}", hint=f"did you mean {meant}?")
         for name, meant in loaded.misspelt.items()
@@ -150,6 +150,11 @@ def portray(loaded: LoadedAgent, settings: Settings) -> AgentReport:
         tools=(*(_known(each, settings) for each in tools.values()), *_always(plan)),
         problems=tuple(problems),
     )
+
+
+def _that_plans(agent: Agent) -> Agent:
+    """The agent, without an engine of which nothing can be known: a name that is nobody's, or what is no engine."""
+    return agent if recipes.is_one(agent.engine, "engine") else replace(agent, engine=None, provider="")
 
 
 def problem_of(error: PatterError) -> Problem:

@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, Guardrail, TurnPolicy, guardrail
+from patter_cli import (
+    Agent,
+    DeepgramSTT,
+    ElevenLabsTTS,
+    GeminiLive,
+    Guardrail,
+    OpenAILLM,
+    OpenAIRealtime,
+    SmartTurn,
+    TurnPolicy,
+    guardrail,
+    wiring,
+)
+from patter_cli.engine.hooks import Hooks
 from patter_cli.errors import InputError, a_kind
 
 
@@ -124,3 +137,35 @@ def test_patience_that_cannot_be_is_refused(name: str, value: Any) -> None:
 def test_what_something_is_in_words(value: object, words: str) -> None:
     """For a message that says what was wanted instead."""
     assert a_kind(value) == words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "typed"),
+    [
+        ({"engine": OpenAIRealtime}, "engine is the class OpenAIRealtime", "engine=OpenAIRealtime()"),
+        ({"stt": DeepgramSTT}, "stt is the class DeepgramSTT", "stt=DeepgramSTT()"),
+        ({"llm": OpenAILLM}, "llm is the class OpenAILLM", "llm=OpenAILLM()"),
+        ({"tts": ElevenLabsTTS}, "tts is the class ElevenLabsTTS", "tts=ElevenLabsTTS()"),
+        ({"stt": ["deepgram", DeepgramSTT]}, "stt has the class DeepgramSTT", "stt=[DeepgramSTT(), …]"),
+        ({"engine": [OpenAIRealtime(), GeminiLive()]}, "engine is a list", "engine=OpenAIRealtime(…)"),
+        ({"engine": ("openai_realtime",)}, "engine is a list", 'engine="openai_realtime"'),
+        ({"engine": []}, "engine is a list", "leave engine out"),
+    ],
+)
+def test_a_provider_that_was_not_made_is_refused_with_what_to_type(
+    arguments: dict[str, Any], said: str, typed: str
+) -> None:
+    """Forgotten parentheses, and several engines where one holds the call."""
+    with pytest.raises(InputError, match=said) as found:
+        Agent("Help.", **arguments)
+    assert found.value.hint == typed
+
+
+def test_an_end_of_turn_model_is_made_and_is_one() -> None:
+    """The class is refused where it is written, and what is no such model before the first ring."""
+    with pytest.raises(InputError, match="end_of_turn is the class SmartTurn") as found:
+        TurnPolicy(end_of_turn=SmartTurn)  # type: ignore[arg-type]
+    assert found.value.hint == "end_of_turn=SmartTurn()"
+    agent = Agent("Help.", turns=TurnPolicy(end_of_turn="smart-turn"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="a text cannot be its end-of-turn model"):
+        wiring.ready_agent("shop", agent, Hooks(on_message=lambda event: "Yes."))

@@ -193,6 +193,35 @@ def test_what_is_wrong_is_found(arguments: dict[str, Any], code: str, exit_code:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ({"engine": "openai"}, "unknown_provider", "did you mean 'openai_realtime'?"),
+        ({"engine": "openai_realtim"}, "unknown_provider", "did you mean 'openai_realtime'?"),
+        ({"provider": "openai_realtime", "voice": "rachel"}, "bad_setting", "no voice 'rachel'"),
+        ({"engine": 5}, "bad_input", "a number cannot be its engine"),
+        ({"engine": object(), "voice": "cedar"}, "bad_input", "cannot be its engine"),
+    ],
+)
+def test_an_engine_that_cannot_be_had_is_a_problem_like_any_other(
+    arguments: dict[str, Any], code: str, said: str
+) -> None:
+    """A name that is nobody's, a voice that it has not, no engine at all: one error, and the rest of the portrait."""
+    found = portrait(Agent("Help.", GREETING, **arguments))
+    (problem,) = found.problems
+    assert (problem.code, problem.exit_code > 0) == (code, True)
+    assert said in f"{problem.message} {problem.hint}"
+    assert found.greeting == GREETING
+    assert found.stages[0].stage == "engine"
+
+
+def test_an_address_that_is_none_is_a_problem_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OPENAI_BASE_URL without its scheme keeps the engine from being made, and the agent is still shown."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "api.openai.com")
+    (problem,) = portrait(Agent("Help.", GREETING, engine="openai_realtime")).problems
+    assert (problem.code, problem.exit_code) == ("bad_setting", 3)
+
+
+@pytest.mark.parametrize(
     "greeting",
     [
         "Hi, I'm an AI assistant.",
