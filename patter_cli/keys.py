@@ -33,7 +33,8 @@ def stand_behind(keys: Mapping[str, str]) -> None:
 
 
 def look_up(variable: str) -> str:
-    """The key that is set under this name, or under its older one, which is told once; "" if there is none."""
+    """The key that is set under this name, or under its older one, which is told once; "" if there is none. Blanks
+    around it are not the key's, and nothing but blanks is no key."""
     name = set_as(variable)
     if name != variable and name not in _TOLD:
         _TOLD.add(name)
@@ -48,4 +49,4 @@ def set_as(variable: str) -> str:
 
 
 def _value(name: str) -> str:
-    return os.environ.get(name, "") or _BEHIND.get(name, "")
+    return os.environ.get(name, "").strip() or _BEHIND.get(name, "").strip()

@@ -106,6 +106,8 @@ def ready_agent(
     else:
         open_stt = (recipes.left_open("stt", notes),) if agent.stt is None else ()
         open_tts = (recipes.left_open("tts", notes),) if agent.tts is None else ()
+        recipes.check(name, "stt", open_stt)
+        recipes.check(name, "tts", open_tts)
     theirs = mcp_tools(agent.mcp_servers, waits=breakers is None)  # a call that goes on does not wait
     breakers = Breakers() if breakers is None else breakers
     unwanted = do_not_call(settings)

@@ -19,7 +19,7 @@ from patter_cli import (
     wiring,
 )
 from patter_cli.engine.hooks import Hooks
-from patter_cli.errors import ConfigError, InputError, MissingCredential
+from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential
 
 
 @pytest.fixture
@@ -119,3 +119,40 @@ def test_a_missing_key_is_found_before_the_first_ring(unset: pytest.MonkeyPatch,
     rest: dict[str, Any] = {} if row.kind in ("engine", "llm") else {"llm": RulesLLM(lambda turn: "Yes.")}
     with pytest.raises(MissingCredential, match=row.keys[0]):
         wiring.ready_agent("shop", Agent("A.", **{row.kind: row.name}, **rest), Hooks())
+
+
+@pytest.mark.parametrize(
+    ("variable", "stage"), [("DEEPGRAM_API_KEY", "stt"), ("ELEVENLABS_API_KEY", "tts"), ("OPENAI_API_KEY", "llm")]
+)
+@pytest.mark.parametrize("wrong", ["two words", "schlüssel", "k\x07ey"])
+def test_a_key_that_cannot_be_one_is_found_where_nobody_named_its_vendor(
+    unset: pytest.MonkeyPatch, variable: str, stage: str, wrong: str
+) -> None:
+    """A stage that the environment fills is examined before the first ring, as one is that the author filled."""
+    unset.setenv(variable, wrong)
+    hooks = Hooks() if stage == "llm" else Hooks(on_message=str)
+    with pytest.raises(BadSetting, match=f"{variable} holds characters that no key has"):
+        wiring.ready_agent("shop", Agent("A.", provider="pipeline"), hooks)
+
+
+@pytest.mark.parametrize("blank", ["", "   ", "\t\n"])
+def test_a_blank_key_is_not_set(unset: pytest.MonkeyPatch, blank: str) -> None:
+    """The next vendor with a real key is chosen, its older name counts, and without any the built-in part serves."""
+    unset.setenv("DEEPGRAM_API_KEY", blank)
+    unset.setenv("ELEVENLABS_API_KEY", blank)
+    ready = wiring.ready_agent("shop", Agent("A."), Hooks(on_message=str))
+    assert set(ready.notes) == {"speech"}
+    unset.setenv("ASSEMBLYAI_API_KEY", " key-1\n")
+    unset.setenv("CARTESIA_API_KEY", "key-2")
+    ready = wiring.ready_agent("shop", Agent("A."), Hooks(on_message=str))
+    assert (ready.stt.provider, ready.tts.provider) == ("assemblyai", "cartesia")
+    unset.setenv("DEEPGRAM_KEY", "key-3")
+    assert registry.find("stt", "deepgram").key_set() == "DEEPGRAM_KEY"
+    assert keys.look_up("ASSEMBLYAI_API_KEY") == "key-1"
+
+
+def test_a_blank_key_leaves_what_was_named_without_one(unset: pytest.MonkeyPatch) -> None:
+    """Whoever names the vendor is told before the first ring."""
+    unset.setenv("DEEPGRAM_API_KEY", "   ")
+    with pytest.raises(MissingCredential, match="DEEPGRAM_API_KEY is not set"):
+        wiring.ready_agent("shop", Agent("A.", stt="deepgram"), Hooks(on_message=str))
