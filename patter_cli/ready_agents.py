@@ -145,12 +145,12 @@ def ready_agent(
                 screens_machines=texts.detects_machines,
             ),
             engine=cast(SpeechEngine | None, changed.engine),
-            stt=recipes.heard_by(changed, stt),
+            stt=recipes.heard_by(changed, stt, parameters),
             tts=recipes.voice_of(changed, tts),
             hooks=hooks,
-            stt_fallbacks=tuple(recipes.heard_by(changed, each) for each in other_stt),
+            stt_fallbacks=tuple(recipes.heard_by(changed, each, parameters) for each in other_stt),
             tts_fallbacks=tuple(recipes.said_right(changed, each) for each in other_tts),
-            spoken=_spoken(changed, heard, voices),
+            spoken=_spoken(changed, heard, voices, parameters),
             max_usd=changed.max_cost,
             models=at_home(models if changed.llm is agent.llm else recipes.several(changed.llm)),
             tools=known,
@@ -222,7 +222,9 @@ def ready_agent(
     return resolve(agent, {}, CallTexts(detects_machines=False))
 
 
-def _spoken(agent: Agent, ears: tuple[SpeechToText, ...], voices: tuple[TextToSpeech, ...]) -> dict[str, SpokenIn]:
+def _spoken(
+    agent: Agent, ears: tuple[SpeechToText, ...], voices: tuple[TextToSpeech, ...], parameters: Mapping[str, str]
+) -> dict[str, SpokenIn]:
     """By language, who hears and speaks it. Raises InputError, BadSetting for one that nobody does."""
     if len(agent.languages) < 2:
         return {}
@@ -238,7 +240,7 @@ def _spoken(agent: Agent, ears: tuple[SpeechToText, ...], voices: tuple[TextToSp
             hear, say = (tuple(recipes.in_language(spoken, language, kind, each) for each in of) for kind, of in kinds)
         first, *others = say
         found[language] = SpokenIn(
-            ears=tuple(recipes.heard_by(spoken, each) for each in hear),
+            ears=tuple(recipes.heard_by(spoken, each, parameters) for each in hear),
             voices=(
                 recipes.voice_of(spoken, first) if agent.engine is None else first,
                 *(recipes.said_right(spoken, each) for each in others),

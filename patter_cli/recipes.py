@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, cast
 
 from patter_cli import registry
@@ -171,9 +172,10 @@ def is_one(recipe: object, kind: registry.Kind) -> bool:
     return not missing_members(recipe, _CONTRACTS[kind])
 
 
-def heard_by(agent: Agent, stt: SpeechToText) -> SpeechToText:
-    """The same recogniser with the agent's key terms and language, if it takes any and has none of its own."""
-    own: dict[str, Any] = {"keyterms": known_names(agent), "language": agent.language}
+def heard_by(agent: Agent, stt: SpeechToText, parameters: Mapping[str, str] = MappingProxyType({})) -> SpeechToText:
+    """The same recogniser with the agent's key terms and language, if it takes any and has none of its own.
+    parameters: variables that this call brings with it."""
+    own: dict[str, Any] = {"keyterms": known_names(agent, parameters), "language": agent.language}
     wanted = {"keyterms": (), "language": ""}
     changes = {name: own[name] for name, none in wanted.items() if own[name] and getattr(stt, name, None) == none}
     if not changes or not is_dataclass(stt):
@@ -181,9 +183,10 @@ def heard_by(agent: Agent, stt: SpeechToText) -> SpeechToText:
     return cast(SpeechToText, replace(stt, **changes))
 
 
-def known_names(agent: Agent) -> tuple[str, ...]:
+def known_names(agent: Agent, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """What callers may say that no recogniser would guess: the agent's key terms, and names that it knows besides."""
-    values = (each for each in agent.variables.values() if isinstance(each, str) and _NAME.fullmatch(each))
+    filled = {**agent.variables, **parameters}
+    values = (each for each in filled.values() if isinstance(each, str) and _NAME.fullmatch(each))
     return tuple(dict.fromkeys((*agent.keyterms, *agent.pronounce, *values)))[:MAX_KEYTERMS]
 
 

@@ -8,11 +8,24 @@ from typing import Any
 
 import pytest
 
-from patter_cli import Agent, LocalTTS, OpenAILLM, RulesLLM, guardrail, registry, tool, wiring
+from patter_cli import (
+    Agent,
+    AssemblyAISTT,
+    DeepgramSTT,
+    ElevenLabsTTS,
+    LocalTTS,
+    OpenAILLM,
+    RulesLLM,
+    guardrail,
+    registry,
+    tool,
+    wiring,
+)
 from patter_cli.audio import NlmsEchoCanceller
 from patter_cli.contracts.store import CallQuery, StorePlace
 from patter_cli.engine.author_model import AuthorModel
 from patter_cli.engine.hooks import Hooks
+from patter_cli.engine.ready import CallTexts
 from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import BadSetting, ConfigError, InputError, MissingCredential, UnknownProvider
 from patter_cli.registry import Row
@@ -438,3 +451,17 @@ def test_an_agent_made_for_one_call_knows_which_vendors_are_in_trouble() -> None
     call = base.revise({"agent": Agent("B.", llm=[MODEL, OpenAILLM("k")])}, {})
     assert call.plan.system_prompt.endswith("B.")
     assert call.breakers is base.breakers
+
+
+def test_names_that_a_call_brings_with_it_are_listened_for() -> None:
+    """A column of a campaign or a --var is a variable like any other: its names are key terms of that call's ears, in
+    each language, and what is no name is not."""
+    stt = [DeepgramSTT("k"), AssemblyAISTT("k")]
+    agent = Agent("Help {name}.", stt=stt, tts=ElevenLabsTTS("k"), variables={"name": "Ann"}, languages=["en", "es"])
+    shop = ready(agent, ANSWERS)
+    texts = CallTexts(variables={"name": "Ada Lovelace", "day": "monday", "note": "He said: Call Bob. Or not."})
+    for called in (shop.for_call(texts), shop.revise({}, texts.variables)):
+        ears: Any = [*called.ears, *(each for spoken in called.spoken.values() for each in spoken.ears)]
+        assert len(ears) == 6
+        assert {each.keyterms for each in ears} == {("Ada Lovelace",)}
+    assert shop.stt.keyterms == ("Ann",)
