@@ -15,6 +15,7 @@ from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, refusal
+from patter_cli.providers.languages import model_for
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
@@ -30,6 +31,7 @@ _GONE = {
     "universal-streaming": "universal-streaming-english",
 }
 """Source: AssemblyAI, models, 2026-09-02."""
+_ENGLISH = {"universal-streaming-english": "universal-streaming-multilingual"}
 VERSION = "2025-05-12"
 _STATUSES = {3005: 503, 3006: 400, 3007: 400, 3008: 503, 3009: 429, 1013: 503}
 """Source: AssemblyAI, common errors of streaming."""
@@ -59,7 +61,8 @@ class AssemblyAISTT(LiveEars):
 
     def __post_init__(self) -> None:
         ASSEMBLYAI.address(self.base_url)
-        object.__setattr__(self, "model", current_model("assemblyai", self.model, _GONE))
+        model = current_model("assemblyai", self.model, _GONE)
+        object.__setattr__(self, "model", model_for("assemblyai", model, self.language, _ENGLISH))
         object.__setattr__(self, "keyterms", tuple(self.keyterms))
         if self.max_turn_silence_ms is not None and self.max_turn_silence_ms < 50:
             raise BadSetting("max_turn_silence_ms is 50 or more", hint="leave it out to have AssemblyAI's own")

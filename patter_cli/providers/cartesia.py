@@ -7,7 +7,6 @@ told. Sonic speaks a reply in one context, whose clauses end with a flush each.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from patter_cli.errors import BadSetting, ProviderError
 from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, refusal
+from patter_cli.providers.languages import model_for
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.live_voice import Broken, ClauseOver, ContextOver, LiveVoice, Said, Sound, Told, VoiceManner
 from patter_cli.providers.socket import Message, Socket, connect
@@ -35,8 +35,6 @@ from patter_cli.providers.wire_json import (
     texts_of,
 )
 
-log = logging.getLogger(__name__)
-
 CARTESIA = Vendor(name="cartesia", variable="CARTESIA_API_KEY", url="https://api.cartesia.ai")
 VERSION = "2026-08-14"
 """Of the interface."""
@@ -46,6 +44,8 @@ _VOICES_GONE = dict.fromkeys(
     ("sonic", "sonic-english", "sonic-multilingual", "sonic-turbo", "sonic-2", "sonic-2024-10-19"), "sonic-3.5"
 )
 """Source: Cartesia, models, 2026-11."""
+_ENGLISH = {"ink-2": "ink-whisper"}
+"""Source: Cartesia, STT models, 2026-11."""
 VOICES = {"katie": "f786b574-daa5-4673-aa0c-cbe3e8534c02", "kiefer": "228fca29-3a0a-435c-8728-5cb483251068"}
 _ENCODINGS = {Encoding.ULAW: "pcm_mulaw", Encoding.ALAW: "pcm_alaw", Encoding.L16_LE: "pcm_s16le"}
 LINGERS_S = 0.8
@@ -86,10 +86,7 @@ class CartesiaSTT(LiveEars):
     def __post_init__(self) -> None:
         CARTESIA.address(self.base_url)
         model = current_model("cartesia", self.model, _EARS_GONE)
-        foreign = self.language.split("-")[0] not in ("", "en")
-        if model == "ink-2" and foreign:
-            log.info("cartesia's ink-2 hears English alone: ink-whisper is used for %s", self.language)
-            model = "ink-whisper"
+        model = model_for("cartesia", model, self.language, _ENGLISH)
         if self.turns and model != "ink-2":
             raise BadSetting(f"{model} hears no turns", hint="leave turns out")
         object.__setattr__(self, "model", model)

@@ -15,6 +15,7 @@ from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.heard_words import told_spans
 from patter_cli.providers.http import Server, error_inside
+from patter_cli.providers.languages import model_for
 from patter_cli.providers.live_hearing import Flushed, Heard, LiveSession, Manner, TurnOver, Words
 from patter_cli.providers.socket import Message, connect
 from patter_cli.providers.vendor import Vendor, current_model, socket_url
@@ -25,6 +26,8 @@ DEEPGRAM = Vendor(name="deepgram", variable="DEEPGRAM_API_KEY", url="https://api
 
 RETIRED = {"nova": "nova-3", "nova-general": "nova-3", "nova-phonecall": "nova-3", "flux": "flux-general-en"}
 """Source: Deepgram, models and languages, 2026-11."""
+_ENGLISH = {"flux-general-en": "flux-general-multi"}
+"""Source: Deepgram, Flux, 2026-11."""
 ENDPOINTING_MS = 300
 """Silence after which nova settles what it has. It is told when the voice pauses, so this is for the voice that we did
 not hear; a shorter one would cut sentences into pieces that are understood worse."""
@@ -43,7 +46,8 @@ class DeepgramSTT(LiveEars):
     vendor = DEEPGRAM
     api_key: str | None = field(default=None, repr=False)
     language: str = ""
-    """BCP-47, or "multi"; "" is the agent's. Flux: flux-general-en hears English alone, flux-general-multi ten more."""
+    """BCP-47, or "multi"; "" is the agent's. flux-general-en hears English alone: for others flux-general-multi is
+    taken."""
     model: str = "nova-3"
     base_url: str | None = None
     """https://api.deepgram.com unless given."""
@@ -55,7 +59,8 @@ class DeepgramSTT(LiveEars):
 
     def __post_init__(self) -> None:
         DEEPGRAM.address(self.base_url)
-        object.__setattr__(self, "model", current_model("deepgram", self.model, RETIRED))
+        model = current_model("deepgram", self.model, RETIRED)
+        object.__setattr__(self, "model", model_for("deepgram", model, self.language, _ENGLISH))
         object.__setattr__(self, "keyterms", tuple(self.keyterms))
         if self.eot_threshold is not None and not 0.5 <= self.eot_threshold <= 1:
             raise BadSetting("eot_threshold is between 0.5 and 1", hint="leave it out to have Deepgram's own")

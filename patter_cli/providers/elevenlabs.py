@@ -16,6 +16,7 @@ from patter_cli.audio.frame import AudioFormat, Encoding
 from patter_cli.errors import BadReply, BadSetting, ProviderError
 from patter_cli.providers.elevenlabs_voices import ELEVENLABS, named_voice
 from patter_cli.providers.http import Server, error_inside, refusal
+from patter_cli.providers.languages import model_for
 from patter_cli.providers.live_voice import Broken, ContextOver, LiveVoice, Said, Sound, Told, VoiceManner
 from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.spoken_http import HttpVoice, Piece, Wanted, warm
@@ -35,6 +36,7 @@ _NO_SOCKET = re.compile("eleven_(v3|v4)")
 """Models that the text-to-speech sockets refuse."""
 _ONE_LANGUAGE = re.compile("eleven_(multilingual_v2|flash_v2$|turbo_v2$)")
 """Models that refuse a language, or have one alone."""
+_ENGLISH = {"eleven_flash_v2": "eleven_flash_v2_5"}
 LINE_BYTES = 1 << 20
 """More than this in one line of an answer is none of theirs."""
 IDLE_S = 180
@@ -72,7 +74,8 @@ class ElevenLabsTTS(LiveVoices):
 
     def __post_init__(self) -> None:
         ELEVENLABS.address(self.base_url)
-        object.__setattr__(self, "model", current_model("elevenlabs", self.model, RETIRED))
+        model = current_model("elevenlabs", self.model, RETIRED)
+        object.__setattr__(self, "model", model_for("elevenlabs", model, self.language, _ENGLISH))
         if self.voice_id:
             object.__setattr__(self, "voice", self.voice_id)
             object.__setattr__(self, "voice_id", "")  # so that a call's own voice can replace it

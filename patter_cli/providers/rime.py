@@ -9,6 +9,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from patter_cli.audio.frame import ULAW_8K, AudioFormat, Encoding
 from patter_cli.errors import BadSetting
 from patter_cli.providers.http import Server, refusal
+from patter_cli.providers.languages import speaks
 from patter_cli.providers.live_voice import Broken, ClauseOver, LiveVoice, Said, Sound, Told, VoiceManner
 from patter_cli.providers.socket import Message, Socket, connect
 from patter_cli.providers.speech_formats import LINEAR_8K, LINEAR_16K
@@ -21,6 +22,9 @@ RIME = Vendor(name="rime", variable="RIME_API_KEY", url="https://users-ws.rime.a
 _GONE = {**dict.fromkeys(("arcana", "arcanav2", "arcanav3"), "coda"), "mist": "mistv3", "v1": "mistv3"}
 """Source: Rime, changelog, 2026-08-15."""
 _LANGUAGES = {"en": "eng", "es": "spa", "fr": "fra", "de": "ger", "pt": "por", "ja": "jpn", "ar": "ara", "hi": "hin"}
+
+_SPEAKS = {"coda": frozenset(_LANGUAGES), "mistv3": frozenset(("en", "es", "fr", "de"))}
+"""By model. Source: Rime, models, 2026-11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,13 @@ class RimeTTS(LiveVoices):
         object.__setattr__(self, "model", current_model("rime", self.model, _GONE))
         if not self.voice.strip():
             raise BadSetting("voice is empty", hint='voice="astra"')
+        language, known = speaks(self.language) or "en", _SPEAKS.get(self.model)
+        if known is not None and language not in known:
+            others = [model for model, its in _SPEAKS.items() if language in its]
+            raise BadSetting(
+                f"Rime's {self.model} does not speak {language!r}",
+                hint=f'model="{others[0]}", and one of its voices' if others else "give the agent another vendor's tts",
+            )
 
     @property
     def wire_formats(self) -> frozenset[AudioFormat]:
@@ -54,7 +65,7 @@ class RimeTTS(LiveVoices):
 
     async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> LiveVoice:
         server = self.server()
-        language = self.language.split("-")[0] or "en"
+        language = speaks(self.language) or "en"
         query = {
             "speaker": self.voice,
             "modelId": self.model,
