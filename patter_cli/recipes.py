@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
 from patter_cli import registry
 from patter_cli.agent import Agent
 from patter_cli.contracts.eou import EndOfTurnModel
+from patter_cli.contracts.keyterms import KeytermBudget, budget_of
 from patter_cli.contracts.llm import LanguageModel
-from patter_cli.contracts.provider import Provider, missing_members
+from patter_cli.contracts.provider import Provider, missing_members, name_of
 from patter_cli.contracts.s2s import SpeechEngine
 from patter_cli.contracts.stt import SpeechToText
 from patter_cli.contracts.tts import TextToSpeech
@@ -21,8 +24,10 @@ from patter_cli.engine.respelt import RespeltVoice
 from patter_cli.errors import BadSetting, ConfigError, InputError, a_kind
 from patter_cli.retired import current
 
-MAX_KEYTERMS = 100
-"""What the vendors take at most. Source: Deepgram, AssemblyAI, Cartesia, 2026-11."""
+log = logging.getLogger(__name__)
+
+_SHOWN = 10
+"""Key terms that one line of the log names."""
 _NAME = re.compile(r"[^\W\d_a-z][\w'’.-]*(?: [^\W\d_][\w'’.-]*){0,3}")
 """A value that is a name: it begins with a capital, and is four words at most."""
 _CONTRACTS: dict[registry.Kind, type] = {
@@ -175,19 +180,36 @@ def is_one(recipe: object, kind: registry.Kind) -> bool:
 def heard_by(agent: Agent, stt: SpeechToText, parameters: Mapping[str, str] = MappingProxyType({})) -> SpeechToText:
     """The same recogniser with the agent's key terms and language, if it takes any and has none of its own.
     parameters: variables that this call brings with it."""
+    if not is_dataclass(stt):
+        return stt
     own: dict[str, Any] = {"keyterms": known_names(agent, parameters), "language": agent.language}
     wanted = {"keyterms": (), "language": ""}
     changes = {name: own[name] for name, none in wanted.items() if own[name] and getattr(stt, name, None) == none}
-    if not changes or not is_dataclass(stt):
-        return stt
-    return cast(SpeechToText, replace(stt, **changes))
+    terms: tuple[str, ...] = changes.get("keyterms") or getattr(stt, "keyterms", ())
+    kept = budget_of(stt).kept(terms)
+    if len(kept) < len(terms):
+        changes["keyterms"] = kept
+        written = {*agent.keyterms, *agent.pronounce, *getattr(stt, "keyterms", ())}
+        left = [each for each in terms if each not in kept]
+        ours = tuple(each for each in left if each in written)
+        _tell_left_out(name_of(stt), budget_of(stt), ours, names=len(ours) < len(left))
+    return cast(SpeechToText, replace(stt, **changes)) if changes else stt
 
 
 def known_names(agent: Agent, parameters: Mapping[str, str]) -> tuple[str, ...]:
     """What callers may say that no recogniser would guess: the agent's key terms, and names that it knows besides."""
     filled = {**agent.variables, **parameters}
     values = (each for each in filled.values() if isinstance(each, str) and _NAME.fullmatch(each))
-    return tuple(dict.fromkeys((*agent.keyterms, *agent.pronounce, *values)))[:MAX_KEYTERMS]
+    return tuple(dict.fromkeys((*agent.keyterms, *agent.pronounce, *values)))
+
+
+@lru_cache(maxsize=256)  # once for each such agent, and not in each of its calls
+def _tell_left_out(provider: str, budget: KeytermBudget, written: tuple[str, ...], *, names: bool) -> None:
+    """Say which key terms a recogniser is not sent. written: those in the agent's file. names: whether values of
+    variables are among them, which are told by no name: they may be callers'."""
+    shown = [*written[:_SHOWN], *([f"{len(written) - _SHOWN} more"] if len(written) > _SHOWN else [])]
+    what = ", ".join([*shown, *(["names in variables"] if names else [])])
+    log.warning("%s takes key terms up to %s: it is not told of %s", provider, budget, what)
 
 
 def in_language(agent: Agent, language: str, kind: registry.Kind, recipe: Any) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from patter_cli.audio.frame import AudioFormat, Encoding
+from patter_cli.contracts.keyterms import KeytermBudget
 from patter_cli.contracts.stt import WordSpans
 from patter_cli.errors import BadSetting, ProviderError
 from patter_cli.providers.ears_recipe import LiveEars
@@ -79,7 +80,7 @@ class CartesiaSTT(LiveEars):
     """https://api.cartesia.ai unless given."""
     _: KW_ONLY
     keyterms: tuple[str, ...] = ()
-    """Names and words to listen for, 100 at most. ink-2."""
+    """Names and words to listen for, 100 at most and 1200 characters of them. ink-2."""
     turns: bool = False
     """Ink-2 hears the end of a turn by itself."""
 
@@ -91,6 +92,11 @@ class CartesiaSTT(LiveEars):
             raise BadSetting(f"{model} hears no turns", hint="leave turns out")
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "keyterms", tuple(self.keyterms))
+
+    @property
+    def keyterm_budget(self) -> KeytermBudget:
+        """Source: Cartesia, STT websocket, 2026-11."""
+        return KeytermBudget(terms=100, characters=1200)
 
     async def try_key(self) -> None:
         """Ask for a voice, which costs nothing. Raises ConfigError, ProviderError."""
@@ -104,7 +110,7 @@ class CartesiaSTT(LiveEars):
             "model": self.model,
             "encoding": _ENCODINGS[format.encoding],
             "sample_rate": str(format.rate_hz),
-            "keyterm": self.keyterms[:100] if self.model == "ink-2" else (),
+            "keyterm": self.keyterms if self.model == "ink-2" else (),
         }
         if not self.turns:
             query["language"] = self.language.split("-")[0] or "en"

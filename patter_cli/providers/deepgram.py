@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from patter_cli.audio.frame import AudioFormat, Encoding
+from patter_cli.contracts.keyterms import KeytermBudget
 from patter_cli.errors import BadSetting
 from patter_cli.providers.ears_recipe import LiveEars
 from patter_cli.providers.heard_words import told_spans
@@ -64,6 +65,11 @@ class DeepgramSTT(LiveEars):
         object.__setattr__(self, "keyterms", tuple(self.keyterms))
         if self.eot_threshold is not None and not 0.5 <= self.eot_threshold <= 1:
             raise BadSetting("eot_threshold is between 0.5 and 1", hint="leave it out to have Deepgram's own")
+
+    @property
+    def keyterm_budget(self) -> KeytermBudget:
+        """500 tokens. Source: Deepgram, keyterm prompting, 2026-11."""
+        return KeytermBudget(tokens=500)
 
     @property
     def is_flux(self) -> bool:
