@@ -120,7 +120,7 @@ class Agent:
     keyterms: names and words that callers may say, for recognisers that take them; names that it knows besides, those
     of `pronounce` and of `variables`, are added.
     languages: those that it may change to while it talks, by its tool switch_language: ["en", "es"], or each with the
-    voice that speaks it, {"en": "rachel", "es": "mateo"}. A call begins in `language`; in the first where that is
+    voice that speaks it, {"en": "rachel", "es": "lily"}. A call begins in `language`; in the first where that is
     none of them.
     max_cost: US dollars that one call may cost by the list's prices: at 80 % it wraps up, at 100 % it says goodbye.
     echo_cancellation: None switches our canceller on for a call whose line returns our own voice; True: on from the
@@ -223,7 +223,7 @@ class Agent:
 
     def _check_languages(self) -> None:
         """Begin in one of them. Raises InputError."""
-        given, example = self.languages, 'languages=["en", "es"], or {"en": "rachel", "es": "mateo"}'
+        given, example = self.languages, 'languages=["en", "es"], or {"en": "rachel", "es": "lily"}'
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise InputError(f"languages cannot be {given!r}", hint=example)
         names = tuple(given)
