@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from patter_cli.audio.frame import Samples
 from patter_cli.audio.g711 import decode_ulaw, encode_ulaw
@@ -51,6 +52,9 @@ ENDING = dict.fromkeys(
     ("gpt-realtime", "gpt-realtime-2025-08-28", "gpt-realtime-mini", "gpt-realtime-mini-2025-12-15"), "2027-01-20"
 )
 """Source: OpenAI, deprecations, 2026-11."""
+_CONVERSES = re.compile(r"realtime(?!-whisper|-translate)")
+"""What the names of its models that hold a conversation have; a server of somebody's own names them as it likes."""
+_ITS_OWN = ".api.openai.com"
 RATE_HZ = 8000
 """Mu-law, as the telephone has it: no rate is changed on the way there or back."""
 LEAST_SAMPLES = RATE_HZ // 10
@@ -151,7 +155,12 @@ class OpenAIRealtime:
 
     def check(self) -> None:
         """Whether a session could be asked for. Raises MissingCredential, BadSetting."""
-        self._server()
+        host = urlsplit(self._server().base_url).hostname or ""
+        if f".{host}".endswith(_ITS_OWN) and not _CONVERSES.search(self.model):
+            raise BadSetting(
+                f"OpenAI's {self.model} cannot hear and speak by itself",
+                hint='model="gpt-realtime-2.1"; or llm=OpenAILLM(…), with stt and tts, in place of the engine',
+            )
 
     async def try_key(self) -> None:
         """Ask what the model is, which costs nothing. Raises ConfigError, ProviderError."""

@@ -156,3 +156,30 @@ def test_a_blank_key_leaves_what_was_named_without_one(unset: pytest.MonkeyPatch
     unset.setenv("DEEPGRAM_API_KEY", "   ")
     with pytest.raises(MissingCredential, match="DEEPGRAM_API_KEY is not set"):
         wiring.ready_agent("shop", Agent("A.", stt="deepgram"), Hooks(on_message=str))
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-6.1-terra", "gpt-live-1", "gpt-realtime-whisper"])
+def test_a_model_that_holds_no_conversation_is_no_engines(unset: pytest.MonkeyPatch, model: str) -> None:
+    """At the vendor's own addresses, before the first ring; a server of somebody's own names its models as it likes."""
+    unset.setenv("OPENAI_API_KEY", "sk-1")
+    unset.delenv("OPENAI_BASE_URL", raising=False)
+    with pytest.raises(BadSetting, match="cannot hear and speak by itself") as found:
+        wiring.ready_agent("shop", Agent("A.", engine="openai_realtime", model=model), Hooks())
+    assert found.value.hint.startswith('model="gpt-realtime-2.1"')
+    unset.setenv("OPENAI_BASE_URL", "https://eu.api.openai.com/v1")
+    with pytest.raises(BadSetting):
+        wiring.ready_agent("shop", Agent("A.", engine=OpenAIRealtime(model=model)), Hooks())
+    unset.setenv("OPENAI_BASE_URL", "https://shop.openai.azure.com/openai/v1")
+    ready: Any = wiring.ready_agent("shop", Agent("A.", engine=OpenAIRealtime(model=model)), Hooks())
+    assert ready.engine.model == model
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-realtime-2.1", "gpt-realtime-2.1-mini", "gpt-realtime-1.5", "gpt-4o-realtime-preview-2024-12-17"]
+)
+def test_a_model_that_holds_a_conversation_is_an_engines(unset: pytest.MonkeyPatch, model: str) -> None:
+    """Those that there are, and the retired ones, which lead to a successor."""
+    unset.setenv("OPENAI_API_KEY", "sk-1")
+    unset.delenv("OPENAI_BASE_URL", raising=False)
+    ready: Any = wiring.ready_agent("shop", Agent("A.", engine=OpenAIRealtime(model=model)), Hooks())
+    assert "realtime" in ready.engine.model
