@@ -165,7 +165,7 @@ def check(name: str, kind: registry.Kind, recipes: Sequence[object]) -> None:
             part = "end-of-turn model" if kind == "eou" else kind
             raise InputError(
                 f"agent {name}: {a_kind(each)} cannot be its {part}, for it lacks {', '.join(missing)}",
-                hint=f"keep what patter_cli/contracts/{kind}.py asks for, or name one of: "
+                hint=f"keep what {_CONTRACTS[kind].__module__.replace('.', '/')}.py asks for, or name one of: "
                 + ", ".join(row.name for row in registry.rows(kind)),
             )
         if isinstance(each, Provider):

@@ -27,5 +27,5 @@ def model_for(provider: str, model: str, language: str, english: Mapping[str, st
     told = (provider, model, speaks(language))
     if told not in _TOLD:
         _TOLD.add(told)
-        log.info("%s's %s knows English alone: %s is used for %s", provider, model, other, language)
+        log.warning("%s's %s knows English alone: %s is used for %s", provider, model, other, language)
     return other

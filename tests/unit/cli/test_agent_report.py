@@ -199,6 +199,7 @@ def test_what_is_wrong_is_found(arguments: dict[str, Any], code: str, exit_code:
         ({"engine": "openai_realtim"}, "unknown_provider", "did you mean 'openai_realtime'?"),
         ({"provider": "openai_realtime", "voice": "rachel"}, "bad_setting", "no voice 'rachel'"),
         ({"engine": 5}, "bad_input", "a number cannot be its engine"),
+        ({"engine": 5}, "bad_input", "keep what patter_cli/contracts/s2s.py asks for"),
         ({"engine": object(), "voice": "cedar"}, "bad_input", "cannot be its engine"),
     ],
 )

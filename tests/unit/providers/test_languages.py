@@ -28,7 +28,7 @@ MODEL = RulesLLM(lambda turn: "Yes.")
 @pytest.fixture(autouse=True)
 def _nothing_told(caplog: pytest.LogCaptureFixture) -> None:
     languages._TOLD.clear()
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.WARNING)
 
 
 @pytest.mark.parametrize(
