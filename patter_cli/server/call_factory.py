@@ -40,6 +40,7 @@ from patter_cli.server.dialled import DialledCall
 from patter_cli.server.ringing import Ringing
 from patter_cli.server.spending import DailySpending
 from patter_cli.server.tickets import CallTicket, resume_ticket
+from patter_cli.server.warming import ready_or_down, warm_parts
 
 DAY_S: Final = 86_400
 
@@ -119,16 +120,12 @@ class CallFactory:
             await asyncio.sleep(DAY_S)
 
     async def warm_agent(self, agent: ReadyAgent) -> None:
-        """The same for one agent. Raises PatterError."""
-        warms = {id(each): each.warm for each in agent.every_ear} | {id(each): each.warm for each in agent.every_voice}
-        await asyncio.gather(*(warm() for warm in warms.values()))
-        await asyncio.gather(*(each.warm() for each in agent.models))
-        if agent.end_of_turn is not None:
-            await agent.end_of_turn.warm()
+        """The same for one agent. A vendor that is down is told of and stops nothing. Raises PatterError."""
+        await warm_parts(agent)
         if agent.plan.transfer_numbers:  # the numbering plans are large, and are loaded by the first look at them
             await asyncio.to_thread(self._transfers, agent.plan.transfer_numbers, "")
         if agent.plan.first_message:
-            await self._prepare(agent, (self._greeting(agent),))
+            await ready_or_down(agent.name, name_of(agent.tts), self._prepare(agent, (self._greeting(agent),)))
 
     def _greeting(self, agent: ReadyAgent) -> str:
         """As it is said here."""

@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from patter_cli import wiring
 from patter_cli.callers import CallerRules
+from patter_cli.carriers.twilio.stream import TwilioLine
 from patter_cli.engine.fallback import PROBE_S
-from patter_cli.errors import VendorsDown
+from patter_cli.engine.hooks import Hooks
+from patter_cli.errors import (
+    BadSetting,
+    PatterError,
+    ProviderError,
+    RateLimited,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+    VendorsDown,
+)
 from patter_cli.server.control_messages import PlaceCall
-from tests.e2e.conftest import SENTENCES, spoken
+from patter_cli.server.service import Service, ServiceSettings
+from patter_cli.simulate.caller import LineCaller
+from tests.e2e.conftest import LOUDNESS, SENTENCES, Earpiece, LetterVoice, agent, spoken
 from tests.e2e.test_outbound import until
-from tests.e2e.two_carriers import Front, front, incoming_on_telnyx, incoming_on_twilio, telnyx_call
+from tests.e2e.two_carriers import (
+    CountedEars,
+    CountedVoice,
+    Front,
+    front,
+    incoming_on_telnyx,
+    incoming_on_twilio,
+    telnyx_call,
+)
 
 WORDS = CallerRules().busy_message
 
@@ -61,3 +84,61 @@ async def test_one_call_finds_out_for_all(caplog: pytest.LogCaptureFixture) -> N
             line.say(spoken(SENTENCES[0]))
             await until(lambda: not here.agent.hindrance(clock()), 10.0)
             assert ("Say", WORDS) not in await heard_at_the_door(here, 6)
+
+
+class DeadVoice(LetterVoice):
+    """A vendor's, which does not let a session be opened."""
+
+    provider, key_variable = "acme", ""
+
+    def __init__(self, error: PatterError) -> None:
+        self.error: PatterError | None = error
+
+    def check(self) -> None: ...
+
+    async def open(self) -> LetterVoice:
+        if self.error is not None:
+            raise self.error
+        return self
+
+
+def two_agents(voice: DeadVoice) -> Service:
+    """A desk with this voice, and a shop with one that works."""
+    made = {"desk": voice, "shop": CountedVoice()}
+    agents = {
+        name: wiring.ready_agent(
+            name, agent("Hello caller.", stt=CountedEars(), tts=each), Hooks(on_message=lambda event: "Yes.")
+        )
+        for name, each in made.items()
+    }
+    return wiring.service(agents, ServiceSettings(port=0), voice=LOUDNESS)
+
+
+@pytest.mark.parametrize("kind", [Unavailable, TimedOut, RateLimited])
+async def test_a_voice_that_is_down_stops_no_start(kind: type[ProviderError], caplog: pytest.LogCaptureFixture) -> None:
+    """All agents are served, and it is told whose vendor is down; once it is back, its callers are greeted."""
+    voice = DeadVoice(kind("nobody there", provider="acme"))
+    service = two_agents(voice)
+    await service.start()
+    try:
+        assert "agent desk: acme is not ready (nobody there)" in caplog.text
+        voice.error = None
+        for name in ("shop", "desk"):
+            ear = Earpiece()
+            async with LineCaller(service.media_url(name), TwilioLine("MZ1"), handset=ear) as line:
+                assert await line.wait_for(partial(ear.has_heard, "hello caller."), 10.0)
+    finally:
+        await service.cut()
+        service.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Unauthorized("acme does not accept the key", provider="acme"), BadSetting("acme has no voice 'rosa'")],
+)
+async def test_a_voice_that_refuses_us_stops_the_start(error: PatterError) -> None:
+    """No waiting mends a key or a setting; whose it is is said."""
+    service = two_agents(DeadVoice(error))
+    with pytest.raises(type(error), match=f"agent desk: acme: {error}"):
+        await service.start()
+    service.close()
