@@ -32,7 +32,7 @@ from patter_cli.contracts import s2s
 from patter_cli.contracts.llm import ChatMessage
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unavailable
-from patter_cli.providers.elevenlabs_voices import ELEVENLABS
+from patter_cli.providers.elevenlabs_voices import ELEVENLABS, named_voice
 from patter_cli.providers.http import ERROR_BYTES, Server, pooled_client, refusal, start_of, translated
 from patter_cli.providers.socket import Socket, connect
 from patter_cli.providers.spoken_letters import SpokenLetters
@@ -64,15 +64,20 @@ class ElevenLabsConvAI:
     api_key: str | None = field(default=None, repr=False)
     agent_id: str | None = None
     voice: str = ""
-    """A voice's id; "" leaves it to the platform's agent."""
+    """A stock voice's name, one of your own voices' by name, or any voice's id; "": the platform's agent's own."""
     base_url: str | None = None
     """https://api.elevenlabs.io unless given; one of the residency hosts, where the agent lives."""
     _: KW_ONLY
     overrides: bool = True
     """False: prompt, greeting, language and voice are those of the platform's agent."""
+    voice_id: str = ""
+    """The older name of `voice`, which it takes the place of."""
 
     def __post_init__(self) -> None:
         ELEVENLABS.address(self.base_url)
+        if self.voice_id:
+            object.__setattr__(self, "voice", self.voice_id)
+            object.__setattr__(self, "voice_id", "")  # so that a call's own voice can replace it
 
     @property
     def provider(self) -> str:
@@ -118,17 +123,19 @@ class ElevenLabsConvAI:
     async def open(self, setup: EngineSetup) -> ConvAISession:
         """One call's conversation, once it has begun. Raises ProviderError, ConfigError."""
         server, agent = self._server(), self._agent()
+        asks_voice = self.overrides and self.voice
+        voice = await named_voice(server, self.voice, _headers(server)) if asks_voice else ""
         url = await _signed_url(server, agent)
         session = ConvAISession(server, await connect(server, url, {}, statuses=_STATUSES))
         try:
-            await session.begin(self.initiation(setup))
+            await session.begin(self.initiation(setup, voice))
         except BaseException:
             await session.aclose()
             raise
         return session
 
-    def initiation(self, setup: EngineSetup) -> dict[str, Any]:
-        """conversation_initiation_client_data: what this conversation is to be."""
+    def initiation(self, setup: EngineSetup, voice_id: str = "") -> dict[str, Any]:
+        """conversation_initiation_client_data: what this conversation is to be. voice_id: "" for the platform's."""
         begun: dict[str, Any] = {"type": "conversation_initiation_client_data"}
         if self.overrides:
             said = "\n".join(f"{each.role}: {each.text}" for each in setup.history)
@@ -139,8 +146,8 @@ class ElevenLabsConvAI:
                 "language": setup.language.partition("-")[0],
             }
             begun["conversation_config_override"] = {"agent": agent}
-            if self.voice:
-                begun["conversation_config_override"]["tts"] = {"voice_id": self.voice}
+            if voice_id:
+                begun["conversation_config_override"]["tts"] = {"voice_id": voice_id}
         return begun
 
     def _server(self) -> Server:

@@ -30,6 +30,10 @@ CHUNK_S = 0.2
 """Sound in one message."""
 OVERRIDES = {"agent": {"prompt", "first_message", "language"}, "tts": {"voice_id", "stability", "speed"}}
 """What the agent's security settings allow to be put over."""
+STOCK_VOICES = frozenset({"21m00Tcm4TlvDq8ikWAM", "pNInz6obpgDQGcFmaJgB", "cjVigY5qzO86Huf0OWal"})
+"""Rachel, Adam and Eric. Source: ElevenLabs, default voices."""
+OWN_VOICES = {"Robin": "RobinRobinRobinRobin"}
+"""The account's own, by name."""
 _STATUS = {
     Fault.KEY_REFUSED: (401, "invalid_api_key", "Invalid API key"),
     Fault.NO_CREDIT: (402, "quota_exceeded", "This request exceeds your quota"),
@@ -84,6 +88,8 @@ class ConvAIVendor:
             return talk
         if request.headers.get("xi-api-key") != self.key:
             return self.refusal(Fault.KEY_REFUSED)
+        if request.path.endswith("/v2/voices"):
+            return in_json({"voices": [{"voice_id": id, "name": name} for name, id in OWN_VOICES.items()]})
         if request.path.startswith("/v1/convai/agents/"):
             known = request.path.endswith(f"/{self.agent_id}")
             return in_json({"agent_id": self.agent_id}) if known else self.refusal(Fault.NOT_FOUND)
@@ -142,6 +148,10 @@ class ConvAITalk:
                     if name not in OVERRIDES.get(part, set()):
                         await self._refuse("override_error", f"Override for field '{name}' is not allowed")
                         return
+            voice = (first.get("conversation_config_override") or {}).get("tts", {}).get("voice_id")
+            if voice is not None and voice not in STOCK_VOICES and voice not in OWN_VOICES.values():
+                await self._refuse("value_error", f"A voice with voice_id '{voice}' was not found")
+                return
             told = {
                 "conversation_id": "conv_lab",
                 "user_input_audio_format": self._vendor.formats[0],
