@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from patter_cli import keys
 from patter_cli.errors import BadSetting, MissingCredential, PatterError
+from patter_cli.providers.addresses import vendor_address
 from patter_cli.providers.exchange import ask, warm
-from patter_cli.providers.http import Server, checked_url
+from patter_cli.providers.http import Server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +90,8 @@ class VendorModel:
     def address(self) -> str:
         """The base address with its version, which somebody's own may leave out: what the recipe was given, or the
         variable beside the key's, as ANTHROPIC_BASE_URL. Raises BadSetting."""
-        beside = keys.look_up(self.key_variable.replace("_API_KEY", "_BASE_URL"))
-        given = checked_url(self.base_url or beside or self.account.url, "base_url")
-        return given if re.search(r"/v[0-9]+[a-z0-9]*$", given) else f"{given}/{self.account.version}"
+        account = self.account
+        return vendor_address(self.base_url, key_variable=self.key_variable, usual=account.url, version=account.version)
 
     def _check_settings(self, temperature: float | None, max_output_tokens: int) -> None:
         """Before anything is sent. Raises BadSetting."""

@@ -39,7 +39,7 @@ from patter_cli.providers.wire_json import number_of, object_of, read_object, so
 
 log = logging.getLogger(__name__)
 
-OPENAI = Vendor(name="openai", variable="OPENAI_API_KEY", url="https://api.openai.com/v1")
+OPENAI = Vendor(name="openai", variable="OPENAI_API_KEY", url="https://api.openai.com/v1", version="v1")
 
 Turns = Literal["ours", "server_vad", "semantic_vad"]
 

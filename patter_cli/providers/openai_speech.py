@@ -29,7 +29,7 @@ from patter_cli.providers.wire_json import object_of, read_object, text_of
 
 log = logging.getLogger(__name__)
 
-OPENAI = Vendor(name="openai", variable="OPENAI_API_KEY", url="https://api.openai.com/v1")
+OPENAI = Vendor(name="openai", variable="OPENAI_API_KEY", url="https://api.openai.com/v1", version="v1")
 
 _EARS_END = dict.fromkeys(
     ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-mini-transcribe-2025-12-15"),

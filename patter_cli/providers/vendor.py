@@ -10,7 +10,8 @@ from urllib.parse import urlencode, urlsplit
 
 from patter_cli import keys
 from patter_cli.errors import BadSetting, MissingCredential
-from patter_cli.providers.http import Server, checked_url
+from patter_cli.providers.addresses import vendor_address
+from patter_cli.providers.http import Server
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +20,13 @@ _TOLD: set[tuple[str, str]] = set()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor:
-    """One vendor. url: where it is reached unless somebody says otherwise."""
+    """One vendor. url: where it is reached unless somebody says otherwise. version: the end of that address, which a
+    base_url may leave out; "": it has none."""
 
     name: str
     variable: str
     url: str
+    version: str = ""
 
     @property
     def hint(self) -> str:
@@ -46,13 +49,8 @@ class Vendor:
         )
 
     def address(self, base_url: str | None) -> str:
-        """The base address as http(s), also where it was given as ws(s): what the recipe was given, or the variable
-        beside the key's, as DEEPGRAM_BASE_URL. Raises BadSetting."""
-        url = base_url or keys.look_up(self.variable.replace("_API_KEY", "_BASE_URL")) or self.url
-        for socket, web in (("ws://", "http://"), ("wss://", "https://")):
-            if url.lower().startswith(socket):
-                url = web + url[len(socket) :]
-        return checked_url(url, "base_url")
+        """The base address: what the recipe was given, or the variable beside the key's. Raises BadSetting."""
+        return vendor_address(base_url, key_variable=self.variable, usual=self.url, version=self.version)
 
 
 class VendorRecipe:

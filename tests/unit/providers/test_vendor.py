@@ -21,6 +21,7 @@ from patter_cli import (
     GoogleLLM,
     GroqLLM,
     OpenAILLM,
+    OpenAIRealtime,
     OpenAITTS,
     Patter,
     RimeTTS,
@@ -71,16 +72,47 @@ def test_an_address_beside_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
         (GoogleLLM, "GEMINI_BASE_URL", "/v1beta"),
         (GroqLLM, "GROQ_BASE_URL", "/openai/v1"),
         (OpenAILLM, "OPENAI_BASE_URL", "/v1"),
+        (OpenAITTS, "OPENAI_BASE_URL", "/v1"),
+        (WhisperSTT, "OPENAI_BASE_URL", "/v1"),
     ],
 )
-def test_so_have_models(make: Any, variable: str, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The version of its interface may be left out."""
-    monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    assert make("k").server().base_url == f"http://127.0.0.1:9{version}"
+def test_a_version_may_be_left_out(make: Any, variable: str, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the vendor's interface, in an address and in the variable, by all of its recipes alike."""
+    for given in ("http://127.0.0.1:9", "http://127.0.0.1:9/", "ws://127.0.0.1:9", f"http://127.0.0.1:9{version}"):
+        monkeypatch.setenv(variable, given)
+        assert make("k").server().base_url == f"http://127.0.0.1:9{version}"
     assert make("k", base_url="http://127.0.0.1:8").server().base_url == f"http://127.0.0.1:8{version}"
-    monkeypatch.setenv(variable, "nowhere")
-    with pytest.raises(BadSetting):
+
+
+def test_a_speech_model_is_under_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ears, mind, voice and engine of one vendor read one variable alike."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
+    assert OpenAIRealtime("k")._server().base_url == OpenAILLM("k").server().base_url == "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(
+    ("make", "variable"),
+    [
+        (AnthropicLLM, "ANTHROPIC_BASE_URL"),
+        (DeepgramSTT, "DEEPGRAM_BASE_URL"),
+        (ElevenLabsTTS, "ELEVENLABS_BASE_URL"),
+        (GeminiLive, "GEMINI_BASE_URL"),
+        (OpenAILLM, "OPENAI_BASE_URL"),
+        (OpenAIRealtime, "OPENAI_BASE_URL"),
+        (OpenAITTS, "OPENAI_BASE_URL"),
+    ],
+)
+@pytest.mark.parametrize("given", ["nowhere", "ftp://gateway", "http://user:secret-word@gateway", "http://gateway?a=1"])
+def test_what_is_no_address_is_told_with_where_it_came_from(
+    make: Any, variable: str, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is named where it is the variable's; the address itself is not repeated."""
+    with pytest.raises(BadSetting, match=r"^base_url must be an address"):
+        make("k", base_url=given)
+    monkeypatch.setenv(variable, given)
+    with pytest.raises(BadSetting, match=f"^{variable} must be an address") as raised:
         make("k")
+    assert given not in str(raised.value)
 
 
 @pytest.mark.parametrize(
