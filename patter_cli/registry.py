@@ -46,14 +46,15 @@ class Row:
 
     name: what an author writes, as in stt="acme". target: "package.module:Class", made without arguments if only its
     name is given. keys: environment variables that its key is looked for in, the current name first; () if it needs
-    none. extra: of our pyproject.toml, if it needs packages that not everybody has. on_request: it is used only where
-    somebody names it.
+    none. needs: a variable beside them, which says what of the vendor's is used and is no secret. extra: of our
+    pyproject.toml, if it needs packages that not everybody has. on_request: it is used only where somebody names it.
     """
 
     name: str
     kind: Kind
     target: str
     keys: tuple[str, ...] = ()
+    needs: str = ""
     extra: str = ""
     on_request: bool = False
 
@@ -92,6 +93,7 @@ ROWS: tuple[Row, ...] = (
         kind="engine",
         target="patter_cli.providers.elevenlabs_convai:ElevenLabsConvAI",
         keys=("ELEVENLABS_API_KEY",),
+        needs="ELEVENLABS_AGENT_ID",
     ),
     Row(
         name="gemini_live",

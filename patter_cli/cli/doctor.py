@@ -97,5 +97,7 @@ def _as_text(found: Sequence[Finding], settings: Sequence[ShownSetting]) -> str:
         lines.append(printable_lines(f"  {row.name:{width}}  {row.value}{where}"))
     lines.append("")
     lacking = sum(each.status is Status.MISSING for each in found)
-    lines.append(f"{lacking} of {len(found)} to mend" if lacking else "All is well; what is off is not needed.")
+    unsure = any(each.status is Status.UNSURE for each in found)
+    well = "All is well, as far as can be told before a call" if unsure else "All is well"
+    lines.append(f"{lacking} of {len(found)} to mend" if lacking else f"{well}; what is off is not needed.")
     return "\n".join(lines)

@@ -31,8 +31,9 @@ class Provider(Protocol):
 class TriesItsKey(Protocol):
     """What a vendor's recipe may have beside that: a question that costs nothing and needs the key."""
 
-    async def try_key(self) -> None:
-        """Raises ConfigError, ProviderError where the vendor would not work for us."""
+    async def try_key(self) -> str | None:
+        """What the vendor takes and calls would still miss there, as a clause; "" or None: nothing. Raises ConfigError,
+        ProviderError where the vendor would not work for us."""
 
 
 @runtime_checkable

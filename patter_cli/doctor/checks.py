@@ -87,19 +87,22 @@ def _vendor_checks(settings: Settings) -> list[Check]:
     tried: set[str] = set()
     for kind in ("stt", "llm", "tts", "engine"):
         for row in registry.rows(kind):
-            if row.keys and (kind != "engine" or not tried & set(row.keys)):
+            if row.keys and (kind != "engine" or row.needs or not tried & set(row.keys)):
                 found.setdefault(row.name, row)
                 tried |= set(row.keys)
     return [_vendor_check(row, settings.variables) for row in found.values()]
 
 
 def _vendor_check(row: Row, variables: Mapping[str, str]) -> Check:
-    variable = row.key_set()
+    variables_of = (row.needs,) if row.needs else row.keys
+    variable = row.key_set() if not row.needs else row.needs if keys.look_up(row.needs) else ""
 
     def shown() -> str:
-        return f"{variable} {masked(keys.look_up(variable))}, from {variables.get(variable, 'the environment')}"
+        value = keys.look_up(variable)
+        told = value if row.needs else masked(value)
+        return f"{variable} {told}, from {variables.get(variable, 'the environment')}"
 
-    return vendor_check(row.name, row.keys, variable, shown, lambda: row.load()())
+    return vendor_check(row.name, variables_of, variable, shown, lambda: row.load()())
 
 
 def _needed_models() -> frozenset[str]:

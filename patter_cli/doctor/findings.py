@@ -31,6 +31,8 @@ class Status(Enum):
     OK = "ok"
     MISSING = "missing"
     """Needed, or meant to work by what is set, and it does not."""
+    UNSURE = "unsure"
+    """Set up, and only a call shows whether it works, or works in all."""
     OFF = "off"
     """Not set up, and nothing here needs it."""
 
@@ -68,6 +70,10 @@ def ok(name: str, detail: str) -> Finding:
 
 def missing(name: str, detail: str, fix: str = "") -> Finding:
     return Finding(name=name, status=Status.MISSING, detail=detail, fix=fix)
+
+
+def unsure(name: str, detail: str, fix: str = "") -> Finding:
+    return Finding(name=name, status=Status.UNSURE, detail=detail, fix=fix)
 
 
 def off(name: str, detail: str, fix: str = "") -> Finding:

@@ -1,11 +1,11 @@
-"""The vendors of speech and language: whose key is set, and whether the vendor takes it."""
+"""The vendors of speech and language: whose key is set, whether the vendor takes it, and what it lacks there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from patter_cli.contracts.provider import Provider, TriesItsKey
-from patter_cli.doctor.findings import Check, Finding, off, ok
+from patter_cli.doctor.findings import Check, Finding, off, ok, unsure
 
 
 def vendor_check(
@@ -22,8 +22,9 @@ def vendor_check(
         if isinstance(recipe, Provider):
             recipe.check()
         if not isinstance(recipe, TriesItsKey):
-            return [ok(row, f"{shown()}; not tried")]
-        await recipe.try_key()
+            return [unsure(row, f"{shown()}; not tried: {name} has no question that costs nothing")]
+        if lacking := await recipe.try_key():
+            return [unsure(row, f"{shown()}; {name} accepts it, but {lacking}", "see docs/engines.md")]
         return [ok(row, f"{shown()}; {name} accepts it")]
 
     return Check(name=row, look=look)

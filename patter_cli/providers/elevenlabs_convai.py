@@ -31,13 +31,14 @@ from patter_cli.audio.resample import Resampler
 from patter_cli.contracts import s2s
 from patter_cli.contracts.llm import ChatMessage
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
+from patter_cli.core.tool_calls import END_CALL
 from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unavailable
+from patter_cli.providers.elevenlabs_agent import look_once, platform_agent
 from patter_cli.providers.elevenlabs_voices import ELEVENLABS, named_voice
 from patter_cli.providers.http import ERROR_BYTES, Server, pooled_client, refusal, start_of, translated
 from patter_cli.providers.socket import Socket, connect
 from patter_cli.providers.spoken_letters import SpokenLetters
 from patter_cli.providers.vendor import socket_url
-from patter_cli.providers.vendor_keys import try_address
 from patter_cli.providers.wire_json import number_of, numbers_of, object_of, read_object, sound_of, text_of, texts_of
 
 log = logging.getLogger(__name__)
@@ -115,16 +116,21 @@ class ElevenLabsConvAI:
         self._server()
         self._agent()
 
-    async def try_key(self) -> None:
-        """Ask for the agent, which costs nothing. Raises ConfigError, ProviderError."""
+    async def try_key(self) -> str:
+        """Ask for the agent, which costs nothing. Returns what every agent of ours needs there and it lacks, "" for
+        nothing. Raises ConfigError, ProviderError."""
         server = self._server()
-        await try_address(server, f"/v1/convai/agents/{quote(self._agent(), safe='')}", _headers(server))
+        found = await platform_agent(server, self._agent(), _headers(server))
+        lacking = found.lacks((END_CALL,))
+        return lacking and f"its agent lacks the {lacking}"
 
     async def open(self, setup: EngineSetup) -> ConvAISession:
         """One call's conversation, once it has begun. Raises ProviderError, ConfigError."""
         server, agent = self._server(), self._agent()
         asks_voice = self.overrides and self.voice
         voice = await named_voice(server, self.voice, _headers(server)) if asks_voice else ""
+        if setup.tools:
+            look_once(server, agent, _headers(server), tuple(each.name for each in setup.tools))
         url = await _signed_url(server, agent)
         session = ConvAISession(server, await connect(server, url, {}, statuses=_STATUSES))
         try:

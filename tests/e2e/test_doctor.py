@@ -198,6 +198,15 @@ def test_what_is_half_set_up_is_missing(desk: Desk) -> None:
     assert SECRET not in out + err
 
 
+def test_a_key_that_cannot_be_tried_is_not_called_well(desk: Desk) -> None:
+    """Whether its vendor takes it shows in a call; that is said, and the exit code is 0."""
+    code, out, err = desk.doctor(SONIOX_API_KEY=SECRET, SPEECHMATICS_API_KEY=SECRET, RIME_API_KEY=SECRET)
+    assert code == 0, err
+    rows = [each.split()[:2] for each in out.splitlines() if "not tried" in each]
+    assert rows == [["unsure", "keys.soniox"], ["unsure", "keys.speechmatics"], ["unsure", "keys.rime"]]
+    assert "All is well, as far as can be told before a call; what is off is not needed." in out
+
+
 def test_a_bad_flag_is_told(desk: Desk) -> None:
     """As by every command."""
     code, _, err = desk.doctor("--webhook-url", "not a host/at all")

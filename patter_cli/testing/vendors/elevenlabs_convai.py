@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,18 @@ CHUNK_S = 0.2
 """Sound in one message."""
 OVERRIDES = {"agent": {"prompt", "first_message", "language"}, "tts": {"voice_id", "stability", "speed"}}
 """What the agent's security settings allow to be put over."""
+EVENTS = (
+    "audio",
+    "interruption",
+    "agent_response",
+    "agent_response_correction",
+    "user_transcript",
+    "tentative_user_transcript",
+    "conversation_initiation_metadata",
+    "ping",
+    "client_tool_call",
+)
+"""What an agent tells that was set up for calls of ours."""
 STOCK_VOICES = frozenset({"21m00Tcm4TlvDq8ikWAM", "pNInz6obpgDQGcFmaJgB", "cjVigY5qzO86Huf0OWal"})
 """Rachel, Adam and Eric. Source: ElevenLabs, default voices."""
 OWN_VOICES = {"Robin": "RobinRobinRobinRobin"}
@@ -53,7 +65,8 @@ def tone_of(text: str) -> Samples:
 
 class ConvAIVendor:
     """The vendor. script: its replies. hears: what was said in so much sound at 8 kHz. formats: what the agent hears
-    and speaks. speak_s: between two pieces of sound."""
+    and speaks. speak_s: between two pieces of sound. tools: what its agent has; None: whatever the script calls.
+    events: what its agent tells. A call of a tool that it lacks, or must not tell of, is just not made."""
 
     def __init__(
         self,
@@ -65,6 +78,8 @@ class ConvAIVendor:
         speak_s: float = 0.002,
         key: str = "sk-lab",
         agent_id: str = "agent_lab",
+        tools: Sequence[str] | None = None,
+        events: Sequence[str] = EVENTS,
     ) -> None:
         self.script = script
         self.hears = hears
@@ -73,6 +88,8 @@ class ConvAIVendor:
         self.speak_s = speak_s
         self.key = key
         self.agent_id = agent_id
+        self.tools = tools
+        self.events = tuple(events)
         self.conversations: list[ConvAITalk] = []
         self.asked: list[str] = []
         self._tokens: set[str] = set()
@@ -92,7 +109,7 @@ class ConvAIVendor:
             return in_json({"voices": [{"voice_id": id, "name": name} for name, id in OWN_VOICES.items()]})
         if request.path.startswith("/v1/convai/agents/"):
             known = request.path.endswith(f"/{self.agent_id}")
-            return in_json({"agent_id": self.agent_id}) if known else self.refusal(Fault.NOT_FOUND)
+            return in_json(self._agent()) if known else self.refusal(Fault.NOT_FOUND)
         if request.query.get("agent_id") != self.agent_id:
             return self.refusal(Fault.NOT_FOUND)
         token = f"token{len(self._tokens) + len(self.conversations)}"
@@ -100,6 +117,19 @@ class ConvAIVendor:
         host = request.headers["host"]
         query = f"agent_id={self.agent_id}&conversation_signature={token}"
         return in_json({"signed_url": f"ws://{host}/v1/convai/conversation?{query}"})
+
+    def _agent(self) -> dict[str, Any]:
+        """How it is set up."""
+        prompt: dict[str, Any] = {"prompt": "You answer the phone.", "tool_ids": ["tool_1"]}
+        if self.tools is not None:
+            prompt["tool_ids"] = [f"tool_{index}" for index, _ in enumerate(self.tools)]
+            prompt["tools"] = [{"type": "client", "name": each, "expects_response": True} for each in self.tools]
+        settings = {"agent": {"prompt": prompt}, "conversation": {"client_events": list(self.events)}}
+        return {"agent_id": self.agent_id, "conversation_config": settings}
+
+    def calls(self, tool: str) -> bool:
+        """Whether its agent can call it, and tells."""
+        return "client_tool_call" in self.events and (self.tools is None or tool in self.tools)
 
     def refusal(self, fault: Fault) -> Answer:
         status, code, message = _STATUS[fault]
@@ -253,6 +283,8 @@ class ConvAITalk:
                 await self._send("audio", "audio_event", event)
                 await asyncio.sleep(self._vendor.speak_s)
         for name, arguments in said.calls:
+            if not self._vendor.calls(name):
+                continue
             self._event += 1
             call = f"call_{self._event}"
             self._due[call] = said
