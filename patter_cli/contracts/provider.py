@@ -51,6 +51,10 @@ class ConnectsAhead(Protocol):
     async def connect_ahead(self, format: AudioFormat) -> None:
         """Have one ready for a call on a line of this format that begins in a moment. Nothing is raised."""
 
+    def leave_ahead(self, format: AudioFormat) -> None:
+        """Close one: the call that it was opened for has begun with another recipe. None may be there. Returns at
+        once."""
+
 
 @runtime_checkable
 class OutOfPackages(Protocol):

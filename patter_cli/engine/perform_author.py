@@ -21,6 +21,7 @@ from patter_cli.engine.context import CallContext, told
 from patter_cli.engine.hooks import Hook, IncomingMessage, MachineDetectionResult, call_hook, message_pieces
 from patter_cli.engine.line_parts import LineParts
 from patter_cli.engine.off_record import OffRecord
+from patter_cli.engine.opened_ahead import leave_unused
 from patter_cli.engine.ready import ReadyAgent
 from patter_cli.engine.reports import Reports
 from patter_cli.engine.think import Ask
@@ -111,6 +112,7 @@ class AuthorPerformer:
         the agent's file has become meanwhile comes after that."""
         call, agent = self._call, self._prepared
         if call.plan is not call.agent.plan:
+            leave_unused(call.agent, agent, listens=line is not None)
             call.agent = agent
             self._tools = ToolRunner(agent.tools, self._tool_context)
             if line is not None:

@@ -79,6 +79,11 @@ class RespeltVoice:
         if isinstance(self.voice, ConnectsAhead):
             await self.voice.connect_ahead(format)
 
+    def leave_ahead(self, format: AudioFormat) -> None:
+        """As the other voice does."""
+        if isinstance(self.voice, ConnectsAhead):
+            self.voice.leave_ahead(format)
+
     async def open_on(self, format: AudioFormat) -> RespeltSession:
         """Begin speaking for one call, on a line that speaks this."""
         assert isinstance(self.voice, SpeaksWire)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.providers.live_hearing import LiveSession
-from patter_cli.providers.parked import park, taken
+from patter_cli.providers.parked import leave, park, taken
 from patter_cli.providers.speech_formats import LINE_FORMATS, LINEAR_16K
 from patter_cli.providers.vendor import VendorRecipe
 
@@ -44,6 +44,10 @@ class LiveEars(VendorRecipe):
         """Open a session for a call that is about to begin. Nothing is raised."""
         if format in self.wire_formats:
             await park((self, format), self._opened(format))
+
+    def leave_ahead(self, format: AudioFormat) -> None:
+        """The call for which one was opened has begun with another recipe."""
+        leave((self, format))
 
     async def _opened(self, format: AudioFormat) -> LiveSession:
         """A session that is sent this format. Raises ProviderError, ConfigError."""

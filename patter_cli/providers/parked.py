@@ -27,18 +27,35 @@ class Parkable(Protocol):
     async def aclose(self) -> None: ...
 
 
+class _Opening:
+    """One that is under way, until somebody leaves it."""
+
+    wanted = True
+
+
 Session = TypeVar("Session", bound=Parkable)
 _PARKED: dict[tuple[asyncio.AbstractEventLoop, Hashable], list[tuple[Parkable, asyncio.TimerHandle]]] = {}
+_OPENING: dict[tuple[asyncio.AbstractEventLoop, Hashable], list[_Opening]] = {}
 _CLOSING: set[asyncio.Task[None]] = set()
 
 
 async def park(kind: Hashable, opening: Awaitable[Parkable]) -> None:
     """Keep a session of this kind for whoever asks next. A failure is not raised: the call's own opening will tell."""
     loop = asyncio.get_running_loop()
+    mine = _Opening()
+    under_way = _OPENING.setdefault((loop, kind), [])
+    under_way.append(mine)
     try:
         session = await opening
     except PatterError as error:
         log.info("no session ahead of the call: %s", error)
+        return
+    finally:
+        under_way.remove(mine)
+        if not under_way:
+            _OPENING.pop((loop, kind), None)
+    if not mine.wanted:
+        _close(session)
         return
     waiting = _PARKED.setdefault((loop, kind), [])
     timer = loop.call_later(KEPT_S, _let_go, loop, kind, session)
@@ -59,6 +76,18 @@ def taken(kind: Hashable) -> Parkable | None:
         _close(session)
     _PARKED.pop((loop, kind), None)
     return None
+
+
+def leave(kind: Hashable) -> None:
+    """Close a session of this kind, also one that is still being opened: its call has begun, and with another kind."""
+    loop = asyncio.get_running_loop()
+    if waiting := _PARKED.get((loop, kind)):
+        _let_go(loop, kind, waiting[0][0])
+        return
+    for each in _OPENING.get((loop, kind), []):
+        if each.wanted:
+            each.wanted = False
+            return
 
 
 def _let_go(loop: asyncio.AbstractEventLoop, kind: Hashable, session: Parkable) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from patter_cli.audio.frame import AudioFormat
 from patter_cli.contracts.tts import TtsSession
 from patter_cli.providers.live_voice import LiveVoice
-from patter_cli.providers.parked import park, taken
+from patter_cli.providers.parked import leave, park, taken
 from patter_cli.providers.speech_formats import LINE_FORMATS, LINEAR_16K
 from patter_cli.providers.spoken_http import HttpVoice
 from patter_cli.providers.vendor import VendorRecipe
@@ -41,6 +41,10 @@ class LiveVoices(VendorRecipe):
         """Open a session for a call that is about to begin, where it has one. Nothing is raised."""
         if format in self.wire_formats:
             await park((self, format), self._opened(format, format))
+
+    def leave_ahead(self, format: AudioFormat) -> None:
+        """The call for which one was opened has begun with another recipe."""
+        leave((self, format))
 
     async def _opened(self, asked: AudioFormat, out: AudioFormat | None) -> LiveVoice | HttpVoice:
         """asked: of the vendor; out: the line's, None for samples at rate_hz."""

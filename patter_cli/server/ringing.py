@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from patter_cli.audio.frame import ULAW_8K
 from patter_cli.contracts.provider import ConnectsAhead, Provider, name_of
+from patter_cli.engine.opened_ahead import FORMAT, opened_for
 from patter_cli.engine.ready import ReadyAgent
 
 log = logging.getLogger("patter.server")
@@ -31,9 +31,9 @@ class Ringing:
 
     def ring(self, agent: ReadyAgent) -> None:
         """A call for this agent is about to begin. Returns at once."""
-        for each in (agent.tts,) if agent.engine is not None else (agent.stt, agent.tts):
+        for each in opened_for(agent):
             if isinstance(each, ConnectsAhead):
-                self._begin(each.connect_ahead(ULAW_8K))
+                self._begin(each.connect_ahead(FORMAT))
         now_s = self._clock_s()
         if now_s - self._opened_s.get(agent.name, -AGAIN_S) < AGAIN_S:
             return
