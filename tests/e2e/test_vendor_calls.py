@@ -76,15 +76,35 @@ async def test_a_spoken_call_with_a_model(vendor: str, tmp_path: Path) -> None:
     assert legs == {**legs, "stt": "deepgram", "llm": vendor, "tts": "lmnt"}
 
 
-async def test_who_has_the_address_of_another_is_not_played_with_it() -> None:
-    """One variable cannot lead to two."""
+async def test_ears_and_voice_of_one_vendor() -> None:
+    """One address leads to both."""
+    call = await simulated(("cartesia-ears", "cartesia-voice"), "receptionist", "When are you open on Saturday?")
+    assert any("on Saturday from nine until one" in (turn["agent"] or "") for turn in call["turns"])
+    legs = {leg["leg"]: leg["provider"] for leg in call["cost"]["legs"]}
+    assert (legs["stt"], legs["tts"]) == ("cartesia", "cartesia")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("deepgram", "--", "no-such-program", "serve"), 127, "there is no program 'no-such-program' on PATH"),
+        (("deepgram", "--", "./script"), 127, "'./script' cannot be started"),
+        (("nobody", "--", "true"), 2, "which of anthropic"),
+    ],
+)
+async def test_a_command_that_cannot_be_started(
+    arguments: tuple[str, ...], code: int, words: str, tmp_path: Path
+) -> None:
+    """One line, and the exit code of a shell."""
+    (tmp_path / "script").write_text("no program at all")
+    (tmp_path / "script").chmod(0o755)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "patter_cli.testing.vendors", "openai", "openai-realtime", "--", "true"),
-        stderr=asyncio.subprocess.PIPE,
+        *(sys.executable, "-m", "patter_cli.testing.vendors", *arguments), stderr=asyncio.subprocess.PIPE, cwd=tmp_path
     )
     _, told = await asyncio.wait_for(process.communicate(), 120)
-    assert process.returncode == 2
-    assert b"openai-realtime has the same OPENAI_BASE_URL as another" in told
+    assert process.returncode == code
+    assert words in told.decode()
+    assert len(told.splitlines()) == 1
 
 
 def bare(text: str) -> str:

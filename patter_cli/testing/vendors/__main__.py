@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from patter_cli import registry
+from patter_cli.errors import reason
 from patter_cli.testing.vendors.built_in import (
     BuiltInEars,
     BuiltInVoice,
@@ -24,10 +26,12 @@ from patter_cli.testing.vendors.built_in import (
     repeats,
     repeats_the_caller,
 )
-from patter_cli.testing.vendors.catalogue import ENGINES, HEARING, SPEAKING, THINKING
+from patter_cli.testing.vendors.catalogue import ENGINES, HEARING, SPEAKING, THINKING, Together
 from patter_cli.testing.vendors.server import serve
 
 KEY = "sk-lab-0123456789"
+NO_PROGRAM = 127
+"""As a shell ends with that finds no program of the name."""
 NAMES = sorted({**HEARING, **SPEAKING, **THINKING, **ENGINES})
 
 
@@ -38,20 +42,28 @@ async def main(arguments: list[str]) -> int:
     if not names or not set(names) <= set(NAMES):
         print(f"which of {', '.join(NAMES)}?", file=sys.stderr)
         return 2
+    if command and shutil.which(command[0]) is None:
+        print(f"error: there is no program {command[0]!r} on PATH", file=sys.stderr)
+        return NO_PROGRAM
     await asyncio.gather(*(registry.keyless(kind).load()().warm() for kind in ("stt", "tts")))
     variables: dict[str, str] = {}
+    scripts: dict[str, dict[str, Any]] = {}
     for name in names:
         made = _made(name)
         address = made.key_variable.replace("_API_KEY", "_BASE_URL")
-        if address in variables:
-            print(f"{name} has the same {address} as another: one of them at a time", file=sys.stderr)
-            return 2
-        url = await asyncio.to_thread(_serve_elsewhere, made.script)
-        variables |= {made.key_variable: KEY, address: url, **made.variables}
+        scripts.setdefault(address, {})[name] = made.script
+        variables |= {made.key_variable: KEY, **made.variables}
+    for address, parts in scripts.items():
+        script = Together(parts) if len(parts) > 1 else next(iter(parts.values()))
+        variables[address] = await asyncio.to_thread(_serve_elsewhere, script)
     if not command:
         print("\n".join(f"export {name}={value}" for name, value in variables.items()), flush=True)
         await asyncio.Event().wait()
-    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **variables})
+    except OSError as error:
+        print(f"error: {command[0]!r} cannot be started: {reason(error)}", file=sys.stderr)
+        return NO_PROGRAM
     return await process.wait()
 
 

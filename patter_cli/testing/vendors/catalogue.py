@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from patter_cli.testing.vendors.lmnt import LMNTVendor
 from patter_cli.testing.vendors.openai_realtime import RealtimeVendor
 from patter_cli.testing.vendors.openai_speech import OpenAIHearingVendor, OpenAISpeakingVendor
 from patter_cli.testing.vendors.rime import RimeVendor
+from patter_cli.testing.vendors.server import Answer, Request, Talk
 from patter_cli.testing.vendors.soniox import SonioxVendor
 from patter_cli.testing.vendors.speaking import SpeakingVendor
 from patter_cli.testing.vendors.speechmatics import SpeechmaticsVendor
@@ -43,7 +44,6 @@ SPEAKING: dict[str, type[SpeakingVendor]] = {
     "openai-voice": OpenAISpeakingVendor,
     "rime": RimeVendor,
 }
-"""A vendor that does both has an address for each, so one of them can be had in a process."""
 
 THINKING: dict[str, type[LanguageVendor]] = {
     "anthropic": AnthropicVendor,
@@ -65,6 +65,34 @@ class EngineRow:
     key_variable: str
     make: Callable[[str, Callable[[str], str], Callable[[Samples], str], Callable[[str], Samples]], Any]
     variables: dict[str, str] = field(default_factory=dict)
+
+
+TARGETS = {
+    "cartesia-ears": "/stt/",
+    "cartesia-voice": "/tts/",
+    "elevenlabs": "/text-to-speech/",
+    "elevenlabs-agents": "/convai/",
+    "gemini-live": "/ws/",
+    "google": "GenerateContent?",
+    "openai": "/chat/completions",
+    "openai-ears": "/realtime?intent=",
+    "openai-realtime": "/realtime?model=",
+    "openai-voice": "/audio/speech",
+}
+"""What of a vendor's one address each of its parts answers, as it stands in the request. What is nobody's own, as the
+description of a model, is answered by the first of them that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Parts of one vendor behind one address. parts: by their names above."""
+
+    parts: Mapping[str, Any]
+
+    def __call__(self, request: Request) -> Answer | Talk:
+        own = (part for name, part in self.parts.items() if TARGETS[name] in request.target)
+        answer: Answer | Talk = next(own, next(iter(self.parts.values())))(request)
+        return answer
 
 
 ENGINES: dict[str, EngineRow] = {
