@@ -157,6 +157,8 @@ class HeldCall:
 
     def own_failure(self) -> PatterError | None:
         """A call that failed on our side, unless the scenario is about that."""
+        if self.url:
+            return self._unanswered()
         summary, expected = self.folds.summary, self.scenario.expected
         meant = expected.outcome is Outcome.FAILED or expected.reason == summary.reason
         gave_up = summary.outcome is Outcome.FAILED
@@ -167,6 +169,19 @@ class HeldCall:
             f"{'the call failed' if gave_up else 'nothing was answered'}: {self.folds.fault or summary.reason}",
             provider="agent",
             hint=f"mend what is named, or see what the agent is made of: patter agents show {summary.agent or 'AGENT'}",
+        )
+
+    def _unanswered(self) -> PatterError | None:
+        """Of somebody else's agent only its sound is known: it hung up before the caller had said a word, or was never
+        heard. What a scenario wanted, its expectations say."""
+        hung_up = next((each.note for each in self.steps if each.note), "") if not self.waits_ms else ""
+        silent = bool(self.waits_ms) and not self.overheard and all(each is None for each in self.waits_ms)
+        if self.scenario.name or not (hung_up or silent):
+            return None
+        return ProviderError(
+            f"nothing was answered: {hung_up or 'the agent was not heard'}",
+            provider="agent",
+            hint="see the log of the server that was called",
         )
 
     @property

@@ -198,6 +198,8 @@ class SpokenCall:
         ]
         ended_ms = caller.now_ms if ended is None else ended.at_ms
         held.duration_ms = round(ended_ms)
+        if self._talks and self._talks[-1][0] == self._talks[-1][1]:
+            self._talks[-1] = (self._talks[-1][0], held.duration_ms)  # the line ended while it spoke
         held.silence_ms = longest_silence(
             [each for each in self._talks if each[1] > each[0]],
             [(each.first_voiced_ms, each.last_voiced_ms) for each in said],

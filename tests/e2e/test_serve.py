@@ -368,6 +368,41 @@ async def test_a_server_that_is_up_is_called_by_its_address(tmp_path: Path) -> N
     assert letters_in(agent[np.flatnonzero(agent)[0] // 160 * 160 :]).startswith("hello.")
 
 
+DEAF = """
+from patter_cli import Agent, DeepgramSTT
+
+agent = Agent("You repeat.", stt=DeepgramSTT("k", base_url="http://127.0.0.1:9"))
+
+
+def on_message(event):
+    return "Yes."
+"""
+
+
+async def test_a_server_s_agent_that_gives_up_is_no_success(tmp_path: Path) -> None:
+    """Its ears are down: it says so and hangs up before the caller has said a word. The exit code is that of the same
+    call to an agent here, and what it said is in the object, though the line ended with it."""
+    (project(tmp_path) / "agents" / "echo.py").write_text(DEAF)
+    codes, objects = [], []
+    async with serving(tmp_path, "--port", free_port(), "--drain-timeout", "0") as server:
+        for whom in (("--url", server.url), ("echo",)):
+            simulate = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", PROGRAM, "simulate", *whom, "--say", "Hello.", "--json"),
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            async with asyncio.timeout(60):
+                out, errors = await simulate.communicate()
+            codes.append(simulate.returncode)
+            objects.append(json.loads(out))
+            assert b"error: " in errors
+    assert codes == [5, 5]
+    assert any("technical trouble" in each["text"] for each in objects[0]["agent"])
+    assert objects[0]["notes"] == ["the agent had ended the call"]
+
+
 START: dict[str, Any] = {
     "event": "start",
     "streamSid": "MZ1",
