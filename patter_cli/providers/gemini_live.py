@@ -7,6 +7,9 @@ What it says after a tool's answer is a reply of its own.
 
 A connection lasts ten minutes: another takes its place before that.
 
+Models of 3.1 take content at the beginning alone, as history that is announced. Later they take text, and answer it:
+what asks for no answer waits there for the next text that does.
+
 Source: Gemini API, Live API reference, 2026-11.
 """
 
@@ -27,8 +30,8 @@ from patter_cli.contracts import s2s
 from patter_cli.contracts.llm import ChatMessage, ToolSpec
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
 from patter_cli.errors import BadSetting, TimedOut, Unavailable
-from patter_cli.providers.account import Account, VendorModel
-from patter_cli.providers.google_account import GOOGLE, thinking_config
+from patter_cli.providers.account import Account, VendorModel, family
+from patter_cli.providers.google_account import GOOGLE, NAME, thinking_config
 from patter_cli.providers.http import Server
 from patter_cli.providers.schemas import plain_schema
 from patter_cli.providers.socket import Socket, connect
@@ -125,9 +128,20 @@ class GeminiLive(VendorModel):
             "outputAudioTranscription": {},
             "contextWindowCompression": {"slidingWindow": {}},
         }
+        if setup.history and _history_first(self.model):
+            wanted["historyConfig"] = {"initialHistoryInClientContent": True}
         if setup.tools:
             wanted["tools"] = [{"functionDeclarations": [_declared(each) for each in setup.tools]}]
         return wanted
+
+
+def _history_first(model: str) -> bool:
+    """Whether it takes content as its initial history only."""
+    return family(model, NAME) == (3, 1)
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "parts": [{"text": text}]}
 
 
 class LiveSession:
@@ -137,6 +151,9 @@ class LiveSession:
         self._server = server
         self._socket = socket
         self._model = model
+        self._history_first = _history_first(model)
+        self._notes: list[str] = []
+        """What a model that takes no content any more is told with the next text."""
         self._messages = socket.messages()
         self._waiting: list[Samples] = []
         self._waiting_samples = 0
@@ -175,12 +192,16 @@ class LiveSession:
     def respond(self, asked: int, *, say: str = "", may_call: bool = True) -> None:
         wish = f"Say exactly this, in these words, and nothing else: {json.dumps(say)}" if say else "Go on, please."
         self._asked = asked
+        if self._history_first:
+            self.type_text(wish)
+            return
         self._unspoken += 1
         self._tell("user", wish, complete=True)
 
     def type_text(self, text: str) -> None:
         self._unspoken += 1
-        self._post({"realtimeInput": {"text": text}})
+        notes, self._notes = self._notes, []
+        self._post({"realtimeInput": {"text": "\n".join((*notes, text))}})
 
     def cancel(self, reply: str) -> None:
         """It cannot."""
@@ -189,10 +210,17 @@ class LiveSession:
         """It believes that all was heard."""
 
     def instruct(self, setup: EngineSetup) -> None:
-        self._tell("user", f"(From now on these are your instructions: {setup.system_prompt})", complete=False)
+        text = f"(From now on these are your instructions: {setup.system_prompt})"
+        if self._history_first:
+            self._notes.append(text)
+        else:
+            self._tell("user", text, complete=False)
 
     def remind(self, line: ChatMessage) -> None:
         """Content that comes while it speaks would interrupt it, so that waits for the end."""
+        if self._history_first:
+            self._notes.append(s2s.retold(line))
+            return
         self._reminders.append(line)
         if not self._reply:
             self._tell_reminders()
@@ -216,8 +244,7 @@ class LiveSession:
             self._tell("model" if line.role == "assistant" else "user", line.text, complete=False)
 
     def _tell(self, role: str, text: str, *, complete: bool) -> None:
-        turn = {"role": role, "parts": [{"text": text}]}
-        self._post({"clientContent": {"turns": [turn], "turnComplete": complete}})
+        self._post({"clientContent": {"turns": [_turn(role, text)], "turnComplete": complete}})
 
     def _post(self, message: dict[str, Any]) -> None:
         if not self._closed:
@@ -233,8 +260,12 @@ class LiveSession:
                 await self._settle()
         except TimeoutError as error:
             raise TimedOut(f"{self._server.host} set up no session", provider=self._server.provider) from error
-        for line in setup.history:
-            self._tell("model" if line.role == "assistant" else "user", line.text, complete=False)
+        turns = [_turn("model" if line.role == "assistant" else "user", line.text) for line in setup.history]
+        if turns and self._history_first:  # said to be over, or it waits for more; it is not answered
+            self._post({"clientContent": {"turns": turns, "turnComplete": True}})
+            return
+        for turn in turns:
+            self._post({"clientContent": {"turns": [turn], "turnComplete": False}})
 
     async def _settle(self) -> None:
         async for message in self._messages:

@@ -104,6 +104,7 @@ class GeminiTalk:
         self._gate = VoiceGate()
         self._due: set[str] = set()
         self._calls = 0
+        self._history_over = False
         self._speaking: asyncio.Task[None] | None = None
         self._spoken_until = 0.0
         self._socket: LabSocket | None = None
@@ -136,10 +137,12 @@ class GeminiTalk:
             return
         self.messages.append(value)
         if content := value.get("clientContent"):
-            if content.get("turnComplete"):
+            if "/gemini-3.1-" in self.setup["model"]:
+                await self._take_history(content)
+            elif content.get("turnComplete"):
                 self._begin(_wished(content["turns"][-1]["parts"][0]["text"]) or self._vendor.next(""))
         elif typed := (value.get("realtimeInput") or {}).get("text"):
-            self._begin(self._vendor.next(typed))
+            self._begin(_wished(typed) or self._vendor.next(typed))
         elif answered := value.get("toolResponse"):
             for each in answered["functionResponses"]:
                 if each["id"] not in self._due or not isinstance(each["response"], dict):
@@ -149,6 +152,14 @@ class GeminiTalk:
                 self._due.discard(each["id"])
             if not self._due:
                 self._begin(self._vendor.next(""))
+
+    async def _take_history(self, content: dict[str, Any]) -> None:
+        """Of a model that takes content only as announced history, until that is said to be over."""
+        announced = self.setup.get("historyConfig", {}).get("initialHistoryInClientContent")
+        if not announced or self._history_over:
+            assert self._socket is not None
+            await self._socket.close(1007, "Request contains an invalid argument.")
+        self._history_over = bool(content.get("turnComplete"))
 
     # --- what it hears -------------------------------------------------------------------------------------------
 
@@ -229,6 +240,6 @@ def _camel(value: Any) -> Any:
 
 
 def _wished(text: str) -> Said | None:
-    """The words of a wish for exact ones."""
-    head, _, words = text.partition("and nothing else: ")
+    """The words of a wish for exact ones, which stands behind what it is told besides."""
+    head, _, words = text.rpartition("\n")[2].partition("and nothing else: ")
     return Said(items=(json.loads(words),)) if head.startswith("Say exactly") else None
