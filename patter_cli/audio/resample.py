@@ -14,7 +14,7 @@ are ready are used: that is what makes every cutting of the input give the same 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from math import gcd
 
 import numpy as np
@@ -31,6 +31,8 @@ STOPBAND_DB = 93.0
 frequency: the telephone band (to 3400 Hz) stays whole, and nothing comes back into it louder than -90 dB.
 Source: tests/unit/audio/test_resample.py measures it."""
 
+DESIGNS = 32
+"""Pairs of rates whose matrix is kept. A line and its vendors have a few; a vendor's headers could name thousands."""
 _LONGEST_PERIOD_MS = 100
 """Rates with less in common than this would need a matrix of many megabytes, and no telephone has them."""
 
@@ -145,7 +147,7 @@ class _Band:
     """Shape (groups, outputs of a group, width)."""
 
 
-@cache
+@lru_cache(maxsize=DESIGNS)
 def _design(from_hz: int, to_hz: int) -> _Band:
     common = gcd(from_hz, to_hz)
     if from_hz <= 0 or to_hz <= 0 or common * _LONGEST_PERIOD_MS < 1000:

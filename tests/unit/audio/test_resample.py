@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patter_cli.audio.resample import HALF_WIDTH, Resampler, resample_all
+from patter_cli.audio.resample import DESIGNS, HALF_WIDTH, Resampler, _design, resample_all
 from patter_cli.errors import AudioFormatError
 
 RATES = (8000, 16000, 22050, 24000, 44100, 48000)
@@ -145,3 +145,14 @@ def _spectrum(samples: np.ndarray) -> np.ndarray:
 
 def _loudest_db(samples: np.ndarray) -> float:
     return float(20 * np.log10(max(_spectrum(samples).max(), 1e-9) / 16000))
+
+
+def test_rates_that_strangers_name_fill_no_memory() -> None:
+    """A vendor's headers may name another rate each time; streams that are under way keep what they have."""
+    under_way = Resampler(24000, 8000)
+    sound = np.full(4800, 1000, np.int16)
+    before = under_way.process(sound)
+    for more in range(1, 3 * DESIGNS):
+        Resampler(8000 + 100 * more, 8000)
+    assert _design.cache_info().currsize <= DESIGNS
+    assert np.array_equal(np.concatenate([before, under_way.flush()]), resample_all(sound, 24000, 8000))
