@@ -82,7 +82,7 @@ class _Walk:
 
     def _number(self, value: float) -> Any:
         if isinstance(value, float):
-            return float(value) if math.isfinite(value) and self._pay(25) else None
+            return float(value) if self._pay(25) and math.isfinite(value) else None
         if value.bit_length() > 1024:
             return self.text(f"a number of {value.bit_length()} bits")
         return int(value) if self._pay(value.bit_length() // 3 + 2) else None

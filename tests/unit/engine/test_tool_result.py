@@ -77,6 +77,8 @@ def test_a_result_becomes_json(value: Any, data: Any) -> None:
         b"\xff" * 10_000_000,
         list(range(1_000_000)),
         [[]] * 100_000,
+        [(None, float("inf"))] * 1169,
+        [float("nan")] * 100_000,
         {str(n): n for n in range(100_000)},
         {"x" * 100_000: 1},
         range(10**9),
