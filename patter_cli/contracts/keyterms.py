@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 USUAL_TERMS = 100
-"""Of a vendor that states no number. UNVERIFIED for OpenAI, Soniox, Speechmatics and AssemblyAI; Cartesia's own."""
+"""Of a vendor that states no number; UNVERIFIED for each of those."""
 TOKEN_BYTES = 3
-"""Of a name, which falls into smaller pieces than a word that everybody writes. UNVERIFIED: Deepgram says how many
-tokens it takes, and not what one is."""
+"""Of a name, which falls into smaller pieces than a word that everybody writes. UNVERIFIED: who says
+how many tokens it takes does not say what one is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

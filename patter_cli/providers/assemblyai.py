@@ -97,7 +97,7 @@ def _status_of(code: int, words: str) -> int | None:
     """1008 is for the key, the balance and too many new sessions alike; only its words tell."""
     if code != 1008:
         return _STATUSES.get(code)
-    if re.search("concurrent|too many|rate", words, re.IGNORECASE):
+    if re.search(r"concurrent|too many|\brate\b", words, re.IGNORECASE):
         return 429
     return 402 if re.search("balance|credit|fund", words, re.IGNORECASE) else 403
 
