@@ -31,7 +31,6 @@ from patter_cli.audio.resample import Resampler
 from patter_cli.contracts import s2s
 from patter_cli.contracts.llm import ChatMessage
 from patter_cli.contracts.s2s import EngineAbilities, EngineEvent, EngineSetup
-from patter_cli.core.tool_calls import END_CALL
 from patter_cli.errors import BadReply, ConfigError, ProviderError, TimedOut, Unavailable
 from patter_cli.providers.elevenlabs_agent import look_once, platform_agent
 from patter_cli.providers.elevenlabs_voices import ELEVENLABS, named_voice
@@ -119,6 +118,8 @@ class ElevenLabsConvAI:
     async def try_key(self) -> str:
         """Ask for the agent, which costs nothing. Returns what every agent of ours needs there and it lacks, "" for
         nothing. Raises ConfigError, ProviderError."""
+        from patter_cli.core.tool_calls import END_CALL  # it brings the whole plan of a call with it
+
         server = self._server()
         found = await platform_agent(server, self._agent(), _headers(server))
         lacking = found.lacks((END_CALL,))
